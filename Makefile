@@ -1,0 +1,66 @@
+# Penstock's tasks. `make demo` shows it at work, `make test` proves it.
+CACHE  ?= $(or $(PENSTOCK_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/penstock)
+UV     := $(CACHE)/uv/bin/uv
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+RUN    := $(VENV)/bin/
+UV_VERSION := 0.13.8
+PYTEST := $(RUN)pytest
+export PYTHONPATH := operator:.
+export UV_CACHE_DIR ?= $(CACHE)/uv-cache
+
+.PHONY: demo test lint unit integration e2e bench cluster-up cluster-down image crds lock clean
+
+demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
+	$(PYTHON) -m tests.e2e.demo
+
+test: lint unit integration e2e  ## all that must hold before a change lands
+
+lint: $(VENV)/ready
+	$(RUN)ruff check operator tests
+	$(RUN)ruff format --check operator tests
+	$(RUN)mypy operator/penstock tests
+	$(RUN)lint-imports --no-cache
+
+unit: $(VENV)/ready
+	$(PYTEST) tests/unit
+
+integration: $(VENV)/ready cluster-up image
+	$(PYTEST) tests/integration
+
+e2e: $(VENV)/ready cluster-up image
+	$(PYTEST) tests/e2e
+
+bench: $(VENV)/ready cluster-up image  ## ratios against bare Jobs of the same session; BENCH_OUT=file.json keeps them
+	$(PYTHON) -m tests.bench
+
+cluster-up:  ## a real Kubernetes on this machine, idempotent
+	python3 -m tests.cluster up
+
+cluster-down:
+	python3 -m tests.cluster down
+
+image: cluster-up
+	python3 -m tests.cluster image
+
+crds: $(VENV)/ready  ## write crds/ and the chart's copy from the pydantic models
+	$(PYTHON) -m penstock.api.crds
+
+lock: $(UV)  ## the newest versions that pyproject.toml allows, with hashes and without hosts
+	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
+
+clean: cluster-down
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(UV):
+	python3 -m venv $(CACHE)/uv
+	$(CACHE)/uv/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/ready: requirements-dev.txt $(UV)
+	$(UV) venv -q --clear $(VENV)
+	$(UV) pip install -q --python $(PYTHON) --require-hashes -r requirements-dev.txt
+	echo '$(CURDIR)/operator' > $$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/penstock.pth
+	printf '#!/bin/sh\nexec "%s" -m penstock.cli "$$@"\n' '$(abspath $(PYTHON))' | tee $(RUN)penstock > $(RUN)kubectl-penstock
+	chmod +x $(RUN)penstock $(RUN)kubectl-penstock
+	touch $@

@@ -1,0 +1,1 @@
+"""Penstock: AWS CodePipeline as a Kubernetes operator."""

@@ -1,0 +1,1 @@
+"""The program inside every action's pod."""

@@ -1,0 +1,1 @@
+"""What users write and read: models, conditions, names, and the contracts between operator and agent."""

@@ -1,0 +1,1 @@
+"""The artifact stores, and safe packing and unpacking."""
