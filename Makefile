@@ -44,7 +44,7 @@ image: cluster-up
 	python3 -m tests.cluster image
 
 crds: $(VENV)/ready  ## write crds/ and the chart's copy from the pydantic models
-	$(PYTHON) -m penstock.api.crds
+	$(PYTHON) -m penstock.cli.crds
 
 lock: $(UV)  ## the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt

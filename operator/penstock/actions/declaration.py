@@ -1,0 +1,82 @@
+"""What a provider declares about itself: pure facts that the engine validates and plans with.
+
+A provider is one folder: ``declaration.py`` holds its `Declaration` as ``DECLARATION``, ``execution.py``
+does the work in the pod. `declarations` finds the folders, so that nothing else names a provider.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict
+
+import penstock.actions
+from penstock.api.pipeline import ActionTypeId
+
+
+class OnLostPod(StrEnum):
+    """What follows when a pod is lost without a result: lost is not failed."""
+
+    RERUN = "rerun"
+    FAIL = "fail"
+
+
+class Configuration(BaseModel):
+    """The base of a provider's configuration: CodePipeline's keys, text values, unknown keys refused (V-10)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many artifacts an action may have (V-09)."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount."""
+
+    category: str
+    owner: str
+    provider: str
+    folder: str
+    configuration: type[Configuration]
+    inputs: Bounds
+    outputs: Bounds
+    on_lost_pod: OnLostPod
+    timeout_s: float
+    version: str = "1"
+    runs_commands: bool = False
+    secrets: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
+
+    def is_of(self, type_id: ActionTypeId) -> bool:
+        """Whether an actionTypeId names this provider; owner and version may be left out."""
+        return (
+            (type_id.category, type_id.provider) == (self.category, self.provider)
+            and type_id.owner in (None, self.owner)
+            and type_id.version in (None, self.version)
+        )
+
+    def secret_names(self, configuration: Mapping[str, str]) -> dict[str, str]:
+        """Return configuration key to Secret name, for the Secrets that the agent needs."""
+        return {key: configuration[key] for key in self.secrets if configuration.get(key)}
+
+
+@cache
+def declarations() -> tuple[Declaration, ...]:
+    """Return every provider's declaration, in the order of their folders."""
+    folders = sorted(info.name for info in pkgutil.iter_modules(penstock.actions.__path__) if info.ispkg)
+    modules = (importlib.import_module(f"penstock.actions.{folder}.declaration") for folder in folders)
+    return tuple(module.DECLARATION for module in modules)
+
+
+def declaration_of(type_id: ActionTypeId) -> Declaration | None:
+    """Return the declaration that an actionTypeId names, None for an unknown provider."""
+    return next((declared for declared in declarations() if declared.is_of(type_id)), None)

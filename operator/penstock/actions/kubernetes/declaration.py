@@ -1,0 +1,36 @@
+"""Deploy / ThirdParty / Kubernetes: manifests from an artifact, applied to a target namespace.
+
+The keys are those of AWS's EKS action (P-45) where it has them.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+
+
+class KubernetesConfiguration(Configuration):
+    """What to apply, and where."""
+
+    Namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+    """The target namespace; the Pipeline's own if absent."""
+    ManifestFiles: str | None = Field(None, min_length=1, max_length=1000)
+    """Files, folders or globs in the input artifact, separated by commas; every manifest in it if absent."""
+    ForceConflicts: Literal["true", "false"] | None = None
+    """Whether to take over fields that another manager owns; false if absent."""
+    TimeoutInMinutes: str | None = Field(None, pattern=r"^[1-9][0-9]{0,3}$")
+    """How long to wait until every object is ready."""
+
+
+DECLARATION = Declaration(
+    category="Deploy",
+    owner="ThirdParty",
+    provider="Kubernetes",
+    folder="kubernetes",
+    configuration=KubernetesConfiguration,
+    inputs=Bounds(1, 1),
+    outputs=Bounds(0, 0),
+    on_lost_pod=OnLostPod.FAIL,
+    timeout_s=3600,
+)

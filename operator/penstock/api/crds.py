@@ -1,0 +1,122 @@
+"""The CustomResourceDefinitions, generated from the models: the only source of what users may write."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from penstock.api.meta import GROUP, VERSION
+from penstock.api.pipeline import PipelineSpec, PipelineStatus
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus
+from penstock.api.schema import Schema, structural_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column of ``kubectl get``; priority 1 shows with ``-o wide`` only."""
+
+    name: str
+    type: str
+    path: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind: its names, its models, its printer columns."""
+
+    kind: str
+    plural: str
+    short: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: tuple[Column, ...]
+
+
+def _condition(kind: str, field: str) -> str:
+    return f".status.conditions[?(@.type=='{kind}')].{field}"
+
+
+RESOURCES = (
+    Resource(
+        "Pipeline", "pipelines", "pl",
+        "A CodePipeline pipeline: stages of actions that every PipelineRun of it executes.",
+        PipelineSpec, PipelineStatus,
+        (
+            Column("Ready", "string", _condition("Ready", "status")),
+            Column("Version", "integer", ".status.version"),
+            Column("Last run", "string", ".status.lastRun"),
+            Column("Succeeded", "string", _condition("LastRunSucceeded", "status")),
+            Column("Message", "string", _condition("Ready", "message"), 1),
+            Column("Age", "date", ".metadata.creationTimestamp"),
+        ),
+    ),
+    Resource(
+        "PipelineRun", "pipelineruns", "plr",
+        "One execution of a Pipeline; its uid is the pipelineExecutionId.",
+        PipelineRunSpec, PipelineRunStatus,
+        (
+            Column("Pipeline", "string", ".spec.pipelineRef.name"),
+            Column("State", "string", ".status.state"),
+            Column("Reason", "string", _condition("Succeeded", "reason")),
+            Column("Summary", "string", ".status.statusSummary"),
+            Column("Started", "date", ".status.startTime"),
+            Column("Completed", "date", ".status.completionTime", 1),
+        ),
+    ),
+)  # fmt: skip
+
+
+def crd_of(resource: Resource) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of one kind."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "shortNames": [resource.short],
+                "categories": ["penstock", "all"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": _root(resource)},
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(column) for column in resource.columns],
+                }
+            ],
+        },
+    }
+
+
+def _root(resource: Resource) -> Schema:
+    status = structural_schema(resource.status)
+    # Nothing counts as Current before the operator saw it: kstatus compares this with the generation.
+    status["default"] = {"observedGeneration": -1}
+    return {
+        "type": "object",
+        "description": resource.description,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural_schema(resource.spec),
+            "status": status,
+        },
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return {**shown, "priority": column.priority} if column.priority else shown

@@ -1,0 +1,27 @@
+"""The words that Kubernetes objects carry: group, kinds, labels and annotations."""
+
+GROUP = "penstock.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+PIPELINE = "Pipeline"
+PIPELINE_RUN = "PipelineRun"
+
+# Labels hold hashes, since a label holds 63 characters and a CodePipeline name may have 100; the full
+# names stand in the annotations of the same words.
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_PIPELINE = f"{GROUP}/pipeline"
+LABEL_RUN_UID = f"{GROUP}/run-uid"
+LABEL_STAGE = f"{GROUP}/stage"
+LABEL_ACTION = f"{GROUP}/action"
+
+ANNOTATION_PIPELINE = f"{GROUP}/pipeline"
+ANNOTATION_RUN = f"{GROUP}/run"
+ANNOTATION_STAGE = f"{GROUP}/stage"
+ANNOTATION_ACTION = f"{GROUP}/action"
+ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
+ANNOTATION_TRY = f"{GROUP}/try"
+ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
+
+MANAGED_BY = "penstock"
+FIELD_MANAGER = "penstock-controller"

@@ -1,0 +1,235 @@
+"""The Pipeline object: CodePipeline's declaration with its own field names (S-02..S-04), and its status."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from penstock.api.conditions import Condition
+from penstock.api.model import ANYTHING, ATOMIC, Model, list_map, rule, rules
+
+CodePipelineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.@_-]+$", min_length=1, max_length=100)]
+ArtifactName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@_-]+$", min_length=1, max_length=128)]
+NamespaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@_-]+$", min_length=1, max_length=100)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=128)]
+RoleArn = Annotated[
+    str, StringConstraints(pattern=r"^arn:aws(-[A-Za-z0-9_]+)*:iam::[0-9]{12}:role/.*$", max_length=1024)
+]
+DnsName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)
+]
+Category = Literal["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]
+Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
+
+
+class ExecutionMode(StrEnum):
+    """How the executions of a pipeline meet each other (S-07)."""
+
+    SUPERSEDED = "SUPERSEDED"
+    QUEUED = "QUEUED"
+    PARALLEL = "PARALLEL"
+
+
+class ActionTypeId(Model):
+    """The provider of an action (S-05). Owner and version may be left out here, unlike on AWS."""
+
+    category: Category
+    owner: Literal["AWS", "ThirdParty", "Custom"] | None = None
+    provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] | None = None
+
+
+class InputArtifact(Model):
+    """An artifact that an action reads, by the name under which an earlier action made it."""
+
+    name: ArtifactName
+
+
+class OutputArtifact(Model):
+    """An artifact that an action makes; ``files`` (Commands only, N-10) says of what."""
+
+    name: ArtifactName
+    files: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...],
+        Field(max_length=10, json_schema_extra=ATOMIC),
+    ] = ()
+
+
+class EnvironmentVariable(Model):
+    """A variable in the environment of a Commands action (N-12)."""
+
+    name: EnvironmentName
+    value: Annotated[str, StringConstraints(max_length=2000)]
+    type: Literal["PLAINTEXT", "SECRETS_MANAGER"] | None = None
+
+
+class Action(Model):
+    """One action of a stage (S-04)."""
+
+    name: CodePipelineName
+    action_type_id: ActionTypeId
+    run_order: Annotated[int, Field(ge=1, le=999)] | None = None
+    """Groups of equal runOrder run in ascending order, members of a group in parallel; 1 if absent (X-23)."""
+    configuration: Annotated[
+        dict[str, Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=50)
+    ] = {}
+    commands: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
+        Field(max_length=50, json_schema_extra=ATOMIC),
+    ] = ()
+    input_artifacts: Annotated[
+        tuple[InputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
+    ] = ()
+    output_artifacts: Annotated[
+        tuple[OutputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
+    ] = ()
+    output_variables: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)], ...],
+        Field(max_length=15, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    environment_variables: Annotated[
+        tuple[EnvironmentVariable, ...], Field(max_length=10, json_schema_extra=list_map("name"))
+    ] = ()
+    role_arn: RoleArn | None = None
+    region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
+    namespace: NamespaceName | None = None
+    """The namespace under which later actions read this action's variables, as in ``#{Source.CommitId}``."""
+    timeout_in_minutes: Annotated[int, Field(ge=5, le=86400)] | None = None
+
+    @property
+    def order(self) -> int:
+        """The action's runOrder, with its default (N-07)."""
+        return self.run_order or 1
+
+
+class Stage(Model):
+    """One stage (S-03). Stages run one after the other, each locked by one run at a time."""
+
+    name: CodePipelineName
+    actions: Annotated[
+        tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))
+    ]
+    before_entry: Reserved | None = None
+    on_success: Reserved | None = None
+    on_failure: Reserved | None = None
+    blockers: Annotated[tuple[Reserved, ...], Field(max_length=10, json_schema_extra=ATOMIC)] = ()
+
+
+class EncryptionKey(Model):
+    """A KMS key for the artifacts of a store."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=400)]
+    type: Literal["KMS"]
+
+
+class StoreCredentials(Model):
+    """The Secret, in the Pipeline's namespace, with the keys accessKeyId and secretAccessKey."""
+
+    secret_name: DnsName
+
+
+class ArtifactStore(Model):
+    """Where artifacts are kept (N-21); endpoint, region and credentials are added to AWS's own fields."""
+
+    type: Literal["S3"] = "S3"
+    location: Annotated[
+        str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
+    ]
+    encryption_key: EncryptionKey | None = None
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+/?$", max_length=512)] | None = None
+    region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
+    credentials: StoreCredentials | None = None
+    """Absent: the identity of the pod, as its service account gives it."""
+
+
+class VariableDeclaration(Model):
+    """A pipeline-level variable (N-13); one without a default must be given at every start (X-50)."""
+
+    name: VariableName
+    default_value: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    description: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+_SOURCE_FIRST = rule(
+    "self.stages.filter(s, s.actions.exists(a, a.actionTypeId.category == 'Source'))"
+    ".all(s, s.name == self.stages[0].name)",
+    "Source actions may stand in the first stage only (V-03)",
+    field_path=".stages",
+)
+_ONE_STORE = rule(
+    "!(has(self.artifactStore) && has(self.artifactStores))",
+    "artifactStore and artifactStores exclude each other (V-12)",
+    field_path=".artifactStore",
+)
+_V1 = rule(
+    "!has(self.pipelineType) || self.pipelineType != 'V1' || (!has(self.variables) && !has(self.triggers)"
+    " && (!has(self.executionMode) || self.executionMode == 'SUPERSEDED')"
+    " && self.stages.all(s, !has(s.beforeEntry) && !has(s.onSuccess) && !has(s.onFailure)"
+    " && s.actions.all(a, !has(a.commands))))",
+    "pipelineType V1 excludes variables, triggers, conditions, commands and other modes than SUPERSEDED (V-23)",
+    field_path=".pipelineType",
+)
+_APPROVAL = rule(
+    "!self.stages[0].actions.exists(a, a.actionTypeId.category == 'Source')"
+    " || !self.stages[0].actions.exists(a, a.actionTypeId.category == 'Approval')",
+    "an Approval may not stand in the source stage (V-14)",
+    field_path=".stages",
+)
+
+
+class PipelineSpec(Model):
+    """The declaration of a pipeline (S-02): a ``get-pipeline`` document pastes in."""
+
+    model_config = {"json_schema_extra": rules(_SOURCE_FIRST, _ONE_STORE, _V1, _APPROVAL)}
+
+    name: CodePipelineName | None = None
+    """The CodePipeline name, where Kubernetes does not allow it as metadata.name."""
+    version: int | None = None
+    role_arn: RoleArn | None = None
+    execution_mode: ExecutionMode | None = None
+    pipeline_type: Literal["V1", "V2"] | None = None
+    artifact_store: ArtifactStore | None = None
+    artifact_stores: Annotated[dict[str, Reserved], Field(max_length=50)] | None = None
+    service_account_name: DnsName | None = None
+    variables: Annotated[
+        tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))
+    ] = ()
+    triggers: Annotated[tuple[Reserved, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
+    successful_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    failed_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    @property
+    def mode(self) -> ExecutionMode:
+        """The execution mode, with its default (S-07)."""
+        return self.execution_mode or ExecutionMode.SUPERSEDED
+
+
+class StageRunReference(Model):
+    """A run as a stage's state shows it."""
+
+    pipeline_execution_id: str
+    run: str
+    status: str
+
+
+class StageState(Model):
+    """A stage as GetPipelineState shows it (X-80)."""
+
+    stage_name: str
+    latest_execution: StageRunReference | None = None
+    inbound_executions: Annotated[tuple[StageRunReference, ...], Field(json_schema_extra=ATOMIC)] = ()
+
+
+class PipelineStatus(Model):
+    """What became of a Pipeline: its version, its stages now, and whether its definition is valid."""
+
+    observed_generation: int | None = None
+    version: int | None = None
+    """1 at creation, +1 with every structural change (S-06)."""
+    revision: str | None = None
+    """The ControllerRevision that holds the current definition."""
+    last_run: str | None = None
+    stage_states: Annotated[tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()

@@ -1,0 +1,194 @@
+"""The PipelineRun object: one execution of a Pipeline; its uid is the pipelineExecutionId."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from penstock.api.conditions import Condition
+from penstock.api.model import ATOMIC, Model, list_map, rule, rules
+from penstock.api.pipeline import CodePipelineName, DnsName, VariableName
+
+
+class RunState(StrEnum):
+    """The states of an execution (X-01)."""
+
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+    SUPERSEDED = "Superseded"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a run in this state has ended."""
+        return self not in (RunState.IN_PROGRESS, RunState.STOPPING)
+
+
+class StageStatus(StrEnum):
+    """The states of a stage within a run (X-02)."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+    STOPPING = "Stopping"
+    CANCELLED = "Cancelled"
+    SKIPPED = "Skipped"
+
+
+class ActionStatus(StrEnum):
+    """The states of an action execution (X-03); Unknown is a try whose pod was lost without a result."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ABANDONED = "Abandoned"
+    UNKNOWN = "Unknown"
+
+
+class PipelineReference(Model):
+    """The Pipeline, of the same namespace, that a run executes."""
+
+    name: DnsName
+
+
+class Variable(Model):
+    """A value for a pipeline-level variable (X-50)."""
+
+    name: VariableName
+    value: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class SourceRevision(Model):
+    """A revision that a source action shall use instead of its latest (X-51)."""
+
+    action_name: CodePipelineName
+    revision_type: Literal["COMMIT_ID", "IMAGE_DIGEST", "S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"]
+    revision_value: Annotated[str, StringConstraints(min_length=1, max_length=1500)]
+
+
+class Trigger(Model):
+    """What started the run (X-07)."""
+
+    trigger_type: Annotated[str, StringConstraints(max_length=64)]
+    trigger_detail: Annotated[str, StringConstraints(max_length=1024)] = ""
+
+
+class PipelineRunSpec(Model):
+    """What to execute. Immutable: a run is started once."""
+
+    model_config = {"json_schema_extra": rules(rule("self == oldSelf", "a PipelineRun's spec cannot be changed"))}
+
+    pipeline_ref: PipelineReference
+    variables: Annotated[tuple[Variable, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
+    source_revisions: Annotated[
+        tuple[SourceRevision, ...],
+        Field(max_length=50, json_schema_extra=list_map("actionName", "revisionType")),
+    ] = ()
+    trigger: Trigger | None = None
+    requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
+
+
+class ErrorDetails(Model):
+    """Why an action did not succeed (X-30): a code to match on and a sentence to read."""
+
+    code: str
+    message: str = ""
+
+
+class StoredArtifact(Model):
+    """An artifact as stored: key within the store, size in bytes, sha256 in hex."""
+
+    name: str
+    key: str
+    size: int
+    sha256: str
+    format: str = "tar.zst"
+
+
+class ActionExecution(Model):
+    """One try of an action, with its own Job (X-85: every attempt is its own row)."""
+
+    attempt: int = 1
+    try_: Annotated[int, Field(alias="try")] = 1
+    status: ActionStatus
+    job_name: str
+    pod_uid: str | None = None
+    pod_name: str | None = None
+    start_time: str
+    """When the engine started it: its Job is created right after."""
+    running_time: str | None = None
+    """When its containers ran; what lies before is queueing, scheduling and pulling."""
+    completion_time: str | None = None
+    error_details: ErrorDetails | None = None
+    summary: str | None = None
+    external_execution_id: str | None = None
+    external_execution_url: str | None = None
+    output_variables: dict[str, str] = {}
+    output_artifacts: Annotated[
+        tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))
+    ] = ()
+    log: str | None = None
+    """The key of the stored log."""
+
+
+class ActionState(Model):
+    """An action of a run; ``executions`` holds its tries, the latest last."""
+
+    action_name: str
+    executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
+
+    @property
+    def latest(self) -> ActionExecution | None:
+        """The latest try, None when the action has not started."""
+        return self.executions[-1] if self.executions else None
+
+
+class RunStageState(Model):
+    """A stage that the run has entered."""
+
+    stage_name: str
+    status: StageStatus
+    start_time: str
+    completion_time: str | None = None
+    action_states: Annotated[tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))] = ()
+
+
+class ResolvedVariable(Model):
+    """A pipeline-level variable as the run uses it (X-84)."""
+
+    name: str
+    resolved_value: str
+
+
+class ArtifactRevision(Model):
+    """The revision behind a source artifact (X-84): later stages never read the source again (X-29)."""
+
+    name: str
+    action_name: str
+    revision_id: str
+    revision_summary: str | None = None
+    revision_url: str | None = None
+    created: str | None = None
+
+
+class PipelineRunStatus(Model):
+    """What became of a run, stage by stage and action by action."""
+
+    observed_generation: int | None = None
+    state: RunState | None = None
+    status_summary: str | None = None
+    """One line for people: where the run is, what it waits for, or why it failed."""
+    pipeline_uid: str | None = None
+    pipeline_version: int | None = None
+    revision: str | None = None
+    """The ControllerRevision that this run executes, whatever becomes of the Pipeline."""
+    start_time: str | None = None
+    completion_time: str | None = None
+    variables: Annotated[tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))] = ()
+    artifact_revisions: Annotated[tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))] = ()
+    stage_states: Annotated[tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()

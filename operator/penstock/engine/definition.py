@@ -1,0 +1,92 @@
+"""What a run executes: the frozen part of a Pipeline's spec, its hash, and the order of its actions.
+
+A `Definition` is everything an action needs. It is stored in a ControllerRevision owned by the Pipeline and
+named by its content, so that an edit, or a re-sync that edits nothing, never changes a run under way.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
+from penstock.api.model import Model
+from penstock.api.names import child_name, hash_of, pipeline_label
+from penstock.api.pipeline import (
+    Action,
+    ArtifactStore,
+    ExecutionMode,
+    PipelineSpec,
+    Stage,
+    VariableDeclaration,
+)
+
+
+class Definition(Model):
+    """The part of a PipelineSpec that runs execute."""
+
+    stages: tuple[Stage, ...]
+    execution_mode: ExecutionMode
+    artifact_store: ArtifactStore | None = None
+    variables: tuple[VariableDeclaration, ...] = ()
+    service_account_name: str | None = None
+    role_arn: str | None = None
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage of that name; KeyError means a status that this definition did not make."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)
+
+    def stage_after(self, name: str | None) -> Stage | None:
+        """Return the stage after the named one, the first for None, None after the last."""
+        names = [stage.name for stage in self.stages]
+        index = 0 if name is None else names.index(name) + 1
+        return self.stages[index] if index < len(names) else None
+
+
+def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> Definition:
+    """Return what a run started now would execute."""
+    return Definition(
+        stages=spec.stages,
+        execution_mode=spec.mode,
+        artifact_store=spec.artifact_store or default_store,
+        variables=spec.variables,
+        service_account_name=spec.service_account_name,
+        role_arn=spec.role_arn,
+    )
+
+
+def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> str:
+    """Return the name of the ControllerRevision that holds the definition."""
+    return child_name(pipeline, pipeline_uid, json.dumps(definition.to_dict(), sort_keys=True))
+
+
+def revision_manifest(
+    namespace: str, pipeline: str, owner: dict[str, Any], definition: Definition, version: int
+) -> dict[str, Any]:
+    """Return the ControllerRevision; ``owner`` is the Pipeline's owner reference."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "namespace": namespace,
+            "name": revision_name(pipeline, owner["uid"], definition),
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(namespace, pipeline)},
+            "ownerReferences": [owner],
+        },
+        "revision": version,
+        "data": definition.to_dict(),
+    }
+
+
+def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:
+    """Yield the actions of a stage in groups of equal runOrder, ascending; gaps are legal (X-23, V-24)."""
+    ordered = sorted(stage.actions, key=lambda action: action.order)
+    return (tuple(group) for _, group in groupby(ordered, key=lambda action: action.order))
+
+
+def spec_hash(document: Any) -> str:
+    """Return the hash by which a Job is known to be the one that the engine wanted."""
+    return hash_of(json.dumps(document, sort_keys=True))

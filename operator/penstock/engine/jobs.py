@@ -1,0 +1,209 @@
+"""Builds the Job of one try (design: inside an action's pod).
+
+Agent and action start together, without an init container; nothing a user wrote stands in a command, an
+argument or an environment variable, since the kubelet rewrites ``$(X)`` there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from penstock.api import contracts, meta
+from penstock.api.names import hash_of, job_name, pipeline_label
+from penstock.api.wrapper import WRAPPER
+from penstock.engine.definition import spec_hash
+from penstock.engine.requests import STORE_SECRET, Subject
+from penstock.engine.settings import Settings
+
+_USER = 65532
+_POD_DIR = "/penstock/pod"
+_TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """What a Job is made of: the subject, its request, and when the try was started."""
+
+    subject: Subject
+    request: contracts.ActionRequest
+    started: datetime
+
+
+def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
+    """Return the Job's manifest; the same order always gives the same manifest."""
+    attempt = order.subject.attempt
+    name = job_name(attempt.run_uid, attempt.stage, attempt.action, attempt.attempt, attempt.try_)
+    start_by = order.started + timedelta(seconds=settings.start_s + 30)
+    spec = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "activeDeadlineSeconds": int(settings.start_s + order.request.limits.timeout_s + settings.backstop_s) + 60,
+        "template": {
+            "metadata": {
+                "labels": _labels(attempt),
+                "annotations": {
+                    **_annotations(attempt),
+                    contracts.REQUEST_ANNOTATION: order.request.encode(),
+                    contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
+                    "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
+                    "sidecar.istio.io/inject": "false",
+                    "linkerd.io/inject": "disabled",
+                },
+            },
+            "spec": _pod_spec(order, settings),
+        },
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": attempt.namespace,
+            "labels": _labels(attempt),
+            "annotations": {**_annotations(attempt), meta.ANNOTATION_SPEC_HASH: spec_hash(spec)},
+            "ownerReferences": [_owner(attempt)],
+        },
+        "spec": spec,
+    }
+
+
+def _labels(attempt: contracts.Attempt) -> dict[str, str]:
+    return {
+        meta.LABEL_MANAGED_BY: meta.MANAGED_BY,
+        meta.LABEL_PIPELINE: pipeline_label(attempt.namespace, attempt.pipeline),
+        meta.LABEL_RUN_UID: attempt.run_uid,
+        meta.LABEL_STAGE: stage_label(attempt.stage),
+        meta.LABEL_ACTION: hash_of(attempt.stage, attempt.action),
+    }
+
+
+def stage_label(stage: str) -> str:
+    """Return the label of everything that runs in a stage."""
+    return hash_of(stage)
+
+
+def _annotations(attempt: contracts.Attempt) -> dict[str, str]:
+    return {
+        meta.ANNOTATION_PIPELINE: attempt.pipeline,
+        meta.ANNOTATION_RUN: attempt.run,
+        meta.ANNOTATION_STAGE: attempt.stage,
+        meta.ANNOTATION_ACTION: attempt.action,
+        meta.ANNOTATION_ATTEMPT: str(attempt.attempt),
+        meta.ANNOTATION_TRY: str(attempt.try_),
+    }
+
+
+def _owner(attempt: contracts.Attempt) -> dict[str, Any]:
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": meta.PIPELINE_RUN,
+        "name": attempt.run,
+        "uid": attempt.run_uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _pod_spec(order: JobOrder, settings: Settings) -> dict[str, Any]:
+    containers = [_agent(order, settings)]
+    if order.subject.declared.runs_commands:
+        containers.append(_action(order, settings))
+    account = order.subject.definition.service_account_name
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "shareProcessNamespace": False,
+        "terminationGracePeriodSeconds": int(order.request.limits.grace_s + order.request.limits.kill_s) + 5,
+        **({"serviceAccountName": account} if account else {}),
+        "securityContext": {"fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": containers,
+        "volumes": _volumes(order, settings),
+    }
+
+
+def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
+    mounts = [
+        {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
+        {"name": "control", "mountPath": contracts.CONTROL_DIR},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 — a path in the container
+        {"name": "pod", "mountPath": _POD_DIR, "readOnly": True},
+        {"name": "token", "mountPath": _TOKEN_DIR, "readOnly": True},
+    ]
+    mounts += [
+        {"name": volume, "mountPath": f"{contracts.SECRETS_DIR}/{folder}", "readOnly": True}
+        for volume, folder, _ in _secrets(order)
+    ]
+    return {
+        "name": contracts.AGENT_CONTAINER,
+        "image": settings.agent_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["penstock-agent"],
+        "env": [
+            {"name": "PENSTOCK_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            {"name": "TMPDIR", "value": contracts.WORKSPACE_DIR},
+        ],
+        "resources": dict(settings.agent_resources),
+        "securityContext": {
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+
+
+def _action(order: JobOrder, settings: Settings) -> dict[str, Any]:
+    configuration = order.request.configuration
+    return {
+        "name": contracts.ACTION_CONTAINER,
+        "image": configuration.get("Image") or settings.commands_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["sh", "-c", WRAPPER],
+        "resources": dict(settings.compute_types.get(configuration.get("ComputeType", "SMALL"), {})),
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "volumeMounts": [
+            {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
+            {"name": "control", "mountPath": contracts.CONTROL_DIR, "readOnly": True},
+        ],
+    }
+
+
+def _secrets(order: JobOrder) -> list[tuple[str, str, str]]:
+    """Return volume name, folder and Secret for everything secret that the agent needs."""
+    names = order.subject.declared.secret_names(order.request.configuration)
+    wanted = [(f"secret-{index}", key, secret) for index, (key, secret) in enumerate(sorted(names.items()))]
+    store = order.subject.definition.artifact_store
+    if store and store.credentials:
+        wanted.append(("secret-store", STORE_SECRET, store.credentials.secret_name))
+    return wanted
+
+
+def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
+    annotations = ((contracts.REQUEST_ANNOTATION, "request"), (contracts.NOT_AFTER_ANNOTATION, "not-after"))
+    token = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+    return [
+        {"name": "workspace", "emptyDir": {"sizeLimit": settings.workspace_size}},
+        {"name": "control", "emptyDir": {"sizeLimit": "16Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {
+            "name": "pod",
+            "downwardAPI": {
+                "items": [
+                    {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}}
+                    for name, path in annotations
+                ]
+            },
+        },
+        {"name": "token", "projected": {"sources": token}},
+        *({"name": volume, "secret": {"secretName": secret}} for volume, _, secret in _secrets(order)),
+    ]

@@ -1,0 +1,147 @@
+"""What the engine sees of the cluster: small values read from Kubernetes' own documents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.api.meta import ANNOTATION_RUN, ANNOTATION_SPEC_HASH, LABEL_RUN_UID, LABEL_STAGE
+
+Document = Mapping[str, Any]
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return the time that a Kubernetes timestamp says, None for none."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def format_time(moment: datetime) -> str:
+    """Return a timestamp with milliseconds: a run is often over within a second."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_seconds(moment: datetime) -> str:
+    """Return a timestamp in whole seconds, as metav1.Time writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The state of one container: at most one of waiting, running, terminated holds."""
+
+    waiting: str = ""
+    waiting_message: str = ""
+    running_since: datetime | None = None
+    is_terminated: bool = False
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of one of our Jobs."""
+
+    name: str
+    uid: str
+    job: str
+    run_uid: str
+    stage_label: str
+    created: datetime
+    phase: str
+    reason: str
+    message: str
+    is_deleted: bool
+    containers: Mapping[str, Container]
+
+    def holds(self, names: tuple[str, ...]) -> bool:
+        """Whether one of our containers in it may still run: what is not known to have ended holds its stage."""
+        if self.phase in ("Succeeded", "Failed"):
+            return False
+        return not all(name in self.containers and self.containers[name].is_terminated for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One of our Jobs."""
+
+    name: str
+    uid: str
+    run: str
+    run_uid: str
+    owner_uid: str
+    spec_hash: str
+    created: datetime
+    is_deleted: bool
+    failed_reason: str = ""
+    failed_message: str = ""
+
+
+def pod_of(document: Document) -> Pod:
+    """Read a pod's document."""
+    meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
+    states = {item["name"]: _container(item) for item in status.get("containerStatuses", ())}
+    labels = meta.get("labels", {})
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        job=labels.get("batch.kubernetes.io/job-name", labels.get("job-name", "")),
+        run_uid=labels.get(LABEL_RUN_UID, ""),
+        stage_label=labels.get(LABEL_STAGE, ""),
+        created=_created(meta),
+        phase=status.get("phase", ""),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        is_deleted="deletionTimestamp" in meta,
+        containers={c["name"]: states.get(c["name"], Container()) for c in spec.get("containers", ())} or states,
+    )
+
+
+def job_of(document: Document) -> Job:
+    """Read a Job's document."""
+    meta = document["metadata"]
+    failed = next(
+        (
+            condition
+            for condition in document.get("status", {}).get("conditions", ())
+            if condition["type"] in ("Failed", "FailureTarget") and condition["status"] == "True"
+        ),
+        {},
+    )
+    owners = [owner["uid"] for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
+    return Job(
+        name=meta["name"],
+        uid=meta["uid"],
+        run=meta.get("annotations", {}).get(ANNOTATION_RUN, ""),
+        run_uid=meta.get("labels", {}).get(LABEL_RUN_UID, ""),
+        owner_uid=owners[0] if owners else "",
+        spec_hash=meta.get("annotations", {}).get(ANNOTATION_SPEC_HASH, ""),
+        created=_created(meta),
+        is_deleted="deletionTimestamp" in meta,
+        failed_reason=failed.get("reason", ""),
+        failed_message=failed.get("message", ""),
+    )
+
+
+def _created(meta: Document) -> datetime:
+    return parse_time(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
+
+
+def _container(status: Document) -> Container:
+    state = status.get("state", {})
+    waiting, running, ended = state.get("waiting", {}), state.get("running", {}), state.get("terminated", {})
+    return Container(
+        waiting=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        running_since=parse_time(running.get("startedAt")),
+        is_terminated="terminated" in state,
+        exit_code=ended.get("exitCode", 0),
+        reason=ended.get("reason", ""),
+        message=ended.get("message", ""),
+        started=parse_time(ended.get("startedAt")),
+        finished=parse_time(ended.get("finishedAt")),
+        restarts=status.get("restartCount", 0),
+    )

@@ -1,0 +1,157 @@
+"""Builds the ActionRequest of one try: everything resolved, nothing secret.
+
+The same status always gives the same request, so a Job that must be created again is the same Job.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from penstock.actions.declaration import Declaration
+from penstock.api.contracts import (
+    REQUEST_VERSION,
+    SECRETS_DIR,
+    ActionRequest,
+    ArtifactLocation,
+    ArtifactOrder,
+    Attempt,
+    Command,
+    Script,
+    StoreLocation,
+)
+from penstock.api.pipeline import Action, ArtifactStore
+from penstock.api.run import ActionStatus, PipelineRunStatus, StoredArtifact
+from penstock.engine.definition import Definition
+from penstock.engine.lexer import LexerError, lex
+from penstock.engine.settings import Settings
+from penstock.engine.validation import configuration_problems
+from penstock.engine.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
+
+STORE_SECRET = "artifact-store"
+
+
+class RequestError(ValueError):
+    """An action cannot start; ``code`` and the message become its error details."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An action about to start, in its run."""
+
+    attempt: Attempt
+    action: Action
+    declared: Declaration
+    definition: Definition
+    revision: str | None = None
+
+
+def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -> dict[Reference, str]:
+    """Return every variable that has a value by now: reserved namespaces, and those of succeeded actions."""
+    values = {Reference("codepipeline", EXECUTION_ID): run_uid}
+    values |= {Reference("variables", item.name): item.resolved_value for item in status.variables}
+    for stage_state in status.stage_states:
+        namespaces = {action.name: action.namespace for action in definition.stage(stage_state.stage_name).actions}
+        for state in stage_state.action_states:
+            namespace, latest = namespaces.get(state.action_name), state.latest
+            if namespace and latest and latest.status is ActionStatus.SUCCEEDED:
+                values |= {Reference(namespace, key): value for key, value in latest.output_variables.items()}
+    return values
+
+
+def artifacts_of(status: PipelineRunStatus) -> dict[str, StoredArtifact]:
+    """Return the artifacts that this very run has made, by name (A-03)."""
+    return {
+        artifact.name: artifact
+        for stage in status.stage_states
+        for state in stage.action_states
+        for execution in state.executions
+        if execution.status is ActionStatus.SUCCEEDED
+        for artifact in execution.output_artifacts
+    }
+
+
+def build_request(
+    subject: Subject, values: Values, artifacts: Mapping[str, StoredArtifact], settings: Settings
+) -> ActionRequest:
+    """Return the request; raise RequestError for a variable without value, a bad value, or too much of it."""
+    action = subject.action
+    try:
+        configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
+        script = _script(action, values) if subject.declared.runs_commands else None
+    except UnresolvedError as error:
+        raise RequestError(
+            "ConfigurationError",
+            "An action in this pipeline failed because one or more variables could not be resolved: "
+            f"Action name={action.name} ({error.reference} has no value)",
+        ) from error
+    except LexerError as error:
+        raise RequestError("ConfigurationError", str(error)) from error
+    for problem in configuration_problems("", subject.declared, configuration):
+        raise RequestError("ConfigurationError", str(problem).removeprefix("."))
+    request = ActionRequest(
+        version=REQUEST_VERSION,
+        attempt=subject.attempt,
+        provider=subject.declared.folder,
+        store=_store(subject.definition.artifact_store),
+        configuration=configuration,
+        inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
+        outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
+        script=script,
+        revision=subject.revision,
+        secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
+        limits=replace(settings.limits, timeout_s=timeout_of(subject, settings)),
+    )
+    _check_size(request, settings)
+    return request
+
+
+def timeout_of(subject: Subject, settings: Settings) -> float:
+    """Return how long the action may run, in seconds: its own limit, else its provider's."""
+    minutes = subject.action.timeout_in_minutes
+    return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.limits.timeout_s)
+
+
+def _script(action: Action, values: Values) -> Script:
+    lexed = [lex(command) for command in action.commands]
+    used: dict[str, Reference] = {}
+    for command in lexed:
+        used |= command.variables
+    for reference in used.values():
+        if reference not in values:
+            raise UnresolvedError(reference)
+    return Script(
+        commands=tuple(
+            Command(text, command.code) for text, command in zip(action.commands, lexed, strict=True)
+        ),
+        values={name: values[reference] for name, reference in used.items()},
+        environment={item.name: resolve(item.value, values) for item in action.environment_variables},
+        output_variables=action.output_variables,
+    )
+
+
+def _input(name: str, artifacts: Mapping[str, StoredArtifact]) -> ArtifactLocation:
+    if name not in artifacts:
+        raise RequestError("ConfigurationError", f'the input artifact "{name}" was not made by this run')
+    stored = artifacts[name]
+    return ArtifactLocation(name, stored.key, stored.size, stored.sha256, stored.format)
+
+
+def _store(store: ArtifactStore | None) -> StoreLocation:
+    if store is None:
+        raise RequestError("ConfigurationError", "the pipeline has no artifactStore")
+    credentials = f"{SECRETS_DIR}/{STORE_SECRET}" if store.credentials else None
+    return StoreLocation(store.location, store.endpoint, store.region, credentials)
+
+
+def _check_size(request: ActionRequest, settings: Settings) -> None:
+    script = request.script or Script(())
+    resolved = (*request.configuration.values(), *script.values.values(), *script.environment.values())
+    size = sum(len(value.encode("utf-8", "surrogatepass")) for value in resolved)
+    if size > settings.configuration_bytes:
+        raise RequestError(
+            "ConfigurationTooLarge",
+            f"the resolved configuration is {size} bytes long, more than {settings.configuration_bytes} (Q-12)",
+        )

@@ -1,0 +1,51 @@
+"""Every limit that a decision depends on; the chart's values set them, tests set them short."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from penstock.api.contracts import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits in seconds unless their name says otherwise; images as the chart names them."""
+
+    agent_image: str = "penstock:dev"
+    commands_image: str = "docker.io/library/debian:12-slim"
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_s: float = 180.0
+    """How long an image may fail to be pulled before the action fails."""
+    container_config_s: float = 30.0
+    """How long a container may be refused for its configuration (a missing Secret) before the action fails."""
+    no_pod_s: float = 60.0
+    """How long a Job may have no pod."""
+    start_s: float = 600.0
+    """How long an action may wait for its containers to start, queueing in the cluster included."""
+    container_end_s: float = 10.0
+    """How long one container may run on after the other has ended."""
+    backstop_s: float = 60.0
+    """What the Job's own deadline allows beyond all others."""
+    pipeline_missing_s: float = 60.0
+    """How long a run waits for a Pipeline that does not exist yet."""
+    running_record_s: float = 3.0
+    """A try that runs longer than this has its pod written into the status."""
+    pipeline_status_s: float = 2.0
+    """The least time between two writes of a Pipeline's status in the middle of runs."""
+    lost_tries: int = 3
+    """How many tries an attempt may need for lost pods."""
+    configuration_bytes: int = 100 * 1024
+    """The most a resolved configuration may hold (Q-12)."""
+    successful_runs: int = 10
+    """How many succeeded runs of a pipeline are kept, unless it says otherwise."""
+    failed_runs: int = 10
+    kept_revisions: int = 10
+    runs_with_jobs: int = 3
+    """How many ended runs of a pipeline keep their Jobs, for kubectl logs."""
+    workspace_size: str = "10Gi"
+    agent_resources: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {"requests": {"cpu": "10m", "memory": "64Mi"}}
+    )
+    compute_types: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    """ComputeType (SMALL, MEDIUM, LARGE) to the resources of the action container."""
+    limits: Limits = field(default_factory=Limits)
+    """Bounds that the agent keeps inside the pod."""

@@ -1,0 +1,277 @@
+"""Checks a definition (V rows): what the API server's schema cannot say, as values with the field's path.
+
+Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without effect
+here), and an incompatibility (legal here, refused by AWS; design: the objects).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from penstock.actions.declaration import Bounds, Declaration, declaration_of
+from penstock.api.pipeline import Action, ActionTypeId, ExecutionMode, PipelineSpec, Stage
+from penstock.engine.definition import groups_of
+from penstock.engine.lexer import LexerError, lex
+from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
+
+INVALID = "InvalidPipeline"
+UNSUPPORTED = "UnsupportedField"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding: the field's path, and a sentence that says what to do."""
+
+    path: str
+    message: str
+    reason: str = INVALID
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that is to be said about a definition."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    incompatibilities: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An action with the path to it and what stands before it."""
+
+    path: str
+    stage: Stage
+    action: Action
+    declared: Declaration | None
+    is_first_stage: bool
+
+
+def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
+    """Return all findings about a spec that the API server accepted."""
+    placed = tuple(_placed(spec))
+    problems = [
+        *_unsupported(spec),
+        *_stores(spec, has_default_store),
+        *(problem for item in placed for problem in _action(item)),
+        *_artifacts(spec),
+        *_namespaces(placed),
+        *_references(spec, placed),
+    ]
+    return Findings(tuple(problems), tuple(_warnings(spec, placed)), tuple(_incompatibilities(spec, placed)))
+
+
+def _placed(spec: PipelineSpec) -> Iterator[_Placed]:
+    for number, stage in enumerate(spec.stages):
+        for index, action in enumerate(stage.actions):
+            path = f"spec.stages[{number}].actions[{index}]"
+            yield _Placed(path, stage, action, declaration_of(action.action_type_id), number == 0)
+
+
+def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
+    present: list[tuple[str, object]] = [
+        ("spec.artifactStores", spec.artifact_stores),
+        ("spec.triggers", spec.triggers),
+        ("spec.executionMode: PARALLEL", spec.mode is ExecutionMode.PARALLEL),
+    ]
+    if spec.artifact_store:
+        present.append(("spec.artifactStore.encryptionKey", spec.artifact_store.encryption_key))
+    for number, stage in enumerate(spec.stages):
+        path = f"spec.stages[{number}]"
+        present += [(f"{path}.beforeEntry", stage.before_entry), (f"{path}.onSuccess", stage.on_success)]
+        present += [(f"{path}.onFailure", stage.on_failure), (f"{path}.blockers", stage.blockers)]
+        for index, action in enumerate(stage.actions):
+            inner = f"{path}.actions[{index}]"
+            present.append((f"{inner}.region", action.region))
+            present += [
+                (f"{inner}.environmentVariables[{place}].type: SECRETS_MANAGER", True)
+                for place, variable in enumerate(action.environment_variables)
+                if variable.type == "SECRETS_MANAGER"
+            ]
+    for path, value in present:
+        if value:
+            yield Problem(path, "this version of Penstock does not act on it; remove it", UNSUPPORTED)
+
+
+def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
+    needs_store = any(a.input_artifacts or a.output_artifacts for s in spec.stages for a in s.actions)
+    if not spec.artifact_store and not has_default_store:
+        why = "to keep its artifacts" if needs_store else "to keep claims and logs"
+        yield Problem(
+            "spec.artifactStore", f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
+        )
+
+
+def _action(item: _Placed) -> Iterator[Problem]:
+    type_id = item.action.action_type_id
+    if item.declared is None:
+        yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}")
+        return
+    yield from _bounds(item, item.declared)
+    yield from configuration_problems(item.path, item.declared, item.action.configuration)
+    yield from _commands(item, item.declared)
+
+
+def _type_text(type_id: ActionTypeId) -> str:
+    return f"{type_id.category} / {type_id.owner or 'any owner'} / {type_id.provider} / {type_id.version or '1'}"
+
+
+def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
+    def check(field: str, count: int, bounds: Bounds) -> Iterator[Problem]:
+        if not bounds.least <= count <= bounds.most:
+            wanted = f"{bounds.least}" if bounds.least == bounds.most else f"{bounds.least} to {bounds.most}"
+            yield Problem(f"{item.path}.{field}", f"{declared.provider} takes {wanted}, not {count} (V-09)")
+
+    yield from check("inputArtifacts", len(item.action.input_artifacts), declared.inputs)
+    yield from check("outputArtifacts", len(item.action.output_artifacts), declared.outputs)
+
+
+def configuration_problems(
+    path: str, declared: Declaration, configuration: dict[str, str]
+) -> Iterator[Problem]:
+    """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
+    open_keys = {key for key, value in configuration.items() if any(references(value))}
+    try:
+        declared.configuration.model_validate(configuration)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False, include_context=False):
+            key = str(detail["loc"][0]) if detail["loc"] else ""
+            if key not in open_keys or detail["type"] == "extra_forbidden":
+                message = detail["msg"].removeprefix("Value error, ")
+                message = "unknown key for this provider (V-10)" if detail["type"] == "extra_forbidden" else message
+                yield Problem(f"{path}.configuration{'.' if key else ''}{key}", message)
+
+
+def _commands(item: _Placed, declared: Declaration) -> Iterator[Problem]:
+    action = item.action
+    if declared.runs_commands and not action.commands:
+        yield Problem(f"{item.path}.commands", "at least one command is needed (P-18)")
+    if not declared.runs_commands:
+        for field, value in (
+            ("commands", action.commands),
+            ("outputVariables", action.output_variables),
+            ("environmentVariables", action.environment_variables),
+        ):
+            if value:
+                yield Problem(f"{item.path}.{field}", f"{declared.provider} takes no {field}")
+    for index, command in enumerate(action.commands):
+        try:
+            lex(command)
+        except LexerError as error:
+            yield Problem(f"{item.path}.commands[{index}]", str(error))
+
+
+def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
+    """V-07 and V-08: names are unique, and made before they are read."""
+    made: set[str] = set()
+    for number, stage in enumerate(spec.stages):
+        index_of = {action.name: index for index, action in enumerate(stage.actions)}
+        for group in groups_of(stage):
+            for action in group:
+                for place, artifact in enumerate(action.input_artifacts):
+                    if artifact.name not in made:
+                        path = f"spec.stages[{number}].actions[{index_of[action.name]}].inputArtifacts[{place}]"
+                        yield Problem(path, f'no earlier action makes the artifact "{artifact.name}" (V-08)')
+            for action in group:
+                for place, output in enumerate(action.output_artifacts):
+                    if output.name in made:
+                        path = f"spec.stages[{number}].actions[{index_of[action.name]}].outputArtifacts[{place}]"
+                        yield Problem(path, f'another action makes "{output.name}" already (V-07)')
+                    made.add(output.name)
+
+
+def _namespaces(placed: Iterable[_Placed]) -> Iterator[Problem]:
+    """V-11: namespaces are unique, not reserved, and no artifact's name."""
+    items = tuple(placed)
+    artifacts = {artifact.name for item in items for artifact in item.action.output_artifacts}
+    seen: set[str] = set()
+    for item in items:
+        namespace = item.action.namespace
+        if namespace is None:
+            continue
+        path = f"{item.path}.namespace"
+        if namespace in RESERVED_NAMESPACES:
+            yield Problem(path, f'"{namespace}" is reserved (V-11)')
+        if namespace in artifacts:
+            yield Problem(path, f'"{namespace}" is the name of an artifact (V-11)')
+        if namespace in seen:
+            yield Problem(path, f'another action has the namespace "{namespace}" (V-11)')
+        seen.add(namespace)
+
+
+def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+    """V-15: a variable is read only after the action that makes it; pipeline variables not in sources."""
+    order = {
+        action.namespace: (number, action.order)
+        for number, stage in enumerate(spec.stages)
+        for action in stage.actions
+        if action.namespace
+    }
+    declared = {variable.name for variable in spec.variables}
+    stage_numbers = {stage.name: number for number, stage in enumerate(spec.stages)}
+    for item in placed:
+        here = (stage_numbers[item.stage.name], item.action.order)
+        for path, text in _texts(item):
+            for reference in references(text):
+                if problem := _reference_problem(reference, here, order, declared, item):
+                    yield Problem(path, problem)
+
+
+def _texts(item: _Placed) -> Iterator[tuple[str, str]]:
+    action = item.action
+    yield from ((f"{item.path}.configuration.{key}", value) for key, value in action.configuration.items())
+    yield from ((f"{item.path}.commands[{index}]", text) for index, text in enumerate(action.commands))
+    for index, variable in enumerate(action.environment_variables):
+        yield f"{item.path}.environmentVariables[{index}].value", variable.value
+
+
+def _reference_problem(
+    reference: Reference,
+    here: tuple[int, int],
+    order: dict[str, tuple[int, int]],
+    declared: set[str],
+    item: _Placed,
+) -> str | None:
+    if reference.namespace == "codepipeline":
+        return None if reference.key == EXECUTION_ID else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+    if reference.namespace == "variables":
+        if item.action.action_type_id.category == "Source":
+            return f"{reference}: pipeline variables cannot be used in source actions (W-03)"
+        return None if reference.key in declared else f"{reference}: spec.variables declares no such variable"
+    if reference.namespace not in order:
+        return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
+    if order[reference.namespace] >= here:
+        return f"{reference}: the action that makes it must run before (V-15)"
+    return None
+
+
+def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+    accepted: list[tuple[str, object]] = [
+        ("spec.version", spec.version is not None),
+        ("spec.pipelineType", spec.pipeline_type == "V2"),
+        ("spec.roleArn", spec.role_arn),
+    ]
+    for item in placed:
+        accepted.append((f"{item.path}.roleArn", item.action.role_arn))
+        for key in item.declared.without_effect if item.declared else ():
+            accepted.append((f"{item.path}.configuration.{key}", item.action.configuration.get(key)))
+    for path, value in accepted:
+        if value:
+            yield Problem(path, "accepted, without effect here")
+
+
+def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+    if len(spec.stages) < 2:
+        yield Problem("spec.stages", "AWS wants at least two stages (V-01)")
+    for item in placed:
+        is_source = item.action.action_type_id.category == "Source"
+        if item.is_first_stage and not is_source:
+            yield Problem(f"{item.path}.actionTypeId", "AWS wants only Source actions in the first stage (V-02)")
+        if item.declared and item.declared.runs_commands and not item.action.input_artifacts:
+            yield Problem(f"{item.path}.inputArtifacts", "AWS wants an input artifact for Commands (P-18)")
+    if all(a.action_type_id.category == "Source" for s in spec.stages for a in s.actions):
+        yield Problem("spec.stages", "AWS wants at least one action that is no Source (V-04)")

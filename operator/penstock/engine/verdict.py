@@ -1,0 +1,256 @@
+"""What became of one try: reads its Job and pod and says running, ended, lost or stuck.
+
+An action is over when the containers ``agent`` and (where there is one) ``action`` are terminated; the pod's
+phase and the Job's conditions are read only for what containers cannot tell. An empty or unreadable result
+is never success, and a pod without a result is lost, not failed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, ActionResult, ContractError
+from penstock.api.run import ActionStatus
+from penstock.engine.observed import Container, Job, Pod
+from penstock.engine.settings import Settings
+
+_AT_ONCE = {
+    "InvalidImageName": "the image's name is not valid",
+    "ErrImageNeverPull": "the image is not on the node and may not be pulled",
+}
+_PULLING = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}
+_CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
+_NOT_STARTED = {"StartError", "ContainerCannotRun"}
+_NO_CODE = "ActionContainerDied"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything known about one try's Job. ``is_absent``: a live GET answered that it is gone."""
+
+    job: Job | None
+    pod: Pod | None
+    is_absent: bool
+    was_seen: bool
+    runs_commands: bool
+    timeout_s: float
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not over. ``look_again`` is when a limit passes, if nothing happens before."""
+
+    look_again: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No Job and no pod. The Job is to be created, or (``is_doubtful``) first to be looked up live."""
+
+    is_doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Over. ``is_job_to_go``: something of it may still run and must be deleted."""
+
+    status: ActionStatus
+    code: str = ""
+    message: str = ""
+    result: ActionResult | None = None
+    is_job_to_go: bool = False
+
+
+Verdict = Running | Absent | Ended
+
+
+def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    """Return what became of a try."""
+    if seen.pod is None:
+        return _without_pod(seen, settings, now)
+    expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.runs_commands else (AGENT_CONTAINER,)
+    containers = {name: seen.pod.containers.get(name, Container()) for name in expected}
+    if any(container.restarts for container in containers.values()):
+        return _failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
+    if all(container.is_terminated for container in containers.values()):
+        return _all_ended(containers)
+    if seen.pod.phase in ("Succeeded", "Failed"):
+        return _pod_ended(seen.pod, containers)
+    for check in (_stuck, _one_sided, _late):
+        if verdict := check(seen, containers, settings, now):
+            return verdict
+    return Running(_next_limit(seen, containers, settings, now))
+
+
+def _failed(code: str, message: str, is_job_to_go: bool = False) -> Ended:
+    return Ended(ActionStatus.FAILED, code, message, None, is_job_to_go)
+
+
+def _lost(code: str, message: str) -> Ended:
+    return Ended(ActionStatus.UNKNOWN, code, message, None, True)
+
+
+def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    if seen.job is None:
+        if not seen.was_seen:
+            return Absent(is_doubtful=False)
+        if not seen.is_absent:
+            return Absent(is_doubtful=True)
+        return _failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
+    if seen.job.is_deleted:
+        return Running(now + timedelta(seconds=settings.container_end_s))
+    limit = seen.job.created + timedelta(seconds=settings.no_pod_s)
+    if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
+        return _lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
+    if now >= limit:
+        return _failed(
+            "NoPod",
+            f"no pod was created within {settings.no_pod_s:g} s; `kubectl describe job {seen.job.name}` says why",
+            True,
+        )
+    return Running(limit)
+
+
+def _all_ended(containers: dict[str, Container]) -> Ended:
+    agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
+    if action and action.reason in _NOT_STARTED:
+        return _not_started(action)
+    try:
+        result = ActionResult.decode(agent.message)
+    except ContractError:
+        return _agent_without_result(agent)
+    return _with_result(result, agent, action)
+
+
+def _not_started(action: Container) -> Ended:
+    return _failed(
+        action.reason or "StartError",
+        f"the action's container could not start: {action.message.strip()}; an image needs `sh` to run commands",
+        True,
+    )
+
+
+def _agent_without_result(agent: Container) -> Ended:
+    why = f"reason {agent.reason}, exit code {agent.exit_code}" if agent.reason else f"exit code {agent.exit_code}"
+    return _lost("AgentLost", f"the agent ended without a result ({why}); its effect is unknown")
+
+
+def _with_result(result: ActionResult, agent: Container, action: Container | None) -> Ended:
+    if result.status == "Lost":
+        return Ended(ActionStatus.UNKNOWN, result.code, result.message, result)
+    if result.status != "Succeeded":
+        return _failed_result(result, action)
+    if agent.exit_code != 0:
+        return _agent_without_result(agent)
+    if action and not action.exit_code == 0 == (result.exit_code or 0):
+        return _mismatch(result, action)
+    return Ended(ActionStatus.SUCCEEDED, result=result)
+
+
+def _failed_result(result: ActionResult, action: Container | None) -> Ended:
+    code, message = result.code or "JobFailed", result.message
+    if action and code == _NO_CODE:
+        code = "OOMKilled" if action.reason == "OOMKilled" else code
+        cause = "it used more memory than its limit" if code == "OOMKilled" else action.reason or "killed"
+        message = f"the action's container ended before its commands did: {cause} (exit code {action.exit_code})"
+    elif action and result.exit_code is not None and code != "TimedOut" and result.exit_code != action.exit_code:
+        return _mismatch(result, action)
+    return Ended(ActionStatus.FAILED, code, message, result)
+
+
+def _mismatch(result: ActionResult, action: Container) -> Ended:
+    return Ended(
+        ActionStatus.FAILED,
+        "ResultMismatch",
+        f"the commands reported exit code {result.exit_code}, the container ended with {action.exit_code}: "
+        "a command wrote a result of its own",
+        result,
+    )
+
+
+def _pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
+    """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
+    agent = containers[AGENT_CONTAINER]
+    if agent.is_terminated:
+        try:
+            result = ActionResult.decode(agent.message)
+        except ContractError:
+            pass
+        else:
+            if result.status == "Failed":
+                return Ended(ActionStatus.FAILED, result.code, result.message, result)
+    return _lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
+
+
+def _stuck(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> Verdict | None:
+    assert seen.pod is not None
+    for name, container in containers.items():
+        reason, what = container.waiting, f"container {name}"
+        if reason in _AT_ONCE:
+            return _failed(reason, f"{what}: {_AT_ONCE[reason]}: {container.waiting_message}", True)
+        for reasons, limit in ((_PULLING, settings.image_pull_s), (_CONFIGURING, settings.container_config_s)):
+            if reason in reasons and now >= seen.pod.created + timedelta(seconds=limit):
+                return _failed(reason, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
+        if container.is_terminated and container.reason in _NOT_STARTED and name == ACTION_CONTAINER:
+            return _not_started(container)
+    return None
+
+
+def _one_sided(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> Verdict | None:
+    """The agent has ended and the action runs on: a failure counts at once, success waits for the exit code."""
+    agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
+    if action is None or not agent.is_terminated:
+        return None
+    if now < (agent.finished or now) + timedelta(seconds=settings.container_end_s):
+        return None
+    try:
+        result = ActionResult.decode(agent.message)
+    except ContractError:
+        return _agent_without_result(agent)
+    if result.status == "Succeeded":
+        return _failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
+    return Ended(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
+
+
+def _late(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> Verdict | None:
+    assert seen.pod is not None
+    for limit, code, message in _limits(seen, containers, settings):
+        if now >= limit:
+            return _failed(code, message, True)
+    return None
+
+
+def _limits(
+    seen: Observation, containers: dict[str, Container], settings: Settings
+) -> Iterator[tuple[datetime, str, str]]:
+    """Yield the limits that are running: queue and start time are one, run time is another."""
+    agent = containers[AGENT_CONTAINER]
+    begun = agent.running_since or agent.started
+    if begun is None:
+        limit = seen.started + timedelta(seconds=settings.start_s)
+        yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s"
+    else:
+        seconds = seen.timeout_s + settings.backstop_s
+        yield begun + timedelta(seconds=seconds), "TimedOut", f"the action ran longer than {seconds:g} s"
+
+
+def _next_limit(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> datetime:
+    assert seen.pod is not None
+    limits = [limit for limit, _, _ in _limits(seen, containers, settings)]
+    waiting = {container.waiting for container in containers.values()}
+    if waiting & _PULLING:
+        limits.append(seen.pod.created + timedelta(seconds=settings.image_pull_s))
+    if waiting & _CONFIGURING:
+        limits.append(seen.pod.created + timedelta(seconds=settings.container_config_s))
+    if any(container.is_terminated for container in containers.values()):
+        limits.append(now + timedelta(seconds=settings.container_end_s))
+    return min(limits)
