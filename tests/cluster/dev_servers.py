@@ -1,0 +1,75 @@
+"""The S3 server and the Git server that tests use, as pods, so that any kind of cluster can have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+from tests.cluster import Cluster, GitServer, S3Server
+from tests.cluster.places import Places
+from tests.cluster.probe import answers
+from tests.cluster.shell import run, wait_until
+
+_MANIFEST = Path(__file__).parent / "manifests/dev-servers.yaml"
+_IMAGE = "penstock-dev-servers:dev"
+_S3_NODE_PORT, _GIT_NODE_PORT = 30070, 30080
+
+# Test keys, not secrets: the servers hold nothing but test data and end with the cluster.
+_ACCESS_KEY, _SECRET_KEY = "penstock-test", "penstock-test-secret-key"
+_GIT_USER, _GIT_PASSWORD = "git", "penstock-test-password"
+_REGION = "eu-central-1"
+
+
+def describe(places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_log: Path | None) -> Cluster:
+    """Return the cluster's description, with the servers at their node ports."""
+    return Cluster(
+        kind=kind,
+        kubeconfig=str(kubeconfig),
+        node_ip=node_ip,
+        s3=S3Server(
+            endpoint=f"http://{node_ip}:{_S3_NODE_PORT}",
+            cluster_endpoint="http://s3.penstock-dev:7070",
+            access_key=_ACCESS_KEY,
+            secret_key=_SECRET_KEY,
+            region=_REGION,
+        ),
+        git=GitServer(
+            url=f"http://{node_ip}:{_GIT_NODE_PORT}",
+            cluster_url="http://git.penstock-dev",
+            user=_GIT_USER,
+            password=_GIT_PASSWORD,
+        ),
+        audit_log=str(audit_log) if audit_log else None,
+        bin_dir=str(places.bin_dir),
+        image="penstock:dev",
+    )
+
+
+def kubectl(places: Places, kubeconfig: Path, *words: str, stdin: str | None = None, limit: float = 60) -> str:
+    """Run our kubectl against a cluster."""
+    return run([places.bin_dir / "kubectl", f"--kubeconfig={kubeconfig}", *words], limit=limit, stdin=stdin)
+
+
+def apply(places: Places, kubeconfig: Path) -> None:
+    """Create the servers."""
+    text = Template(_MANIFEST.read_text()).substitute(
+        image=_IMAGE,
+        access_key=_ACCESS_KEY,
+        secret_key=_SECRET_KEY,
+        git_user=_GIT_USER,
+        git_password=_GIT_PASSWORD,
+        region=_REGION,
+        s3_node_port=_S3_NODE_PORT,
+        git_node_port=_GIT_NODE_PORT,
+    )
+    kubectl(places, kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+
+def ready(cluster: Cluster) -> bool:
+    """Tell whether both servers answer from here."""
+    return answers(f"{cluster.s3.endpoint}/healthz") and answers(f"{cluster.git.url}/healthz")
+
+
+def wait(cluster: Cluster, limit: float) -> None:
+    """Wait until both servers answer from here."""
+    wait_until("S3 and Git servers", lambda: ready(cluster), limit=limit)
