@@ -143,7 +143,8 @@ class ActionRequest:
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read an annotation's value; raise ContractError when it is none of ours."""
-        return _decode(cls, text, REQUEST_VERSION)
+        request: Self = _decode(cls, text, REQUEST_VERSION)
+        return request
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,8 @@ class ActionResult:
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read a termination message; raise ContractError when it is none of ours, as after a crash."""
-        return _decode(cls, text, RESULT_VERSION)
+        result: Self = _decode(cls, text, RESULT_VERSION)
+        return result
 
 
 def compress(text: str) -> str:
@@ -209,7 +211,7 @@ def to_document(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {
             key: to_document(item)
-            for name, key, default, _ in _fields(type(value))
+            for name, key, default, _ in _fields(value.__class__)
             if (item := getattr(value, name)) != default
         }
     if isinstance(value, tuple | list):
@@ -269,7 +271,7 @@ def _expect(condition: bool, path: str) -> None:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, str, Any, Any], ...]:
+def _fields(kind: Any) -> tuple[tuple[str, str, Any, Any], ...]:
     """Name, JSON key, default and type of each field; computed once per class, as `get_type_hints` is slow."""
     hints = typing.get_type_hints(kind)
     return tuple((f.name, _camel(f.name), _default(f), hints[f.name]) for f in dataclasses.fields(kind))

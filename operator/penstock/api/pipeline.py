@@ -16,9 +16,7 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", m
 RoleArn = Annotated[
     str, StringConstraints(pattern=r"^arn:aws(-[A-Za-z0-9_]+)*:iam::[0-9]{12}:role/.*$", max_length=1024)
 ]
-DnsName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)
-]
+DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)]
 Category = Literal["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]
 Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
 
@@ -71,16 +69,12 @@ class Action(Model):
     action_type_id: ActionTypeId
     run_order: Annotated[int, Field(ge=1, le=999)] | None = None
     """Groups of equal runOrder run in ascending order, members of a group in parallel; 1 if absent (X-23)."""
-    configuration: Annotated[
-        dict[str, Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=50)
-    ] = {}
+    configuration: Annotated[dict[str, Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=50)] = {}
     commands: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
         Field(max_length=50, json_schema_extra=ATOMIC),
     ] = ()
-    input_artifacts: Annotated[
-        tuple[InputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
-    ] = ()
+    input_artifacts: Annotated[tuple[InputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))] = ()
     output_artifacts: Annotated[
         tuple[OutputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
     ] = ()
@@ -107,9 +101,7 @@ class Stage(Model):
     """One stage (S-03). Stages run one after the other, each locked by one run at a time."""
 
     name: CodePipelineName
-    actions: Annotated[
-        tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))
-    ]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))]
     before_entry: Reserved | None = None
     on_success: Reserved | None = None
     on_failure: Reserved | None = None
@@ -133,9 +125,7 @@ class ArtifactStore(Model):
     """Where artifacts are kept (N-21); endpoint, region and credentials are added to AWS's own fields."""
 
     type: Literal["S3"] = "S3"
-    location: Annotated[
-        str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
-    ]
+    location: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)]
     encryption_key: EncryptionKey | None = None
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+/?$", max_length=512)] | None = None
     region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
@@ -192,9 +182,7 @@ class PipelineSpec(Model):
     artifact_store: ArtifactStore | None = None
     artifact_stores: Annotated[dict[str, Reserved], Field(max_length=50)] | None = None
     service_account_name: DnsName | None = None
-    variables: Annotated[
-        tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))
-    ] = ()
+    variables: Annotated[tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
     triggers: Annotated[tuple[Reserved, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
     successful_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None

@@ -128,9 +128,7 @@ class ActionExecution(Model):
     external_execution_id: str | None = None
     external_execution_url: str | None = None
     output_variables: dict[str, str] = {}
-    output_artifacts: Annotated[
-        tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))
-    ] = ()
+    output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
     log: str | None = None
     """The key of the stored log."""
 

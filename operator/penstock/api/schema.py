@@ -54,9 +54,7 @@ def _translate(node: Schema, definitions: dict[str, Schema], path: str, seen: tu
     if "items" in node:
         result["items"] = _translate(node["items"], definitions, f"{path}[]", seen)
     if isinstance(node.get("additionalProperties"), dict):
-        result["additionalProperties"] = _translate(
-            node["additionalProperties"], definitions, f"{path}{{}}", seen
-        )
+        result["additionalProperties"] = _translate(node["additionalProperties"], definitions, f"{path}{{}}", seen)
     return _checked(result, path)
 
 

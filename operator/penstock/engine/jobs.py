@@ -142,7 +142,6 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
         "command": ["penstock-agent"],
         "env": [
             {"name": "PENSTOCK_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
-            {"name": "TMPDIR", "value": contracts.WORKSPACE_DIR},
         ],
         "resources": dict(settings.agent_resources),
         "securityContext": {
@@ -194,7 +193,7 @@ def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
     return [
         {"name": "workspace", "emptyDir": {"sizeLimit": settings.workspace_size}},
         {"name": "control", "emptyDir": {"sizeLimit": "16Mi"}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": settings.workspace_size}},
         {
             "name": "pod",
             "downwardAPI": {

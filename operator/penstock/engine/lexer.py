@@ -263,7 +263,5 @@ class _Lexer:
                     self.at += match.start()
                     raise self._refusal(Reference(*match.groups()), "a quoted here-document")
                 self.variables[variable_of(Reference(*match.groups()))] = Reference(*match.groups())
-            self.out.append(
-                REFERENCE.sub(lambda match: f"${{{variable_of(Reference(*match.groups()))}}}", line)
-            )
+            self.out.append(REFERENCE.sub(lambda match: f"${{{variable_of(Reference(*match.groups()))}}}", line))
             self.at += len(line)

@@ -76,6 +76,7 @@ class Job:
     spec_hash: str
     created: datetime
     is_deleted: bool
+    is_over: bool = False
     failed_reason: str = ""
     failed_message: str = ""
 
@@ -103,14 +104,8 @@ def pod_of(document: Document) -> Pod:
 def job_of(document: Document) -> Job:
     """Read a Job's document."""
     meta = document["metadata"]
-    failed = next(
-        (
-            condition
-            for condition in document.get("status", {}).get("conditions", ())
-            if condition["type"] in ("Failed", "FailureTarget") and condition["status"] == "True"
-        ),
-        {},
-    )
+    conditions = [c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"]
+    failed: Document = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
     owners = [owner["uid"] for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
     return Job(
         name=meta["name"],
@@ -121,6 +116,7 @@ def job_of(document: Document) -> Job:
         spec_hash=meta.get("annotations", {}).get(ANNOTATION_SPEC_HASH, ""),
         created=_created(meta),
         is_deleted="deletionTimestamp" in meta,
+        is_over=any(c["type"] in ("Complete", "Failed") for c in conditions),
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
     )

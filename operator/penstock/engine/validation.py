@@ -102,7 +102,8 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
     if not spec.artifact_store and not has_default_store:
         why = "to keep its artifacts" if needs_store else "to keep claims and logs"
         yield Problem(
-            "spec.artifactStore", f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
+            "spec.artifactStore",
+            f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore",
         )
 
 
@@ -130,9 +131,7 @@ def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     yield from check("outputArtifacts", len(item.action.output_artifacts), declared.outputs)
 
 
-def configuration_problems(
-    path: str, declared: Declaration, configuration: dict[str, str]
-) -> Iterator[Problem]:
+def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
     open_keys = {key for key, value in configuration.items() if any(references(value))}
     try:

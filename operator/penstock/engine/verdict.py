@@ -39,9 +39,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not over. ``look_again`` is when a limit passes, if nothing happens before."""
+    """Not over. ``look_again`` is when a limit passes, if nothing happens before.
+
+    ``is_job_to_go``: what still runs must end before anything is concluded, so the Job is deleted first.
+    """
 
     look_again: datetime | None = None
+    is_job_to_go: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
     if seen.job.is_deleted:
         return Running(now + timedelta(seconds=settings.container_end_s))
     limit = seen.job.created + timedelta(seconds=settings.no_pod_s)
+    if seen.job.failed_reason == "DeadlineExceeded":
+        return _failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
     if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
         return _lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
     if now >= limit:
@@ -183,15 +189,16 @@ def _pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
     return _lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
 
 
-def _stuck(
-    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
-) -> Verdict | None:
+def _stuck(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:
     assert seen.pod is not None
     for name, container in containers.items():
         reason, what = container.waiting, f"container {name}"
         if reason in _AT_ONCE:
             return _failed(reason, f"{what}: {_AT_ONCE[reason]}: {container.waiting_message}", True)
-        for reasons, limit in ((_PULLING, settings.image_pull_s), (_CONFIGURING, settings.container_config_s)):
+        for reasons, limit in (
+            (_PULLING, settings.image_pull_s),
+            (_CONFIGURING, settings.container_config_s),
+        ):
             if reason in reasons and now >= seen.pod.created + timedelta(seconds=limit):
                 return _failed(reason, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
         if container.is_terminated and container.reason in _NOT_STARTED and name == ACTION_CONTAINER:
@@ -211,15 +218,15 @@ def _one_sided(
     try:
         result = ActionResult.decode(agent.message)
     except ContractError:
-        return _agent_without_result(agent)
+        return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
+    if result.status == "Lost":
+        return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
         return _failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
     return Ended(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
 
 
-def _late(
-    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
-) -> Verdict | None:
+def _late(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:
     assert seen.pod is not None
     for limit, code, message in _limits(seen, containers, settings):
         if now >= limit:
@@ -241,9 +248,7 @@ def _limits(
         yield begun + timedelta(seconds=seconds), "TimedOut", f"the action ran longer than {seconds:g} s"
 
 
-def _next_limit(
-    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
-) -> datetime:
+def _next_limit(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> datetime:
     assert seen.pod is not None
     limits = [limit for limit, _, _ in _limits(seen, containers, settings)]
     waiting = {container.waiting for container in containers.values()}

@@ -1,0 +1,125 @@
+"""A small asyncio client of the API server: plain dicts in and out, every request with a limit.
+
+All requests leave through `Client.send`; tests wrap that one place to count requests and to end the process
+after any of them. Before a write the ``fence`` is asked, so that an old leader cannot write (law: fencing).
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Self
+
+import aiohttp
+
+from penstock.cluster.credentials import Credentials
+from penstock.cluster.errors import ClusterError, UnavailableError, error_of
+from penstock.cluster.resources import Resource
+
+Document = dict[str, Any]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+_PAGE = 500
+
+
+class Client:
+    """The API server, as one account sees it."""
+
+    def __init__(self, credentials: Credentials, *, read_timeout: float = 30.0, write_timeout: float = 5.0) -> None:
+        self._credentials = credentials
+        self._read_timeout, self._write_timeout = read_timeout, write_timeout
+        self._session: aiohttp.ClientSession | None = None
+        self.fence: Callable[[], None] = lambda: None
+
+    async def __aenter__(self) -> Self:
+        context = self._credentials.ssl_context()
+        connector = aiohttp.TCPConnector(limit=64, ssl=context if context is not None else True)
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Document:
+        """Return an object; raise NotFoundError where there is none."""
+        return await self.send("GET", resource.path(namespace, name))
+
+    async def list(self, resource: Resource, namespace: str | None, *, selector: str = "") -> AsyncIterator[Document]:
+        """Yield the objects of a namespace (or of all), in pages, as they stood when the list began."""
+        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self.send("GET", resource.path(namespace), query=query)
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query = {**query, "continue": token}
+
+    async def create(self, resource: Resource, namespace: str, document: Mapping[str, Any]) -> Document:
+        """Create an object; raise AlreadyExistsError where one of that name is."""
+        query = {"fieldValidation": "Strict"}
+        return await self.send("POST", resource.path(namespace), body=document, query=query)
+
+    async def patch_status(self, resource: Resource, namespace: str, name: str, status: Document, rv: str) -> Document:
+        """Merge a patch into the status of an object; raise ConflictError unless it is still at version ``rv``."""
+        body = {"metadata": {"resourceVersion": rv}, "status": status}
+        return await self.send("PATCH", resource.path(namespace, name, "status"), body=body)
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Document) -> Document:
+        """Merge a patch into an object; with metadata.resourceVersion in it, only at that version."""
+        return await self.send("PATCH", resource.path(namespace, name), body=body)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> None:
+        """Delete an object and what it owns, in the background; with ``uid``, only that very object."""
+        body: Document = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        await self.send("DELETE", resource.path(namespace, name), body=body)
+
+    async def delete_collection(self, resource: Resource, namespace: str, selector: str) -> None:
+        """Delete all objects that a label selector matches."""
+        query = {"labelSelector": selector}
+        await self.send("DELETE", resource.path(namespace), body={"propagationPolicy": "Background"}, query=query)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Document:
+        """Send one request and return the answer; raise the ClusterError that another answer means."""
+        assert self._session is not None
+        is_read = method == "GET"
+        if not is_read:
+            self.fence()
+        headers = await self._credentials.headers()
+        headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else JSON
+        timeout = aiohttp.ClientTimeout(total=self._read_timeout if is_read else self._write_timeout)
+        what = f"{method} {path}"
+        try:
+            async with self._session.request(
+                method, self._credentials.server + path, json=body, params=query, headers=headers, timeout=timeout
+            ) as response:
+                return await self._answer(what, response)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(what, f"no answer: {error or type(error).__name__}") from error
+
+    @staticmethod
+    async def _answer(what: str, response: aiohttp.ClientResponse) -> Document:
+        if response.status < 300:
+            document: Document = await response.json(content_type=None)
+            return document
+        try:
+            status: Document = await response.json(content_type=None) or {}
+        except ValueError:
+            status = {}
+        error = error_of(what, response.status, str(status.get("reason", "")), str(status.get("message", "")))
+        if isinstance(error, UnavailableError) and response.headers.get("Retry-After", "").isdigit():
+            error.retry_after = float(response.headers["Retry-After"])
+        raise error
+
+
+__all__ = ["Client", "ClusterError", "Document"]

@@ -1,0 +1,61 @@
+"""How to reach and convince the API server: a value that handlers make from Kopf's login and pass in."""
+
+import asyncio
+import base64
+import ssl
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The server's URL, its CA, and a client certificate or a token; ``token_file`` is read anew as it rotates."""
+
+    server: str
+    ca_path: str | None = None
+    ca_data: str | None = None
+    certificate_path: str | None = None
+    certificate_data: str | None = None
+    key_path: str | None = None
+    key_data: str | None = None
+    token: str | None = None
+    token_file: Path | None = None
+    insecure: bool = False
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context, None for a plain http server."""
+        if not self.server.startswith("https:"):
+            return None
+        ca_data = base64.b64decode(self.ca_data).decode() if self.ca_data else None
+        context = ssl.create_default_context(cafile=self.ca_path, cadata=ca_data)
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self._load_certificate(context)
+        return context
+
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        if self.certificate_path:
+            context.load_cert_chain(self.certificate_path, self.key_path)
+        elif self.certificate_data:
+            # The ssl module reads certificates from files only.
+            with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+                for data in (self.certificate_data, self.key_data or ""):
+                    file.write(base64.b64decode(data) + b"\n")
+                file.flush()
+                context.load_cert_chain(file.name)
+
+    async def headers(self) -> dict[str, str]:
+        """Return the headers that carry the token."""
+        token = self.token
+        if self.token_file:
+            token = (await asyncio.to_thread(self.token_file.read_text)).strip()
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def mounted_token_file() -> Path | None:
+    """Return the service account's rotating token, where there is one."""
+    return _TOKEN_FILE if _TOKEN_FILE.exists() else None

@@ -1,0 +1,31 @@
+"""The resources that the operator touches, and where the API server keeps them."""
+
+from dataclasses import dataclass
+
+from penstock.api.meta import GROUP, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A namespaced resource: its kind, and the path of its group and plural."""
+
+    kind: str
+    api: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the URL path of a collection, an object, or a part of it; all namespaces for None."""
+        parts = [self.api]
+        if namespace:
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/" + "/".join(parts)
+
+
+PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
+RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
+JOBS = Resource("Job", "apis/batch/v1", "jobs")
+PODS = Resource("Pod", "api/v1", "pods")
+REVISIONS = Resource("ControllerRevision", "apis/apps/v1", "controllerrevisions")
+EVENTS = Resource("Event", "apis/events.k8s.io/v1", "events")
+LEASES = Resource("Lease", "apis/coordination.k8s.io/v1", "leases")

@@ -1,0 +1,1 @@
+"""Cache, keyed work queue, reconciler: gather -> plan -> apply."""

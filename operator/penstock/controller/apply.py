@@ -1,0 +1,178 @@
+"""Carries out a Plan: definitions first, then statuses, then commands (law: status first).
+
+Every effect can be repeated: names are deterministic, statuses are guarded by resourceVersion, and an object
+that is already there counts only if it is the one we meant.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.api.meta import API_VERSION, FIELD_MANAGER, LABEL_RUN_UID
+from penstock.api.model import Model
+from penstock.api.names import hash_of
+from penstock.cluster.client import Client
+from penstock.cluster.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
+from penstock.cluster.resources import EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
+from penstock.controller.cache import Cache
+from penstock.engine.observed import job_of
+from penstock.engine.snapshot import (
+    Command,
+    CreateJob,
+    DeleteJob,
+    DeleteJobsOfRun,
+    DeleteRevision,
+    DeleteRun,
+    EmitEvent,
+    Plan,
+    Snapshot,
+)
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+
+_WRITES_PER_PASS = 50
+
+
+class NameTakenError(Exception):
+    """A Job's name is taken by an object that is not the one we meant."""
+
+
+class Applier:
+    """Writes to the cluster, and what the cluster answers into the cache."""
+
+    def __init__(self, client: Client, cache: Cache, instance: str) -> None:
+        self._client, self._cache, self._instance = client, cache, instance
+
+    async def apply(self, snapshot: Snapshot, plan: Plan) -> bool:
+        """Carry out the plan; raise ConflictError where the snapshot was stale.
+
+        Returns False when the pass was cut short because it would have written too much at once.
+        """
+        left = _WRITES_PER_PASS
+        for revision in plan.revisions:
+            await self._ensure_revision(snapshot.namespace, dict(revision))
+        saved: set[str] = set()
+        for run in snapshot.runs:
+            if run.name in plan.run_statuses and left > 0:
+                await self._save(RUNS, snapshot.namespace, run.name, run.status, plan.run_statuses[run.name])
+                saved.add(run.uid)
+                left -= 1
+        if len(saved) < len(plan.run_statuses):
+            # What follows belongs to statuses that are not yet written: the next pass plans it again.
+            return False
+        if plan.pipeline_status and snapshot.pipeline:
+            before = snapshot.pipeline.status
+            await self._save(PIPELINES, snapshot.namespace, snapshot.name, before, plan.pipeline_status)
+        for command in plan.commands:
+            if left <= 0 and not isinstance(command, EmitEvent):
+                return False
+            await self._run(snapshot.namespace, command)
+            left -= 1
+        return True
+
+    async def _save(self, resource: Resource, namespace: str, name: str, old: Model, new: Model) -> None:
+        known = self._cache.get(resource, namespace, name)
+        if known is None:
+            return
+        patch = merge_patch(old.to_dict(), new.to_dict())
+        if known.get("status", {}).get("observedGeneration") != new.to_dict().get("observedGeneration"):
+            patch["observedGeneration"] = new.to_dict().get("observedGeneration")
+        version = known["metadata"]["resourceVersion"]
+        self._cache.put(resource, await self._client.patch_status(resource, namespace, name, patch, version))
+
+    async def _ensure_revision(self, namespace: str, manifest: Document) -> None:
+        try:
+            self._cache.put(REVISIONS, await self._client.create(REVISIONS, namespace, manifest))
+        except AlreadyExistsError:
+            name = manifest["metadata"]["name"]
+            self._cache.put(REVISIONS, await self._client.get(REVISIONS, namespace, name))
+
+    async def _run(self, namespace: str, command: Command) -> None:
+        match command:
+            case CreateJob(manifest):
+                await self._create_job(namespace, manifest)
+            case DeleteJob(name, uid):
+                await self._delete(JOBS, namespace, name, uid)
+            case DeleteRun(name, uid):
+                await self._delete(RUNS, namespace, name, uid)
+            case DeleteRevision(name):
+                await self._delete(REVISIONS, namespace, name, "")
+            case DeleteJobsOfRun(run_uid):
+                await self._client.delete_collection(JOBS, namespace, f"{LABEL_RUN_UID}={run_uid}")
+                for job in self._cache.jobs_of_run(namespace, run_uid):
+                    self._cache.mark_deleted(JOBS, namespace, job)
+            case EmitEvent():
+                await self._emit(namespace, command)
+
+    async def _create_job(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        name = manifest["metadata"]["name"]
+        try:
+            self._cache.put(JOBS, await self._client.create(JOBS, namespace, manifest))
+            log.info("Created Job", extra={"namespace": namespace, "job": name})
+        except AlreadyExistsError:
+            document = await self._client.get(JOBS, namespace, name)
+            wanted, live = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}}), job_of(document)
+            if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
+                raise NameTakenError(f"Job {namespace}/{name} exists and is not ours: delete or rename it") from None
+            self._cache.put(JOBS, document)
+
+    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        try:
+            await self._client.delete(resource, namespace, name, uid=uid)
+        except NotFoundError:
+            return
+        self._cache.mark_deleted(resource, namespace, name)
+        log.info("Deleted %s", resource.kind, extra={"namespace": namespace, "object": name})
+
+    async def _emit(self, namespace: str, event: EmitEvent) -> None:
+        """Events are for people: one that cannot be recorded is logged, and stops nothing."""
+        try:
+            await self._client.create(EVENTS, namespace, self._event(namespace, event))
+        except AlreadyExistsError:
+            return
+        except ClusterError as error:
+            log.warning("Could not record an Event: %s", error)
+
+    def _event(self, namespace: str, event: EmitEvent) -> Document:
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "namespace": namespace,
+                "name": f"{event.name[:200]}.{hash_of(event.uid, event.reason, event.message)}",
+            },
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "type": "Warning" if event.is_warning else "Normal",
+            "reason": event.reason,
+            "note": event.message,
+            "action": event.reason,
+            "regarding": {
+                "apiVersion": API_VERSION,
+                "kind": event.kind,
+                "name": event.name,
+                "namespace": namespace,
+                "uid": event.uid,
+            },
+            "reportingController": FIELD_MANAGER,
+            "reportingInstance": self._instance,
+        }
+
+
+def merge_patch(old: Any, new: Any) -> Any:
+    """Return the JSON merge patch from old to new: changed keys, and null for each key that disappears."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    patch: Document = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        if key not in old:
+            patch[key] = value
+        elif old[key] != value:
+            patch[key] = merge_patch(old[key], value)
+    return patch
+
+
+__all__ = ["Applier", "ForbiddenError", "InvalidError", "NameTakenError", "merge_patch"]

@@ -1,0 +1,144 @@
+"""Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
+from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS
+from penstock.controller.cache import Cache, Document, PipelineKey
+from penstock.engine.observed import job_of, parse_time, pod_of
+from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+_PARSED_LIMIT = 5_000
+
+
+class Gatherer:
+    """Builds snapshots; parsed objects are kept by uid and resourceVersion, since most do not change."""
+
+    def __init__(self, cache: Cache, default_store: ArtifactStore | None) -> None:
+        self._cache, self._default_store = cache, default_store
+        self._parsed: dict[str, tuple[str, object]] = {}
+
+    def snapshot(
+        self,
+        key: PipelineKey,
+        *,
+        is_pipeline_absent: bool = False,
+        absent: frozenset[str] = frozenset(),
+        pipeline_status_written: datetime | None = None,
+    ) -> Snapshot:
+        """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
+        namespace, name = key
+        document = self._cache.get(PIPELINES, namespace, name)
+        runs, ended = self._runs(key)
+        named = {run.status.revision for run in runs if run.status.revision}
+        revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
+        return Snapshot(
+            namespace=namespace,
+            name=name,
+            pipeline=self._once(document, _pipeline_of) if document else None,
+            is_pipeline_absent=is_pipeline_absent,
+            runs=runs,
+            ended=ended,
+            revisions={name: revisions[name]["data"] for name in named if name in revisions},
+            known_revisions={name: int(item["revision"]) for name, item in revisions.items()},
+            jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
+            pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
+            absent=absent,
+            seen=self._cache.deleted_names({run.uid for run in runs}),
+            default_store=self._default_store,
+            pipeline_status_written=pipeline_status_written,
+        )
+
+    def _runs(self, key: PipelineKey) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...]]:
+        unfinished: list[RunObject] = []
+        ended: list[EndedRun] = []
+        for document in self._cache.of(RUNS, key):
+            if "deletionTimestamp" in document["metadata"]:
+                continue
+            if _has_ended(document):
+                ended.append(_ended_of(document))
+            else:
+                unfinished.append(self._once(document, _run_of))
+        unfinished.sort(key=lambda run: (run.created, run.name))
+        return tuple(unfinished), tuple(ended)
+
+    def _once(self, document: Document, parse: Callable[[Document], T]) -> T:
+        meta = document["metadata"]
+        version, parsed = self._parsed.get(meta["uid"], ("", None))
+        if version != meta["resourceVersion"]:
+            parsed = parse(document)
+            if len(self._parsed) >= _PARSED_LIMIT:
+                self._parsed.clear()
+            self._parsed[meta["uid"]] = (meta["resourceVersion"], parsed)
+        return parsed  # type: ignore[return-value]
+
+
+def _has_ended(document: Document) -> bool:
+    state = document.get("status", {}).get("state")
+    try:
+        return state is not None and RunState(state).is_terminal
+    except ValueError:
+        return False
+
+
+def _ended_of(document: Document) -> EndedRun:
+    status = document["status"]
+    return EndedRun(
+        name=document["metadata"]["name"],
+        uid=document["metadata"]["uid"],
+        completed=status.get("completionTime", ""),
+        is_succeeded=status["state"] == RunState.SUCCEEDED,
+        revision=status.get("revision", ""),
+    )
+
+
+def _pipeline_of(document: Document) -> PipelineObject:
+    spec, unreadable = _read(PipelineSpec, document.get("spec", {}), "spec")
+    status, _ = _read(PipelineStatus, document.get("status", {}), "status")
+    meta = document["metadata"]
+    return PipelineObject(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        generation=meta["generation"],
+        status=status or PipelineStatus(),
+        spec=spec,
+        unreadable=unreadable,
+    )
+
+
+def _run_of(document: Document) -> RunObject:
+    spec, unreadable = _read(PipelineRunSpec, document.get("spec", {}), "spec")
+    status, broken = _read(PipelineRunStatus, document.get("status", {}), "status")
+    meta = document["metadata"]
+    return RunObject(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        generation=meta["generation"],
+        created=parse_time(meta["creationTimestamp"]) or datetime.fromtimestamp(0, UTC),
+        status=status or PipelineRunStatus(),
+        spec=spec if not broken else None,
+        unreadable=unreadable or broken,
+    )
+
+
+def _read(model: type[M], document: Document, path: str) -> tuple[M | None, str]:
+    """Return the model, or why there is none: one malformed object never stops another."""
+    try:
+        return model.model_validate(document), ""
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        return None, "; ".join(f"{path}{_path(item['loc'])}: {item['msg']}" for item in details[:5])
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)

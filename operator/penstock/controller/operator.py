@@ -1,0 +1,185 @@
+"""Wires cache, queue, reconciler and lease together, and keeps them running.
+
+Handlers call `notice` for every event. Only the holder of the lease works the queue; the others keep their
+cache warm. The cache is compared with a LIST before the first pass and every few minutes after, since a
+watch may miss a deletion.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.api.meta import LABEL_RUN_UID
+from penstock.api.pipeline import ArtifactStore
+from penstock.cluster.client import Client
+from penstock.cluster.credentials import Credentials
+from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
+from penstock.cluster.lease import Lease, LeaseSettings
+from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
+from penstock.controller.apply import Applier, NameTakenError
+from penstock.controller.cache import KINDS, Cache, PipelineKey
+from penstock.controller.endpoints import Endpoints
+from penstock.controller.gather import Gatherer
+from penstock.controller.metrics import Metrics
+from penstock.controller.queue import WorkQueue
+from penstock.controller.reconciler import Reconciler
+from penstock.engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_SELECTORS = {JOBS: LABEL_RUN_UID, PODS: LABEL_RUN_UID, REVISIONS: "app.kubernetes.io/managed-by=penstock"}
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """How the operator runs; what it decides with stands in ``engine``. Times in seconds."""
+
+    lease: LeaseSettings | None
+    engine: Settings = field(default_factory=Settings)
+    default_store: ArtifactStore | None = None
+    namespaces: Sequence[str] = ()
+    """The namespaces to watch; none means all."""
+    workers: int = 8
+    resync_s: float = 300.0
+    pass_s: float = 120.0
+    """A pass that takes longer is broken off."""
+    host: str = "0.0.0.0"  # noqa: S104 — the kubelet and Prometheus reach it on the pod's address
+    port: int | None = 8080
+    instance: str = "penstock"
+
+
+class Operator:
+    """The running operator: made once per process, wired here and nowhere else."""
+
+    def __init__(self, credentials: Credentials, settings: OperatorSettings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.cache = Cache()
+        self.queue: WorkQueue[PipelineKey] = WorkQueue()
+        self.client = Client(credentials)
+        self.lease = Lease(credentials, settings.lease) if settings.lease else None
+        self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
+        gatherer = Gatherer(self.cache, settings.default_store)
+        applier = Applier(self.client, self.cache, settings.instance)
+        self.reconciler = Reconciler(self.client, self.cache, gatherer, applier, settings.engine)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beat = time.monotonic()
+
+    async def start(self) -> None:
+        """Begin to serve health, to compete for the lease and, once it is ours, to work."""
+        await self.client.__aenter__()
+        if self.settings.port is not None:
+            await self.endpoints.start(self.settings.host, self.settings.port)
+        if self.lease:
+            self.client.fence = self.lease.check
+            self.lease.start()
+        self._spawn(self._lead())
+
+    async def stop(self) -> None:
+        """End the passes under way, give the lease back, close every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.lease:
+            await asyncio.to_thread(self.lease.stop)
+        await self.endpoints.stop()
+        await self.client.__aexit__()
+
+    def notice(self, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
+        """Take over a watch event and look at its pipeline again."""
+        take_over = self.cache.remove if event_type == "DELETED" else self.cache.put
+        key = take_over(resource, document)
+        if key is not None:
+            self.queue.add(key)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+
+    def _is_healthy(self) -> bool:
+        """Alive means: the leader's loop beats, a follower waits for the lease."""
+        return time.monotonic() - self._beat < max(3 * self.settings.resync_s, 60.0)
+
+    async def _lead(self) -> None:
+        if self.lease:
+            waiting = asyncio.create_task(self.lease.acquire())
+            while not waiting.done():
+                self._beat = time.monotonic()
+                await asyncio.wait({waiting}, timeout=10.0)
+            await waiting
+        log.info("Leading")
+        self.metrics.is_leader.set(1)
+        await self._resync_until_it_works()
+        for _ in range(self.settings.workers):
+            self._spawn(self._work())
+        self._spawn(self._resync_forever())
+
+    async def _resync_until_it_works(self) -> None:
+        """No key is planned before every kind was listed once."""
+        pause = 0.5
+        while True:
+            try:
+                await self._resync()
+            except ClusterError as error:
+                log.error("Could not list what to work on; trying again in %.0f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(30.0, pause * 2)
+            else:
+                break
+        for key in self.cache.pipelines():
+            self.queue.add(key)
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.resync_s * random.uniform(0.8, 1.2))  # noqa: S311 — jitter
+            try:
+                await self._resync()
+            except ClusterError as error:
+                log.warning("Could not compare the cache with the cluster: %s", error)
+
+    async def _resync(self) -> None:
+        for resource in KINDS:
+            for namespace in self.settings.namespaces or (None,):
+                before = self.cache.uids(resource, namespace)
+                selector = _SELECTORS.get(resource, "")
+                listed = [item async for item in self.client.list(resource, namespace, selector=selector)]
+                for key in self.cache.replace(resource, listed, before):
+                    self.queue.add(key)
+        self.metrics.resyncs.inc()
+        self._beat = time.monotonic()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            self.metrics.waiting.set(len(self.queue))
+            await self._pass(key)
+            self._beat = time.monotonic()
+
+    async def _pass(self, key: PipelineKey) -> None:
+        """One pass; whatever goes wrong concerns this pipeline alone and comes again with backoff."""
+        where = {"namespace": key[0], "pipeline": key[1]}
+        with self.metrics.seconds.time():
+            try:
+                async with asyncio.timeout(self.settings.pass_s):
+                    look_again = await self.reconciler.reconcile(key)
+            except ConflictError:
+                self.metrics.passes.labels("conflict").inc()
+                self.queue.failed(key)
+            except (ClusterError, TimeoutError, NameTakenError) as error:
+                self.metrics.passes.labels("error").inc()
+                retry_after = error.retry_after if isinstance(error, UnavailableError) else None
+                pause = self.queue.failed(key, retry_after)
+                log.warning("Pass failed; again in %.1f s: %s", pause, error, extra=where)
+            except Exception:
+                self.metrics.passes.labels("bug").inc()
+                pause = self.queue.failed(key)
+                log.exception("Pass failed for a reason of our own; again in %.1f s", pause, extra=where)
+            else:
+                self.metrics.passes.labels("ok").inc()
+                self.queue.done(key)
+                if look_again is not None:
+                    self.queue.add_after(key, look_again)

@@ -1,0 +1,107 @@
+"""One pass over one pipeline: gather -> plan -> apply, and what to do when that fails."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from penstock.api.meta import LABEL_RUN_UID
+from penstock.cluster.client import Client
+from penstock.cluster.errors import ConflictError, NotFoundError
+from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.controller.apply import Applier
+from penstock.controller.cache import Cache, PipelineKey
+from penstock.controller.gather import Gatherer
+from penstock.engine.plan import plan_pipeline
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import Plan, Snapshot
+
+log = logging.getLogger(__name__)
+
+_LIVE_ROUNDS = 3
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of a pipeline between passes; losing it costs a request, never an effect."""
+
+    pipeline_status_written: datetime | None = None
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """The whole I/O story of a pipeline on one screen."""
+
+    client: Client
+    cache: Cache
+    gatherer: Gatherer
+    applier: Applier
+    settings: Settings
+    clock: Callable[[], datetime] = utc_now
+    _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
+
+    async def reconcile(self, key: PipelineKey) -> float | None:
+        """Do one pass; return in how many seconds to look again, None for when something happens."""
+        memory = self._memories.setdefault(key, _Memory())
+        snapshot, plan = await self._plan(key, memory)
+        try:
+            is_complete = await self.applier.apply(snapshot, plan)
+        except ConflictError:
+            memory.conflicts += 1
+            if memory.conflicts > 1:
+                await self._read_live(key)
+            raise
+        memory.conflicts = 0
+        if plan.pipeline_status:
+            memory.pipeline_status_written = self.clock()
+        if not self.cache.get(PIPELINES, *key) and not snapshot.runs:
+            self._memories.pop(key, None)
+        if not is_complete:
+            return 0.0
+        return max(0.0, (plan.look_again - self.clock()).total_seconds()) if plan.look_again else None
+
+    async def _plan(self, key: PipelineKey, memory: _Memory) -> tuple[Snapshot, Plan]:
+        """Plan, and plan again with what live requests confirmed: absence is never evidence."""
+        is_pipeline_absent = await self._is_pipeline_absent(key)
+        absent: frozenset[str] = frozenset()
+        for _ in range(_LIVE_ROUNDS):
+            snapshot = self.gatherer.snapshot(
+                key,
+                is_pipeline_absent=is_pipeline_absent,
+                absent=absent,
+                pipeline_status_written=memory.pipeline_status_written,
+            )
+            plan = plan_pipeline(snapshot, self.settings, now=self.clock())
+            if not plan.look_up:
+                break
+            absent |= await self._absent_jobs(key[0], plan.look_up)
+        return snapshot, plan
+
+    async def _is_pipeline_absent(self, key: PipelineKey) -> bool:
+        if self.cache.get(PIPELINES, *key) or not any(True for _ in self.cache.of(RUNS, key)):
+            return False
+        return not await self._exists(PIPELINES, *key)
+
+    async def _absent_jobs(self, namespace: str, names: frozenset[str]) -> frozenset[str]:
+        return frozenset([name for name in sorted(names) if not await self._exists(JOBS, namespace, name)])
+
+    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
+        try:
+            self.cache.put(resource, await self.client.get(resource, namespace, name))
+        except NotFoundError:
+            return False
+        return True
+
+    async def _read_live(self, key: PipelineKey) -> None:
+        """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""
+        namespace = key[0]
+        for resource, selector in ((PIPELINES, ""), (RUNS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID)):
+            before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
+            listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
+            self.cache.replace(resource, listed, before)

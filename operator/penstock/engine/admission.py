@@ -1,0 +1,59 @@
+"""Admits a run: may it start, with which variables, on which definition (X-50, X-51)."""
+
+from dataclasses import dataclass
+
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus, ResolvedVariable, RunState
+from penstock.engine.definition import Definition
+from penstock.engine.snapshot import PipelineObject, RunObject
+from penstock.engine.validation import INVALID, Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a run cannot start: the reason of its conditions, and a sentence that names the field."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The first status of a run."""
+
+    status: PipelineRunStatus
+
+
+def admit(
+    run: RunObject, pipeline: PipelineObject, definition: Definition | None, findings: Findings, started: str
+) -> Admission | Refusal:
+    """Return the first status of a run, or why there is none; the revision is the caller's to add."""
+    if run.spec is None:
+        return Refusal("InvalidPipelineRun", run.unreadable)
+    if definition is None:
+        problems = "; ".join(str(problem) for problem in findings.problems) or pipeline.unreadable
+        return Refusal(INVALID, f"the pipeline {pipeline.name} is not valid: {problems}")
+    variables = _variables(run.spec, definition)
+    if isinstance(variables, Refusal):
+        return variables
+    sources = {action.name for action in definition.stages[0].actions}
+    for pinned in run.spec.source_revisions:
+        if pinned.action_name not in sources:
+            message = f"spec.sourceRevisions: the first stage has no action {pinned.action_name} (X-51)"
+            return Refusal(INVALID, message)
+    return Admission(
+        PipelineRunStatus(
+            state=RunState.IN_PROGRESS, pipeline_uid=pipeline.uid, start_time=started, variables=variables
+        )
+    )
+
+
+def _variables(spec: PipelineRunSpec, definition: Definition) -> tuple[ResolvedVariable, ...] | Refusal:
+    given = {variable.name: variable.value for variable in spec.variables}
+    declared = {variable.name: variable.default_value for variable in definition.variables}
+    for name in given.keys() - declared.keys():
+        return Refusal(INVALID, f"spec.variables: the pipeline declares no variable {name} (X-50)")
+    resolved = declared | given
+    for name, value in resolved.items():
+        if value is None:
+            return Refusal(INVALID, f"spec.variables: {name} has no default and must be given (X-50)")
+    return tuple(ResolvedVariable(name=name, resolved_value=value) for name, value in resolved.items() if value)

@@ -1,0 +1,89 @@
+"""The status of a Pipeline: version, stages as GetPipelineState shows them, conditions (X-80, S-06)."""
+
+from collections.abc import Iterable, Iterator
+
+from penstock.api.conditions import Condition, ConditionType, merge
+from penstock.api.pipeline import PipelineStatus, StageRunReference, StageState
+from penstock.api.run import PipelineRunStatus, RunState
+from penstock.engine.snapshot import PipelineObject, RunObject
+from penstock.engine.validation import INVALID, Findings, Problem
+
+_MESSAGE_LENGTH = 4_000
+
+
+def definition_status(pipeline: PipelineObject, findings: Findings, revision: str | None, now: str) -> PipelineStatus:
+    """Return the status as far as the definition decides it."""
+    status = pipeline.status
+    version = status.version
+    if revision is not None and revision != status.revision:
+        version = (version or 0) + 1
+    kept = tuple(c for c in status.conditions if c.type == ConditionType.LAST_RUN_SUCCEEDED)
+    wanted = tuple(
+        condition.model_copy(update={"observed_generation": pipeline.generation})
+        for condition in _conditions(pipeline, findings)
+    )
+    return status.model_copy(
+        update={
+            "observed_generation": pipeline.generation,
+            "version": version,
+            "revision": revision or status.revision,
+            "conditions": merge(status.conditions, (*wanted, *kept), now),
+        }
+    )
+
+
+def _conditions(pipeline: PipelineObject, findings: Findings) -> Iterator[Condition]:
+    problems = findings.problems
+    if pipeline.unreadable:
+        problems = (Problem("spec", pipeline.unreadable),)
+    if problems:
+        reason, message = problems[0].reason, _sentence(problems)
+        yield Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
+        yield Condition(type=ConditionType.STALLED, status="True", reason=reason, message=message)
+    else:
+        yield Condition(type=ConditionType.READY, status="True", reason="Valid", message="the definition is valid")
+    if findings.warnings:
+        yield Condition(
+            type=ConditionType.WARNINGS,
+            status="True",
+            reason="AcceptedWithoutEffect",
+            message=_sentence(findings.warnings),
+        )
+    incompatible = findings.incompatibilities
+    yield Condition(
+        type=ConditionType.CODEPIPELINE_COMPATIBLE,
+        status="False" if incompatible or problems else "True",
+        reason="RefusedByAWS" if incompatible else INVALID if problems else "Compatible",
+        message=_sentence(incompatible or problems),
+    )
+
+
+def _sentence(problems: Iterable[Problem]) -> str:
+    return "; ".join(str(problem) for problem in problems)[:_MESSAGE_LENGTH]
+
+
+def with_runs(status: PipelineStatus, runs: Iterable[tuple[RunObject, PipelineRunStatus]], now: str) -> PipelineStatus:
+    """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first."""
+    stages = {state.stage_name: state for state in status.stage_states}
+    for run, run_status in runs:
+        for entered in run_status.stage_states:
+            shown = StageRunReference(pipeline_execution_id=run.uid, run=run.name, status=entered.status.value)
+            stages[entered.stage_name] = StageState(stage_name=entered.stage_name, latest_execution=shown)
+        status = _with_last_run(status, run, run_status, now)
+    return status.model_copy(update={"stage_states": tuple(stages.values())})
+
+
+def _with_last_run(status: PipelineStatus, run: RunObject, run_status: PipelineRunStatus, now: str) -> PipelineStatus:
+    if run_status.state is None:
+        return status
+    state = run_status.state
+    value = "True" if state is RunState.SUCCEEDED else "False" if state.is_terminal else "Unknown"
+    last = Condition(
+        type=ConditionType.LAST_RUN_SUCCEEDED,
+        status=value,
+        reason=state.value,
+        message=f"{run.name}: {run_status.status_summary or state.value}"[:500] if state.is_terminal else run.name,
+    )
+    others = tuple(c for c in status.conditions if c.type != last.type)
+    merged = merge(status.conditions, (*others, last), now)
+    return status.model_copy(update={"last_run": run.name, "conditions": merged})

@@ -1,0 +1,313 @@
+"""Plans one pass over one pipeline: the whole decision, as a pure function of a snapshot and the time.
+
+The pipeline is the unit, since its runs compete for its stages. Runs are taken in the order of their
+creation; a stage admits one run at a time, and who came first enters first.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.meta import API_VERSION, PIPELINE, PIPELINE_RUN
+from penstock.api.pipeline import PipelineStatus
+from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
+from penstock.engine.admission import Refusal, admit
+from penstock.engine.definition import Definition, definition_of, revision_manifest, revision_name
+from penstock.engine.jobs import stage_label
+from penstock.engine.observed import Job, Pod, format_seconds, format_time
+from penstock.engine.pipeline_status import definition_status, with_runs
+from penstock.engine.retention import housekeeping
+from penstock.engine.run import RunAdvance, World
+from penstock.engine.run_conditions import reason_and_summary, with_conditions
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
+from penstock.engine.validation import Findings, validate
+
+_OURS = (AGENT_CONTAINER, ACTION_CONTAINER)
+
+
+def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
+    """Return everything this pass decides; an empty plan when nothing has to change."""
+    return _Pass(snapshot, settings, now).plan()
+
+
+class _Pass:
+    """One pass. Statuses and commands gather here until `plan` hands them out as one value."""
+
+    def __init__(self, snapshot: Snapshot, settings: Settings, now: datetime) -> None:
+        self.snapshot, self.settings, self.now = snapshot, settings, now
+        self.seconds = format_seconds(now)
+        self.commands: list[Command] = []
+        self.events: list[Command] = []
+        self.revisions: list[dict[str, object]] = []
+        self.look_up: set[str] = set()
+        self.look_again: list[datetime] = []
+        self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in snapshot.runs}
+        self.world = World(
+            pipeline=snapshot.name,
+            jobs={job.name: job for job in snapshot.jobs},
+            pods=_by_job(snapshot.pods),
+            absent=snapshot.absent,
+            seen=snapshot.seen,
+            settings=settings,
+            now=now,
+        )
+
+    def plan(self) -> Plan:
+        pipeline = self.snapshot.pipeline
+        pipeline_status = self._plan_definition(pipeline) if pipeline else None
+        self.current: Definition | None = self._current_definition(pipeline, pipeline_status)
+        self.version = pipeline_status.version if pipeline_status else None
+        self.revision = pipeline_status.revision if pipeline_status else None
+        advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
+        self._let_in(advances)
+        for advance in advances:
+            self._finish(advance)
+        self._sweep()
+        self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
+        return Plan(
+            revisions=tuple(self.revisions),
+            run_statuses={
+                run.name: self.statuses[run.name] for run in self.snapshot.runs if self.statuses[run.name] != run.status
+            },
+            pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
+            commands=(*self.commands, *self.events),
+            look_up=frozenset(self.look_up),
+            look_again=min((moment for moment in self.look_again), default=None),
+        )
+
+    # ---- the pipeline
+
+    def _plan_definition(self, pipeline: PipelineObject) -> PipelineStatus:
+        self.findings = Findings()
+        revision = None
+        if pipeline.spec is not None:
+            self.findings = validate(pipeline.spec, has_default_store=self.snapshot.default_store is not None)
+            if not self.findings.problems:
+                definition = definition_of(pipeline.spec, self.snapshot.default_store)
+                revision = revision_name(pipeline.name, pipeline.uid, definition)
+        return definition_status(pipeline, self.findings, revision, self.seconds)
+
+    def _current_definition(self, pipeline: PipelineObject | None, status: PipelineStatus | None) -> Definition | None:
+        """Return what a run admitted now executes, and see to its ControllerRevision."""
+        if pipeline is None or pipeline.spec is None or self.findings.problems or status is None:
+            return None
+        definition = definition_of(pipeline.spec, self.snapshot.default_store)
+        if status.revision not in self.snapshot.known_revisions:
+            owner = {
+                "apiVersion": API_VERSION,
+                "kind": PIPELINE,
+                "name": pipeline.name,
+                "uid": pipeline.uid,
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+            self.revisions.append(
+                revision_manifest(pipeline.namespace, pipeline.name, owner, definition, status.version or 1)
+            )
+        return definition
+
+    def _due(self, pipeline: PipelineObject, status: PipelineStatus) -> PipelineStatus | None:
+        """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
+        runs = [(run, self.statuses[run.name]) for run in self.snapshot.runs]
+        status = with_runs(status, runs, self.seconds)
+        before = pipeline.status
+        if status == before:
+            return None
+        is_news = (status.last_run, status.conditions, status.observed_generation, status.revision) != (
+            before.last_run,
+            before.conditions,
+            before.observed_generation,
+            before.revision,
+        )
+        written = self.snapshot.pipeline_status_written
+        due = written + timedelta(seconds=self.settings.pipeline_status_s) if written else self.now
+        if is_news or self.now >= due:
+            return status
+        self.look_again.append(due)
+        return None
+
+    # ---- runs
+
+    def _advance(self, run: RunObject) -> RunAdvance | None:
+        """Admit a new run, or read what became of one under way; None where it cannot go on in this pass."""
+        if run.status.state is None:
+            self._admit(run)
+        status = self.statuses[run.name]
+        if status.state is None or status.state.is_terminal:
+            return None
+        definition = self._frozen(status)
+        if definition is None:
+            return None
+        advance = RunAdvance(replace(run, status=status), definition, self.world)
+        advance.observe()
+        if not self._is_orphan(status):
+            advance.proceed()
+        elif not advance.has_running_actions():
+            advance.close_current(StageStatus.CANCELLED)
+            advance.end(RunState.CANCELLED)
+        return advance
+
+    def _admit(self, run: RunObject) -> None:
+        pipeline = self.snapshot.pipeline
+        if pipeline is None:
+            self._await_pipeline(run)
+            return
+        admitted = admit(run, pipeline, self.current, self.findings, format_time(self.now))
+        if isinstance(admitted, Refusal):
+            self._refuse(run, admitted)
+            return
+        self.statuses[run.name] = admitted.status.model_copy(
+            update={"pipeline_version": self.version, "revision": self.revision}
+        )
+        self._event(run, "RunStarted", f"Started run of pipeline {pipeline.name}, version {self.version}")
+
+    def _await_pipeline(self, run: RunObject) -> None:
+        limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)
+        message = f"there is no Pipeline {self.snapshot.name} in namespace {self.snapshot.namespace}"
+        if self.now >= limit:
+            self._refuse(run, Refusal("PipelineNotFound", message))
+            return
+        self.look_again.append(limit)
+        waiting = with_conditions(
+            run.status,
+            generation=run.generation,
+            now=self.seconds,
+            reason="PipelineNotFound",
+            message=message,
+        )
+        if waiting.conditions != run.status.conditions:
+            self.statuses[run.name] = waiting
+
+    def _refuse(self, run: RunObject, refusal: Refusal) -> None:
+        moment = format_time(self.now)
+        ended = {"state": RunState.FAILED, "start_time": moment, "completion_time": moment}
+        self.statuses[run.name] = with_conditions(
+            run.status.model_copy(update=ended),
+            generation=run.generation,
+            now=self.seconds,
+            reason=refusal.reason,
+            message=refusal.message,
+        )
+        self._event(run, "RunFailed", f"{refusal.reason}: {refusal.message}", is_warning=True)
+
+    def _frozen(self, status: PipelineRunStatus) -> Definition | None:
+        """Return what the run executes, whatever became of the Pipeline since."""
+        if self.current is not None and status.revision == self.revision:
+            return self.current
+        data = self.snapshot.revisions.get(status.revision or "")
+        try:
+            return Definition.model_validate(data) if data is not None else None
+        except ValidationError:
+            return None
+
+    def _is_orphan(self, status: PipelineRunStatus) -> bool:
+        """Whether the Pipeline that the run was started from is gone, or another has its name."""
+        pipeline = self.snapshot.pipeline
+        if pipeline is None:
+            return self.snapshot.is_pipeline_absent
+        return pipeline.uid != status.pipeline_uid
+
+    def _let_in(self, advances: list[RunAdvance]) -> None:
+        """Let runs into stages, the oldest first; a lock stays with whoever holds it."""
+        entered = True
+        while entered:
+            entered = False
+            for advance in advances:
+                if not advance.is_between_stages or self._is_orphan(advance.status):
+                    continue
+                stage = advance.next_stage()
+                if stage is None:
+                    advance.end(RunState.SUCCEEDED)
+                elif not self._is_locked(stage.name, advance, advances):
+                    advance.enter(stage)
+                    entered = True
+
+    def _is_locked(self, stage: str, asking: RunAdvance, advances: Iterable[RunAdvance]) -> bool:
+        """Locks follow containers: a run's status holds the stage, or a pod that may still run in it."""
+        for other in advances:
+            if other is asking:
+                return self._is_held_by_pod(stage, asking.run.uid)
+            if other.is_between_stages and other.next_stage() == asking.next_stage():
+                return True
+            held = [s for s in other.status.stage_states if s.status is StageStatus.IN_PROGRESS]
+            if any(state.stage_name == stage for state in held):
+                return True
+        return False
+
+    def _is_held_by_pod(self, stage: str, run_uid: str) -> bool:
+        label = stage_label(stage)
+        return any(
+            pod.stage_label == label and pod.run_uid != run_uid and pod.holds(_names_in(pod))
+            for pod in self.snapshot.pods
+        )
+
+    def _finish(self, advance: RunAdvance) -> None:
+        """Take over what a run came to: its commands, its conditions, its Events."""
+        run, before = advance.run, advance.run.status
+        self.commands += [c for c in advance.findings.commands if not isinstance(c, EmitEvent)]
+        self.events += [c for c in advance.findings.commands if isinstance(c, EmitEvent)]
+        self.look_up |= advance.findings.look_up
+        self.look_again += advance.findings.look_again
+        status = advance.status
+        reason, message = self._explain(advance)
+        if status != before or not status.conditions or self._is_waiting_news(advance, message):
+            self.statuses[run.name] = with_conditions(
+                status, generation=run.generation, now=self.seconds, reason=reason, message=message
+            )
+        if status.state and status.state.is_terminal:
+            is_warning = status.state is not RunState.SUCCEEDED
+            text = f"Run {status.state.value.lower()}: {message}"
+            self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
+
+    def _explain(self, advance: RunAdvance) -> tuple[str, str]:
+        status = advance.status
+        if status.state is RunState.CANCELLED:
+            return "PipelineDeleted", "the Pipeline was deleted while the run was under way"
+        if advance.is_between_stages and (stage := advance.next_stage()):
+            reason = "Waiting" if status.stage_states else "Queued"
+            return reason, f"waiting for stage {stage.name}, which another run holds"
+        return reason_and_summary(status)
+
+    def _is_waiting_news(self, advance: RunAdvance, message: str) -> bool:
+        return advance.is_between_stages and advance.status.status_summary != message
+
+    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
+        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
+
+    # ---- the cluster
+
+    def _sweep(self) -> None:
+        """Delete what runs without being known: a Job whose try is not under way in any status."""
+        wanted = {
+            action.latest.job_name
+            for status in self.statuses.values()
+            for stage in status.stage_states
+            for action in stage.action_states
+            if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
+        }
+        going = {command.name for command in self.commands if isinstance(command, DeleteJob)}
+        for job in self.snapshot.jobs:
+            if job.name not in wanted | going and not job.is_deleted and not job.is_over and self._may_run(job):
+                self.commands.append(DeleteJob(job.name, job.uid))
+
+    def _may_run(self, job: Job) -> bool:
+        pods = self.world.pods.get(job.name, ())
+        return not pods or any(
+            pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
+            for pod in pods
+        )
+
+
+def _names_in(pod: Pod) -> tuple[str, ...]:
+    return tuple(name for name in _OURS if name in pod.containers)
+
+
+def _by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
+    grouped: dict[str, tuple[Pod, ...]] = {}
+    for pod in pods:
+        grouped[pod.job] = (*grouped.get(pod.job, ()), pod)
+    return grouped

@@ -1,0 +1,44 @@
+"""What is kept of runs that have ended: so many runs, so many Jobs, so many definitions."""
+
+from collections.abc import Iterator, Mapping
+
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import Command, DeleteJobsOfRun, DeleteRevision, DeleteRun, EndedRun, Snapshot
+
+
+def housekeeping(
+    snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
+) -> Iterator[Command]:
+    """Yield the deletions that the limits ask for; runs that this very pass ended count from the next pass on."""
+    newest_first = sorted(snapshot.ended, key=lambda run: run.completed, reverse=True)
+    gone = set(_runs_over_limit(snapshot, newest_first, settings))
+    yield from (DeleteRun(run.name, run.uid) for run in newest_first if run.uid in gone)
+    with_jobs = {job.run_uid for job in snapshot.jobs if not job.is_deleted}
+    kept = [run for run in newest_first if run.uid in with_jobs and run.uid not in gone]
+    yield from (DeleteJobsOfRun(run.uid) for run in kept[settings.runs_with_jobs :])
+    yield from _revisions(snapshot, statuses, revision, settings)
+
+
+def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:
+    spec = snapshot.pipeline.spec if snapshot.pipeline else None
+    limits = {
+        True: spec.successful_runs_history_limit if spec else None,
+        False: spec.failed_runs_history_limit if spec else None,
+    }
+    defaults = {True: settings.successful_runs, False: settings.failed_runs}
+    for is_succeeded, limit in limits.items():
+        runs = [run for run in newest_first if run.is_succeeded is is_succeeded]
+        keep = defaults[is_succeeded] if limit is None else limit
+        yield from (run.uid for run in runs[keep:])
+
+
+def _revisions(
+    snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
+) -> Iterator[Command]:
+    """Revisions that a run names and the newest ones are kept."""
+    named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
+    newest_first = sorted(snapshot.known_revisions.items(), key=lambda item: item[1], reverse=True)
+    for name, _ in newest_first[settings.kept_revisions :]:
+        if name not in named:
+            yield DeleteRevision(name)

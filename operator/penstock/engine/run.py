@@ -1,0 +1,384 @@
+"""Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
+from penstock.api.contracts import ActionResult, Attempt
+from penstock.api.meta import PIPELINE_RUN
+from penstock.api.names import job_name
+from penstock.api.pipeline import Action, Stage
+from penstock.api.run import (
+    ActionExecution,
+    ActionState,
+    ActionStatus,
+    ArtifactRevision,
+    ErrorDetails,
+    RunStageState,
+    RunState,
+    StageStatus,
+    StoredArtifact,
+)
+from penstock.engine.definition import Definition, groups_of
+from penstock.engine.jobs import JobOrder, build_job
+from penstock.engine.observed import Job, Pod, format_time, parse_time
+from penstock.engine.requests import RequestError, Subject, artifacts_of, build_request, timeout_of, values_of
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.verdict import Absent, Ended, Observation, Running, judge
+
+_REVIEWABLE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run's actions look like in the cluster."""
+
+    pipeline: str
+    jobs: Mapping[str, Job]
+    pods: Mapping[str, tuple[Pod, ...]]
+    absent: frozenset[str]
+    seen: frozenset[str]
+    settings: Settings
+    now: datetime
+
+
+@dataclass(slots=True)
+class Findings:
+    """What advancing a run leads to, besides its new status."""
+
+    commands: list[Command] = field(default_factory=list)
+    look_up: set[str] = field(default_factory=set)
+    look_again: list[datetime] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One execution of one action, with everything needed to judge or to start it."""
+
+    stage: Stage
+    action: Action
+    declared: Declaration
+    row: ActionExecution
+
+
+class RunAdvance:
+    """One pass over one run. ``status`` is its status as far as this pass has come."""
+
+    def __init__(self, run: RunObject, definition: Definition, world: World) -> None:
+        self.run, self.definition, self.world = run, definition, world
+        self.status = run.status
+        self.findings = Findings()
+
+    def observe(self) -> None:
+        """Read what became of every try under way, and close stages whose actions have all ended."""
+        for state in self.status.stage_states:
+            if state.status is StageStatus.IN_PROGRESS:
+                stage = self.definition.stage(state.stage_name)
+                states = tuple(self._observe_action(stage, item) for item in state.action_states)
+                if states != state.action_states:
+                    self._replace(state.model_copy(update={"action_states": states}))
+        self._close_stage()
+
+    def proceed(self) -> None:
+        """Start the next group of the current stage, if the one before it has succeeded."""
+        while (state := self._current()) and not self._has_running(state):
+            started = {item.action_name for item in state.action_states}
+            group = next(
+                (g for g in groups_of(self.definition.stage(state.stage_name)) if g[0].name not in started),
+                None,
+            )
+            if group is None or self._has_failed(state):
+                break
+            self._start_group(state, group)
+            self._close_stage()
+
+    def enter(self, stage: Stage) -> None:
+        """Enter a stage whose lock is free, and start its first group."""
+        state = RunStageState(
+            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self.world.now)
+        )
+        self.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
+        self.proceed()
+
+    @property
+    def is_between_stages(self) -> bool:
+        """Whether the run is under way and in no stage: before its first, or between two."""
+        return self.status.state is RunState.IN_PROGRESS and self._current() is None
+
+    def next_stage(self) -> Stage | None:
+        """Return the stage that the run enters next, None after the last."""
+        states = self.status.stage_states
+        return self.definition.stage_after(states[-1].stage_name if states else None)
+
+    def has_running_actions(self) -> bool:
+        """Whether any try is under way."""
+        current = self._current()
+        return current is not None and self._has_running(current)
+
+    def end(self, state: RunState) -> None:
+        """End the run."""
+        self.status = self.status.model_copy(update={"state": state, "completion_time": format_time(self.world.now)})
+
+    def close_current(self, status: StageStatus) -> None:
+        """End the current stage, if the run is in one."""
+        if current := self._current():
+            self._end_stage(current, status)
+
+    def failed_action(self) -> tuple[str, ActionState] | None:
+        """Return the stage and the action that failed, None if none did."""
+        for stage in self.status.stage_states:
+            for action in stage.action_states:
+                if action.latest and action.latest.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN):
+                    return stage.stage_name, action
+        return None
+
+    # ---- reading
+
+    def _current(self) -> RunStageState | None:
+        states = self.status.stage_states
+        return states[-1] if states and states[-1].status is StageStatus.IN_PROGRESS else None
+
+    @staticmethod
+    def _has_running(state: RunStageState) -> bool:
+        return any(a.latest and a.latest.status is ActionStatus.IN_PROGRESS for a in state.action_states)
+
+    @staticmethod
+    def _has_failed(state: RunStageState) -> bool:
+        return any(
+            a.latest and a.latest.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN) for a in state.action_states
+        )
+
+    def _observe_action(self, stage: Stage, state: ActionState) -> ActionState:
+        row = state.latest
+        if row is None or row.status is not ActionStatus.IN_PROGRESS:
+            return state
+        action = next(item for item in stage.actions if item.name == state.action_name)
+        declared = declaration_of(action.action_type_id)
+        if declared is None:
+            gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
+            return self._with_row(state, self._ended_row(row, gone, None))
+        item = _Try(stage, action, declared, row)
+        pod = self._pod(row)
+        verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
+        if isinstance(verdict, Ended):
+            return self._end_try(state, item, verdict, pod)
+        if isinstance(verdict, Absent):
+            return self._absent(state, item, is_doubtful=verdict.is_doubtful)
+        return self._running(state, row, verdict, pod)
+
+    def _pod(self, row: ActionExecution) -> Pod | None:
+        """Return the pod whose result counts: the recorded one, else the first that was made."""
+        pods = self.world.pods.get(row.job_name, ())
+        if row.pod_uid:
+            return next((pod for pod in pods if pod.uid == row.pod_uid), None)
+        return min(pods, key=lambda pod: (pod.created, pod.name), default=None)
+
+    def _observation(self, item: _Try, pod: Pod | None) -> Observation:
+        row, world = item.row, self.world
+        return Observation(
+            job=world.jobs.get(row.job_name),
+            pod=pod,
+            is_absent=row.job_name in world.absent,
+            was_seen=row.job_name in world.seen or row.pod_uid is not None,
+            runs_commands=item.declared.runs_commands,
+            timeout_s=timeout_of(self._subject(item), world.settings),
+            started=parse_time(row.start_time) or world.now,
+        )
+
+    def _running(self, state: ActionState, row: ActionExecution, verdict: Running, pod: Pod | None) -> ActionState:
+        if verdict.look_again:
+            self.findings.look_again.append(verdict.look_again)
+        job = self.world.jobs.get(row.job_name)
+        if verdict.is_job_to_go and job and not job.is_deleted:
+            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
+        if pod is None or row.pod_uid or since is None:
+            return state
+        started = parse_time(row.start_time) or self.world.now
+        if (self.world.now - started).total_seconds() < self.world.settings.running_record_s:
+            return state
+        recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
+        return self._with_row(state, row.model_copy(update=recorded))
+
+    def _absent(self, state: ActionState, item: _Try, *, is_doubtful: bool) -> ActionState:
+        if is_doubtful:
+            self.findings.look_up.add(item.row.job_name)
+            return state
+        try:
+            self._create_job(item)
+        except RequestError as error:
+            ended = Ended(ActionStatus.FAILED, error.code, str(error))
+            return self._with_row(state, self._ended_row(item.row, ended, None))
+        return state
+
+    # ---- ending
+
+    def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
+        row = self._ended_row(item.row, verdict, pod)
+        job = self.world.jobs.get(row.job_name)
+        if verdict.is_job_to_go and job and not job.is_deleted:
+            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        if row.status is ActionStatus.SUCCEEDED:
+            self._record_revision(item.action, verdict.result)
+            return self._with_row(state, row)
+        if row.status is ActionStatus.UNKNOWN:
+            return self._lost(self._with_row(state, row), item, row, pod)
+        self._report_failure(item, row)
+        return self._with_row(state, row)
+
+    def _lost(self, state: ActionState, item: _Try, row: ActionExecution, pod: Pod | None) -> ActionState:
+        """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
+        if item.declared.on_lost_pod is OnLostPod.RERUN and row.try_ < self.world.settings.lost_tries:
+            again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
+            return self._start(state, _Try(item.stage, item.action, item.declared, again))
+        why = row.error_details.message if row.error_details else ""
+        tries = f"after {row.try_} tries" if row.try_ > 1 else "and it may not be run again"
+        failed = row.model_copy(
+            update={
+                "status": ActionStatus.FAILED,
+                "error_details": ErrorDetails(code="ExecutionLost", message=f"its pod was lost {tries}: {why}"),
+            }
+        )
+        self._report_failure(item, failed)
+        return self._with_row(state, failed)
+
+    def _ended_row(self, row: ActionExecution, verdict: Ended, pod: Pod | None) -> ActionExecution:
+        result = verdict.result or ActionResult(version=1, status="")
+        started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
+        error = ErrorDetails(code=verdict.code, message=verdict.message) if verdict.code else None
+        succeeded = verdict.status is ActionStatus.SUCCEEDED
+        return row.model_copy(
+            update={
+                "status": verdict.status,
+                "completion_time": format_time(self.world.now),
+                "pod_uid": pod.uid if pod else row.pod_uid,
+                "pod_name": pod.name if pod else row.pod_name,
+                "running_time": format_time(started) if started else row.running_time,
+                "error_details": error,
+                "summary": result.summary or None,
+                "external_execution_id": result.external_execution_id or None,
+                "external_execution_url": result.external_execution_url or None,
+                "output_variables": dict(result.variables) if succeeded else {},
+                "output_artifacts": _stored(result) if succeeded else (),
+                "log": result.log or None,
+            }
+        )
+
+    def _record_revision(self, action: Action, result: ActionResult | None) -> None:
+        if result is None or result.revision is None or not action.output_artifacts:
+            return
+        revision = ArtifactRevision(
+            name=action.output_artifacts[0].name,
+            action_name=action.name,
+            revision_id=result.revision.id,
+            revision_summary=result.revision.summary[:_REVIEWABLE] or None,
+            revision_url=result.revision.url or None,
+            created=result.revision.created or None,
+        )
+        others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
+        self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
+
+    def _report_failure(self, item: _Try, row: ActionExecution) -> None:
+        details = row.error_details or ErrorDetails(code="JobFailed")
+        self.findings.commands.append(
+            EmitEvent(
+                PIPELINE_RUN,
+                self.run.name,
+                self.run.uid,
+                "ActionFailed",
+                f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"[:1000],
+                is_warning=True,
+            )
+        )
+
+    def _close_stage(self) -> None:
+        current = self._current()
+        if current is None or self._has_running(current):
+            return
+        stage = self.definition.stage(current.stage_name)
+        if self._has_failed(current):
+            self._end_stage(current, StageStatus.FAILED)
+            self.end(RunState.FAILED)
+        elif len(current.action_states) == len(stage.actions):
+            self._end_stage(current, StageStatus.SUCCEEDED)
+            if self.next_stage() is None:
+                self.end(RunState.SUCCEEDED)
+
+    def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
+        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.world.now)}))
+
+    # ---- starting
+
+    def _start_group(self, state: RunStageState, group: tuple[Action, ...]) -> None:
+        stage = self.definition.stage(state.stage_name)
+        started = list(state.action_states)
+        for action in group:
+            empty = ActionState(action_name=action.name)
+            row = self._new_row(stage, action, attempt=1, try_=1)
+            declared = declaration_of(action.action_type_id)
+            if declared is None:
+                gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is not installed")
+                started.append(self._with_row(empty, self._ended_row(row, gone, None)))
+            else:
+                started.append(self._start(empty, _Try(stage, action, declared, row)))
+        self._replace(state.model_copy(update={"action_states": tuple(started)}))
+
+    def _new_row(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
+        return ActionExecution(
+            attempt=attempt,
+            try_=try_,
+            status=ActionStatus.IN_PROGRESS,
+            job_name=job_name(self.run.uid, stage.name, action.name, attempt, try_),
+            start_time=format_time(self.world.now),
+        )
+
+    def _start(self, state: ActionState, item: _Try) -> ActionState:
+        row = item.row
+        try:
+            self._create_job(item)
+        except RequestError as error:
+            row = self._ended_row(row, Ended(ActionStatus.FAILED, error.code, str(error)), None)
+            self._report_failure(item, row)
+        return state.model_copy(update={"executions": (*state.executions, row)})
+
+    def _create_job(self, item: _Try) -> None:
+        values = values_of(self.run.uid, self.definition, self.status)
+        subject = self._subject(item)
+        request = build_request(subject, values, artifacts_of(self.status), self.world.settings)
+        order = JobOrder(subject, request, parse_time(item.row.start_time) or self.world.now)
+        self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
+
+    def _subject(self, item: _Try) -> Subject:
+        attempt = Attempt(
+            namespace=self.run.namespace,
+            pipeline=self.world.pipeline,
+            pipeline_uid=self.status.pipeline_uid or "",
+            run=self.run.name,
+            run_uid=self.run.uid,
+            stage=item.stage.name,
+            action=item.action.name,
+            attempt=item.row.attempt,
+            try_=item.row.try_,
+        )
+        pinned = self.run.spec.source_revisions if self.run.spec else ()
+        revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
+        return Subject(attempt, item.action, item.declared, self.definition, revision)
+
+    # ---- writing
+
+    @staticmethod
+    def _with_row(state: ActionState, row: ActionExecution) -> ActionState:
+        return state.model_copy(update={"executions": (*state.executions[:-1], row)})
+
+    def _replace(self, state: RunStageState) -> None:
+        states = tuple(state if old.stage_name == state.stage_name else old for old in self.status.stage_states)
+        self.status = self.status.model_copy(update={"stage_states": states})
+
+
+def _stored(result: ActionResult) -> tuple[StoredArtifact, ...]:
+    return tuple(
+        StoredArtifact(name=item.name, key=item.key, size=item.size, sha256=item.sha256, format=item.format)
+        for item in result.outputs
+    )

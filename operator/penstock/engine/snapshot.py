@@ -1,0 +1,146 @@
+"""What one pass decides from (`Snapshot`) and what it decides (`Plan`): plain values, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus
+from penstock.engine.observed import Job, Pod
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineObject:
+    """A Pipeline. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    status: PipelineStatus
+    spec: PipelineSpec | None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunObject:
+    """A PipelineRun. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: datetime
+    status: PipelineRunStatus
+    spec: PipelineRunSpec | None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What is still known of a run that has ended."""
+
+    name: str
+    uid: str
+    completed: str
+    is_succeeded: bool
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything about one pipeline, as the cache has it.
+
+    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``absent`` are Jobs that
+    a live GET did not find; ``seen`` are Jobs that existed once. ``is_pipeline_absent``: a live GET did not
+    find the pipeline.
+    """
+
+    namespace: str
+    name: str
+    pipeline: PipelineObject | None
+    is_pipeline_absent: bool = False
+    runs: tuple[RunObject, ...] = ()
+    ended: tuple[EndedRun, ...] = ()
+    revisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    known_revisions: Mapping[str, int] = field(default_factory=dict)
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    absent: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
+    default_store: ArtifactStore | None = None
+    pipeline_status_written: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create a Job; that it exists already, with our owner and hash, is success."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete one Job and its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJobsOfRun:
+    """Delete all Jobs of a run that has ended."""
+
+    run_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """Delete a run that the history limits no longer keep."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRevision:
+    """Delete a ControllerRevision that no run names."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmitEvent:
+    """Record an Event about an object. Reasons are stable, messages are for people."""
+
+    kind: str
+    name: str
+    uid: str
+    reason: str
+    message: str
+    is_warning: bool = False
+
+
+Command = CreateJob | DeleteJob | DeleteJobsOfRun | DeleteRun | DeleteRevision | EmitEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything one pass decided; empty when nothing has to change.
+
+    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs whose absence must be
+    confirmed by a live GET before anything is concluded from it. ``look_again`` is the nearest limit.
+    """
+
+    revisions: tuple[Mapping[str, Any], ...] = ()
+    run_statuses: Mapping[str, PipelineRunStatus] = field(default_factory=dict)
+    pipeline_status: PipelineStatus | None = None
+    commands: tuple[Command, ...] = ()
+    look_up: frozenset[str] = frozenset()
+    look_again: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the pass changes nothing."""
+        return not (self.revisions or self.run_statuses or self.pipeline_status or self.commands or self.look_up)

@@ -1,0 +1,125 @@
+"""The operator process: starts Kopf as the source of events, and the Operator that acts on them."""
+
+import argparse
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from penstock.api.meta import GROUP, LABEL_RUN_UID, VERSION
+from penstock.cluster.credentials import Credentials, mounted_token_file
+from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.controller.operator import Operator, OperatorSettings
+from penstock.handlers.config import read_config
+
+_WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
+    ((GROUP, VERSION, "pipelines"), PIPELINES),
+    ((GROUP, VERSION, "pipelineruns"), RUNS),
+    (("batch", "v1", "jobs"), JOBS),
+    (("", "v1", "pods"), PODS),
+)
+
+
+def main() -> None:
+    """Run the operator until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="penstock-operator", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the configuration file (YAML)")
+    parser.add_argument("--log-format", choices=("json", "plain"), default="json")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    log_format = kopf.LogFormat.JSON if arguments.log_format == "json" else kopf.LogFormat.PLAIN
+    kopf.configure(verbose=arguments.verbose, log_format=log_format)
+    # The pod's uid, so that a restarted container of the same pod goes on at once with its own lease.
+    identity = os.environ.get("PENSTOCK_POD_UID") or f"{socket.gethostname()}-{os.getpid()}"
+    run(read_config(arguments.config, identity=identity))
+
+
+def run(settings: OperatorSettings) -> None:
+    """Run the operator with the given settings until it is told to stop."""
+    registry = build_registry(settings)
+    namespaces = list(settings.namespaces)
+    kopf.run(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
+
+
+def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
+    """Return Kopf's registry with our handlers: start, stop, and one for the events of each kind."""
+    registry = kopf.OperatorRegistry()
+    operators: list[Operator] = []
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return _login(**kwargs)
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **kwargs: Any) -> None:
+        _configure(settings)
+        connection = _login(settings=settings, **kwargs)
+        if connection is None:
+            raise kopf.PermanentError("no service account and no kubeconfig to reach the API server with")
+        operator = Operator(_credentials(connection), operator_settings)
+        await operator.start()
+        operators.append(operator)
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        for operator in operators:
+            await operator.stop()
+
+    operator_settings = settings
+    for selector, resource in _WATCHED:
+        _watch(registry, selector, resource, operators)
+    return registry
+
+
+def _watch(
+    registry: kopf.OperatorRegistry, selector: tuple[str, str, str], resource: Resource, operators: list[Operator]
+) -> None:
+    @kopf.on.event(*selector, registry=registry, id=f"{resource.plural}-changed")
+    async def changed(event: Any, **_: Any) -> None:
+        for operator in operators:
+            operator.notice(resource, event["type"], dict(event["object"]))
+
+
+def _configure(settings: kopf.OperatorSettings) -> None:
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.persistence.finalizer = f"{GROUP}/finalizer"
+    settings.watching.label_selectors[("batch", "v1", "jobs")] = LABEL_RUN_UID
+    settings.watching.label_selectors[("", "v1", "pods")] = LABEL_RUN_UID
+    settings.watching.server_timeout = 600
+    settings.watching.connect_timeout = 10
+    settings.watching.reconnect_backoff = 1
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.process.ultimate_exiting_timeout = 25
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def _credentials(connection: kopf.ConnectionInfo) -> Credentials:
+    def text(value: str | bytes | None) -> str | None:
+        return value.decode() if isinstance(value, bytes) else value
+
+    return Credentials(
+        server=connection.server.rstrip("/"),
+        ca_path=str(connection.ca_path) if connection.ca_path else None,
+        ca_data=text(connection.ca_data),
+        certificate_path=str(connection.certificate_path) if connection.certificate_path else None,
+        certificate_data=text(connection.certificate_data),
+        key_path=str(connection.private_key_path) if connection.private_key_path else None,
+        key_data=text(connection.private_key_data),
+        token=connection.token,
+        token_file=mounted_token_file(),
+        insecure=bool(connection.insecure),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""A world for the engine: keeps what plans write, and plays Job controller and kubelet.
+
+It knows nothing of HTTP: statuses are taken over as they are, Jobs become pods, and a test says how each
+ends. Everything a plan asks for is recorded in ``history``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
+from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
+from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus
+from penstock.engine.observed import Container, Job, Pod, job_of
+from penstock.engine.plan import plan_pipeline
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import (
+    Command,
+    CreateJob,
+    DeleteJob,
+    DeleteJobsOfRun,
+    DeleteRun,
+    EndedRun,
+    PipelineObject,
+    Plan,
+    RunObject,
+    Snapshot,
+)
+
+START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+STORE = ArtifactStore(type="S3", location="artifacts")
+
+
+def commands_action(name: str, *commands: str, **fields: Any) -> dict[str, Any]:
+    """Return a Commands action."""
+    type_id = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}
+    return {"name": name, "actionTypeId": type_id, "commands": list(commands or ("true",)), **fields}
+
+
+def git_action(name: str = "Fetch", output: str = "Source", **fields: Any) -> dict[str, Any]:
+    """Return a Git source action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+        "configuration": {"Url": "http://git/demo.git", "Branch": "main"},
+        "outputArtifacts": [{"name": output}],
+        **fields,
+    }
+
+
+def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) -> dict[str, Any]:
+    """Return a Kubernetes deploy action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Deploy", "owner": "ThirdParty", "provider": "Kubernetes", "version": "1"},
+        "configuration": {"Namespace": "web"},
+        "inputArtifacts": [{"name": artifact}],
+        **fields,
+    }
+
+
+def stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage."""
+    return {"name": name, "actions": list(actions)}
+
+
+@dataclass
+class World:
+    """One pipeline with its runs, Jobs and pods, and a clock that tests move."""
+
+    spec: PipelineSpec
+    settings: Settings = field(default_factory=Settings)
+    now: datetime = START
+    pipeline: PipelineObject | None = None
+    is_pipeline_absent: bool = False
+    runs: dict[str, RunObject] = field(default_factory=dict)
+    revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    deleted_jobs: set[str] = field(default_factory=set)
+    history: list[Command] = field(default_factory=list)
+    last_plan: Plan = field(default_factory=Plan)
+    numbers: int = 0
+
+    def __post_init__(self) -> None:
+        self.pipeline = PipelineObject("team", "web", "pipeline-uid", 1, PipelineStatus(), self.spec)
+
+    @classmethod
+    def of(cls, *stages: dict[str, Any], settings: Settings | None = None, **fields: Any) -> World:
+        """Return a world with a pipeline of the given stages."""
+        return cls(PipelineSpec.model_validate({"stages": list(stages), **fields}), settings or Settings())
+
+    def start(self, name: str = "run-1", **spec: Any) -> str:
+        """Create a run."""
+        self.numbers += 1
+        wanted = PipelineRunSpec.model_validate({"pipelineRef": {"name": "web"}, **spec})
+        created = self.now + timedelta(milliseconds=self.numbers)
+        self.runs[name] = RunObject("team", name, f"uid-{name}", 1, created, PipelineRunStatus(), wanted)
+        return name
+
+    def snapshot(self) -> Snapshot:
+        """Return everything there is, as the controller would gather it."""
+        ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
+        waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: (run.created, run.name))
+        return Snapshot(
+            namespace="team",
+            name="web",
+            pipeline=self.pipeline,
+            is_pipeline_absent=self.is_pipeline_absent,
+            runs=tuple(waiting),
+            ended=tuple(
+                EndedRun(
+                    run.name,
+                    run.uid,
+                    run.status.completion_time or "",
+                    run.status.state == "Succeeded",
+                    run.status.revision or "",
+                )
+                for run in ended.values()
+            ),
+            revisions={name: item["data"] for name, item in self.revisions.items()},
+            known_revisions={name: item["revision"] for name, item in self.revisions.items()},
+            jobs=tuple(self.jobs.values()),
+            pods=tuple(self.pods.values()),
+            absent=frozenset(self.deleted_jobs),
+            seen=frozenset(self.deleted_jobs),
+            default_store=STORE,
+        )
+
+    def plan(self) -> Plan:
+        """Plan once, applying nothing."""
+        return plan_pipeline(self.snapshot(), self.settings, now=self.now)
+
+    def settle(self) -> Plan:
+        """Plan and apply until nothing changes; return the first plan that did something, else an empty one."""
+        first: Plan | None = None
+        for _ in range(10):
+            plan = self.plan()
+            if plan.is_empty:
+                self.last_plan = plan
+                return first or plan
+            first = first or plan
+            self.apply(plan)
+        raise AssertionError("the engine does not come to rest")
+
+    def apply(self, plan: Plan) -> None:
+        """Take over everything a plan says."""
+        for revision in plan.revisions:
+            self.revisions[revision["metadata"]["name"]] = dict(revision)
+        for name, status in plan.run_statuses.items():
+            self.runs[name] = replace(self.runs[name], status=status)
+        if plan.pipeline_status and self.pipeline:
+            self.pipeline = replace(self.pipeline, status=plan.pipeline_status)
+        for command in plan.commands:
+            self.history.append(command)
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case CreateJob(manifest):
+                name = manifest["metadata"]["name"]
+                if name not in self.jobs:
+                    meta = {**manifest["metadata"], "uid": f"job-{name}", "creationTimestamp": self.now.isoformat()}
+                    self.manifests[name] = dict(manifest)
+                    self.jobs[name] = job_of({**manifest, "metadata": meta})
+            case DeleteJob(name, _):
+                self.delete_job(name)
+            case DeleteJobsOfRun(uid):
+                for name in [name for name, job in self.jobs.items() if job.run_uid == uid]:
+                    self.delete_job(name)
+            case DeleteRun(name, _):
+                self.runs.pop(name, None)
+
+    # ---- what the cluster does
+
+    def delete_job(self, name: str) -> None:
+        """Delete a Job and its pod at once."""
+        self.jobs.pop(name, None)
+        self.deleted_jobs.add(name)
+        self.pods.pop(name, None)
+
+    def run_pod(self, job: str, **fields: Any) -> Pod:
+        """Let a Job's pod run, with the given fields changed."""
+        template = self.manifests[job]["spec"]["template"]
+        containers = {
+            container["name"]: Container(running_since=self.now) for container in template["spec"]["containers"]
+        }
+        labels = template["metadata"]["labels"]
+        pod = Pod(
+            name=f"{job}-x",
+            uid=f"pod-{job}",
+            job=job,
+            run_uid=labels["penstock.dev/run-uid"],
+            stage_label=labels["penstock.dev/stage"],
+            created=self.now,
+            phase="Running",
+            reason="",
+            message="",
+            is_deleted=False,
+            containers=containers,
+        )
+        self.pods[job] = replace(pod, **fields)
+        return self.pods[job]
+
+    def end_pod(self, job: str, result: ActionResult | str, *, action_code: int = 0, **action: Any) -> None:
+        """Let both containers of a Job's pod end: the agent with a result, the action with an exit code."""
+        pod = self.pods.get(job) or self.run_pod(job)
+        message = result if isinstance(result, str) else result.encode() or ""
+        code = 0 if isinstance(result, ActionResult) and result.status == "Succeeded" else 1
+        ended = {
+            name: Container(is_terminated=True, exit_code=action_code, started=self.now, finished=self.now, **action)
+            if name == "action"
+            else Container(
+                is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now
+            )
+            for name in pod.containers
+        }
+        self.pods[job] = replace(pod, containers=ended)
+
+    def succeed(self, job: str, **fields: Any) -> None:
+        """Let a Job's pod end well, with the artifacts that its request asked for."""
+        request = self.request(job)
+        outputs = tuple(ArtifactLocation(o.name, f"key/{job}/{o.name}", 10, "00" * 32) for o in request.outputs)
+        result = ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", outputs=outputs, exit_code=0)
+        self.end_pod(job, replace(result, **fields))
+
+    def fail(self, job: str, code: str = "JobFailed", message: str = "no", exit_code: int = 1) -> None:
+        """Let a Job's pod end badly."""
+        result = ActionResult(1, "Failed", pod_uid=f"pod-{job}", code=code, message=message, exit_code=exit_code)
+        self.end_pod(job, result, action_code=exit_code)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    # ---- what there is
+
+    def request(self, job: str) -> ActionRequest:
+        """Return the request that a Job carries."""
+        template = self.manifests[job]["spec"]["template"]
+        return ActionRequest.decode(template["metadata"]["annotations"]["penstock.dev/request"])
+
+    def job_for(self, action: str, run: str = "run-1") -> str:
+        """Return the name of the Job of an action's latest try."""
+        execution = self.execution(action, run)
+        assert execution is not None, f"{action} has not started"
+        return execution.job_name
+
+    def execution(self, action: str, run: str = "run-1") -> ActionExecution | None:
+        """Return an action's latest try."""
+        for state in self.runs[run].status.stage_states:
+            for item in state.action_states:
+                if item.action_name == action:
+                    return item.latest
+        return None
+
+    def status(self, run: str = "run-1") -> PipelineRunStatus:
+        """Return a run's status."""
+        return self.runs[run].status
+
+    def live_jobs(self) -> list[str]:
+        """Return the Jobs whose try is under way."""
+        return [
+            item.latest.job_name
+            for run in self.runs.values()
+            for state in run.status.stage_states
+            for item in state.action_states
+            if item.latest and item.latest.status == "InProgress"
+        ]
+
+    def reason(self, run: str = "run-1") -> str:
+        """Return the reason of the run's Succeeded condition."""
+        return next(c.reason for c in self.status(run).conditions if c.type == "Succeeded")
