@@ -11,7 +11,7 @@ from tests.cluster.binaries import LOCAL, ensure, link_tools
 from tests.cluster.images import PENSTOCK
 from tests.cluster.images import ensure as ensure_image
 from tests.cluster.places import Places
-from tests.cluster.shell import ClusterError, say
+from tests.cluster.shell import ClusterError, locked, say
 
 _HELP = {
     "up": "start a cluster, or return at once if it runs",
@@ -58,7 +58,8 @@ def _run(command: str, places: Places) -> int:
     if driver is not local:
         ensure(places, LOCAL)
         link_tools(places)
-    {"up": driver.up, "down": driver.down, "image": driver.image}[command](places)
+    with locked(places.state / "lock"):
+        {"up": driver.up, "down": driver.down, "image": driver.image}[command](places)
     return 0
 
 

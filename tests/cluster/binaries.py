@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.cluster.packages import ensure_go
 from tests.cluster.places import Places
-from tests.cluster.shell import Command, run, step
+from tests.cluster.shell import Command, locked, run, step
 
 _SOURCES = Path(__file__).parent / "go"
 _KUBERNETES = "v1.35.4"
@@ -83,8 +83,11 @@ def ensure(places: Places, programs: tuple[Program, ...]) -> None:
         return
     ensure_go()
     for program in missing:
-        with step(f"build {program.name}"):
-            _build(program, program.path(places))
+        target = program.path(places)
+        with locked(places.lock(target.name)):
+            if not target.exists():
+                with step(f"build {program.name}"):
+                    _build(program, target)
 
 
 def _build(program: Program, target: Path) -> None:

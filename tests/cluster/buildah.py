@@ -67,6 +67,13 @@ def save(places: Places, tag: str, reference: str, archive: Path) -> None:
     partial.replace(archive)
 
 
+def streaming(places: Places, tag: str, reference: str) -> Command:
+    """Return the command that writes an archive to its standard output."""
+    return _command(
+        places, "push", "--signature-policy", _policy(places), "-q", tag, f"docker-archive:/dev/stdout:{reference}"
+    )
+
+
 def load(places: Places, archive: Path, tag: str) -> None:
     """Bring an archive back into the store, for instance after the store was cleared."""
     image = run(

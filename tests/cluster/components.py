@@ -226,6 +226,10 @@ def dns(places: Places) -> Command:
         ttl 5
     }}
     cache 5
+    # There is no internet here; a quick "no such name" beats a resolver's retries.
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
 }}
 """
     return [COREDNS.path(places), "-conf", write(places.state / "node/Corefile", corefile)]

@@ -18,7 +18,7 @@ from tests.cluster import buildah
 from tests.cluster.binaries import VERSITYGW
 from tests.cluster.components import PAUSE_IMAGE
 from tests.cluster.places import CHECKOUT, Places
-from tests.cluster.shell import Command, run, step
+from tests.cluster.shell import Command, locked, run, step, write
 from tests.cluster.wheels import download_wheels
 
 _FILES = Path(__file__).parent / "recipes"
@@ -40,6 +40,9 @@ class Image:
     inputs: Callable[[Places], list[bytes]]
     prepare: Callable[[Places, Path], buildah.Build]
     base: Image | None = None
+    # An image that changes with every edit is handed to containerd straight from the build store: writing and
+    # reading an archive of some 400 MB each time would take longer than the build.
+    streamed: bool = False
 
     def key(self, places: Places) -> str:
         """Return a hash of all that decides the image."""
@@ -50,8 +53,8 @@ class Image:
         return digest.hexdigest()[:16]
 
     def archive(self, places: Places) -> Path:
-        """Return where the image's archive is, or will be."""
-        return places.cache / "images" / f"{self.name}-{self.key(places)}.tar"
+        """Return where the image's archive is, or will be; of a streamed one an empty file says it was built."""
+        return places.cache / "images" / f"{self.name}-{self.key(places)}.{'built' if self.streamed else 'tar'}"
 
     def tag(self, places: Places) -> str:
         """Return the name it has in the build store, where an old image must not pass for a new one."""
@@ -61,8 +64,14 @@ class Image:
 def ensure(places: Places, image: Image) -> Path:
     """Return the image's archive, building it and what it stands on when the cache has none."""
     archive = image.archive(places)
-    if archive.exists():
-        return archive
+    with locked(places.lock(archive.name)):
+        if not archive.exists() or (image.streamed and not buildah.has(places, image.tag(places))):
+            _build(places, image, archive)
+    return archive
+
+
+def _build(places: Places, image: Image, archive: Path) -> None:
+    """Build an image, after what it stands on."""
     if image.base:
         ensure(places, image.base)
         if not buildah.has(places, image.base.tag(places)):
@@ -71,14 +80,16 @@ def ensure(places: Places, image: Image) -> Path:
         with tempfile.TemporaryDirectory(prefix="penstock-image-") as folder:
             build = image.prepare(places, Path(folder))
             buildah.build(places, build, image.tag(places))
-        buildah.save(places, image.tag(places), image.reference, archive)
+        if image.streamed:
+            write(archive, "")
+        else:
+            buildah.save(places, image.tag(places), image.reference, archive)
     _prune(places, image.name)
-    return archive
 
 
 def _prune(places: Places, name: str, keep: int = 3) -> None:
     """Keep the newest archives of an image; the operator's changes with every edit."""
-    archives = sorted((places.cache / "images").glob(f"{name}-????????????????.tar"), key=os.path.getmtime)
+    archives = sorted((places.cache / "images").glob(f"{name}-????????????????.*"), key=os.path.getmtime)
     for old in archives[:-keep]:
         old.unlink()
         buildah.remove(places, f"localhost/{name}:{old.stem.rpartition('-')[2]}")
@@ -167,7 +178,7 @@ DEV_SERVERS = Image(
     _dev_servers,
     BASE,
 )
-PENSTOCK = Image("penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE)
+PENSTOCK = Image("penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE, streamed=True)
 
 FROM_DEBIAN = (PAUSE, BUSYBOX, DEBIAN, BASE)
 EVERYWHERE = (BUSYBOX, DEBIAN, BASE, DEV_SERVERS)

@@ -81,6 +81,10 @@ class Places:
         """Return the directory of the components' own logs."""
         return self.state / "log"
 
+    def lock(self, name: str) -> Path:
+        """Return the lock file for something in the cache, which all checkouts write to."""
+        return self.cache / "locks" / name
+
     @property
     def interface(self) -> str:
         """Return the name of the host's end of the veth pair (15 characters at most)."""

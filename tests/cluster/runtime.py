@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cluster import components, images, processes, sandbox
+from tests.cluster import buildah, components, images, processes, sandbox
 from tests.cluster.places import Places
-from tests.cluster.shell import ClusterError, Command, run, step, succeeds, wait_until, write
+from tests.cluster.shell import ClusterError, Command, pipe, run, step, succeeds, wait_until, write
 
 
 def _command(places: Places, *words: str | Path) -> Command:
@@ -61,7 +61,11 @@ def import_image(places: Places, image: images.Image) -> None:
     if known.get(image.reference) == image.key(places):
         return
     with step(f"import {image.name}"):
-        _ctr(places, "images", "import", archive, limit=300)
+        if image.streamed:
+            source = buildah.streaming(places, image.tag(places), image.reference)
+            pipe(source, _command(places, "images", "import", "-"), limit=300)
+        else:
+            _ctr(places, "images", "import", archive, limit=300)
     # The archive also carries the build store's own name, which would keep every old version's layers.
     succeeds(_command(places, "images", "rm", image.tag(places)), limit=60)
     if image.reference not in _ctr(places, "images", "list", "-q").split():

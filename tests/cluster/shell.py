@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +52,25 @@ def run(
     return done.stdout
 
 
+def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, limit: float) -> None:
+    """Run two commands joined by a pipe; the first one's failure counts too."""
+    with tempfile.TemporaryFile("w+") as complaints:
+        first = subprocess.Popen(source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+        try:
+            second = subprocess.run(
+                sink, stdin=first.stdout, capture_output=True, text=True, timeout=limit, check=False
+            )
+            first.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            raise ClusterError(f"{source[0]} into {sink[0]}: not done after {limit:.0f} s") from None
+        finally:
+            first.kill()
+            first.wait()
+        if first.returncode or second.returncode:
+            complaints.seek(0)
+            raise ClusterError(f"{source[0]} into {sink[0]}:\n{complaints.read()[-2000:]}{second.stderr[-2000:]}")
+
+
 def succeeds(command: Sequence[str | Path], *, limit: float) -> bool:
     """Tell whether a command works; for questions, where failing is an answer."""
     try:
@@ -83,6 +104,23 @@ def step(name: str) -> Iterator[None]:
         say(f"{name}: failed after {time.monotonic() - begin:.1f} s")
         raise
     say(f"{name}: {time.monotonic() - begin:.1f} s")
+
+
+@contextmanager
+def locked(file: Path, *, limit: float = 1800) -> Iterator[None]:
+    """Keep other processes of this driver out; the kernel drops the lock with its holder, so none goes stale."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as handle:
+
+        def taken() -> bool:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_until(f"lock {file}, held by another run", taken, limit=limit)
+        yield
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
