@@ -1,0 +1,171 @@
+"""How a run goes through its stages (X-22..X-24, X-26, X-28), played against the simulated cluster."""
+
+from tests.unit.engine.simulation import World, commands_action, git_action, stage
+
+
+def three_stages() -> World:
+    return World.of(
+        stage("Source", git_action()),
+        stage("Build", commands_action("Make", inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Site"}])),
+        stage("Prod", commands_action("Check", inputArtifacts=[{"name": "Site"}])),
+    )
+
+
+def test_run_of_three_stages_starts_each_after_the_one_before() -> None:
+    world = three_stages()
+    world.start()
+    seen = []
+    for action in ("Fetch", "Make", "Check"):
+        world.settle()
+        assert world.live_jobs() == [world.job_for(action)]
+        seen.append(action)
+        world.succeed(world.job_for(action))
+    world.settle()
+
+    assert world.status().state == "Succeeded"
+    assert [state.status for state in world.status().stage_states] == ["Succeeded"] * 3
+
+
+def test_next_action_starts_in_the_same_pass_that_ends_the_one_before() -> None:
+    world = three_stages()
+    world.start()
+    world.settle()
+    world.succeed(world.job_for("Fetch"))
+    plan = world.plan()
+
+    assert len(plan.run_statuses) == 1
+    assert [command.manifest["metadata"]["name"] for command in plan.commands] == [
+        plan.run_statuses["run-1"].stage_states[1].action_states[0].executions[0].job_name
+    ]
+
+
+def test_members_of_a_group_run_together_and_groups_one_after_the_other() -> None:
+    world = World.of(
+        stage(
+            "Build",
+            commands_action("C", runOrder=20),
+            commands_action("A", runOrder=4),
+            commands_action("B", runOrder=4),
+        )
+    )
+    world.start()
+    world.settle()
+    assert sorted(world.live_jobs()) == sorted([world.job_for("A"), world.job_for("B")])
+
+    world.succeed(world.job_for("A"))
+    world.settle()
+    assert world.execution("C") is None
+
+    world.succeed(world.job_for("B"))
+    world.settle()
+    assert world.live_jobs() == [world.job_for("C")]
+
+
+def test_oracle_o_08_a_failed_member_lets_its_siblings_end_and_starts_no_later_group() -> None:
+    world = World.of(
+        stage(
+            "Build",
+            commands_action("Fast"),
+            commands_action("Slow"),
+            commands_action("Later", runOrder=2),
+        )
+    )
+    world.start()
+    world.settle()
+    world.fail(world.job_for("Fast"), message="exit code 1")
+    world.settle()
+    assert world.status().state == "InProgress"
+    assert world.live_jobs() == [world.job_for("Slow")]
+
+    world.succeed(world.job_for("Slow"))
+    world.settle()
+    assert world.status().state == "Failed"
+    assert world.status().stage_states[0].status == "Failed"
+    assert world.execution("Slow").status == "Succeeded"  # type: ignore[union-attr]
+    assert world.execution("Later") is None
+    assert world.status().status_summary == "Build/Fast: exit code 1"
+
+
+def test_stage_admits_one_run_at_a_time_and_the_older_first() -> None:
+    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
+    for name in ("run-1", "run-2", "run-3"):
+        world.start(name)
+    world.settle()
+    assert world.live_jobs() == [world.job_for("Make", "run-1")]
+    assert [world.reason(name) for name in ("run-1", "run-2", "run-3")] == ["InProgress", "Queued", "Queued"]
+
+    world.succeed(world.job_for("Make", "run-1"))
+    world.settle()
+    assert world.live_jobs() == [world.job_for("Check", "run-1"), world.job_for("Make", "run-2")]
+
+    world.succeed(world.job_for("Make", "run-2"))
+    world.settle()
+    assert world.reason("run-2") == "Waiting"
+    assert world.status("run-2").status_summary == "waiting for stage Prod, which another run holds"
+    assert world.live_jobs() == [world.job_for("Check", "run-1"), world.job_for("Make", "run-3")]
+
+
+def test_waiting_run_is_not_written_again_after_its_first_queued_status() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    for name in ("run-1", "run-2", "run-3"):
+        world.start(name)
+    world.settle()
+    queued = world.status("run-3")
+    world.succeed(world.job_for("Make", "run-1"))
+    world.settle()
+
+    assert world.status("run-3") == queued
+
+
+def test_stage_stays_locked_while_a_pod_of_an_ended_run_may_run_in_it() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start("run-1")
+    world.settle()
+    job = world.job_for("Make", "run-1")
+    pod = world.run_pod(job)
+    del world.runs["run-1"]
+    world.start("run-2")
+    world.deleted_jobs.add(job)
+    world.jobs.pop(job)
+    world.settle()
+    assert world.live_jobs() == []
+
+    world.end_pod(pod.job, "")
+    world.settle()
+    assert world.live_jobs() == [world.job_for("Make", "run-2")]
+
+
+def test_run_executes_the_definition_it_was_admitted_with() -> None:
+    world = three_stages()
+    world.start()
+    world.settle()
+    changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")))
+    assert world.pipeline is not None
+    world.pipeline = world.pipeline.__class__(
+        "team", "web", "pipeline-uid", 2, world.pipeline.status, changed.spec
+    )
+    world.succeed(world.job_for("Fetch"))
+    world.settle()
+
+    assert world.live_jobs() == [world.job_for("Make")]
+    assert world.pipeline.status.version == 2
+
+
+def test_artifact_bound_to_a_run_is_the_one_that_very_run_made() -> None:
+    world = World.of(
+        stage("Source", git_action()),
+        stage("Prod", commands_action("Check", inputArtifacts=[{"name": "Source"}])),
+    )
+    world.start("run-1")
+    world.settle()
+    world.succeed(world.job_for("Fetch", "run-1"))
+    world.start("run-2")
+    world.settle()
+    first = world.request(world.job_for("Check", "run-1")).inputs[0].key
+    world.succeed(world.job_for("Fetch", "run-2"))
+    world.succeed(world.job_for("Check", "run-1"))
+    world.settle()
+    second = world.request(world.job_for("Check", "run-2")).inputs[0].key
+
+    assert first == f"key/{world.job_for('Fetch', 'run-1')}/Source"
+    assert second == f"key/{world.job_for('Fetch', 'run-2')}/Source"
