@@ -1,0 +1,5 @@
+"""Runs the penstock command as ``python -m penstock.cli``."""
+
+from penstock.cli.main import main
+
+main()
