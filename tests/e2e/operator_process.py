@@ -1,0 +1,138 @@
+"""Runs the real operator as a process of this machine, under the chart's account, so that tests can kill it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster import Cluster
+from tests.e2e.install import ROOT, SYSTEM, store_values
+from tests.e2e.kube import Document, Kube
+
+QUICK: Document = {
+    "image_pull_s": 15.0,
+    "container_config_s": 8.0,
+    "no_pod_s": 15.0,
+    "start_s": 60.0,
+    "container_end_s": 4.0,
+    "pipeline_missing_s": 8.0,
+    "backstop_s": 5.0,
+}
+QUICK_LIMITS: Document = {"timeout_s": 40.0, "grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
+
+
+@dataclass
+class OperatorProcess:
+    """One operator process. ``kill`` is SIGKILL; ``pause`` and ``resume`` are SIGSTOP and SIGCONT."""
+
+    cluster: Cluster
+    kube: Kube
+    identity: str = "test-operator"
+    engine: Document = field(default_factory=dict)
+    namespaces: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-")))
+
+    def start(self, *, die_after_writes: int = 0) -> None:
+        """Start the process; it goes on with its own lease at once, as a restarted container does."""
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self._kubeconfig()),
+            "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
+            "PENSTOCK_POD_UID": self.identity,
+            "DIE_AFTER_WRITES": str(die_after_writes),
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.e2e.faulty", "--config", str(self._config()), "--log-format", "plain"],
+                env=environment, stdout=log, stderr=log, cwd=ROOT,
+            )  # fmt: skip
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the process has ended by itself; return its exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout=seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """End the process as a crash does."""
+        self._signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(timeout=10)
+
+    def pause(self) -> None:
+        """Stop the process where it stands."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Tell the process to end, and make sure that it does."""
+        self._signal(signal.SIGTERM)
+        try:
+            if self.process is not None:
+                self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def log(self) -> str:
+        """Return everything the process has logged."""
+        file = self.folder / "log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.is_running:
+            assert self.process is not None
+            self.process.send_signal(number)
+
+    def _config(self) -> Path:
+        config: dict[str, Any] = {
+            "lease": {"namespace": SYSTEM, "name": "penstock", "duration_s": 4, "renew_s": 1, "write_timeout_s": 2},
+            "port": None,
+            "resync_s": 20,
+            "namespaces": self.namespaces,
+            "defaultArtifactStore": store_values(self.cluster),
+            "engine": {
+                "agent_image": self.cluster.image,
+                "commands_image": "docker.io/library/busybox:1.35",
+                "limits": QUICK_LIMITS,
+                **QUICK,
+                **self.engine,
+            },
+        }
+        path = self.folder / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def _kubeconfig(self) -> Path:
+        path = self.folder / "kubeconfig"
+        admin = yaml.safe_load(Path(self.cluster.kubeconfig).read_text())
+        token = self.kube.token_of(SYSTEM, "penstock")
+        admin["users"] = [{"name": "operator", "user": {"token": token}}]
+        admin["contexts"] = [
+            {"name": "operator", "context": {"cluster": admin["clusters"][0]["name"], "user": "operator"}}
+        ]
+        admin["current-context"] = "operator"
+        path.write_text(yaml.safe_dump(admin))
+        path.chmod(0o600)
+        return path
+
+
+def settle(seconds: float) -> None:
+    """Let something that must not happen have its chance."""
+    time.sleep(seconds)

@@ -1,0 +1,164 @@
+"""Definitions that are refused, each with its path and its rule (V rows), and those that only AWS refuses."""
+
+from typing import Any
+
+import pytest
+
+from penstock.api.pipeline import PipelineSpec
+from penstock.engine.validation import Findings, validate
+from tests.unit.engine.simulation import STORE, commands_action, deploy_action, git_action, stage
+
+
+def check(*stages: dict[str, Any], has_default_store: bool = True, **fields: Any) -> Findings:
+    spec = PipelineSpec.model_validate({"stages": list(stages), **fields})
+    return validate(spec, has_default_store=has_default_store)
+
+
+def problems(*stages: dict[str, Any], **fields: Any) -> list[str]:
+    return [str(problem) for problem in check(*stages, **fields).problems]
+
+
+SOURCE = stage("Source", git_action(namespace="Src"))
+
+
+def build(*commands: str, **fields: Any) -> dict[str, Any]:
+    return stage("Build", commands_action("Make", *commands, **fields))
+
+
+def git(**configuration: str) -> dict[str, Any]:
+    return stage("Source", {**git_action(), "configuration": configuration})
+
+
+@pytest.mark.parametrize(
+    ("stages", "problem"),
+    [
+        (
+            [SOURCE, build(inputArtifacts=[{"name": "Nope"}])],
+            'spec.stages[1].actions[0].inputArtifacts[0]: no earlier action makes the artifact "Nope" (V-08)',
+        ),
+        (
+            [
+                stage(
+                    "Build",
+                    commands_action("A", outputArtifacts=[{"name": "X"}]),
+                    commands_action("B", inputArtifacts=[{"name": "X"}]),
+                )
+            ],
+            'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" (V-08)',
+        ),
+        (
+            [SOURCE, build(outputArtifacts=[{"name": "Source"}])],
+            'spec.stages[1].actions[0].outputArtifacts[0]: another action makes "Source" already (V-07)',
+        ),
+        (
+            [SOURCE, stage("Prod", {**deploy_action(artifact="Source"), "inputArtifacts": []})],
+            "spec.stages[1].actions[0].inputArtifacts: Kubernetes takes 1, not 0 (V-09)",
+        ),
+        ([git(Url="http://x/y", Nope="1")], "spec.stages[0].actions[0].configuration.Nope: unknown key for this provider (V-10)"),
+        ([git()], "spec.stages[0].actions[0].configuration.Url: Field required"),
+        (
+            [git(Url="file:///etc")],
+            "spec.stages[0].actions[0].configuration.Url: only http:// and https:// URLs are fetched",
+        ),
+        (
+            [git(Url="http://user:word@host/x")],
+            "spec.stages[0].actions[0].configuration.Url: credentials belong into CredentialsSecret, not into the URL",
+        ),
+        (
+            [git(Url="http://x/y", Branch="a", Tag="b")],
+            "spec.stages[0].actions[0].configuration: Branch, Tag and Commit exclude each other",
+        ),
+        (
+            [git(Url="http://x/y", Branch="--upload-pack=x")],
+            "spec.stages[0].actions[0].configuration.Branch: "
+            "a name that begins with '-' is refused: git would read it as an option",
+        ),
+        ([SOURCE, build(namespace="variables")], 'spec.stages[1].actions[0].namespace: "variables" is reserved (V-11)'),
+        ([SOURCE, build(namespace="Src")], 'spec.stages[1].actions[0].namespace: another action has the namespace "Src" (V-11)'),
+        ([SOURCE, build(namespace="Source")], 'spec.stages[1].actions[0].namespace: "Source" is the name of an artifact (V-11)'),
+        (
+            [SOURCE, build("echo #{Nope.X}")],
+            'spec.stages[1].actions[0].commands[0]: #{Nope.X}: no action has the namespace "Nope" (W-02)',
+        ),
+        (
+            [stage("Build", commands_action("A", namespace="A"), commands_action("B", "echo #{A.X}"))],
+            "spec.stages[0].actions[1].commands[0]: #{A.X}: the action that makes it must run before (V-15)",
+        ),
+        (
+            [SOURCE, build("echo #{codepipeline.Other}")],
+            "spec.stages[1].actions[0].commands[0]: #{codepipeline.Other}: only PipelineExecutionId exists there (W-02)",
+        ),
+        (
+            [SOURCE, build("echo #{variables.X}")],
+            "spec.stages[1].actions[0].commands[0]: #{variables.X}: spec.variables declares no such variable",
+        ),
+        ([SOURCE, stage("Build", {**commands_action("A"), "commands": []})], "spec.stages[1].actions[0].commands: at least one command is needed (P-18)"),
+        ([stage("Source", git_action(commands=["x"]))], "spec.stages[0].actions[0].commands: Git takes no commands"),
+    ],
+)  # fmt: skip
+def test_invalid_definition_is_told_with_the_fields_path(stages: list[dict[str, Any]], problem: str) -> None:
+    assert problem in problems(*stages)
+
+
+def test_reference_in_the_text_of_a_shell_is_refused_at_validation() -> None:
+    (found,) = problems(SOURCE, build("sh -c 'echo #{Src.CommitId}'"))
+    assert found.startswith("spec.stages[1].actions[0].commands[0]: #{Src.CommitId} stands in the text of 'sh -c'")
+
+
+def test_pipeline_variable_in_a_source_action_is_refused() -> None:
+    (found,) = problems(git(Url="http://x/#{variables.Repo}"), variables=[{"name": "Repo", "defaultValue": "x"}])
+    assert found.endswith("pipeline variables cannot be used in source actions (W-03)")
+
+
+def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() -> None:
+    manifests = {**deploy_action(artifact="Source"), "configuration": {"Namespace": "#{variables.Target}"}}
+    assert problems(SOURCE, stage("Prod", manifests), variables=[{"name": "Target"}]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"triggers": [{"providerType": "CodeStarSourceConnection"}]}, "spec.triggers"),
+        ({"artifactStores": {"eu-west-1": {"type": "S3", "location": "b"}}}, "spec.artifactStores"),
+        ({"executionMode": "PARALLEL"}, "spec.executionMode: PARALLEL"),
+        (
+            {"artifactStore": {"type": "S3", "location": "bucket", "encryptionKey": {"id": "k", "type": "KMS"}}},
+            "spec.artifactStore.encryptionKey",
+        ),
+    ],
+)
+def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any], path: str) -> None:
+    found = check(SOURCE, build(), **fields).problems
+    assert [(problem.path, problem.reason) for problem in found] == [(path, "UnsupportedField")]
+
+
+@pytest.mark.parametrize("field", ["beforeEntry", "onSuccess", "onFailure"])
+def test_condition_of_a_stage_is_refused_by_its_path(field: str) -> None:
+    (found,) = check(SOURCE, {**build(), field: {"conditions": [{"result": "FAIL"}]}}).problems
+    assert (found.path, found.reason) == (f"spec.stages[1].{field}", "UnsupportedField")
+
+
+def test_field_without_effect_is_accepted_and_named() -> None:
+    role = "arn:aws:iam::123456789012:role/service"
+    found = check(SOURCE, build(configuration={"VpcId": "vpc-1"}), version=3, pipelineType="V2", roleArn=role)
+    assert found.problems == ()
+    assert [problem.path for problem in found.warnings] == [
+        "spec.version",
+        "spec.pipelineType",
+        "spec.roleArn",
+        "spec.stages[1].actions[0].configuration.VpcId",
+    ]
+
+
+def test_rules_that_only_aws_imposes_are_no_errors_here() -> None:
+    found = check(stage("Build", commands_action("Make")))
+    assert found.problems == ()
+    assert [str(problem).rpartition("(")[2].rstrip(")") for problem in found.incompatibilities] == ["V-01", "V-02", "P-18"]
+
+
+def test_pipeline_without_any_store_is_told_to_name_one() -> None:
+    (found,) = problems(SOURCE, build(), has_default_store=False)
+    assert found == (
+        "spec.artifactStore: a pipeline needs a store to keep its artifacts: set one, or the chart's defaultArtifactStore"
+    )
+    assert problems(SOURCE, build(), has_default_store=False, artifactStore=STORE.to_dict()) == []

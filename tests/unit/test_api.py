@@ -1,0 +1,137 @@
+"""The objects: generated CRDs are current and structural, names legal, conditions as the table says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from penstock.api.conditions import Condition, merge
+from penstock.api.crds import RESOURCES, Resource, crd_of
+from penstock.api.model import list_map
+from penstock.api.names import child_name, hash_of, job_name, slug_of
+from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.schema import UntranslatableError, structural_schema
+from penstock.cli.crds import render
+from penstock.engine.run_conditions import with_conditions
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = st.text(alphabet="ABCxyz019.@-_", min_size=1, max_size=100)
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
+@pytest.mark.parametrize("folder", ["crds", "charts/penstock/crds"])
+def test_generated_crd_is_current(resource: Resource, folder: str) -> None:
+    assert (ROOT / folder / f"{resource.plural}.yaml").read_text() == render(resource), "run `make crds`"
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
+def test_crd_holds_nothing_that_a_structural_schema_forbids(resource: Resource) -> None:
+    text = json.dumps(crd_of(resource))
+    forbidden = ("$ref", "anyOf", "oneOf", "allOf", "const", "title", "uniqueItems", "prefixItems", "patternProperties")
+    assert [word for word in forbidden if f'"{word}"' in text] == []
+    assert len(text) < 100_000
+
+
+def walk(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [*schema.get("properties", {}).values()]
+    inner += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
+    return [schema, *(item for child in inner for item in walk(child))]
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
+def test_every_string_and_list_of_a_spec_is_bounded(resource: Resource) -> None:
+    spec = crd_of(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for schema in walk(spec):
+        if schema.get("type") == "array":
+            assert "maxItems" in schema, schema
+        if schema.get("type") == "string" and "enum" not in schema:
+            assert "maxLength" in schema, schema
+
+
+class Recursive(BaseModel):
+    children: Annotated[tuple["Recursive", ...], Field(json_schema_extra=list_map("x"))] = ()
+
+
+class Union(BaseModel):
+    value: int | str
+
+
+class Bare(BaseModel):
+    values: list[str]
+
+
+class Untyped(BaseModel):
+    value: Any
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Recursive, "contains itself"),
+        (Union, "Union.value: anyOf of 2 kinds"),
+        (Bare, "Bare.values: say how the list merges"),
+        (Untyped, "Untyped.value: has no type"),
+    ],
+)
+def test_model_that_no_structural_schema_can_say_is_refused_with_its_path(model: type[BaseModel], message: str) -> None:
+    with pytest.raises(UntranslatableError, match=re.escape(message)):
+        structural_schema(model)
+
+
+@given(NAMES, NAMES, NAMES, st.integers(1, 999), st.integers(1, 999))
+def test_name_of_any_child_is_a_dns_label_of_at_most_52_characters(
+    run_uid: str, stage: str, action: str, attempt: int, number: int
+) -> None:
+    """CVE-2026-33022: a legal name of any length gives a legal child name."""
+    name = job_name(run_uid, stage, action, attempt, number)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name)
+    assert len(name) <= 52
+
+
+@given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
+def test_hashes_of_different_parts_differ(one: list[str], other: list[str]) -> None:
+    assert (hash_of(*one) == hash_of(*other)) == (one == other)
+
+
+def test_readable_part_of_a_name_survives() -> None:
+    assert slug_of("My_Deploy.Action@Prod") == "my-deploy-action-prod"
+    assert child_name("___", "x").startswith("x-")
+
+
+CONDITIONS = {
+    RunState.IN_PROGRESS: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
+    RunState.SUCCEEDED: {"Succeeded": "True", "Ready": "True"},
+    RunState.FAILED: {"Succeeded": "False", "Ready": "False", "Stalled": "True"},
+    RunState.STOPPED: {"Succeeded": "False", "Ready": "True"},
+    RunState.SUPERSEDED: {"Succeeded": "False", "Ready": "True"},
+    RunState.CANCELLED: {"Succeeded": "False", "Ready": "True"},
+}
+
+
+@pytest.mark.parametrize("state", CONDITIONS)
+def test_conditions_of_a_run_are_those_of_the_designs_table(state: RunState) -> None:
+    status = with_conditions(
+        PipelineRunStatus(state=state), generation=3, now="2026-11-21T12:00:00Z", reason="R", message="m"
+    )
+    assert {condition.type: condition.status for condition in status.conditions} == CONDITIONS[state]
+    assert {condition.observed_generation for condition in status.conditions} == {3}
+
+
+def test_transition_time_changes_with_the_status_only() -> None:
+    old = Condition(type="Ready", status="True", reason="A", last_transition_time="then")
+    same = merge((old,), (Condition(type="Ready", status="True", reason="B"),), "now")
+    changed = merge((old,), (Condition(type="Ready", status="False", reason="B"),), "now")
+
+    assert [c.last_transition_time for c in same + changed] == ["then", "now"]
+
+
+def test_crds_are_valid_yaml_with_a_status_that_counts_as_unseen() -> None:
+    for resource in RESOURCES:
+        schema = yaml.safe_load(render(resource))["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        assert schema["properties"]["status"]["default"] == {"observedGeneration": -1}
