@@ -66,6 +66,8 @@ def up(places: Places) -> None:
     if not problems(places):
         say(f"cluster: running, {places.cluster_json}")
         return
+    if len(f"{places.containerd_socket}.ttrpc") > 107:
+        raise ClusterError(f"{places.state} is too long for a Unix socket; set PENSTOCK_STATE_DIR to a shorter path")
     with step("cluster up"):
         build(places)
         down(places)
