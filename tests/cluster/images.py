@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.cluster import buildah
@@ -44,8 +45,12 @@ class Image:
     # reading an archive of some 400 MB each time would take longer than the build.
     streamed: bool = False
 
+    @cache  # noqa: B019 - the few images live as long as the process
     def key(self, places: Places) -> str:
-        """Return a hash of all that decides the image."""
+        """Return a hash of all that decides the image, as it was when first asked.
+
+        Someone may save a file while an image is built: build, tag and import must agree all the same.
+        """
         digest = hashlib.sha256(self.reference.encode())
         parts = [*self.inputs(places), self.base.key(places).encode() if self.base else b""]
         for part in parts:
@@ -136,10 +141,7 @@ def _dev_servers(places: Places, folder: Path) -> buildah.Build:
 
 
 def _penstock(places: Places, folder: Path) -> buildah.Build:
-    """Describe the operator's own image: the Dockerfile users have, with packages fetched beforehand.
-
-    The checkout is copied first, so that an edit made meanwhile cannot end up under the wrong key.
-    """
+    """Describe the operator's own image: the Dockerfile users have, with packages fetched beforehand."""
     shutil.copytree(_SOURCES, folder / "operator/penstock", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(_REQUIREMENTS, folder)
     arguments = {"BASE": BASE.tag(places)}
