@@ -150,12 +150,12 @@ def scheduler(places: Places) -> Command:
     ]
 
 
-def kubelet(places: Places) -> Command:
-    """Write the kubelet's configuration and return its command."""
+def _kubelet_config(places: Places) -> dict[str, Any]:
+    """Return the kubelet's configuration."""
     keys = pki.folder(places)
     # The host's resolvers are out of reach from inside; pods that ask for them get the cluster's.
     resolvers = write(places.state / "node/resolv.conf", f"nameserver {places.node_ip}\n")
-    config = {
+    return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -182,7 +182,12 @@ def kubelet(places: Places) -> Command:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
     }
-    file = write(places.state / "node/kubelet.json", json.dumps(config, indent=1))
+
+
+def kubelet(places: Places) -> Command:
+    """Write the kubelet's configuration and return its command."""
+    keys = pki.folder(places)
+    file = write(places.state / "node/kubelet.json", json.dumps(_kubelet_config(places), indent=1))
     return [
         HYPERKUBE.path(places),
         "kubelet",
