@@ -101,7 +101,12 @@ def push_repository(cluster: Cluster, name: str, files: dict[str, str], *, messa
         git = ("git", "-C", folder, "-c", "user.name=Developer", "-c", "user.email=developer@example.com")
         run(*git, "init", "-q", "-b", "main")
         run(*git, "remote", "add", "origin", url)
-        if subprocess.run((*git, "fetch", "-q", "origin", "main"), capture_output=True, timeout=30, check=False).returncode == 0:
+        if (
+            subprocess.run(
+                (*git, "fetch", "-q", "origin", "main"), capture_output=True, timeout=30, check=False
+            ).returncode
+            == 0
+        ):
             run(*git, "reset", "-q", "--hard", "origin/main")
         for path, text in files.items():
             file = Path(folder) / path

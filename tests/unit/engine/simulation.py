@@ -213,9 +213,7 @@ class World:
         ended = {
             name: Container(is_terminated=True, exit_code=action_code, started=self.now, finished=self.now, **action)
             if name == "action"
-            else Container(
-                is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now
-            )
+            else Container(is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now)
             for name in pod.containers
         }
         self.pods[job] = replace(pod, containers=ended)

@@ -69,7 +69,9 @@ def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(
 
 
 def test_run_of_an_invalid_pipeline_is_failed_with_the_pipelines_problem() -> None:
-    world = World.of(stage("Build", {**commands_action("Make"), "actionTypeId": {"category": "Build", "provider": "X"}}))
+    world = World.of(
+        stage("Build", {**commands_action("Make"), "actionTypeId": {"category": "Build", "provider": "X"}})
+    )
     world.start()
     world.settle()
 

@@ -93,7 +93,9 @@ def test_every_run_ends_and_no_law_is_broken_whatever_happens(
                 world.succeed(job)
         world.advance(10)
     check_laws(world, ended)
-    assert {name for name, run in world.runs.items() if not (run.status.state and run.status.state.is_terminal)} == set()
+    assert {
+        name for name, run in world.runs.items() if not (run.status.state and run.status.state.is_terminal)
+    } == set()
 
 
 @settings(max_examples=50, deadline=None)

@@ -45,9 +45,7 @@ def waiting(world: World, job: str, reason: str, message: str = "") -> None:
         ("CreateContainerConfigError", 11, "did not start within 10 s: no such image"),
     ],
 )
-def test_container_that_cannot_start_fails_the_action_after_its_limit(
-    reason: str, after_s: int, message: str
-) -> None:
+def test_container_that_cannot_start_fails_the_action_after_its_limit(reason: str, after_s: int, message: str) -> None:
     world, job = running()
     waiting(world, job, reason, "no such image")
     if after_s:
@@ -70,7 +68,7 @@ def test_image_without_a_shell_fails_at_once_while_the_agent_still_waits() -> No
 
     assert details(world) == (
         "StartError",
-        "the action's container could not start: exec: \"sh\": not found; an image needs `sh` to run commands",
+        'the action\'s container could not start: exec: "sh": not found; an image needs `sh` to run commands',
     )
     assert job in world.deleted_jobs
 
@@ -109,9 +107,7 @@ def test_tries_are_bounded_and_the_last_loss_fails_the_action() -> None:
 
 
 def test_lost_deploy_is_not_run_again() -> None:
-    world = World.of(
-        stage("Source", git_action(output="Site")), stage("Prod", deploy_action("Make")), settings=SHORT
-    )
+    world = World.of(stage("Source", git_action(output="Site")), stage("Prod", deploy_action("Make")), settings=SHORT)
     world.start()
     world.settle()
     world.succeed(world.job_for("Fetch"))

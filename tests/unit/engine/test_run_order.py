@@ -6,7 +6,9 @@ from tests.unit.engine.simulation import World, commands_action, git_action, sta
 def three_stages() -> World:
     return World.of(
         stage("Source", git_action()),
-        stage("Build", commands_action("Make", inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Site"}])),
+        stage(
+            "Build", commands_action("Make", inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Site"}])
+        ),
         stage("Prod", commands_action("Check", inputArtifacts=[{"name": "Site"}])),
     )
 
@@ -141,9 +143,7 @@ def test_run_executes_the_definition_it_was_admitted_with() -> None:
     world.settle()
     changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")))
     assert world.pipeline is not None
-    world.pipeline = world.pipeline.__class__(
-        "team", "web", "pipeline-uid", 2, world.pipeline.status, changed.spec
-    )
+    world.pipeline = world.pipeline.__class__("team", "web", "pipeline-uid", 2, world.pipeline.status, changed.spec)
     world.succeed(world.job_for("Fetch"))
     world.settle()
 

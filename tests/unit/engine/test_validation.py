@@ -153,7 +153,11 @@ def test_field_without_effect_is_accepted_and_named() -> None:
 def test_rules_that_only_aws_imposes_are_no_errors_here() -> None:
     found = check(stage("Build", commands_action("Make")))
     assert found.problems == ()
-    assert [str(problem).rpartition("(")[2].rstrip(")") for problem in found.incompatibilities] == ["V-01", "V-02", "P-18"]
+    assert [str(problem).rpartition("(")[2].rstrip(")") for problem in found.incompatibilities] == [
+        "V-01",
+        "V-02",
+        "P-18",
+    ]
 
 
 def test_pipeline_without_any_store_is_told_to_name_one() -> None:

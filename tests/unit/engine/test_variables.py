@@ -48,7 +48,7 @@ COMMANDS = [
     ('X=#{S.Id}; printf %s "$X"', "{}"),
     ('printf %s "${Y:-#{S.Id}}"', "{}"),
     ("printf %s ${Y:-#{S.Id}}", "{}"),
-    ("printf %s \\\"#{S.Id}", '"{}'),
+    ('printf %s \\"#{S.Id}', '"{}'),
     ("true # don't #{S.Id}\nprintf %s #{S.Id}", "{}"),
     ("sh -c 'printf %s \"$1\"' _ #{S.Id}", "{}"),
     ("printf '%s' \"it's #{S.Id}\"", "it's {}"),

@@ -1,0 +1,71 @@
+"""The operator's account may do what it does, and nothing else (design: security laws)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.install import SYSTEM
+from tests.e2e.kube import Kube, KubeError
+
+OPERATOR = f"system:serviceaccount:{SYSTEM}:penstock"
+
+
+def may(kube: Kube, verb: str, resource: str, group: str = "", namespace: str = "default", name: str = "") -> bool:
+    plural, _, part = resource.partition("/")
+    attributes = {"verb": verb, "resource": plural, "group": group, "namespace": namespace, "name": name}
+    spec = {"user": OPERATOR, "resourceAttributes": {**attributes, **({"subresource": part} if part else {})}}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    answer = kube.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "group"),
+    [
+        ("watch", "pipelines", "penstock.dev"),
+        ("patch", "pipelines/status", "penstock.dev"),
+        ("delete", "pipelineruns", "penstock.dev"),
+        ("patch", "pipelineruns/status", "penstock.dev"),
+        ("create", "jobs", "batch"),
+        ("deletecollection", "jobs", "batch"),
+        ("watch", "pods", ""),
+        ("create", "controllerrevisions", "apps"),
+        ("create", "events", "events.k8s.io"),
+    ],
+)
+def test_operator_may_do_its_work(kube: Kube, verb: str, resource: str, group: str) -> None:
+    assert may(kube, verb, resource, group)
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "group"),
+    [
+        ("get", "secrets", ""),
+        ("list", "secrets", ""),
+        ("create", "pods", ""),
+        ("create", "pods/exec", ""),
+        ("get", "pods/log", ""),
+        ("delete", "pods", ""),
+        ("patch", "jobs", "batch"),
+        ("patch", "pipelines", "penstock.dev"),
+        ("create", "pipelineruns", "penstock.dev"),
+        ("create", "serviceaccounts/token", ""),
+        ("impersonate", "users", ""),
+        ("create", "clusterrolebindings", "rbac.authorization.k8s.io"),
+        ("get", "leases", "coordination.k8s.io"),
+    ],
+)
+def test_operator_may_do_nothing_else(kube: Kube, verb: str, resource: str, group: str) -> None:
+    assert not may(kube, verb, resource, group)
+
+
+def test_lease_is_the_only_one_the_operator_may_change(kube: Kube) -> None:
+    assert may(kube, "patch", "leases", "coordination.k8s.io", SYSTEM, "penstock")
+    assert not may(kube, "patch", "leases", "coordination.k8s.io", SYSTEM, "another")
+
+
+def test_token_of_the_operator_cannot_read_a_secret(kube: Kube, cluster: object, namespace: str) -> None:
+    kube.create("secrets", namespace, {"metadata": {"name": "s"}, "stringData": {"a": "b"}})
+    operator = Kube(kube.kubeconfig, token=kube.token_of(SYSTEM, "penstock"))
+    with pytest.raises(KubeError, match="forbidden"):
+        operator.get("secrets", namespace, "s")

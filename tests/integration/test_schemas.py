@@ -1,0 +1,172 @@
+"""What the API server itself accepts and refuses: structural schemas and CEL (V rows, N rows)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.e2e.kube import Kube, KubeError
+
+SPEC: dict[str, Any] = {
+    "stages": [
+        {
+            "name": "Source",
+            "actions": [
+                {
+                    "name": "Fetch",
+                    "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+                    "configuration": {"Url": "http://git/x.git"},
+                    "outputArtifacts": [{"name": "Source"}],
+                }
+            ],
+        },
+        {
+            "name": "Build",
+            "actions": [
+                {
+                    "name": "Make",
+                    "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+                    "commands": ["make"],
+                    "inputArtifacts": [{"name": "Source"}],
+                }
+            ],
+        },
+    ],
+}
+
+# A definition as `aws codepipeline get-pipeline` prints it, pasted below `spec`.
+GET_PIPELINE: dict[str, Any] = {
+    "name": "My_First.Pipeline",
+    "roleArn": "arn:aws:iam::123456789012:role/Service",
+    "artifactStore": {"type": "S3", "location": "codepipeline-us-east-1-1234567890"},
+    "stages": [
+        {
+            "name": "Source",
+            "actions": [
+                {
+                    "name": "Source",
+                    "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"},
+                    "runOrder": 1,
+                    "configuration": {"BranchName": "main", "PollForSourceChanges": "false", "RepositoryName": "demo"},
+                    "outputArtifacts": [{"name": "SourceArtifact"}],
+                    "inputArtifacts": [],
+                    "region": "us-east-1",
+                    "namespace": "SourceVariables",
+                }
+            ],
+        },
+        {
+            "name": "Deploy",
+            "actions": [
+                {
+                    "name": "Deploy",
+                    "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "CodeDeploy", "version": "1"},
+                    "runOrder": 1,
+                    "configuration": {"ApplicationName": "demo", "DeploymentGroupName": "demo"},
+                    "outputArtifacts": [],
+                    "inputArtifacts": [{"name": "SourceArtifact"}],
+                    "region": "us-east-1",
+                    "namespace": "DeployVariables",
+                }
+            ],
+        },
+    ],
+    "version": 4,
+    "executionMode": "SUPERSEDED",
+    "pipelineType": "V1",
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return the valid spec with one field set; a path such as ``stages.1.actions.0.runOrder``."""
+    spec = copy.deepcopy(SPEC)
+    *parents, last = path.split(".")
+    node: Any = spec
+    for part in parents:
+        node = node[int(part)] if part.isdigit() else node.setdefault(part, {})
+    node[int(last) if last.isdigit() else last] = value
+    return spec
+
+
+def pipeline(spec: dict[str, Any], name: str = "p") -> dict[str, Any]:
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": name}, "spec": spec}
+
+
+def run(**spec: Any) -> dict[str, Any]:
+    spec = {"pipelineRef": {"name": "p"}, **spec}
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": "r"}, "spec": spec}
+
+
+@pytest.mark.parametrize("spec", [SPEC, GET_PIPELINE], ids=["ours", "get-pipeline"])
+def test_definition_of_codepipeline_is_accepted_as_it_is(kube: Kube, namespace: str, spec: dict[str, Any]) -> None:
+    stored = kube.create("pipelines", namespace, pipeline(spec))
+    assert stored["spec"] == spec, "the server changed or dropped a field"
+
+
+ACTION = "stages.1.actions.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("stages", [], "spec.stages"),
+        ("stages.1.name", "Source", "Duplicate value"),
+        ("stages.1.name", "no spaces", "spec.stages[1].name"),
+        ("stages.1.name", "x" * 101, "spec.stages[1].name"),
+        (f"{ACTION}.name", "", "spec.stages[1].actions[0].name"),
+        (f"{ACTION}.runOrder", 0, "runOrder"),
+        (f"{ACTION}.runOrder", 1000, "runOrder"),
+        (f"{ACTION}.actionTypeId.category", "Nope", "Unsupported value"),
+        (f"{ACTION}.actionTypeId.category", "Source", "first stage only (V-03)"),
+        (f"{ACTION}.configuration", {"Image": "x" * 1001}, "configuration.Image"),
+        (f"{ACTION}.commands", ["x"] * 51, "commands"),
+        (f"{ACTION}.commands", ["x" * 1001], "commands[0]"),
+        (f"{ACTION}.outputVariables", ["a", "a"], "Duplicate value"),
+        (f"{ACTION}.environmentVariables", [{"name": "a-b", "value": "x"}], "environmentVariables[0].name"),
+        (f"{ACTION}.timeoutInMinutes", 4, "timeoutInMinutes"),
+        (f"{ACTION}.nope", 1, "unknown field"),
+        ("nope", 1, "unknown field"),
+        ("executionMode", "FAST", "Unsupported value"),
+        ("roleArn", "me", "spec.roleArn"),
+        ("artifactStore", {"type": "S3", "location": "Bad_Bucket"}, "location"),
+        ("artifactStore", {"type": "S3", "location": "ok-1", "endpoint": "ftp://x"}, "endpoint"),
+        ("pipelineType", "V1", "(V-23)"),
+        ("variables", [{"name": "a", "defaultValue": ""}], "defaultValue"),
+    ],
+)
+def test_definition_that_breaks_a_rule_is_refused_with_the_fields_path(
+    kube: Kube, namespace: str, path: str, value: Any, message: str
+) -> None:
+    with pytest.raises(KubeError) as raised:
+        kube.create("pipelines", namespace, pipeline(changed(path, value)))
+    assert message in raised.value.message
+
+
+def test_both_kinds_of_store_exclude_each_other(kube: Kube, namespace: str) -> None:
+    store = {"type": "S3", "location": "bucket"}
+    with pytest.raises(KubeError, match="V-12"):
+        kube.create("pipelines", namespace, pipeline({**SPEC, "artifactStore": store, "artifactStores": {"a": store}}))
+
+
+def test_run_cannot_be_changed_once_it_is_created(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, run())
+    with pytest.raises(KubeError, match="a PipelineRun's spec cannot be changed"):
+        kube.patch("pipelineruns", namespace, "r", {"spec": {"pipelineRef": {"name": "other"}}})
+    labelled = kube.patch("pipelineruns", namespace, "r", {"metadata": {"labels": {"team": "a"}}})
+    assert labelled["metadata"]["labels"] == {"team": "a"}
+
+
+def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(kube: Kube, namespace: str) -> None:
+    created = kube.create("pipelineruns", namespace, {**run(), "status": {"state": "Succeeded"}})
+    assert created["status"] == {"observedGeneration": -1}
+    spoofed = kube.patch("pipelineruns", namespace, "r", {"status": {"state": "Succeeded"}})
+    assert "state" not in spoofed["status"]
+
+
+@pytest.mark.parametrize("short", ["pl", "plr", "penstock"])
+def test_kubectl_knows_the_short_names_and_the_category(kube: Kube, namespace: str, short: str) -> None:
+    kube.create("pipelines", namespace, pipeline(SPEC))
+    kube.create("pipelineruns", namespace, run())
+    assert kube.kubectl("get", short, "-n", namespace, "-o", "name").strip()
