@@ -7,7 +7,6 @@ not count: they are no effects.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 from penstock.cluster.client import Client
@@ -36,4 +35,4 @@ def die_after(writes: int) -> None:
 if __name__ == "__main__":
     if limit := int(os.environ.get("DIE_AFTER_WRITES", "0")):
         die_after(limit)
-    sys.exit(main())
+    main()

@@ -58,8 +58,12 @@ class Kube:
         settings = Configuration()
         config.load_kube_config(self.kubeconfig, client_configuration=settings)
         self.host = settings.host
-        certificate = {} if self.token else {"cert_file": settings.cert_file, "key_file": settings.key_file}
-        self._pool = urllib3.PoolManager(ca_certs=settings.ssl_ca_cert, cert_reqs="CERT_REQUIRED", **certificate)
+        self._pool = urllib3.PoolManager(
+            ca_certs=settings.ssl_ca_cert,
+            cert_reqs="CERT_REQUIRED",
+            cert_file=None if self.token else settings.cert_file,
+            key_file=None if self.token else settings.key_file,
+        )
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Document:
         """Send one request; raise KubeError for an answer that is no success."""
@@ -98,7 +102,7 @@ class Kube:
                 return None
             raise
 
-    def list(self, plural: str, namespace: str | None = None, selector: str = "") -> list[Document]:
+    def objects(self, plural: str, namespace: str | None = None, selector: str = "") -> list[Document]:
         """Return the objects of a kind."""
         query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
         items: list[Document] = self.request("GET", self.path(plural, namespace) + query)["items"]

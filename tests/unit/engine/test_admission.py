@@ -1,6 +1,7 @@
 """Which runs start, and what those that do not are told (X-50, X-51)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,7 @@ def test_variable_has_the_value_given_else_its_default(
         ),
     ],
 )
-def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(
-    given: dict[str, object], message: str
-) -> None:
+def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(given: dict[str, Any], message: str) -> None:
     world = with_variable()
     world.start(**given)
     world.settle()

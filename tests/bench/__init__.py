@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against bare Jobs of the same session, never asserted."""

@@ -1,0 +1,94 @@
+"""The import law, by import-linter and by a look at the files; what resolvers once did wrong; sizes."""
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "operator" / "penstock"
+ROOMS = {
+    "api", "engine", "actions", "artifacts", "agent", "cluster", "controller", "handlers", "triggers",
+    "codepipeline", "cli",
+}  # fmt: skip
+PURE = ("time", "random", "os", "socket", "asyncio", "logging", "subprocess", "pathlib", "threading")
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Return every module that a file imports, at its top or anywhere else."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def test_rooms_are_those_of_the_design_and_the_source_root_is_no_package() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"} <= ROOMS
+
+
+def test_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"PYTHONPATH": "operator"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_libraries_stay_in_their_rooms(path: Path) -> None:
+    room = path.relative_to(SOURCE).parts[0]
+    found = roots(path)
+    if room != "handlers":
+        assert "kopf" not in found
+    if room != "triggers" and path.name != "execution.py":
+        assert not {"boto3", "botocore"} & found
+    if room in ("api", "engine") or path.name == "declaration.py":
+        assert not set(PURE) & found, "decisions read no clock and do no input or output"
+    if room in ("agent", "artifacts") or path.name == "contracts.py":
+        assert "pydantic" not in found, "every action pays for the agent's start"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_module_says_why_it_is_there_and_stays_readable(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "a module begins with its reason"
+    assert len(text.splitlines()) <= 400
+
+
+def test_resolver_took_the_libraries_that_were_meant() -> None:
+    assert int(version("kubernetes").split(".")[0]) == 37
+    assert version("kubernetes") != "37.0.2"
+    assert tuple(map(int, version("boto3").split(".")[:2])) >= (1, 44)
+    assert tuple(map(int, version("kopf").split(".")[:2])) >= (1, 45)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_locked_requirements_carry_hashes_and_name_no_host(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+    pins = [line for line in text.splitlines() if line and line[0].isalnum()]
+    assert all("==" in line for line in pins)
+
+
+def test_top_level_holds_what_the_design_names() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True
+    ).stdout.splitlines()
+    top = {name.partition("/")[0] for name in tracked if not name.startswith(".")}
+    assert top <= {
+        "pyproject.toml", "README.md", "operator", "crds", "charts", "tests", "examples", "Makefile", "LICENSE",
+        "requirements.txt", "requirements-dev.txt",
+    }  # fmt: skip
