@@ -1,0 +1,149 @@
+"""End-to-end tests: the real operator from the chart, real pods, a real Git server and a real S3 server.
+
+The chart is installed with limits that are short, so that what must time out does so within a test.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster, load
+from tests.e2e.install import install_chart, make_bucket, make_store_secret
+from tests.e2e.kube import Document, Kube, eventually
+from tests.e2e.operator_process import QUICK, QUICK_LIMITS
+
+QUICK_VALUES: Document = {
+    "engine": {**QUICK, "limits": QUICK_LIMITS},
+    "lease": {"duration_s": 4, "renew_s": 1, "write_timeout_s": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    return load()
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: Cluster) -> Kube:
+    found = Kube(cluster.kubeconfig)
+    make_bucket(cluster)
+    install_chart(cluster, found, QUICK_VALUES)
+    return found
+
+
+@dataclass
+class Team:
+    """A namespace with everything that a pipeline needs, and short ways to use it."""
+
+    cluster: Cluster
+    kube: Kube
+    namespace: str
+
+    def pipeline(self, name: str, *stages: Document, wait: bool = True, **spec: Any) -> None:
+        """Apply a Pipeline and, unless told otherwise, wait until the operator has seen it."""
+        body = {
+            "apiVersion": "penstock.dev/v1alpha1",
+            "kind": "Pipeline",
+            "metadata": {"name": name},
+            "spec": {"stages": list(stages), **spec},
+        }
+        self.kube.apply([body], self.namespace)
+        if wait:
+            eventually(lambda: self.condition("pipelines", name, "Ready"), 20, f"pipeline {name} seen")
+
+    def start(self, pipeline: str, name: str = "run", **spec: Any) -> str:
+        """Create a run."""
+        body = {
+            "apiVersion": "penstock.dev/v1alpha1",
+            "kind": "PipelineRun",
+            "metadata": {"name": name},
+            "spec": {"pipelineRef": {"name": pipeline}, **spec},
+        }
+        self.kube.create("pipelineruns", self.namespace, body)
+        return name
+
+    def run(self, name: str = "run") -> Document:
+        """Return a run."""
+        return self.kube.get("pipelineruns", self.namespace, name)
+
+    def status(self, name: str = "run") -> Document:
+        """Return a run's status."""
+        found: Document = self.run(name).get("status", {})
+        return found
+
+    def ended(self, name: str = "run", seconds: float = 60) -> Document:
+        """Wait until a run has ended and return its status."""
+
+        def terminal() -> Document | None:
+            status = self.status(name)
+            return status if status.get("state") not in (None, "InProgress", "Stopping") else None
+
+        found: Document = eventually(terminal, seconds, f"run {name} ended")
+        return found
+
+    def execution(self, action: str, name: str = "run") -> Document:
+        """Return the latest try of an action, an empty one if it has not started."""
+        for stage in self.status(name).get("stageStates", []):
+            for state in stage.get("actionStates", []):
+                if state["actionName"] == action and state.get("executions"):
+                    found: Document = state["executions"][-1]
+                    return found
+        return {}
+
+    def condition(self, plural: str, name: str, kind: str) -> Document | None:
+        """Return a condition of an object."""
+        conditions = self.kube.get(plural, self.namespace, name).get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == kind), None)
+
+    def pod_of(self, job: str) -> Document | None:
+        """Return the pod of a Job."""
+        pods = self.kube.objects("pods", self.namespace, f"batch.kubernetes.io/job-name={job}")
+        return pods[0] if pods else None
+
+
+@pytest.fixture
+def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
+    with kube.namespace(f"e2e-{secrets.token_hex(4)}") as name:
+        make_store_secret(cluster, kube, name)
+        yield Team(cluster, kube, name)
+
+
+def commands(name: str, *lines: str, image: str = "docker.io/library/busybox:1.35", **fields: Any) -> Document:
+    """Return a Commands action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+        "configuration": {"Image": image},
+        "commands": list(lines),
+        **fields,
+    }
+
+
+def git(name: str, url: str, output: str = "Source", **configuration: str) -> Document:
+    """Return a Git source action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+        "configuration": {"Url": url, **configuration},
+        "outputArtifacts": [{"name": output}],
+    }
+
+
+def deploy(name: str, artifact: str, **configuration: str) -> Document:
+    """Return a Kubernetes deploy action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Deploy", "owner": "ThirdParty", "provider": "Kubernetes", "version": "1"},
+        "configuration": configuration,
+        "inputArtifacts": [{"name": artifact}],
+    }
+
+
+def stage(name: str, *actions: Document) -> Document:
+    """Return a stage."""
+    return {"name": name, "actions": list(actions)}
