@@ -1,0 +1,78 @@
+"""The seam between the agent and a provider's ``execution.py``.
+
+A provider's execution is one function, ``run(job: Job) -> Outcome``. It works on the folders and limits that
+the job gives it, raises ActionError to fail with a code and a message of its own, and touches neither store,
+claim, log file nor termination message: those are the agent's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from penstock.api.contracts import ActionRequest, Revision
+
+JOB_FAILED = "JobFailed"
+CONFIGURATION_ERROR = "ConfigurationError"
+PERMISSION_ERROR = "PermissionError"
+REVISION_UNAVAILABLE = "RevisionUnavailable"
+SYSTEM_UNAVAILABLE = "SystemUnavailable"
+TIMED_OUT = "TimedOut"
+
+
+class ActionError(Exception):
+    """The action fails. ``code`` is one of CodePipeline's failure types, or a more telling word."""
+
+    def __init__(self, code: str, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a succeeded action reports beside its output artifacts."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    revision: Revision | None = None
+    external_execution_id: str = ""
+    external_execution_url: str = ""
+    summary: str = ""
+    exit_code: int | None = None
+
+
+class Job(Protocol):
+    """One try of an action, as its execution sees it."""
+
+    @property
+    def request(self) -> ActionRequest:
+        """What to do."""
+
+    @property
+    def inputs(self) -> Mapping[str, Path]:
+        """The folder of each input artifact, unpacked."""
+
+    @property
+    def source(self) -> Path:
+        """The folder that output artifacts are packed from: the first input's, else an empty one."""
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that the action's container cannot see."""
+
+    @property
+    def token_dir(self) -> Path:
+        """The folder with the service account's token, ca.crt and namespace."""
+
+    def secret(self, key: str) -> Path | None:
+        """Return the folder of the Secret that a configuration key names, None if it names none."""
+
+    def log(self, line: str) -> None:
+        """Write a line to the action's log, masked."""
+
+    def remaining(self) -> float:
+        """Return the seconds until the action's deadline; raise ActionError (TimedOut) when none are left."""
+
+    def run_script(self) -> Outcome:
+        """Run the request's script in the action container; raise ActionError unless it exits with 0."""

@@ -1,0 +1,24 @@
+"""Starts the agent: ``penstock-agent``, or ``python3 -m penstock.agent``."""
+
+import os
+import sys
+
+from penstock.agent import interrupt
+from penstock.agent.agent import Agent
+from penstock.agent.paths import Paths
+from penstock.agent.result import SUCCEEDED
+
+_UMASK = 0o002
+"""Whoever runs the action shares our group and must be able to change what we unpack."""
+
+
+def main() -> int:
+    """Run the action of this pod; exit with 0 only if it succeeded."""
+    interrupt.watch()
+    os.umask(_UMASK)
+    result = Agent(Paths(), os.environ.get("PENSTOCK_POD_UID", ""), sys.stdout.fileno()).run()
+    return 0 if result.status == SUCCEEDED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""One try of an action, from its request to its result.
+
+The order is the design's: FIFOs before all else, since the action's container may already wait for them; the
+claim before any effect; inputs verified before they are unpacked; a result for every end there is.
+"""
+
+import importlib
+import os
+import re
+import time
+from dataclasses import replace
+from types import ModuleType
+
+from penstock.actions.execution import CONFIGURATION_ERROR, SYSTEM_UNAVAILABLE, ActionError, Outcome
+from penstock.agent import interrupt
+from penstock.agent import result as results
+from penstock.agent.claim import claim
+from penstock.agent.control import Control
+from penstock.agent.interrupt import Interrupted
+from penstock.agent.job import AgentJob
+from penstock.agent.log import Log
+from penstock.agent.masking import Masker, secrets_in
+from penstock.agent.paths import Paths
+from penstock.agent.workspace import Workspace
+from penstock.api.contracts import RESULT_VERSION, ActionRequest, ActionResult, ContractError
+from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.keys import log_key
+from penstock.artifacts.store import Store, open_store
+
+DUPLICATE = "DuplicateExecution"
+STARTED_TOO_LATE = "StartedTooLate"
+POD_TERMINATED = "PodTerminated"
+_PROVIDER = re.compile(r"[a-z][a-z_]*")
+
+
+class Lost(Exception):
+    """The try ends without an effect, and is not a failure of the action."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Agent:
+    """The program in an action's pod. ``store`` replaces the request's store, for tests and volumes."""
+
+    def __init__(self, paths: Paths, pod_uid: str, stdout: int, store: Store | None = None) -> None:
+        self._paths = paths
+        self._pod_uid = pod_uid
+        self._stdout = stdout
+        self._store = store
+        self._started = time.monotonic()
+        self._masker = Masker(())
+
+    def run(self) -> ActionResult:
+        """Do the action and write its termination message."""
+        try:
+            result = self._end()
+            interrupt.ignore()
+        except Interrupted:
+            message = "the pod was deleted or its node shut down while the action ran"
+            result = results.lost(POD_TERMINATED, message, self._pod_uid)
+        masked = replace(result, message=self._masker.mask_text(result.message))
+        return results.write_result(self._paths.termination, masked)
+
+    def _end(self) -> ActionResult:
+        try:
+            return self._run()
+        except Lost as error:
+            return results.lost(error.code, error.message, self._pod_uid)
+        except (ActionError, ArtifactError) as error:
+            return results.failure(error.code, error.message, self._pod_uid, _exit_code(error))
+        except Exception as error:  # whatever it is, the user must learn of it
+            lines = f"the agent failed: {type(error).__name__}: {error}".splitlines()
+            return results.failure(SYSTEM_UNAVAILABLE, lines[0], self._pod_uid)
+
+    def _run(self) -> ActionResult:
+        control = Control(self._paths.control)
+        try:
+            return self._claimed(control, self._read_request())
+        finally:
+            control.close()
+
+    def _claimed(self, control: Control, request: ActionRequest) -> ActionResult:
+        credentials = [request.store.credentials] if request.store.credentials else []
+        self._masker = Masker(secrets_in([*request.secrets.values(), *credentials]))
+        self._check_start()
+        store = self._store or open_store(request.store, request.limits.store_timeout_s)
+        if holder := claim(store, request.attempt, self._pod_uid):
+            raise Lost(DUPLICATE, f"this try was started before, by {holder}; nothing was done")
+        log = Log(self._paths.scratch / "log", self._stdout, self._masker, request.limits.log_bytes)
+        result = self._logged(request, control, store, log)
+        return self._with_log(result, request, store, log)
+
+    def _logged(self, request: ActionRequest, control: Control, store: Store, log: Log) -> ActionResult:
+        try:
+            return self._act(request, control, store, log)
+        except (ActionError, ArtifactError) as error:
+            log.write_line(f"[penstock] {error.code}: {error.message}")
+            return results.failure(error.code, error.message, self._pod_uid, _exit_code(error))
+
+    def _read_request(self) -> ActionRequest:
+        try:
+            return ActionRequest.decode(self._paths.request.read_text(encoding="utf-8"))
+        except (ContractError, OSError, UnicodeDecodeError) as error:
+            raise ActionError(SYSTEM_UNAVAILABLE, f"the action's request cannot be read: {error}") from error
+
+    def _check_start(self) -> None:
+        not_after = float(self._paths.not_after.read_text())
+        late = time.time() - not_after
+        if late > 0:
+            raise Lost(STARTED_TOO_LATE, f"the pod started {late:.0f} s after the time it was allowed to")
+
+    def _act(self, request: ActionRequest, control: Control, store: Store, log: Log) -> ActionResult:
+        execution = _execution(request.provider)
+        workspace = Workspace(self._paths.workspace, request)
+        workspace.fetch(store, self._paths.scratch)
+        job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
+        job.control = control
+        outcome: Outcome = execution.run(job)
+        stored = tuple(workspace.store_output(store, order, self._pod_uid) for order in request.outputs)
+        return ActionResult(
+            version=RESULT_VERSION,
+            status=results.SUCCEEDED,
+            pod_uid=self._pod_uid,
+            exit_code=outcome.exit_code,
+            outputs=stored,
+            variables={name: self._masker.mask_text(value) for name, value in outcome.variables.items()},
+            revision=outcome.revision,
+            external_execution_id=outcome.external_execution_id,
+            external_execution_url=outcome.external_execution_url,
+            summary=self._masker.mask_text(outcome.summary),
+        )
+
+    def _with_log(self, result: ActionResult, request: ActionRequest, store: Store, log: Log) -> ActionResult:
+        log.close(request.limits.log_drain_s)
+        if log.is_empty:
+            return result
+        key = log_key(request.attempt, self._pod_uid)
+        try:
+            store.put_file(key, log.path)
+        except ArtifactError as error:
+            # The action's own end is worth more than its log; the pod still has the log.
+            os.write(self._stdout, f"[penstock] The log was not stored: {error.message}\n".encode())
+            return result
+        return replace(result, log=key)
+
+
+def _execution(provider: str) -> ModuleType:
+    if not _PROVIDER.fullmatch(provider):
+        raise ActionError(CONFIGURATION_ERROR, f'"{provider}" is not the name of a provider')
+    name = f"penstock.actions.{provider}.execution"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise ActionError(CONFIGURATION_ERROR, f'this agent does not know the provider "{provider}"') from error
+
+
+def _exit_code(error: Exception) -> int | None:
+    return error.exit_code if isinstance(error, ActionError) else None

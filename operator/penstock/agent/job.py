@@ -1,0 +1,97 @@
+"""What a provider's execution gets to work with: the seam's `Job`, made real."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, TIMED_OUT, ActionError, Outcome
+from penstock.agent.control import Control
+from penstock.agent.log import Log
+from penstock.agent.paths import Paths
+from penstock.agent.report import Report
+from penstock.agent.script import render_script, render_values
+from penstock.agent.shell import Ended, Shell
+from penstock.agent.workspace import Workspace
+from penstock.api.contracts import ActionRequest, Script
+
+CONTAINER_DIED = "ActionContainerDied"
+_REPORT = "report"
+
+
+class AgentJob:
+    """One try under way; see `penstock.actions.execution.Job`."""
+
+    def __init__(self, paths: Paths, request: ActionRequest, workspace: Workspace, log: Log, deadline: float) -> None:
+        self.request = request
+        self._paths = paths
+        self._workspace = workspace
+        self._log = log
+        self._deadline = deadline
+        self.control: Control | None = None
+
+    @property
+    def inputs(self) -> Mapping[str, Path]:
+        """The folder of each input artifact."""
+        return self._workspace.inputs
+
+    @property
+    def source(self) -> Path:
+        """The folder that outputs are packed from."""
+        return self._workspace.source
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that the action's container cannot see."""
+        return self._paths.scratch
+
+    @property
+    def token_dir(self) -> Path:
+        """The folder of the service account's token."""
+        return self._paths.token
+
+    def secret(self, key: str) -> Path | None:
+        """Return the folder of a mounted Secret."""
+        folder = self.request.secrets.get(key)
+        return Path(folder) if folder else None
+
+    def log(self, line: str) -> None:
+        """Write a line of our own."""
+        self._log.write_line(line)
+
+    def remaining(self) -> float:
+        """Return the seconds that are left."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
+        return left
+
+    def run_script(self) -> Outcome:
+        """Run the script in the action's container."""
+        script = self.request.script
+        if script is None or self.control is None:
+            raise ActionError(CONFIGURATION_ERROR, "the request has no script")
+        report = Report(self._paths.workspace / _REPORT)
+        values, program = self._paths.control / "values", self._paths.control / "script"
+        values.write_text(render_values(script, self._workspace.environment()), encoding="utf-8")
+        program.write_text(
+            render_script(script, values, self.source, self._paths.workspace / _REPORT), encoding="utf-8"
+        )
+        for path in (values, program):
+            path.chmod(0o644)
+        ended = Shell(self.control, self._log, self.request.limits, self._deadline).run()
+        self._check(ended, script, report)
+        return Outcome(
+            variables=report.variables(script.output_variables, self.request.limits.variables_bytes), exit_code=0
+        )
+
+    def _check(self, ended: Ended, script: Script, report: Report) -> None:
+        if ended.is_timed_out:
+            what = "" if ended.has_started else ": the action's container did not start"
+            raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s{what}", ended.exit_code)
+        if ended.exit_code is None:
+            raise ActionError(CONTAINER_DIED, "the action's container ended before its commands did")
+        if ended.exit_code:
+            index = report.command() or 0
+            text = script.commands[index].text if index < len(script.commands) else ""
+            what = "Command not found, failed" if ended.exit_code == 127 else "Command failed"
+            raise ActionError(JOB_FAILED, f"{what} with exit code {ended.exit_code}: {text}", ended.exit_code)

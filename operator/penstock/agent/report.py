@@ -1,0 +1,67 @@
+"""What the script left about itself: which command it was at, and its output variables.
+
+The folder is the action's to write, so each file is opened without following links, must be a regular one,
+and is read up to a limit.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.actions.execution import ActionError
+
+TOO_LARGE = "OutputVariablesSizeExceeded"
+
+
+class Report:
+    """The report folder, held open from before the action starts."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "variables").mkdir()
+        for path in (folder, folder / "variables"):
+            path.chmod(0o2777)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._folder = os.open(folder, flags)
+        self._variables = os.open(folder / "variables", flags)
+
+    def command(self) -> int | None:
+        """Return the index of the command that ran last."""
+        data = _read(self._folder, "command", 16)
+        return int(data) if data is not None and data.isdigit() else None
+
+    def variables(self, names: Sequence[str], limit: int) -> dict[str, str]:
+        """Return the output variables that were set; raise ActionError when they are too large (Q-12)."""
+        found: dict[str, bytes] = {}
+        for name in names:
+            data = _read(self._variables, name, limit + 1)
+            if data is not None:
+                found[name] = data
+        sizes = {name: len(data) for name, data in found.items()}
+        if sum(sizes.values()) > limit:
+            raise ActionError(TOO_LARGE, size_message(sizes, f"the limit is {limit}"))
+        return {name: data.decode("utf-8", "replace") for name, data in found.items()}
+
+
+def size_message(sizes: dict[str, int], limit: str) -> str:
+    """Return a message that names the largest variables."""
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
+    named = ", ".join(f"{name} {size}" for name, size in largest)
+    return f"the output variables hold {sum(sizes.values())} bytes, {limit}: {named}"
+
+
+def _read(folder: int, name: str, limit: int) -> bytes | None:
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return None
+        data = b""
+        while len(data) < limit and (more := os.read(file, limit - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(file)

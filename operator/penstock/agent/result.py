@@ -1,0 +1,46 @@
+"""Fits a result into the termination message, which must arrive whatever happened."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from penstock.agent.report import TOO_LARGE, size_message
+from penstock.api.contracts import RESULT_VERSION, TERMINATION_MESSAGE_BYTES, ActionResult
+
+FAILED = "Failed"
+LOST = "Lost"
+SUCCEEDED = "Succeeded"
+_MESSAGE = 1500
+_SUMMARY = 500
+
+
+def failure(code: str, message: str, pod_uid: str, exit_code: int | None = None) -> ActionResult:
+    """Return a failed result."""
+    return ActionResult(RESULT_VERSION, FAILED, pod_uid, code, message, exit_code)
+
+
+def lost(code: str, message: str, pod_uid: str) -> ActionResult:
+    """Return the result of a try whose effect does not count: the engine decides what follows."""
+    return ActionResult(RESULT_VERSION, LOST, pod_uid, code, message)
+
+
+def write_result(path: Path, result: ActionResult) -> ActionResult:
+    """Write the termination message; return what was really reported."""
+    result = replace(result, message=_cut(result.message, _MESSAGE), summary=_cut(result.summary, _SUMMARY))
+    text = result.encode()
+    if text is None:
+        result = _too_large(result)
+        text = result.encode() or ""
+    path.write_text(text)
+    return result
+
+
+def _too_large(result: ActionResult) -> ActionResult:
+    sizes = {name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()}
+    message = size_message(sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message")
+    short = failure(TOO_LARGE, _cut(message, _MESSAGE), result.pod_uid, result.exit_code)
+    return replace(short, log=result.log)
+
+
+def _cut(text: str, limit: int) -> str:
+    data = text.encode("utf-8", "backslashreplace")
+    return data.decode() if len(data) <= limit else data[:limit].decode("utf-8", "ignore") + "…"

@@ -1,0 +1,68 @@
+r"""Writes the script that the action container's shell reads, and the values it refers to.
+
+Every text that comes from outside passes `quote` on its way into shell code; nothing else does. Commands run
+one by one through ``eval`` of a quoted text, so a command with an open quote fails by itself and cannot
+swallow the next one; all of them run in one shell and the first that fails ends it (P-18).
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.api.contracts import Script
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+CANNOT_START = 96
+"""Exit code of the script when its folder or its values are gone."""
+
+
+def quote(text: str) -> str:
+    """Return one shell word that expands to exactly this text in every POSIX shell."""
+    if "\0" in text:
+        raise ActionError(CONFIGURATION_ERROR, "a value holds a NUL character, which no shell variable can hold")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def render_values(script: Script, environment: Mapping[str, str]) -> str:
+    """Return the file that sets variables: those of the environment are exported, referenced values are not.
+
+    A referenced value is read by this one shell; exporting it would count against the system's limits for
+    every program that a command starts.
+    """
+    lines = [f"{_name(name)}={quote(value)}" for name, value in script.values.items()]
+    lines += [f"export {_name(name)}={quote(value)}" for name, value in {**environment, **script.environment}.items()]
+    return "\n".join([*lines, ""])
+
+
+def render_script(script: Script, values_file: Path, folder: Path, report: Path) -> str:
+    """Return the script; ``report`` is the folder where it notes its progress and output variables."""
+    lines = [
+        f". {quote(str(values_file))} || exit {CANNOT_START}",
+        f"cd {quote(str(folder))} || exit {CANNOT_START}",
+        "penstock_variables() {",
+        "  :",
+        *(f"  {_export(name, report)}" for name in script.output_variables),
+        "}",
+        "trap penstock_variables EXIT",
+    ]
+    for index, command in enumerate(script.commands):
+        lines += [
+            f"printf '%s' {index} >| {quote(str(report / 'command'))}",
+            f"printf '+ %s\\n' {quote(command.text)}",
+            f"eval {quote(command.code)}",
+            'penstock_code=$?; [ "$penstock_code" = 0 ] || exit "$penstock_code"',
+        ]
+    # Once more, for commands that set an EXIT trap of their own.
+    return "\n".join([*lines, "penstock_variables", ""])
+
+
+def _export(name: str, report: Path) -> str:
+    path = quote(str(report / "variables" / _name(name)))
+    return f'[ -z "${{{name}+x}}" ] || printf \'%s\' "${{{name}}}" >| {path}'
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ActionError(CONFIGURATION_ERROR, f'"{name}" is not a name that a shell variable can have')
+    return name

@@ -1,0 +1,86 @@
+"""The folders of one try: input artifacts fetched, verified and unpacked; output artifacts packed and stored."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
+from penstock.artifacts import globs
+from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.keys import artifact_key, encode_part
+from penstock.artifacts.store import Store
+
+_SOURCES = "src"
+_WITHOUT_INPUT = "_"
+FORMAT = "tar.zst"
+
+
+class Workspace:
+    """Below ``root`` stands ``src/<input artifact>`` for each input; actions without one get an empty folder."""
+
+    def __init__(self, root: Path, request: ActionRequest) -> None:
+        self._root = root
+        self._request = request
+        names = [artifact.name for artifact in request.inputs]
+        self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
+        self.source = self.inputs[names[0]] if names else root / _SOURCES / _WITHOUT_INPUT
+
+    def environment(self) -> dict[str, str]:
+        """Return CODEBUILD_SRC_DIR and its like; git accepts folders that another user owns."""
+        secondary = list(self.inputs.items())[1:]
+        return {
+            "CODEBUILD_SRC_DIR": str(self.source),
+            **{f"CODEBUILD_SRC_DIR_{re.sub('[^A-Za-z0-9_]', '_', name)}": str(path) for name, path in secondary},
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
+
+    def fetch(self, store: Store, scratch: Path) -> None:
+        """Fetch every input; nothing is unpacked before its size and hash are known to be right."""
+        (self._root / _SOURCES).mkdir()
+        self.source.mkdir()
+        for artifact in self._request.inputs:
+            self.inputs[artifact.name].mkdir(exist_ok=True)
+            self._fetch(store, artifact, scratch / "artifact")
+
+    def _fetch(self, store: Store, artifact: ArtifactLocation, archive: Path) -> None:
+        from penstock.artifacts.unpacking import Caps, unpack  # zstandard costs 10 ms that not every action needs
+
+        limits = self._request.limits
+        _require_format(artifact.name, artifact.format)
+        if artifact.size > limits.artifact_bytes:
+            raise _failure(artifact.name, f"it is larger than {limits.artifact_bytes} bytes")
+        with archive.open("w+b") as file:
+            archive.unlink()
+            store.fetch(artifact, file)
+            file.seek(0)
+            try:
+                caps = Caps(limits.artifact_entries, limits.artifact_bytes, limits.artifact_ratio)
+                unpack(file, self.inputs[artifact.name], caps)
+            except ArtifactError as error:
+                raise _failure(artifact.name, error.message) from error
+
+    def store_output(self, store: Store, order: ArtifactOrder, pod_uid: str) -> ArtifactLocation:
+        """Pack and store one output artifact."""
+        from penstock.artifacts.packing import Tree, pack  # see _fetch
+
+        _require_format(order.name, order.format)
+        limits = self._request.limits
+        patterns = [globs.parse(text) for text in order.files]
+        names = (_SOURCES, self.source.name)
+        tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries)
+        key = artifact_key(self._request.attempt, pod_uid, order.name)
+        with store.upload(key, limits.artifact_bytes) as upload:
+            pack(tree, upload)
+        return ArtifactLocation(order.name, key, upload.size, upload.digest.hexdigest(), FORMAT)
+
+
+def _require_format(name: str, wanted: str) -> None:
+    if wanted != FORMAT:
+        raise ActionError(CONFIGURATION_ERROR, f'Artifact "{name}": the format {wanted} is not supported')
+
+
+def _failure(name: str, why: str) -> ActionError:
+    return ActionError(CONFIGURATION_ERROR, f'Input artifact "{name}": {why}')

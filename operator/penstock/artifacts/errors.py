@@ -1,0 +1,10 @@
+"""The one error of stores, packing and unpacking: a code for the result, a message for the user."""
+
+
+class ArtifactError(Exception):
+    """An artifact could not be made, stored or read. ``code`` is one of CodePipeline's failure types."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

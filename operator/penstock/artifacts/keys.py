@@ -1,0 +1,45 @@
+"""Keys within the store: every part is encoded by one function, so that no name can reach another's key.
+
+Artifacts stand below their pipeline's uid; claims and logs have trees of their own, which no uid equals.
+"""
+
+from urllib.parse import quote, unquote
+
+from penstock.api.contracts import Attempt
+
+
+def encode_part(text: str) -> str:
+    """Return a non-empty key part without ``/`` that is neither ``.`` nor ``..``; distinct for distinct texts."""
+    encoded = quote(text, safe="", errors="surrogatepass")
+    if not encoded:
+        return "%"
+    return encoded.replace(".", "%2E") if not encoded.strip(".") else encoded
+
+
+def decode_part(part: str) -> str:
+    """Undo `encode_part`."""
+    return "" if part == "%" else unquote(part, errors="surrogatepass")
+
+
+def key_of(*parts: str) -> str:
+    """Return the key made of these parts."""
+    return "/".join(encode_part(part) for part in parts)
+
+
+def artifact_key(attempt: Attempt, pod_uid: str, name: str) -> str:
+    """Return where one try stores an output artifact (A-03: no other execution ever has that key)."""
+    return key_of(*_try_parts(attempt), pod_uid, name)
+
+
+def log_key(attempt: Attempt, pod_uid: str) -> str:
+    """Return where one try stores its log."""
+    return key_of("logs", *_try_parts(attempt), pod_uid)
+
+
+def claim_key(attempt: Attempt) -> str:
+    """Return the key that the first pod of a try creates, and only the first."""
+    return key_of("claims", attempt.run_uid, attempt.stage, attempt.action, str(attempt.attempt), str(attempt.try_))
+
+
+def _try_parts(attempt: Attempt) -> tuple[str, ...]:
+    return (attempt.pipeline_uid, attempt.run_uid, attempt.stage, attempt.action, str(attempt.attempt))

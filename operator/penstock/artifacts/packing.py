@@ -1,0 +1,183 @@
+"""Packs a folder that hostile commands have written into a tar.zst stream.
+
+A command controls every name below the workspace, and we hold a token and the store's credentials. So each
+path is opened name by name, relative to the folder above it and without following links; what is not a
+file, a folder or a link that stays inside is refused. The stream is written as it is made: flat memory.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import zstandard
+
+from penstock.artifacts import globs, tar
+from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.store import Sink
+
+_CHUNK = 256 * 1024
+_LEVEL = 3
+MAX_DEPTH = 200
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What to pack: the folder ``path`` below ``root``, the patterns, and the artifact's name for errors."""
+
+    root: str
+    path: Sequence[str]
+    name: str
+    patterns: Sequence[globs.Pattern]
+    max_entries: int
+
+
+def pack(tree: Tree, sink: Sink) -> None:
+    """Write the matching entries as tar.zst; raise ArtifactError for what may not leave the workspace."""
+    with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(sink, closefd=False) as output:  # type: ignore[arg-type]
+        _Packer(tree, output).run()
+
+
+class _Packer:
+    """One walk. Folders are open while they are walked, so a folder swapped for a link changes nothing."""
+
+    def __init__(self, tree: Tree, output: Sink) -> None:
+        self._tree = tree
+        self._output = output
+        self._complete: set[int] = set()
+        self._entries = 0
+
+    def run(self) -> None:
+        with self._open_root() as folder:
+            match = globs.start(self._tree.patterns)
+            self._complete |= match.complete
+            self._folder(folder, "", match, is_all=not self._tree.patterns or bool(match.complete))
+        for index, pattern in enumerate(self._tree.patterns):
+            if index not in self._complete:
+                raise ArtifactError(
+                    "ConfigurationError",
+                    f'Output artifact "{self._tree.name}": no file matches the pattern "{pattern.text}"',
+                )
+        self._output.write(tar.END)
+
+    @contextmanager
+    def _open_root(self) -> Iterator[int]:
+        with _opened(os.open(self._tree.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+            folder = os.dup(root)
+            for depth, name in enumerate(self._tree.path):
+                with _opened(folder) as parent:
+                    try:
+                        folder = os.open(name, _FOLDER, dir_fd=parent)
+                    except OSError as error:
+                        raise self._refusal("/".join(self._tree.path[: depth + 1]), _why(error)) from error
+            with _opened(folder):
+                yield folder
+
+    def _folder(self, folder: int, path: str, match: globs.Match, *, is_all: bool) -> None:
+        if path.count("/") >= MAX_DEPTH:
+            raise self._refusal(path, f"is nested deeper than {MAX_DEPTH} folders")
+        for name in sorted(os.listdir(folder)):
+            after = globs.step(self._tree.patterns, match, name) if self._tree.patterns else match
+            self._complete |= after.complete
+            wanted = is_all or bool(after.complete)
+            if wanted or after.can_continue:
+                self._entry(folder, f"{path}{name}", name, after, is_wanted=wanted)
+
+    def _entry(self, folder: int, path: str, name: str, match: globs.Match, *, is_wanted: bool) -> None:
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError as error:
+            raise self._refusal(path, "vanished while it was packed") from error
+        if stat.S_ISDIR(found.st_mode):
+            if is_wanted:
+                self._write(path + "/", b"5", found)
+            with self._open(folder, path, name, found, _FOLDER) as below:
+                self._folder(below, path + "/", match, is_all=is_wanted)
+        elif not is_wanted:
+            return
+        elif stat.S_ISLNK(found.st_mode):
+            self._link(folder, path, name, found)
+        elif stat.S_ISREG(found.st_mode):
+            with self._open(folder, path, name, found, _FILE) as file:
+                self._file(file, path)
+        else:
+            raise self._refusal(path, f"is a {_kind(found.st_mode)}, which an artifact cannot hold")
+
+    @contextmanager
+    def _open(self, folder: int, path: str, name: str, found: os.stat_result, flags: int) -> Iterator[int]:
+        try:
+            opened = os.open(name, flags, dir_fd=folder)
+        except PermissionError as error:
+            owner = f"owner {found.st_uid}:{found.st_gid}, mode {stat.S_IMODE(found.st_mode):04o}"
+            raise self._refusal(path, f"cannot be read by the agent ({owner}, agent {os.geteuid()})") from error
+        except OSError as error:
+            raise self._refusal(path, _why(error)) from error
+        with _opened(opened):
+            yield opened
+
+    def _file(self, file: int, path: str) -> None:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise self._refusal(path, "changed while it was packed")
+        self._write(path, b"0", found, size=found.st_size)
+        left = found.st_size
+        while left:
+            data = os.read(file, min(_CHUNK, left))
+            if not data:
+                raise self._refusal(path, "became shorter while it was packed")
+            self._output.write(data)
+            left -= len(data)
+        self._output.write(bytes(tar.padding(found.st_size)))
+
+    def _link(self, folder: int, path: str, name: str, found: os.stat_result) -> None:
+        target = os.readlink(name, dir_fd=folder)
+        if not stays_inside(path, target):
+            raise self._refusal(path, f"is a symbolic link that leads out of the workspace (-> {target})")
+        self._write(path, b"2", found, target=target)
+
+    def _write(self, path: str, kind: bytes, found: os.stat_result, *, size: int = 0, target: str = "") -> None:
+        self._entries += 1
+        if self._entries > self._tree.max_entries:
+            raise ArtifactError(
+                "JobFailed", f'Output artifact "{self._tree.name}" has more than {self._tree.max_entries} entries'
+            )
+        entry = tar.Entry(
+            os.fsencode(path), kind, found.st_mode & 0o777, size, int(found.st_mtime), os.fsencode(target)
+        )
+        self._output.write(tar.header(entry))
+
+    def _refusal(self, path: str, why: str) -> ArtifactError:
+        shown = path.rstrip("/").encode("utf-8", "backslashreplace").decode()
+        return ArtifactError("JobFailed", f'Output artifact "{self._tree.name}": "{shown}" {why}')
+
+
+def stays_inside(path: str, target: str) -> bool:
+    """Whether a link at ``path`` stays in the tree, whatever links it leads through.
+
+    ``..`` may only stand first: from a link's own folder, which is a real one, so many steps up stay inside;
+    behind a name it could go up from wherever another link has led.
+    """
+    names = [name for name in target.split("/") if name not in ("", ".")]
+    ups = next((index for index, name in enumerate(names) if name != ".."), len(names))
+    return bool(target) and not target.startswith("/") and ".." not in names[ups:] and ups <= path.count("/")
+
+
+@contextmanager
+def _opened(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "FIFO"
+    return "socket" if stat.S_ISSOCK(mode) else "device"
+
+
+def _why(error: OSError) -> str:
+    return f"could not be opened without following links: {error.strerror}"

@@ -1,0 +1,185 @@
+"""The artifact store: claims, streamed uploads and verified downloads, each within a time limit.
+
+Everything goes through obstore, so a volume (its LocalStore) or a store in memory (tests) is the same `Store`.
+An error says what to change: the credentials, the bucket, or the endpoint.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, Protocol
+
+import obstore
+from obstore import exceptions
+from obstore.store import ObjectStore, S3Store
+
+from penstock.api.contracts import ArtifactLocation, StoreLocation
+from penstock.artifacts.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from obstore.store import BackoffConfig, S3Config
+
+PART_BYTES = 8 * 1024 * 1024
+"""What is shorter goes up in one request, the rest in parts of this size: so much memory, whatever the size."""
+_PARTS_AT_ONCE = 3
+_READ_BYTES = 1024 * 1024
+_NO_LIMIT = timedelta(days=7)
+_BACKOFF: "BackoffConfig" = {
+    "init_backoff": timedelta(milliseconds=200),
+    "max_backoff": timedelta(seconds=2),
+    "base": 2,
+}
+_KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
+    ("accessKeyId", "access_key_id"),
+    ("secretAccessKey", "secret_access_key"),
+)
+
+
+class Sink(Protocol):
+    """What a producer of an artifact writes to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take the bytes, all of them."""
+
+
+@dataclass(slots=True)
+class Upload:
+    """An upload under way: hash and size are of the very bytes that are sent."""
+
+    writer: Sink
+    limit: int
+    size: int = 0
+
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def write(self, data: bytes, /) -> int:
+        """Send the bytes."""
+        self.size += len(data)
+        if self.size > self.limit:
+            raise ArtifactError("JobFailed", f"it is larger than {self.limit} bytes")
+        self.digest.update(data)
+        self.writer.write(data)
+        return len(data)
+
+
+class Store:
+    """One artifact store. ``where`` names it in errors."""
+
+    def __init__(self, backend: ObjectStore, where: str) -> None:
+        self._backend = backend
+        self._where = where
+
+    def claim(self, key: str, content: bytes) -> bytes:
+        """Create the key with this content unless it exists; return what it then holds."""
+        with self._errors(key):
+            try:
+                obstore.put(self._backend, key, content, mode="create")
+            except exceptions.AlreadyExistsError:
+                return bytes(obstore.get(self._backend, key).bytes())
+            return content
+
+    @contextmanager
+    def upload(self, key: str, limit: int) -> Iterator[Upload]:
+        """Give a sink for one artifact; nothing is stored unless the block ends without an exception."""
+        with self._errors(key):
+            writer = obstore.open_writer(self._backend, key, buffer_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            yield Upload(writer, limit)
+            writer.close()
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a local file."""
+        with path.open("rb") as source, self.upload(key, 1 << 62) as sink:
+            while data := source.read(_READ_BYTES):
+                sink.write(data)
+
+    def fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> None:
+        """Write an artifact's bytes to ``target``; raise ArtifactError unless size and hash are the recorded ones."""
+        digest, size = hashlib.sha256(), 0
+        with self._errors(artifact.key):
+            for chunk in obstore.get(self._backend, artifact.key).stream(_READ_BYTES):
+                size += len(chunk)
+                if size > artifact.size:
+                    break
+                digest.update(chunk)
+                target.write(chunk)
+        if (size, digest.hexdigest()) != (artifact.size, artifact.sha256):
+            raise ArtifactError(
+                "SystemUnavailable",
+                f'Input artifact "{artifact.name}": the stored object is not the one that was recorded '
+                f"(size {artifact.size}, sha256 {artifact.sha256}); it was changed or cut off",
+            )
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (exceptions.BaseError, FileNotFoundError) as error:
+            raise self._error(key, error) from error
+
+    def _error(self, key: str, error: Exception) -> ArtifactError:
+        text = str(error).split("\n\nDebug source", 1)[0].strip()
+        refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
+        if "NoSuchBucket" in text:
+            return ArtifactError("ConfigurationError", f"{self._where}: the bucket does not exist")
+        if "InvalidAccessKeyId" in text or "SignatureDoesNotMatch" in text:
+            return ArtifactError("PermissionError", f"{self._where}: the credentials are wrong: {_brief(text)}")
+        if refused:
+            return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {_brief(text)}")
+        if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
+            return ArtifactError("SystemUnavailable", f"{self._where}: the object {key} does not exist")
+        if any(word in text for word in ("credential", "169.254.169.254")):
+            return ArtifactError("PermissionError", f"{self._where}: no credentials were found: {_brief(text)}")
+        return ArtifactError("SystemUnavailable", f"{self._where} could not be reached or used: {_brief(text)}")
+
+
+def open_store(location: StoreLocation, timeout_s: float) -> Store:
+    """Return the S3 store at a location; nothing is sent yet.
+
+    ``timeout_s`` bounds how long a request that makes no progress may take, its retries included.
+    """
+    where = f'The artifact store "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
+    config = _credentials(location, where)
+    config["region"] = location.region or "us-east-1"
+    if location.endpoint:
+        config["endpoint"] = location.endpoint
+    pause = timedelta(seconds=timeout_s)
+    try:
+        backend = S3Store(
+            location.bucket,
+            prefix=location.prefix or None,
+            config=config,
+            virtual_hosted_style_request=location.endpoint is None,
+            client_options={
+                "allow_http": (location.endpoint or "").startswith("http://"),
+                "connect_timeout": pause / 6,
+                "read_timeout": pause / 2,
+                "timeout": _NO_LIMIT,
+            },
+            retry_config={"max_retries": 3, "retry_timeout": pause / 2, "backoff": _BACKOFF},
+        )
+    except (exceptions.BaseError, ValueError) as error:
+        raise ArtifactError("ConfigurationError", f"{where} is not configured well: {_brief(str(error))}") from error
+    return Store(backend, where)
+
+
+def _credentials(location: StoreLocation, where: str) -> "S3Config":
+    config: S3Config = {}
+    if location.credentials is None:
+        return config
+    folder = Path(location.credentials)
+    for name, option in _KEYS:
+        try:
+            config[option] = (folder / name).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactError(
+                "ConfigurationError", f"{where}: the credentials' Secret has no readable key {name}"
+            ) from error
+    return config
+
+
+def _brief(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[:limit] + "…"

@@ -1,0 +1,173 @@
+"""Tar headers: the few kinds of entry that an artifact may hold, written and read without surprises.
+
+The standard library's ``tarfile`` reads extension headers of any length into memory and costs most of the
+time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is small.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from penstock.artifacts.errors import ArtifactError
+
+BLOCK = 512
+_EXTENSION_BYTES = 1024 * 1024
+_USTAR_SIZE = 8 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic link, 5 folder, others unwanted."""
+
+    name: bytes
+    kind: bytes
+    mode: int
+    size: int = 0
+    mtime: int = 0
+    target: bytes = b""
+
+
+def padding(size: int) -> int:
+    """Return how many bytes fill the last block of ``size`` bytes."""
+    return -size % BLOCK
+
+
+def header(entry: Entry) -> bytes:
+    """Return the blocks that announce an entry: its header, before it an extension where it does not fit."""
+    records = b""
+    if len(entry.name) > 100 or not entry.name.isascii():
+        records += _record(b"path", entry.name)
+    if len(entry.target) > 100 or not entry.target.isascii():
+        records += _record(b"linkpath", entry.target)
+    if entry.size >= _USTAR_SIZE:
+        records += _record(b"size", b"%d" % entry.size)
+    block = _block(entry.name, entry.kind, entry.mode, entry.size, entry.mtime, entry.target)
+    if not records:
+        return block
+    extension = _block(b"pax", b"x", 0o644, len(records), 0, b"")
+    return extension + records + bytes(padding(len(records))) + block
+
+
+END = bytes(2 * BLOCK)
+"""What ends an archive."""
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    length = len(key) + len(value) + 3
+    total = length + len(b"%d" % length)
+    if len(b"%d" % total) != len(b"%d" % length):
+        total = length + len(b"%d" % total)
+    return b"%d %s=%s\n" % (total, key, value)
+
+
+def _block(name: bytes, kind: bytes, mode: int, size: int, mtime: int, target: bytes) -> bytes:
+    def octal(value: int, width: int) -> bytes:
+        return b"%0*o\0" % (width - 1, min(max(value, 0), 8 ** (width - 1) - 1))
+
+    head = name[:100].ljust(100, b"\0") + octal(mode & 0o777, 8) + octal(0, 8) + octal(0, 8)
+    head += octal(size if size < _USTAR_SIZE else 0, 12) + octal(mtime, 12)
+    tail = kind + target[:100].ljust(100, b"\0") + b"ustar\x0000" + bytes(247)
+    checksum = sum(head) + sum(tail) + 8 * 32
+    return (head + b"%06o\0 " % checksum + tail)[:BLOCK]
+
+
+def read_headers(stream: IO[bytes] | Any) -> Iterator[Entry]:
+    """Yield the entries; the caller reads each file's bytes and their padding before it asks for the next."""
+    extended: dict[bytes, bytes] = {}
+    while True:
+        block = read_exactly(stream, BLOCK)
+        if block == bytes(BLOCK):
+            return
+        entry = _parse(block)
+        if entry.kind in (b"x", b"L", b"K"):
+            extended |= _extension(entry, _body(stream, entry))
+        elif entry.kind == b"g":
+            _body(stream, entry)
+        else:
+            yield _extend(entry, extended)
+            extended = {}
+
+
+def read_exactly(stream: IO[bytes] | Any, size: int) -> bytes:
+    """Return exactly ``size`` bytes; raise ArtifactError where the archive is cut off."""
+    data: bytes = stream.read(size)
+    while len(data) < size:
+        more = stream.read(size - len(data))
+        if not more:
+            raise _malformed("it is cut off")
+        data += more
+    return data
+
+
+def _malformed(why: str) -> ArtifactError:
+    return ArtifactError("ConfigurationError", f"the archive is malformed: {why}")
+
+
+def _parse(block: bytes) -> Entry:
+    checksum = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    if _number(block[148:156]) != checksum:
+        raise _malformed("a header's checksum is wrong")
+    name = block[:100].split(b"\0", 1)[0]
+    prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
+    kind = block[156:157]
+    return Entry(
+        name=prefix + b"/" + name if prefix else name,
+        kind=b"0" if kind in (b"\0", b"7") else kind,
+        mode=_number(block[100:108]),
+        size=_number(block[124:136]),
+        mtime=min(_number(block[136:148]), 1 << 33),
+        target=block[157:257].split(b"\0", 1)[0],
+    )
+
+
+def _number(data: bytes) -> int:
+    if data[0] == 0x80:
+        return int.from_bytes(data[1:], "big")
+    text = data.strip(b" \0")
+    if not text:
+        return 0
+    if text.strip(b"01234567"):
+        raise _malformed("a number in a header is none")
+    return int(text, 8)
+
+
+def _body(stream: IO[bytes] | Any, entry: Entry) -> bytes:
+    if entry.size > _EXTENSION_BYTES:
+        raise _malformed(f"an extension header is {entry.size} bytes long")
+    return read_exactly(stream, entry.size + padding(entry.size))[: entry.size]
+
+
+def _extension(entry: Entry, body: bytes) -> dict[bytes, bytes]:
+    if entry.kind == b"L":
+        return {b"path": body.rstrip(b"\0")}
+    if entry.kind == b"K":
+        return {b"linkpath": body.rstrip(b"\0")}
+    records: dict[bytes, bytes] = {}
+    while body:
+        digits, space, _ = body.partition(b" ")
+        if not space or not digits.isdigit() or len(digits) > 7 or not len(digits) < int(digits) <= len(body):
+            raise _malformed("an extension record is none")
+        record, body = body[: int(digits)], body[int(digits) :]
+        key, equals, value = record[len(digits) + 1 :].partition(b"=")
+        if not equals or not value.endswith(b"\n"):
+            raise _malformed("an extension record is none")
+        records[key] = value[:-1]
+    return records
+
+
+def _extend(entry: Entry, extended: dict[bytes, bytes]) -> Entry:
+    if not extended:
+        return entry
+    size = extended.get(b"size", b"%d" % entry.size)
+    if not size.isdigit() or len(size) > 19:
+        raise _malformed("a size is no number")
+    if any(key.startswith(b"GNU.sparse") for key in extended):
+        raise _malformed("sparse files are not read")
+    return Entry(
+        name=extended.get(b"path", entry.name),
+        kind=entry.kind,
+        mode=entry.mode,
+        size=int(size),
+        mtime=entry.mtime,
+        target=extended.get(b"linkpath", entry.target),
+    )

@@ -1,0 +1,162 @@
+"""Unpacks a tar.zst that may have been made by anyone.
+
+Names are resolved folder by folder from the target, never through a link, whether it stood there or came
+with the archive. Links out of the target, devices and all else but files, folders and inner links are
+refused; entries, bytes and the ratio of compression are bounded; modes are ours.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from penstock.artifacts import tar
+from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.packing import MAX_DEPTH, stays_inside
+
+_CHUNK = 256 * 1024
+_WINDOW = 128 * 1024 * 1024
+_ALWAYS_ALLOWED = 64 * 1024 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much an archive may become: entries, bytes, and bytes per compressed byte (above 64 MiB)."""
+
+    entries: int
+    bytes: int
+    ratio: int
+
+
+def unpack(archive: IO[bytes], target: Path, caps: Caps) -> None:
+    """Unpack into an existing folder; raise ArtifactError at the first entry that is not allowed."""
+    size = os.fstat(archive.fileno()).st_size
+    limit = min(caps.bytes, max(_ALWAYS_ALLOWED, size * caps.ratio))
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(archive) as plain:
+            _Unpacker(_Bounded(plain, limit), target, caps.entries).run()
+    except zstandard.ZstdError as error:
+        raise ArtifactError("ConfigurationError", f"the archive is malformed: {error}") from error
+
+
+class _Bounded:
+    """A stream that refuses to give more than so many bytes."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._left = limit
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ArtifactError("ConfigurationError", f"the archive unpacks to more than {self._limit} bytes")
+        return data
+
+
+class _Unpacker:
+    """One archive. The folder of the last entry stays open, as entries come folder by folder."""
+
+    def __init__(self, stream: _Bounded, target: Path, max_entries: int) -> None:
+        self._stream = stream
+        self._max_entries = max_entries
+        self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = self._root
+        self._names: tuple[str, ...] = ()
+
+    def run(self) -> None:
+        try:
+            for count, entry in enumerate(tar.read_headers(self._stream)):
+                if count >= self._max_entries:
+                    raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
+                self._entry(entry, os.fsdecode(entry.name))
+        finally:
+            self._leave()
+            os.close(self._root)
+
+    def _entry(self, entry: tar.Entry, path: str) -> None:
+        names = tuple(name for name in path.split("/") if name not in ("", "."))
+        if path.startswith("/") or ".." in names or "\0" in path:
+            raise _refusal(path, "leads out of the folder")
+        if len(names) > MAX_DEPTH:
+            raise _refusal(path, f"is nested deeper than {MAX_DEPTH} folders")
+        try:
+            if entry.kind == b"5":
+                self._enter(names, path)
+            elif not names:
+                raise _refusal(path, "has no name")
+            else:
+                self._enter(names[:-1], path)
+                self._content(entry, names, path)
+        except OSError as error:
+            raise _refusal(path, f"cannot be written: {error.strerror}") from error
+
+    def _content(self, entry: tar.Entry, names: tuple[str, ...], path: str) -> None:
+        if entry.kind == b"0":
+            self._file(entry, names[-1])
+        elif entry.kind == b"2":
+            target = os.fsdecode(entry.target)
+            if "\0" in target or not stays_inside("/".join(names), target):
+                raise _refusal(path, f"is a symbolic link that leads out of the folder (-> {target})")
+            os.symlink(target, names[-1], dir_fd=self._folder)
+        elif entry.kind == b"1":
+            raise _refusal(path, "is a hard link, which artifacts do not hold")
+        else:
+            raise _refusal(path, "is neither a file, a folder nor a symbolic link")
+
+    def _file(self, entry: tar.Entry, name: str) -> None:
+        # Whoever runs the action must be able to change it: the group is the pod's, umask or not.
+        mode = 0o775 if entry.mode & 0o111 else 0o664
+        file = os.open(name, _NEW_FILE, mode, dir_fd=self._folder)
+        try:
+            os.fchmod(file, mode)
+            left = entry.size
+            while left:
+                data = tar.read_exactly(self._stream, min(_CHUNK, left))
+                left -= len(data)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(file, view) :]
+            tar.read_exactly(self._stream, tar.padding(entry.size))
+            os.utime(file, (entry.mtime, entry.mtime))
+        finally:
+            os.close(file)
+
+    def _enter(self, names: tuple[str, ...], path: str) -> None:
+        """Make these folders the current ones, creating what is missing, following nothing."""
+        if names == self._names:
+            return
+        self._leave()
+        for name in names:
+            try:
+                below = self._open(name)
+            except (NotADirectoryError, OSError) as error:
+                raise _refusal(path, f'would be written through "{name}", which is no folder') from error
+            if self._folder != self._root:
+                os.close(self._folder)
+            self._folder = below
+        self._names = names
+
+    def _open(self, name: str) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=self._folder)
+        except FileNotFoundError:
+            os.mkdir(name, 0o775, dir_fd=self._folder)
+            below = os.open(name, _FOLDER, dir_fd=self._folder)
+            os.fchmod(below, 0o2775)
+            return below
+
+    def _leave(self) -> None:
+        if self._folder != self._root:
+            os.close(self._folder)
+        self._folder, self._names = self._root, ()
+
+
+def _refusal(path: str, why: str) -> ArtifactError:
+    shown = path[:300].encode("utf-8", "backslashreplace").decode()
+    return ArtifactError("ConfigurationError", f'"{shown}" {why}')
