@@ -25,6 +25,7 @@ NOT_AFTER_ANNOTATION = "penstock.dev/not-after"
 # Where things stand in an action's pod.
 CONTROL_DIR = "/penstock/control"
 REQUEST_FILE = "/penstock/pod/request"
+NOT_AFTER_FILE = "/penstock/pod/not-after"
 SECRETS_DIR = "/penstock/secrets"
 WORKSPACE_DIR = "/workspace"
 AGENT_CONTAINER = "agent"
@@ -111,6 +112,7 @@ class Limits:
     grace_s: float = 10.0
     kill_s: float = 5.0
     store_timeout_s: float = 30.0
+    connect_s: float = 30.0
     log_bytes: int = 64 * 1024 * 1024
     log_drain_s: float = 2.0
     artifact_bytes: int = 7 * 1024**3
