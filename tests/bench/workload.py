@@ -35,12 +35,11 @@ def pipeline(name: str, actions: int) -> Document:
         }
 
     stages = [{"name": "Work", "actions": [action(number) for number in range(1, actions + 1)]}]
-    limits = {"successfulRunsHistoryLimit": 5, "failedRunsHistoryLimit": 5}
     return {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "Pipeline",
         "metadata": {"name": name},
-        "spec": {"stages": stages, **limits},
+        "spec": {"stages": stages},
     }
 
 

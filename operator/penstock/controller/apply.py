@@ -21,7 +21,7 @@ from penstock.engine.snapshot import (
     Command,
     CreateJob,
     DeleteJob,
-    DeleteJobsOfRun,
+    DeleteJobsOfRuns,
     DeleteRevision,
     DeleteRun,
     EmitEvent,
@@ -101,9 +101,10 @@ class Applier:
                 await self._delete(RUNS, namespace, name, uid)
             case DeleteRevision(name):
                 await self._delete(REVISIONS, namespace, name, "")
-            case DeleteJobsOfRun(run_uid):
-                await self._client.delete_collection(JOBS, namespace, f"{LABEL_RUN_UID}={run_uid}")
-                for job in self._cache.jobs_of_run(namespace, run_uid):
+            case DeleteJobsOfRuns(run_uids):
+                selector = f"{LABEL_RUN_UID} in ({','.join(run_uids)})"
+                await self._client.delete_collection(JOBS, namespace, selector)
+                for job in self._cache.jobs_of_runs(namespace, set(run_uids)):
                     self._cache.mark_deleted(JOBS, namespace, job)
             case EmitEvent():
                 await self._emit(namespace, command)

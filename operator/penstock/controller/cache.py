@@ -125,12 +125,12 @@ class Cache:
         """Return every pipeline that anything belongs to."""
         return {key for kind in KINDS for key in self._members[kind]}
 
-    def jobs_of_run(self, namespace: str, run_uid: str) -> list[str]:
-        """Return the names of a run's Jobs."""
+    def jobs_of_runs(self, namespace: str, run_uids: set[str]) -> list[str]:
+        """Return the names of the Jobs of the given runs."""
         return [
             name
             for (space, name), document in self._objects[JOBS].items()
-            if space == namespace and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) == run_uid
+            if space == namespace and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) in run_uids
         ]
 
     def deleted_names(self, run_uids: set[str]) -> frozenset[str]:

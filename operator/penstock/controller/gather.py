@@ -20,11 +20,11 @@ _PARSED_LIMIT = 5_000
 
 
 class Gatherer:
-    """Builds snapshots; parsed objects are kept by uid and resourceVersion, since most do not change."""
+    """Builds snapshots; an object is parsed once for as long as the cache holds the same document."""
 
     def __init__(self, cache: Cache, default_store: ArtifactStore | None) -> None:
         self._cache, self._default_store = cache, default_store
-        self._parsed: dict[str, tuple[str, object]] = {}
+        self._parsed: dict[str, tuple[Document, object]] = {}
 
     def snapshot(
         self,
@@ -71,13 +71,13 @@ class Gatherer:
         return tuple(unfinished), tuple(ended)
 
     def _once(self, document: Document, parse: Callable[[Document], T]) -> T:
-        meta = document["metadata"]
-        version, parsed = self._parsed.get(meta["uid"], ("", None))
-        if version != meta["resourceVersion"]:
+        uid = document["metadata"]["uid"]
+        known, parsed = self._parsed.get(uid, (None, None))
+        if known is not document:
             parsed = parse(document)
             if len(self._parsed) >= _PARSED_LIMIT:
                 self._parsed.clear()
-            self._parsed[meta["uid"]] = (meta["resourceVersion"], parsed)
+            self._parsed[uid] = (document, parsed)
         return parsed  # type: ignore[return-value]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, DeleteJobsOfRun, DeleteRevision, DeleteRun, EndedRun, Snapshot
+from penstock.engine.snapshot import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun, EndedRun, Snapshot
 
 
 def housekeeping(
@@ -16,7 +16,9 @@ def housekeeping(
     yield from (DeleteRun(run.name, run.uid) for run in newest_first if run.uid in gone)
     with_jobs = {job.run_uid for job in snapshot.jobs if not job.is_deleted}
     kept = [run for run in newest_first if run.uid in with_jobs and run.uid not in gone]
-    yield from (DeleteJobsOfRun(run.uid) for run in kept[settings.runs_with_jobs :])
+    if len(kept) > 2 * settings.runs_with_jobs:
+        # Several runs at a time: one request each would be one more request per run.
+        yield DeleteJobsOfRuns(tuple(run.uid for run in kept[settings.runs_with_jobs :]))
     yield from _revisions(snapshot, statuses, revision, settings)
 
 

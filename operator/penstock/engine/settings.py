@@ -27,7 +27,7 @@ class Settings:
     """What the Job's own deadline allows beyond all others."""
     pipeline_missing_s: float = 60.0
     """How long a run waits for a Pipeline that does not exist yet."""
-    running_record_s: float = 3.0
+    running_record_s: float = 10.0
     """A try that runs longer than this has its pod written into the status."""
     pipeline_status_s: float = 2.0
     """The least time between two writes of a Pipeline's status in the middle of runs."""
@@ -39,8 +39,8 @@ class Settings:
     """How many succeeded runs of a pipeline are kept, unless it says otherwise."""
     failed_runs: int = 10
     kept_revisions: int = 10
-    runs_with_jobs: int = 3
-    """How many ended runs of a pipeline keep their Jobs, for kubectl logs."""
+    runs_with_jobs: int = 5
+    """How many ended runs of a pipeline keep their Jobs, for kubectl logs; up to twice as many for a while."""
     workspace_size: str = "10Gi"
     agent_resources: Mapping[str, Mapping[str, str]] = field(
         default_factory=lambda: {"requests": {"cpu": "10m", "memory": "64Mi"}}

@@ -89,10 +89,10 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteJobsOfRun:
-    """Delete all Jobs of a run that has ended."""
+class DeleteJobsOfRuns:
+    """Delete all Jobs of runs that have ended, in one request."""
 
-    run_uid: str
+    run_uids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class EmitEvent:
     is_warning: bool = False
 
 
-Command = CreateJob | DeleteJob | DeleteJobsOfRun | DeleteRun | DeleteRevision | EmitEvent
+Command = CreateJob | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision | EmitEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from penstock.engine.snapshot import (
     Command,
     CreateJob,
     DeleteJob,
-    DeleteJobsOfRun,
+    DeleteJobsOfRuns,
+    DeleteRevision,
     DeleteRun,
     EndedRun,
     PipelineObject,
@@ -168,9 +169,11 @@ class World:
                     self.jobs[name] = job_of({**manifest, "metadata": meta})
             case DeleteJob(name, _):
                 self.delete_job(name)
-            case DeleteJobsOfRun(uid):
-                for name in [name for name, job in self.jobs.items() if job.run_uid == uid]:
+            case DeleteJobsOfRuns(uids):
+                for name in [name for name, job in self.jobs.items() if job.run_uid in uids]:
                     self.delete_job(name)
+            case DeleteRevision(name):
+                self.revisions.pop(name)
             case DeleteRun(name, _):
                 self.runs.pop(name, None)
 
