@@ -1,0 +1,85 @@
+"""Where the source is: the Url and the revision, checked before git sees either.
+
+Whatever stands here was written by a user and must never be read as an option, a local path, a helper's name
+or a credential by git.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|[/.]$|^/")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository over HTTP. ``origin`` is scheme, host and port: what a credential is bound to."""
+
+    url: str
+    origin: str
+    host: str
+    port: int
+    full_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which commit: a full ref, or a commit id, or (neither) what the remote's HEAD names."""
+
+    ref: str = ""
+    commit: str = ""
+    branch: str = ""
+
+    @property
+    def text(self) -> str:
+        """What to call it in a message."""
+        if self.commit:
+            return f"Commit {self.commit}"
+        kind, name = ("Tag", "refs/tags/") if self.ref.startswith("refs/tags/") else ("Branch", "refs/heads/")
+        return f'{kind} "{self.ref.removeprefix(name)}"' if self.ref else "HEAD"
+
+
+def remote_of(url: str) -> Remote:
+    """Return the remote at a Url; raise ActionError unless it is plain http or https."""
+    if any(char.isspace() or not char.isprintable() for char in url) or url.startswith("-"):
+        raise ActionError(CONFIGURATION_ERROR, "Url holds a space or a control character, or begins with '-'")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise ActionError(CONFIGURATION_ERROR, f"Url is malformed: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise ActionError(CONFIGURATION_ERROR, "Url must begin with http:// or https://; nothing else is fetched")
+    if "@" in parts.netloc:
+        raise ActionError(CONFIGURATION_ERROR, "Url holds credentials; they belong into CredentialsSecret")
+    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc.removesuffix(":")
+    if not _HOST.fullmatch(host):
+        raise ActionError(CONFIGURATION_ERROR, f'Url names no host: "{host}"')
+    full_name = parts.path.strip("/").removesuffix(".git")
+    return Remote(url, f"{parts.scheme}://{parts.netloc}/", parts.hostname or host, port, full_name)
+
+
+def wanted_of(configuration: Mapping[str, str], revision: str | None) -> Wanted:
+    """Return what to fetch; a run's own revision wins, as in StartPipelineExecution's sourceRevisions."""
+    branch, tag, commit = (configuration.get(key, "") for key in ("Branch", "Tag", "Commit"))
+    for key, name in (("Branch", branch), ("Tag", tag)):
+        if name.startswith("-"):
+            raise ActionError(CONFIGURATION_ERROR, f"{key} begins with '-', which git would read as an option")
+    commit = revision or commit
+    if commit:
+        if not _COMMIT.fullmatch(commit):
+            raise ActionError(CONFIGURATION_ERROR, f"the revision {commit[:100]!r} is not a full commit id")
+        return Wanted(commit=commit, branch=branch)
+    if branch:
+        return Wanted(f"refs/heads/{branch}", branch=branch)
+    return Wanted(f"refs/tags/{tag}") if tag else Wanted()
+
+
+def is_valid_ref(ref: str) -> bool:
+    """Whether git could have a ref of this name; patterns and refspecs are none."""
+    return not _BAD_IN_REF.search(ref)

@@ -1,0 +1,48 @@
+"""A job for executions that run without an agent around them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock.actions.execution import Outcome
+from penstock.api.contracts import ActionRequest, Attempt, Limits, StoreLocation
+
+ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
+
+
+def request(provider: str, configuration: Mapping[str, str], revision: str | None = None) -> ActionRequest:
+    limits = Limits(timeout_s=20, connect_s=2)
+    store = StoreLocation("bucket")
+    return ActionRequest(1, ATTEMPT, provider, store, configuration, revision=revision, limits=limits)
+
+
+@dataclass
+class FakeJob:
+    """The seam, filled by hand."""
+
+    root: Path
+    request: ActionRequest
+    inputs: dict[str, Path] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.source = self.root / "workspace/src/_"
+        self.scratch = self.root / "scratch"
+        self.token_dir = self.root / "token"
+        for path in (self.source, self.scratch, self.token_dir):
+            path.mkdir(parents=True, exist_ok=True)
+        self._end = time.monotonic() + self.request.limits.timeout_s
+
+    def secret(self, key: str) -> Path | None:
+        folder = self.request.secrets.get(key)
+        return Path(folder) if folder else None
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def remaining(self) -> float:
+        return self._end - time.monotonic()
+
+    def run_script(self) -> Outcome:
+        raise NotImplementedError
