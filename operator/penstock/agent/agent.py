@@ -114,12 +114,12 @@ class Agent:
 
     def _act(self, request: ActionRequest, control: Control, store: Store, log: Log) -> ActionResult:
         execution = _execution(request.provider)
-        workspace = Workspace(self._paths.workspace, request)
+        workspace = Workspace(self._paths.workspace, request, self._pod_uid)
         workspace.fetch(store, self._paths.scratch)
         job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
         job.control = control
         outcome: Outcome = execution.run(job)
-        stored = tuple(workspace.store_output(store, order, self._pod_uid) for order in request.outputs)
+        stored = tuple(workspace.store_output(store, order) for order in request.outputs)
         return ActionResult(
             version=RESULT_VERSION,
             status=results.SUCCEEDED,

@@ -19,17 +19,27 @@ FORMAT = "tar.zst"
 class Workspace:
     """Below ``root`` stands ``src/<input artifact>`` for each input; actions without one get an empty folder."""
 
-    def __init__(self, root: Path, request: ActionRequest) -> None:
+    def __init__(self, root: Path, request: ActionRequest, pod_uid: str) -> None:
         self._root = root
+        self._pod_uid = pod_uid
         self._request = request
         names = [artifact.name for artifact in request.inputs]
         self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
         self.source = self.inputs[names[0]] if names else root / _SOURCES / _WITHOUT_INPUT
 
     def environment(self) -> dict[str, str]:
-        """Return CODEBUILD_SRC_DIR and its like; git accepts folders that another user owns."""
+        """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that another user owns."""
         secondary = list(self.inputs.items())[1:]
+        attempt = self._request.attempt
         return {
+            "PENSTOCK_PIPELINE": attempt.pipeline,
+            "PENSTOCK_RUN": attempt.run,
+            "PENSTOCK_RUN_UID": attempt.run_uid,
+            "PENSTOCK_STAGE": attempt.stage,
+            "PENSTOCK_ACTION": attempt.action,
+            "PENSTOCK_ATTEMPT": str(attempt.attempt),
+            "PENSTOCK_TRY": str(attempt.try_),
+            "PENSTOCK_POD_UID": self._pod_uid,
             "CODEBUILD_SRC_DIR": str(self.source),
             **{f"CODEBUILD_SRC_DIR_{re.sub('[^A-Za-z0-9_]', '_', name)}": str(path) for name, path in secondary},
             "GIT_CONFIG_COUNT": "1",
@@ -62,7 +72,7 @@ class Workspace:
             except ArtifactError as error:
                 raise _failure(artifact.name, error.message) from error
 
-    def store_output(self, store: Store, order: ArtifactOrder, pod_uid: str) -> ArtifactLocation:
+    def store_output(self, store: Store, order: ArtifactOrder) -> ArtifactLocation:
         """Pack and store one output artifact."""
         from penstock.artifacts.packing import Tree, pack  # see _fetch
 
@@ -71,7 +81,7 @@ class Workspace:
         patterns = [globs.parse(text) for text in order.files]
         names = (_SOURCES, self.source.name)
         tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries)
-        key = artifact_key(self._request.attempt, pod_uid, order.name)
+        key = artifact_key(self._request.attempt, self._pod_uid, order.name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack(tree, upload)
         return ArtifactLocation(order.name, key, upload.size, upload.digest.hexdigest(), FORMAT)
