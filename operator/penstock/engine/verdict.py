@@ -18,10 +18,12 @@ _AT_ONCE = {
     "InvalidImageName": "the image's name is not valid",
     "ErrImageNeverPull": "the image is not on the node and may not be pulled",
 }
-_PULLING = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}
+_PULL_FAILED = "ImagePullBackOff"
+_PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _NO_CODE = "ActionContainerDied"
+_OUT_OF_MEMORY = "OOMKilled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
     if now >= limit:
         return _failed(
             "NoPod",
-            f"no pod was created within {settings.no_pod_s:g} s; `kubectl describe job {seen.job.name}` says why",
+            f"no pod was created within {settings.no_pod_s:g} s; `kubectl events --for job/{seen.job.name}` says why",
             True,
         )
     return Running(limit)
@@ -157,11 +159,15 @@ def _with_result(result: ActionResult, agent: Container, action: Container | Non
 def _failed_result(result: ActionResult, action: Container | None) -> Ended:
     code, message = result.code or "JobFailed", result.message
     if action and code == _NO_CODE:
-        code = "OOMKilled" if action.reason == "OOMKilled" else code
-        cause = "it used more memory than its limit" if code == "OOMKilled" else action.reason or "killed"
-        message = f"the action's container ended before its commands did: {cause} (exit code {action.exit_code})"
+        message = f"the action's container ended before its commands did (exit code {action.exit_code})"
+        cause = action.reason or "killed"
+        message += "" if cause == _OUT_OF_MEMORY else f": {cause}"
     elif action and result.exit_code is not None and code != "TimedOut" and result.exit_code != action.exit_code:
         return _mismatch(result, action)
+    if action and action.reason == _OUT_OF_MEMORY and code in (_NO_CODE, "JobFailed"):
+        # The kernel may have killed one of the commands' processes only (cgroup v1): then they report an exit code.
+        code = _OUT_OF_MEMORY
+        message += "; the container used more memory than its limit: choose a larger ComputeType"
     return Ended(ActionStatus.FAILED, code, message, result)
 
 
@@ -200,7 +206,9 @@ def _stuck(seen: Observation, containers: dict[str, Container], settings: Settin
             (_CONFIGURING, settings.container_config_s),
         ):
             if reason in reasons and now >= seen.pod.created + timedelta(seconds=limit):
-                return _failed(reason, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
+                # The kubelet alternates between two words for one failure; a code to match on may not.
+                code = _PULL_FAILED if reason == "ErrImagePull" else reason
+                return _failed(code, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
         if container.is_terminated and container.reason in _NOT_STARTED and name == ACTION_CONTAINER:
             return _not_started(container)
     return None
@@ -238,11 +246,13 @@ def _limits(
     seen: Observation, containers: dict[str, Container], settings: Settings
 ) -> Iterator[tuple[datetime, str, str]]:
     """Yield the limits that are running: queue and start time are one, run time is another."""
+    assert seen.pod is not None
     agent = containers[AGENT_CONTAINER]
     begun = agent.running_since or agent.started
     if begun is None:
         limit = seen.started + timedelta(seconds=settings.start_s)
-        yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s"
+        why = f"`kubectl events --for pod/{seen.pod.name}` says why"
+        yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s; {why}"
     else:
         seconds = seen.timeout_s + settings.backstop_s
         yield begun + timedelta(seconds=seconds), "TimedOut", f"the action ran longer than {seconds:g} s"

@@ -59,6 +59,15 @@ def test_container_that_cannot_start_fails_the_action_after_its_limit(reason: st
     assert job in world.deleted_jobs
 
 
+def test_image_that_is_pulled_again_when_the_limit_passes_fails_with_the_same_code() -> None:
+    world, job = running()
+    waiting(world, job, "ErrImagePull", "no such image")
+    world.advance(21)
+    world.settle()
+
+    assert details(world) == ("ImagePullBackOff", "container agent did not start within 20 s: no such image")
+
+
 def test_image_without_a_shell_fails_at_once_while_the_agent_still_waits() -> None:
     world, job = running()
     pod = world.run_pod(job)
@@ -79,7 +88,7 @@ def test_job_without_a_pod_fails_after_its_limit() -> None:
     world.settle()
 
     assert details(world)[0] == "NoPod"
-    assert f"kubectl describe job {job}" in details(world)[1]
+    assert f"kubectl events --for job/{job}" in details(world)[1]
 
 
 def test_agent_without_a_result_makes_the_try_unknown_and_a_new_one() -> None:
@@ -218,7 +227,21 @@ def test_container_killed_for_memory_is_told_by_that_name() -> None:
 
     assert details(world) == (
         "OOMKilled",
-        "the action's container ended before its commands did: it used more memory than its limit (exit code 137)",
+        "the action's container ended before its commands did (exit code 137); "
+        "the container used more memory than its limit: choose a larger ComputeType",
+    )
+
+
+def test_process_killed_for_memory_is_told_by_that_name_though_the_shell_lived_on() -> None:
+    world, job = running()
+    failed = ActionResult(1, "Failed", code="JobFailed", message="Command failed with exit code 2: make", exit_code=2)
+    world.end_pod(job, failed, action_code=2, reason="OOMKilled")
+    world.settle()
+
+    assert details(world) == (
+        "OOMKilled",
+        "Command failed with exit code 2: make; "
+        "the container used more memory than its limit: choose a larger ComputeType",
     )
 
 
@@ -226,9 +249,11 @@ def test_pod_that_does_not_start_within_the_limit_fails_the_action() -> None:
     world, job = running()
     waiting(world, job, "ContainerCreating")
     world.advance(101)
+    pod = world.pods[job].name
     world.settle()
 
-    assert details(world) == ("StartTimedOut", "the action's pod did not start within 100 s")
+    why = f"`kubectl events --for pod/{pod}` says why"
+    assert details(world) == ("StartTimedOut", f"the action's pod did not start within 100 s; {why}")
 
 
 def test_only_the_recorded_pod_counts() -> None:
