@@ -1,7 +1,10 @@
-"""The real operator, made to die: after its nth write it ends as by SIGKILL, between two effects.
+"""The real operator with faults, named by environment variables; no fault code ships with the product.
 
-The one place that sends (`Client.send`) is wrapped here, so that no fault code ships. Writes of the Lease do
-not count: they are no effects.
+- DIE_AFTER_WRITES=n: after its nth write the process ends as by SIGKILL, between two effects. The one place
+  that sends (`Client.send`) is wrapped; writes of the Lease do not count, as they are no effects.
+- CONFLICT_EVERY=n: before every nth write of a run's status somebody else writes it, so that the API server
+  itself answers 409.
+- DROP_EVENTS=Job,Pod: the watch of these kinds delivers nothing, as in a gap.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import os
 from typing import Any
 
 from penstock.cluster.client import Client
+from penstock.cluster.resources import Resource
+from penstock.controller.operator import Operator
 from penstock.handlers.main import main
 
 EXIT_KILLED = 137
@@ -32,7 +37,38 @@ def die_after(writes: int) -> None:
     Client.send = counted  # type: ignore[method-assign]
 
 
+def conflict_every(nth: int) -> None:
+    """Let somebody else write a run's status right before every nth write of ours."""
+    send = Client.send
+    seen = 0
+
+    async def preempted(self: Client, method: str, path: str, **fields: Any) -> Any:
+        nonlocal seen
+        if method == "PATCH" and path.endswith("/status") and "/pipelineruns/" in path:
+            seen += 1
+            if seen % nth == 0:
+                await send(self, method, path, body={"status": {"statusSummary": f"preempted {seen}"}})
+        return await send(self, method, path, **fields)
+
+    Client.send = preempted  # type: ignore[method-assign]
+
+
+def drop_events(kinds: set[str]) -> None:
+    """Let the watch of some kinds deliver nothing."""
+    notice = Operator.notice
+
+    def deaf(self: Operator, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
+        if resource.kind not in kinds:
+            notice(self, resource, event_type, document)
+
+    Operator.notice = deaf  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
+    if nth := int(os.environ.get("CONFLICT_EVERY", "0")):
+        conflict_every(nth)
+    if kinds := os.environ.get("DROP_EVENTS", ""):
+        drop_events(set(kinds.split(",")))
     if limit := int(os.environ.get("DIE_AFTER_WRITES", "0")):
         die_after(limit)
     main()

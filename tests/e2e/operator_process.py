@@ -42,14 +42,17 @@ class OperatorProcess:
     process: subprocess.Popen[bytes] | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-")))
 
-    def start(self, *, die_after_writes: int = 0) -> None:
-        """Start the process; it goes on with its own lease at once, as a restarted container does."""
+    def start(self, **faults: str | int) -> None:
+        """Start the process; it goes on with its own lease at once, as a restarted container does.
+
+        ``faults`` are those of `tests.e2e.faulty`, such as ``die_after_writes=1``.
+        """
         environment = {
             **os.environ,
             "KUBECONFIG": str(self._kubeconfig()),
             "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
             "PENSTOCK_POD_UID": self.identity,
-            "DIE_AFTER_WRITES": str(die_after_writes),
+            **{name.upper(): str(value) for name, value in faults.items()},
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(

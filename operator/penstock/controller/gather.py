@@ -31,7 +31,7 @@ class Gatherer:
         key: PipelineKey,
         *,
         is_pipeline_absent: bool = False,
-        absent: frozenset[str] = frozenset(),
+        confirmed: frozenset[str] = frozenset(),
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
         """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
@@ -51,7 +51,7 @@ class Gatherer:
             known_revisions={name: int(item["revision"]) for name, item in revisions.items()},
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
-            absent=absent,
+            confirmed=confirmed,
             seen=self._cache.deleted_names({run.uid for run in runs}),
             default_store=self._default_store,
             pipeline_status_written=pipeline_status_written,

@@ -18,6 +18,8 @@ from penstock.engine.snapshot import Plan, Snapshot
 
 log = logging.getLogger(__name__)
 
+LABEL_JOB = "batch.kubernetes.io/job-name"
+
 _LIVE_ROUNDS = 3
 
 
@@ -69,18 +71,19 @@ class Reconciler:
     async def _plan(self, key: PipelineKey, memory: _Memory) -> tuple[Snapshot, Plan]:
         """Plan, and plan again with what live requests confirmed: absence is never evidence."""
         is_pipeline_absent = await self._is_pipeline_absent(key)
-        absent: frozenset[str] = frozenset()
+        confirmed: frozenset[str] = frozenset()
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
                 key,
                 is_pipeline_absent=is_pipeline_absent,
-                absent=absent,
+                confirmed=confirmed,
                 pipeline_status_written=memory.pipeline_status_written,
             )
             plan = plan_pipeline(snapshot, self.settings, now=self.clock())
             if not plan.look_up:
                 break
-            absent |= await self._absent_jobs(key[0], plan.look_up)
+            await self._look_up(key, plan.look_up)
+            confirmed |= plan.look_up
         return snapshot, plan
 
     async def _is_pipeline_absent(self, key: PipelineKey) -> bool:
@@ -88,8 +91,15 @@ class Reconciler:
             return False
         return not await self._exists(PIPELINES, *key)
 
-    async def _absent_jobs(self, namespace: str, names: frozenset[str]) -> frozenset[str]:
-        return frozenset([name for name in sorted(names) if not await self._exists(JOBS, namespace, name)])
+    async def _look_up(self, key: PipelineKey, jobs: frozenset[str]) -> None:
+        """Read Jobs and their pods from the server, so that the cache has what is true now."""
+        for name in sorted(jobs):
+            if not await self._exists(JOBS, key[0], name) and (known := self.cache.get(JOBS, key[0], name)):
+                self.cache.remove(JOBS, known)
+            before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if pod["metadata"].get("labels", {}).get(LABEL_JOB) == name}
+            selector = f"{LABEL_JOB}={name}"
+            listed = [pod async for pod in self.client.list(PODS, key[0], selector=selector)]
+            self.cache.replace(PODS, listed, before)
 
     async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
         try:

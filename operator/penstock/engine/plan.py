@@ -50,7 +50,7 @@ class _Pass:
             pipeline=snapshot.name,
             jobs={job.name: job for job in snapshot.jobs},
             pods=_by_job(snapshot.pods),
-            absent=snapshot.absent,
+            confirmed=snapshot.confirmed,
             seen=snapshot.seen,
             settings=settings,
             now=now,

@@ -26,7 +26,7 @@ from penstock.engine.observed import Job, Pod, format_time, parse_time
 from penstock.engine.requests import RequestError, Subject, artifacts_of, build_request, timeout_of, values_of
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
-from penstock.engine.verdict import Absent, Ended, Observation, Running, judge
+from penstock.engine.verdict import Doubtful, Ended, Missing, Observation, Running, judge
 
 _REVIEWABLE = 1_000
 
@@ -38,7 +38,7 @@ class World:
     pipeline: str
     jobs: Mapping[str, Job]
     pods: Mapping[str, tuple[Pod, ...]]
-    absent: frozenset[str]
+    confirmed: frozenset[str]
     seen: frozenset[str]
     settings: Settings
     now: datetime
@@ -164,8 +164,11 @@ class RunAdvance:
         verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
         if isinstance(verdict, Ended):
             return self._end_try(state, item, verdict, pod)
-        if isinstance(verdict, Absent):
-            return self._absent(state, item, is_doubtful=verdict.is_doubtful)
+        if isinstance(verdict, Doubtful):
+            self.findings.look_up.add(row.job_name)
+            return state
+        if isinstance(verdict, Missing):
+            return self._missing(state, item)
         return self._running(state, row, verdict, pod)
 
     def _pod(self, row: ActionExecution) -> Pod | None:
@@ -180,7 +183,7 @@ class RunAdvance:
         return Observation(
             job=world.jobs.get(row.job_name),
             pod=pod,
-            is_absent=row.job_name in world.absent,
+            is_confirmed=row.job_name in world.confirmed,
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
             runs_commands=item.declared.runs_commands,
             timeout_s=timeout_of(self._subject(item), world.settings),
@@ -202,10 +205,7 @@ class RunAdvance:
         recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
         return self._with_row(state, row.model_copy(update=recorded))
 
-    def _absent(self, state: ActionState, item: _Try, *, is_doubtful: bool) -> ActionState:
-        if is_doubtful:
-            self.findings.look_up.add(item.row.job_name)
-            return state
+    def _missing(self, state: ActionState, item: _Try) -> ActionState:
         try:
             self._create_job(item)
         except RequestError as error:

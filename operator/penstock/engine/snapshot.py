@@ -52,8 +52,8 @@ class EndedRun:
 class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
-    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``absent`` are Jobs that
-    a live GET did not find; ``seen`` are Jobs that existed once. ``is_pipeline_absent``: a live GET did not
+    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``confirmed`` are Jobs that
+    were looked up live for this very snapshot, with their pods; ``seen`` are Jobs that existed once. ``is_pipeline_absent``: a live GET did not
     find the pipeline.
     """
 
@@ -67,7 +67,7 @@ class Snapshot:
     known_revisions: Mapping[str, int] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
-    absent: frozenset[str] = frozenset()
+    confirmed: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
     default_store: ArtifactStore | None = None
     pipeline_status_written: datetime | None = None
@@ -129,8 +129,8 @@ Command = CreateJob | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision 
 class Plan:
     """Everything one pass decided; empty when nothing has to change.
 
-    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs whose absence must be
-    confirmed by a live GET before anything is concluded from it. ``look_again`` is the nearest limit.
+    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs that must be
+    looked up live before anything is concluded from what the cache has of them. ``look_again`` is the nearest limit.
     """
 
     revisions: tuple[Mapping[str, Any], ...] = ()

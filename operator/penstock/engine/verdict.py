@@ -28,11 +28,11 @@ _OUT_OF_MEMORY = "OOMKilled"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything known about one try's Job. ``is_absent``: a live GET answered that it is gone."""
+    """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same."""
 
     job: Job | None
     pod: Pod | None
-    is_absent: bool
+    is_confirmed: bool
     was_seen: bool
     runs_commands: bool
     timeout_s: float
@@ -51,10 +51,16 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
-    """No Job and no pod. The Job is to be created, or (``is_doubtful``) first to be looked up live."""
+class Missing:
+    """There is no Job and never was: it is to be created."""
 
-    is_doubtful: bool
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """What is seen would end the try, but not by a result: it is to be looked up live first.
+
+    Law: absence is never evidence. A watch may be late, and a cache may have missed the pod or its end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,18 @@ class Ended:
     is_job_to_go: bool = False
 
 
-Verdict = Running | Absent | Ended
+Verdict = Running | Missing | Doubtful | Ended
 
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
+    verdict = _judge(seen, settings, now)
+    if isinstance(verdict, Running | Ended) and verdict.is_job_to_go and not seen.is_confirmed:
+        return Doubtful()
+    return verdict
+
+
+def _judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     if seen.pod is None:
         return _without_pod(seen, settings, now)
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.runs_commands else (AGENT_CONTAINER,)
@@ -100,9 +113,9 @@ def _lost(code: str, message: str) -> Ended:
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     if seen.job is None:
         if not seen.was_seen:
-            return Absent(is_doubtful=False)
-        if not seen.is_absent:
-            return Absent(is_doubtful=True)
+            return Missing()
+        if not seen.is_confirmed:
+            return Doubtful()
         return _failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
     if seen.job.is_deleted:
         return Running(now + timedelta(seconds=settings.container_end_s))

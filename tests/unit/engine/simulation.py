@@ -82,6 +82,7 @@ class World:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     deleted_jobs: set[str] = field(default_factory=set)
+    confirmed: frozenset[str] = frozenset()
     history: list[Command] = field(default_factory=list)
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
@@ -126,7 +127,7 @@ class World:
             known_revisions={name: item["revision"] for name, item in self.revisions.items()},
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
-            absent=frozenset(self.deleted_jobs),
+            confirmed=self.confirmed,
             seen=frozenset(self.deleted_jobs),
             default_store=STORE,
         )
@@ -140,6 +141,11 @@ class World:
         first: Plan | None = None
         for _ in range(10):
             plan = self.plan()
+            if plan.look_up:
+                # The simulated cache is never late: what it shows is what a live request would answer.
+                self.confirmed |= plan.look_up
+                continue
+            self.confirmed = frozenset()
             if plan.is_empty:
                 self.last_plan = plan
                 return first or plan

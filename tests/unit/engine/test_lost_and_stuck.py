@@ -82,9 +82,11 @@ def test_image_without_a_shell_fails_at_once_while_the_agent_still_waits() -> No
     assert job in world.deleted_jobs
 
 
-def test_job_without_a_pod_fails_after_its_limit() -> None:
+def test_job_without_a_pod_fails_after_its_limit_once_a_live_look_found_none() -> None:
     world, job = running()
     world.advance(16)
+    assert world.plan().look_up == {job}
+    assert world.plan().run_statuses == {}
     world.settle()
 
     assert details(world)[0] == "NoPod"
@@ -167,6 +169,8 @@ def test_agent_gone_while_the_action_runs_is_ended_before_anything_is_run_again(
     world.pods[job] = replace(pod, containers={**pod.containers, "agent": gone})
     world.settle()
     world.advance(6)
+    assert world.plan().look_up == {job}
+    world.confirmed = frozenset({job})
     plan = world.plan()
     assert [type(command) for command in plan.commands] == [DeleteJob]
     assert world.execution("Make").status == "InProgress"  # type: ignore[union-attr]

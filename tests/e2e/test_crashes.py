@@ -1,0 +1,183 @@
+"""The operator dies, is stale, is deaf, or is fooled by names: nothing happens twice, nothing is lost.
+
+These are the rows of the design's table of interleavings that need a real API server and real pods. The
+chart's operator is scaled down meanwhile; the same program runs as a process here, under the chart's account.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.effects import Effects, tries_of
+from tests.e2e.install import SYSTEM
+from tests.e2e.kube import Kube, eventually
+from tests.e2e.operator_process import OperatorProcess
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _chart_is_away(kube: Kube) -> Iterator[None]:
+    scale(kube, 0)
+    yield
+    scale(kube, 1)
+
+
+def scale(kube: Kube, replicas: int) -> None:
+    kube.kubectl("-n", SYSTEM, "scale", "deployment/penstock", f"--replicas={replicas}")
+    selector = "app.kubernetes.io/name=penstock"
+    eventually(
+        lambda: len(kube.objects("pods", SYSTEM, selector)) == replicas, 60, f"{replicas} operator pods", pause=0.5
+    )
+
+
+@pytest.fixture
+def operator(cluster: Cluster, kube: Kube, team: Team) -> Iterator[OperatorProcess]:
+    process = OperatorProcess(cluster, kube, namespaces=[team.namespace])
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def effects(cluster: Cluster) -> Effects:
+    return Effects(cluster)
+
+
+def is_over(team: Team, *runs: str) -> bool:
+    return all(team.status(run).get("state") not in (None, "InProgress") for run in runs)
+
+
+def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    """A fault point after every write there is: each life of the operator has one write, then it is killed."""
+    team.pipeline(
+        "web",
+        stage("Build", effects.action("A"), effects.action("B"), effects.action("C", runOrder=2)),
+        stage("Prod", effects.action("D")),
+        wait=False,
+    )
+    team.start("web")
+    lives = 0
+    while not is_over(team, "run") and lives < 60:
+        operator.start(die_after_writes=1)
+        eventually(lambda: not operator.is_running or is_over(team, "run"), 60, "a write, or the end")
+        operator.kill()
+        lives += 1
+    run = team.run()
+
+    assert run["status"]["state"] == "Succeeded", operator.log()[-2000:]
+    assert lives > 8, "the fault points were not met"
+    assert effects.per_try() == dict.fromkeys(tries_of(run), 1)
+    assert len(tries_of(run)) == 4, "a try was lost though no pod was"
+
+
+def test_operator_killed_five_times_during_three_runs_leaves_one_effect_per_try(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    names = ("one", "two", "three")
+    for name in names:
+        actions = (effects.action("A", sleep_s=0.3), effects.action("B", sleep_s=0.1))
+        team.pipeline(name, stage("Build", *actions), stage("Prod", effects.action("C", sleep_s=0.2)), wait=False)
+        team.start(name, f"run-{name}")
+    runs = [f"run-{name}" for name in names]
+    for life in range(5):
+        operator.start()
+        time.sleep(1.2 + 0.35 * life)
+        operator.kill()
+    operator.start()
+    eventually(lambda: is_over(team, *runs), 90, "three runs ended", pause=0.5)
+    ended = [team.run(run) for run in runs]
+
+    assert [run["status"]["state"] for run in ended] == ["Succeeded"] * 3, operator.log()[-2000:]
+    assert effects.per_try() == dict.fromkeys([t for run in ended for t in tries_of(run)], 1)
+
+
+def test_job_that_ran_unseen_and_was_deleted_is_a_lost_try_and_not_a_second_effect(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    """Crash after create; the Job ran and was deleted meanwhile: the new agent meets a foreign claim."""
+    team.pipeline("web", stage("Build", effects.action("A")), wait=False)
+    team.start("web")
+    operator.start()
+    job = eventually(lambda: team.execution("A").get("jobName"), 30, "the action started")
+    eventually(lambda: team.kube.find("jobs", team.namespace, job), 10, "its Job")
+    operator.kill()
+    eventually(lambda: effects.keys(), 30, "its effect")
+    eventually(lambda: is_complete(team, job), 30, "its Job complete")
+    assert team.status()["state"] == "InProgress", "the operator saw the end before it was killed"
+    team.kube.delete("jobs", team.namespace, job)
+    eventually(lambda: team.pod_of(job) is None, 60, "its pod gone")
+
+    operator.start()
+    status = team.ended(seconds=60)
+    rows = status["stageStates"][0]["actionStates"][0]["executions"]
+    assert [(row["try"], row["status"]) for row in rows] == [(1, "Unknown"), (2, "Succeeded")]
+    assert rows[0]["errorDetails"]["code"] == "DuplicateExecution"
+    assert effects.per_try() == dict.fromkeys(tries_of(team.run()), 1)
+
+
+def is_complete(team: Team, job: str) -> bool:
+    conditions = team.kube.get("jobs", team.namespace, job).get("status", {}).get("conditions", [])
+    return any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
+
+
+def test_conflict_before_every_second_status_write_delays_and_changes_nothing(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    team.pipeline("web", stage("Build", effects.action("A")), stage("Prod", effects.action("B")), wait=False)
+    team.start("web")
+    operator.start(conflict_every=2)
+    assert team.ended()["state"] == "Succeeded"
+    assert effects.per_try() == dict.fromkeys(tries_of(team.run()), 1)
+
+
+def test_watch_that_delivers_no_jobs_and_pods_is_made_up_for_by_the_resync(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    team.pipeline("web", stage("Build", effects.action("A")), wait=False)
+    team.start("web")
+    operator.start(drop_events="Job,Pod")
+    assert team.ended(seconds=90)["state"] == "Succeeded"
+    assert effects.per_try() == dict.fromkeys(tries_of(team.run()), 1)
+
+
+def test_namesake_of_a_deleted_run_starts_afresh_once_the_old_pods_are_gone(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    slow = commands("A", "trap 'sleep 2; exit 1' TERM; sleep 20 & wait")
+    team.pipeline("web", stage("Build", slow, effects.action("B", runOrder=2)), wait=False)
+    team.start("web")
+    operator.start()
+    job = eventually(lambda: team.execution("A").get("jobName"), 30, "the action started")
+    pod = eventually(lambda: team.pod_of(job), 30, "its pod")
+    eventually(lambda: is_running(team, job), 30, "its pod running")
+    team.kube.delete("pipelineruns", team.namespace, "run")
+    eventually(lambda: team.kube.find("pipelineruns", team.namespace, "run") is None, 10, "the run gone")
+    team.kube.apply([pipeline_of(team, effects)], team.namespace)
+    team.start("web")
+    new = eventually(lambda: team.execution("A").get("jobName"), 60, "the namesake's action started")
+    still_there = team.kube.find("pods", team.namespace, pod["metadata"]["name"])
+
+    assert new != job
+    assert still_there is None or is_terminated(still_there), "two pods ran in one stage"
+    assert team.ended()["state"] == "Succeeded"
+
+
+def pipeline_of(team: Team, effects: Effects) -> dict[str, object]:
+    found = team.kube.get("pipelines", team.namespace, "web")
+    spec = {"stages": [stage("Build", commands("A", "true"), effects.action("B", runOrder=2))]}
+    return {"apiVersion": found["apiVersion"], "kind": "Pipeline", "metadata": {"name": "web"}, "spec": spec}
+
+
+def is_running(team: Team, job: str) -> bool:
+    pod = team.pod_of(job)
+    return bool(pod and pod["status"].get("phase") == "Running")
+
+
+def is_terminated(pod: dict[str, object]) -> bool:
+    statuses = pod["status"].get("containerStatuses", [])  # type: ignore[attr-defined]
+    return all("terminated" in status["state"] for status in statuses)
