@@ -24,6 +24,8 @@ _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _NO_CODE = "ActionContainerDied"
 _OUT_OF_MEMORY = "OOMKilled"
+_ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
+"""What a try is lost for when its pod is deleted: the agent says so, or cannot say anything any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +81,43 @@ Verdict = Running | Missing | Doubtful | Ended
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
-    verdict = _judge(seen, settings, now)
-    if isinstance(verdict, Running | Ended) and verdict.is_job_to_go and not seen.is_confirmed:
+    verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
+    is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
+    is_job_to_go = isinstance(verdict, Running | Ended) and verdict.is_job_to_go
+    if (is_from_outside or is_job_to_go) and not seen.is_confirmed:
         return Doubtful()
+    if is_from_outside and _is_deleted_by_hand(seen, settings):
+        return _job_deleted()
     return verdict
 
 
-def _judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
-    if seen.pod is None:
-        return _without_pod(seen, settings, now)
+def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.runs_commands else (AGENT_CONTAINER,)
-    containers = {name: seen.pod.containers.get(name, Container()) for name in expected}
+    containers = {name: pod.containers.get(name, Container()) for name in expected}
     if any(container.restarts for container in containers.values()):
         return _failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
     if all(container.is_terminated for container in containers.values()):
         return _all_ended(containers)
-    if seen.pod.phase in ("Succeeded", "Failed"):
-        return _pod_ended(seen.pod, containers)
+    if pod.phase in ("Succeeded", "Failed"):
+        return _pod_ended(pod, containers)
     for check in (_stuck, _one_sided, _late):
         if verdict := check(seen, containers, settings, now):
             return verdict
     return Running(_next_limit(seen, containers, settings, now))
+
+
+def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
+    """Whether the pod ended because its Job was deleted; we delete one whose action runs on without its agent."""
+    if seen.pod is None or (seen.job and not seen.job.is_deleted):
+        return False
+    agent, action = (seen.pod.containers.get(name, Container()) for name in (AGENT_CONTAINER, ACTION_CONTAINER))
+    if agent.finished is None or action.finished is None:
+        return True
+    return action.finished < agent.finished + timedelta(seconds=settings.container_end_s)
+
+
+def _job_deleted() -> Ended:
+    return _failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
 
 
 def _failed(code: str, message: str, is_job_to_go: bool = False) -> Ended:
@@ -116,7 +134,7 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
             return Missing()
         if not seen.is_confirmed:
             return Doubtful()
-        return _failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
+        return _job_deleted()
     if seen.job.is_deleted:
         return Running(now + timedelta(seconds=settings.container_end_s))
     limit = seen.job.created + timedelta(seconds=settings.no_pod_s)

@@ -1,6 +1,7 @@
 """What a try comes to when its pod does anything but end well (design: the table of interleavings)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +191,47 @@ def test_job_deleted_by_hand_fails_without_a_rerun_once_the_pod_is_gone() -> Non
     world.settle()
     assert details(world)[0] == "JobDeleted"
     assert len([c for c in world.history if isinstance(c, CreateJob)]) == 1
+
+
+def ended_from_outside(world: World, job: str, *, action_later_s: float = 0) -> None:
+    """Let a pod end as one that is deleted: the agent reports that it was, if it still can."""
+    world.run_pod(job)
+    pod = world.pods[job]
+    terminated = ActionResult(1, "Lost", pod.uid, "PodTerminated", "the pod was deleted").encode() or ""
+    agent = Container(is_terminated=True, exit_code=1, message=terminated, finished=world.now)
+    action = replace(agent, message="", finished=world.now + timedelta(seconds=action_later_s))
+    world.pods[job] = replace(pod, containers={"agent": agent, "action": action})
+
+
+def test_job_deleted_by_hand_fails_though_the_agent_told_of_its_pods_end() -> None:
+    world, job = running()
+    world.jobs.pop(job)
+    world.deleted_jobs.add(job)
+    ended_from_outside(world, job)
+    plan = world.plan()
+    assert (plan.look_up, plan.run_statuses) == ({job}, {})
+    world.settle()
+
+    assert details(world)[0] == "JobDeleted"
+    assert len([c for c in world.history if isinstance(c, CreateJob)]) == 1
+
+
+def test_pod_deleted_by_hand_is_lost_and_run_again() -> None:
+    world, job = running()
+    ended_from_outside(world, job)
+    world.settle()
+
+    assert len([c for c in world.history if isinstance(c, CreateJob)]) == 2
+
+
+def test_job_that_was_deleted_by_us_leaves_its_try_lost() -> None:
+    world, job = running()
+    world.jobs.pop(job)
+    world.deleted_jobs.add(job)
+    ended_from_outside(world, job, action_later_s=6)
+    world.settle()
+
+    assert len([c for c in world.history if isinstance(c, CreateJob)]) == 2
 
 
 def test_absence_of_a_job_once_seen_is_looked_up_before_it_counts() -> None:
