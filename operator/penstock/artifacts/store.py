@@ -5,6 +5,7 @@ An error says what to change: the credentials, the bucket, or the endpoint.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
     ("accessKeyId", "access_key_id"),
     ("secretAccessKey", "secret_access_key"),
 )
+_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"}
+"""What servers call it: AWS and most others, and versitygw, which answers 404 for an unknown key."""
+_TAGS = ("Code", "Message")
+_CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 
 
 class Sink(Protocol):
@@ -120,19 +125,22 @@ class Store:
             raise self._error(key, error) from error
 
     def _error(self, key: str, error: Exception) -> ArtifactError:
-        text = str(error).split("\n\nDebug source", 1)[0].strip()
+        text, _, debug = str(error).partition("\n\nDebug source")
+        code, why = _said(text, debug)
         refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
-        if "NoSuchBucket" in text:
+        if code == "NoSuchBucket":
             return ArtifactError("ConfigurationError", f"{self._where}: the bucket does not exist")
-        if "InvalidAccessKeyId" in text or "SignatureDoesNotMatch" in text:
-            return ArtifactError("PermissionError", f"{self._where}: the credentials are wrong: {_brief(text)}")
+        if code in _WRONG_KEYS:
+            return ArtifactError(
+                "PermissionError", f"{self._where}: the credentials are wrong, check the keys in their Secret: {why}"
+            )
         if refused:
-            return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {_brief(text)}")
+            return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {why}")
         if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
             return ArtifactError("SystemUnavailable", f"{self._where}: the object {key} does not exist")
         if any(word in text for word in ("credential", "169.254.169.254")):
-            return ArtifactError("PermissionError", f"{self._where}: no credentials were found: {_brief(text)}")
-        return ArtifactError("SystemUnavailable", f"{self._where} could not be reached or used: {_brief(text)}")
+            return ArtifactError("PermissionError", f"{self._where}: no credentials were found: {why}")
+        return ArtifactError("SystemUnavailable", f"{self._where} could not be reached or used: {why}")
 
 
 def open_store(location: StoreLocation, timeout_s: float) -> Store:
@@ -178,6 +186,15 @@ def _credentials(location: StoreLocation, where: str) -> "S3Config":
                 "ConfigurationError", f"{where}: the credentials' Secret has no readable key {name}"
             ) from error
     return config
+
+
+def _said(text: str, debug: str) -> tuple[str, str]:
+    """Return the server's own error code, and what went wrong in its words or in those of the connection."""
+    code, message = (found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS)
+    if code:
+        return code, _brief(f"{code}: {message}" if message else code)
+    causes = _CAUSE.findall(debug) or (["no answer in time"] if "kind: Timeout" in debug else [])
+    return "", _brief(causes[-1] if causes else text.strip())
 
 
 def _brief(text: str, limit: int = 300) -> str:
