@@ -1,0 +1,238 @@
+"""Whether an object in the cluster is what its manifest asked for, by the rules of kstatus (sigs.k8s.io/cli-utils).
+
+Pure: an object in, a verdict out. Two rules are stricter or milder, as in Flux and Helm: a Job counts when it
+has completed, not when it has started; a pod that cannot be scheduled yet may still be, so it only waits.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Object = Mapping[str, Any]
+
+
+class Status(StrEnum):
+    """What kstatus says of an object."""
+
+    CURRENT = "Current"
+    IN_PROGRESS = "InProgress"
+    FAILED = "Failed"
+    TERMINATING = "Terminating"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A status and why, in the object's own words where it has some."""
+
+    status: Status
+    message: str = ""
+
+
+CURRENT = Verdict(Status.CURRENT)
+
+
+def status_of(item: Object) -> Verdict:
+    """Return the verdict on an object as the API server gave it."""
+    if verdict := _generic(item):
+        return verdict
+    group = item.get("apiVersion", "").rpartition("/")[0]
+    rule = _RULES.get((group, item.get("kind", "")))
+    return rule(item) if rule else _ready(item)
+
+
+def _generic(item: Object) -> Verdict | None:
+    metadata, status = item.get("metadata") or {}, _status(item)
+    if metadata.get("deletionTimestamp"):
+        return Verdict(Status.TERMINATING, "the object is being deleted")
+    observed, generation = status.get("observedGeneration"), metadata.get("generation")
+    if observed is not None and generation is not None and observed != generation:
+        return _waiting(f"generation is {generation}, but the latest observed generation is {observed}")
+    for condition in _conditions(item):
+        if condition.get("status") == "True" and condition.get("type") == "Reconciling":
+            return _waiting(_text(condition))
+        if condition.get("status") == "True" and condition.get("type") == "Stalled":
+            return _failed(_text(condition))
+    return None
+
+
+def _ready(item: Object) -> Verdict:
+    condition = _condition(item, "Ready")
+    if condition is None or condition.get("status") == "True":
+        return CURRENT
+    return _waiting(_text(condition))
+
+
+def _deployment(item: Object) -> Verdict:
+    status, wanted = _status(item), _replicas(item)
+    progressing, available = _condition(item, "Progressing") or {}, _condition(item, "Available") or {}
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        return _failed(_text(progressing))
+    counts = [
+        ("replicas", status.get("replicas", 0), wanted),
+        ("updated", status.get("updatedReplicas", 0), wanted),
+        ("available", status.get("availableReplicas", 0), status.get("updatedReplicas", 0)),
+        ("ready", status.get("readyReplicas", 0), wanted),
+    ]
+    if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
+        return verdict
+    if available.get("status") != "True":
+        return _waiting("the Deployment is not available")
+    has_deadline = (item.get("spec") or {}).get("progressDeadlineSeconds", 600) != 2**31 - 1
+    if has_deadline and not (
+        progressing.get("status") == "True" and progressing.get("reason") == "NewReplicaSetAvailable"
+    ):
+        return _waiting("the ReplicaSet is not available")
+    return CURRENT
+
+
+def _stateful_set(item: Object) -> Verdict:
+    status, wanted, spec = _status(item), _replicas(item), item.get("spec") or {}
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return CURRENT
+    counts = [("replicas", status.get("replicas", 0), wanted), ("ready", status.get("readyReplicas", 0), wanted)]
+    if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
+        return verdict
+    partition = (strategy.get("rollingUpdate") or {}).get("partition")
+    if partition:
+        return _short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
+    if verdict := _short([("current", status.get("currentReplicas", 0), wanted)]):
+        return verdict
+    if status.get("currentRevision") != status.get("updateRevision"):
+        return _waiting(f"waiting for the updated revision {status.get('updateRevision')}")
+    return CURRENT
+
+
+def _replica_set(item: Object) -> Verdict:
+    status, wanted = _status(item), _replicas(item)
+    failure = _condition(item, "ReplicaFailure") or {}
+    if failure.get("status") == "True":
+        return _waiting(_text(failure))
+    counts = [(name, status.get(f"{name}Replicas", 0), wanted) for name in ("fullyLabeled", "available", "ready")]
+    return _short(counts) or _surplus(status.get("replicas", 0), wanted) or CURRENT
+
+
+def _daemon_set(item: Object) -> Verdict:
+    status = _status(item)
+    wanted = status.get("desiredNumberScheduled")
+    if "observedGeneration" not in status or wanted is None:
+        return _waiting("the DaemonSet has not been observed yet")
+    names = {
+        "current": "currentNumberScheduled",
+        "updated": "updatedNumberScheduled",
+        "available": "numberAvailable",
+        "ready": "numberReady",
+    }
+    return _short([(name, status.get(key, 0), wanted) for name, key in names.items()]) or CURRENT
+
+
+def _pod(item: Object) -> Verdict:
+    status = _status(item)
+    phase = status.get("phase")
+    if phase == "Succeeded" or (phase == "Running" and (_condition(item, "Ready") or {}).get("status") == "True"):
+        return CURRENT
+    if phase == "Failed":
+        return _failed(status.get("message") or status.get("reason") or "the pod failed")
+    crashing = [
+        container.get("name", "")
+        for container in status.get("containerStatuses") or []
+        if ((container.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+    ]
+    if crashing:
+        return _failed(f"CrashLoopBackOff: containers {', '.join(crashing)}")
+    scheduled = _condition(item, "PodScheduled") or {}
+    if scheduled.get("status") == "False":
+        return _waiting(_text(scheduled))
+    return _waiting(f"the pod is {phase or 'not seen by a node yet'}")
+
+
+def _job(item: Object) -> Verdict:
+    for condition in _conditions(item):
+        if condition.get("status") == "True":
+            if condition.get("type") == "Failed":
+                return _failed(_text(condition))
+            if condition.get("type") in ("Complete", "Suspended"):
+                return CURRENT
+    status = _status(item)
+    return _waiting(f"active {status.get('active', 0)}, succeeded {status.get('succeeded', 0)}")
+
+
+def _claim(item: Object) -> Verdict:
+    phase = _status(item).get("phase")
+    return CURRENT if phase == "Bound" else _waiting(f"the claim is {phase or 'not bound'}")
+
+
+def _service(item: Object) -> Verdict:
+    if (item.get("spec") or {}).get("type") != "LoadBalancer":
+        return CURRENT
+    has_address = (_status(item).get("loadBalancer") or {}).get("ingress")
+    return CURRENT if has_address else _waiting("no load balancer address has been assigned")
+
+
+def _definition(item: Object) -> Verdict:
+    names, established = _condition(item, "NamesAccepted") or {}, _condition(item, "Established") or {}
+    if names.get("status") == "False":
+        return _failed(_text(names))
+    if established.get("status") == "False" and established.get("reason") != "Installing":
+        return _failed(_text(established))
+    return CURRENT if established.get("status") == "True" else _waiting("the definition is not established")
+
+
+def _disruption_budget(item: Object) -> Verdict:
+    status = _status(item)
+    return _short([("healthy", status.get("currentHealthy", 0), status.get("desiredHealthy", 0))]) or CURRENT
+
+
+_RULES: Mapping[tuple[str, str], Callable[[Object], Verdict]] = {
+    ("apps", "Deployment"): _deployment,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("apps", "ReplicaSet"): _replica_set,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("", "Pod"): _pod,
+    ("batch", "Job"): _job,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Service"): _service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
+    ("policy", "PodDisruptionBudget"): _disruption_budget,
+}
+
+
+def _status(item: Object) -> Mapping[str, Any]:
+    status = item.get("status")
+    return status if isinstance(status, Mapping) else {}
+
+
+def _replicas(item: Object) -> int:
+    replicas = (item.get("spec") or {}).get("replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def _conditions(item: Object) -> list[Mapping[str, Any]]:
+    conditions = _status(item).get("conditions")
+    return [one for one in conditions if isinstance(one, Mapping)] if isinstance(conditions, list) else []
+
+
+def _condition(item: Object, kind: str) -> Mapping[str, Any] | None:
+    return next((one for one in _conditions(item) if one.get("type") == kind), None)
+
+
+def _short(counts: list[tuple[str, int, int]]) -> Verdict | None:
+    return next((_waiting(f"{name}: {have}/{want}") for name, have, want in counts if have < want), None)
+
+
+def _surplus(have: int, want: int) -> Verdict | None:
+    return _waiting(f"pending termination: {have - want}") if have > want else None
+
+
+def _text(condition: Mapping[str, Any]) -> str:
+    reason, message = condition.get("reason") or condition.get("type") or "", condition.get("message") or ""
+    return f"{reason}: {message}" if message else str(reason)
+
+
+def _waiting(message: str) -> Verdict:
+    return Verdict(Status.IN_PROGRESS, message)
+
+
+def _failed(message: str) -> Verdict:
+    return Verdict(Status.FAILED, message)

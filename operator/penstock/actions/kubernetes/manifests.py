@@ -1,0 +1,184 @@
+"""Reads the manifests of an artifact: which files, which documents, in which order they are applied."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.artifacts import globs
+from penstock.artifacts.errors import ArtifactError
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_FILE_BYTES = 4 * 1024 * 1024
+_NODES = 500_000
+_OBJECTS = 5000
+_ORDER = (
+    ("Namespace",),
+    ("CustomResourceDefinition",),
+    ("ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"),
+    ("ResourceQuota", "LimitRange", "PriorityClass", "NetworkPolicy", "ConfigMap", "Secret"),
+    ("StorageClass", "PersistentVolume", "PersistentVolumeClaim"),
+    ("Service",),
+    (),
+    ("ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob"),
+    ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress"),
+    (
+        "APIService",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+    ),
+)
+_RANK = {kind: rank for rank, kinds in enumerate(_ORDER) for kind in kinds}
+_OTHERS = _ORDER.index(())
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: what looks like a date is a text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object to apply, and where it stands: file and document number from 1."""
+
+    body: dict[str, Any]
+    place: str
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.body["kind"])
+
+    @property
+    def api_version(self) -> str:
+        """The object's apiVersion."""
+        return str(self.body["apiVersion"])
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return str(self.body["metadata"]["name"])
+
+
+def read_manifests(folder: Path, wanted: str) -> tuple[list[Manifest], list[str]]:
+    """Return the objects in the order of their application, and the places that were passed over.
+
+    ``wanted`` are files, folders or globs, separated by commas. Without it every manifest in the artifact is
+    taken, and since an artifact also holds other YAML, what is no object is passed over.
+    """
+    patterns = [_pattern(text) for text in wanted.split(",") if text.strip()]
+    found: list[Manifest] = []
+    skipped: list[str] = []
+    for path in _files(folder, patterns):
+        for number, document in enumerate(_documents(folder / path, path), 1):
+            place = f"{path}, document {number}"
+            if document is None:
+                continue
+            if not patterns and not _is_object(document):
+                skipped.append(place)
+                continue
+            found += [Manifest(body, place) for body in _objects(document, place)]
+            if len(found) > _OBJECTS:
+                raise _problem(place, f"there are more than {_OBJECTS} objects")
+    if not found:
+        raise ActionError(CONFIGURATION_ERROR, "the input artifact holds no manifest")
+    return sorted(found, key=lambda item: _RANK.get(item.kind, _OTHERS)), skipped
+
+
+def _pattern(text: str) -> globs.Pattern:
+    try:
+        return globs.parse(text.strip())
+    except ArtifactError as error:
+        raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
+
+
+def _files(folder: Path, patterns: list[globs.Pattern]) -> list[str]:
+    found: list[str] = []
+    complete: set[int] = set()
+
+    def walk(path: str, match: globs.Match, is_all: bool) -> None:
+        for entry in sorted(os.scandir(folder / path), key=lambda item: item.name):
+            after = globs.step(patterns, match, entry.name)
+            name, taken = f"{path}{entry.name}", is_all or bool(after.complete)
+            is_hidden = not patterns and entry.name.startswith(".")
+            if entry.is_dir(follow_symlinks=False):
+                if (taken or after.can_continue) and not is_hidden and name.count("/") < 100:
+                    complete.update(after.complete)
+                    walk(f"{name}/", after, taken)
+            elif taken and name.endswith(_SUFFIXES) and entry.is_file():
+                complete.update(after.complete)
+                found.append(name)
+
+    start = globs.start(patterns)
+    complete.update(start.complete)
+    walk("", start, not patterns or bool(start.complete))
+    for index, pattern in enumerate(patterns):
+        if index not in complete:
+            raise ActionError(CONFIGURATION_ERROR, f'ManifestFiles: no manifest matches "{pattern.text}"')
+    return found
+
+
+def _documents(path: Path, name: str) -> Iterator[Any]:
+    with path.open("rb") as file:
+        data = file.read(_FILE_BYTES + 1)
+    if len(data) > _FILE_BYTES:
+        raise _problem(name, f"the file is larger than {_FILE_BYTES} bytes")
+    try:
+        if name.endswith(".json"):
+            yield json.loads(data)
+            return
+        yield from yaml.load_all(data, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark else name
+        raise _problem(where, f"not YAML: {getattr(error, 'problem', None) or 'unreadable characters'}") from error
+    except (ValueError, RecursionError) as error:
+        raise _problem(name, f"not a manifest: {error}") from error
+
+
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict) and "apiVersion" in document and "kind" in document
+
+
+def _objects(document: Any, place: str) -> Iterator[dict[str, Any]]:
+    _check_size(document, place)
+    if not _is_object(document):
+        raise _problem(place, "apiVersion or kind is missing")
+    items = document.get("items")
+    if str(document["kind"]).endswith("List") and isinstance(items, list):
+        for item in items:
+            yield from _objects(item, place)
+        return
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        raise _problem(place, f"{document['kind']}: metadata.name is missing")
+    yield document
+
+
+def _check_size(document: Any, place: str) -> None:
+    """Refuse what aliases have blown up: it is small in memory, and endless once it is written out."""
+    pending, seen = [document], 0
+    while pending:
+        node = pending.pop()
+        seen += 1
+        if seen > _NODES:
+            raise _problem(place, f"the document has more than {_NODES} nodes")
+        if isinstance(node, dict):
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+
+
+def _problem(place: str, why: str) -> ActionError:
+    return ActionError(CONFIGURATION_ERROR, f"{place}: {why}")

@@ -1,0 +1,155 @@
+"""The API server, as far as applying manifests needs it: discovery, server-side apply, get, list.
+
+A page of our own over http.client: the kubernetes package takes half a second to import, every time.
+"""
+
+import http.client
+import json
+import os
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
+
+_RESPONSE_BYTES = 64 * 1024 * 1024
+_TRIES = 4
+_RETRY_STATUS = {429, 500, 502, 503, 504}
+
+
+class ApiError(Exception):
+    """The API server said no: the HTTP status, the Status object's reason and its message."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where objects of a kind stand."""
+
+    base: str
+    plural: str
+    is_namespaced: bool
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Return the path of an object, or of the collection."""
+        scope = f"/namespaces/{quote(namespace, safe='')}" if self.is_namespaced else ""
+        return f"{self.base}{scope}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+class Server:
+    """One connection to the API server with the service account's token, kept open."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._address = urlsplit(_address())
+        self._token_dir: Path = job.token_dir
+        self._connection: http.client.HTTPConnection | None = None
+        self._kinds: dict[str, dict[str, Resource]] = {}
+
+    def resource(self, api_version: str, kind: str) -> Resource | None:
+        """Return where a kind stands, None if the server does not have it (now)."""
+        if kind not in self._kinds.get(api_version, {}):
+            self._kinds[api_version] = self._discover(api_version)
+        return self._kinds[api_version].get(kind)
+
+    def apply(self, path: str, body: dict[str, Any], *, manager: str, force: bool) -> dict[str, Any]:
+        """Apply an object by server-side apply; fields that the schema does not know are errors."""
+        query = urlencode({"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"})
+        content = json.dumps(body).encode()
+        return self._request("PATCH", f"{path}?{query}", content, "application/apply-patch+yaml")
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """Get an object or a list."""
+        return self._request("GET", f"{path}?{urlencode(query)}" if query else path)
+
+    def _discover(self, api_version: str) -> dict[str, Resource]:
+        base = "/api/" if "/" not in api_version else "/apis/"
+        base += "/".join(quote(part, safe="") for part in api_version.split("/"))
+        try:
+            found = self.get(base)
+        except ApiError as error:
+            if error.status == 404:
+                return {}
+            raise
+        return {
+            item["kind"]: Resource(base, item["name"], bool(item["namespaced"]))
+            for item in found.get("resources", [])
+            if "/" not in item["name"]
+        }
+
+    def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> dict[str, Any]:
+        """Send a request, again where the server asks for it: all of ours may be repeated."""
+        for left in reversed(range(_TRIES)):
+            try:
+                status, retry_after, data = self._send(method, path, body, content_type)
+            except (OSError, http.client.HTTPException) as error:
+                self._close()
+                if not left:
+                    raise ActionError(
+                        SYSTEM_UNAVAILABLE, f"the API server could not be reached: {error or type(error).__name__}"
+                    ) from error
+                self._pause(0.5)
+                continue
+            if status not in _RETRY_STATUS or not left:
+                return _decoded(status, data)
+            self._pause(float(retry_after) if retry_after.isdigit() else 1.0)
+        raise AssertionError("unreachable")
+
+    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, str, bytes]:
+        connection = self._connect()
+        headers = {"Accept": "application/json", "User-Agent": "penstock-agent"}
+        token = (self._token_dir / "token").read_text().strip()
+        headers |= {"Authorization": f"Bearer {token}"}
+        headers |= {"Content-Type": content_type} if content_type else {}
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        data = response.read(_RESPONSE_BYTES)
+        if not response.isclosed():
+            self._close()
+        return response.status, response.getheader("Retry-After", ""), data
+
+    def _connect(self) -> http.client.HTTPConnection:
+        timeout = min(self._job.request.limits.connect_s, self._job.remaining())
+        if self._connection is None:
+            host, port = self._address.hostname or "", self._address.port
+            if self._address.scheme == "https":
+                context = ssl.create_default_context(cafile=str(self._token_dir / "ca.crt"))
+                self._connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+            else:
+                self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        self._connection.timeout = timeout
+        return self._connection
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(min(seconds, 10.0, self._job.remaining()))
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
+def _address() -> str:
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _decoded(status: int, data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    if status >= 400:
+        text = document.get("message") or data[:300].decode("utf-8", "replace")
+        raise ApiError(status, str(document.get("reason") or f"HTTP {status}"), str(text))
+    return document
