@@ -37,7 +37,7 @@ def main() -> int:
     example = ROOT / "examples" / "02-web"
     repository = push_repository(cluster, "examples/web", files_below(example / "repository"))
     say("Pushed the web application", f"{repository.url} is at {repository.commit[:10]}")
-    kube.apply((example / "pipeline.yaml").read_text(), NAMESPACE)
+    kube.apply((example / "pipeline.yaml").read_text(), "")
     eventually(lambda: is_ready(kube), 30, "pipeline web ready")
     say("Applied examples/02-web/pipeline.yaml", "Source -> Build -> Deploy")
     say("Starting a run", "penstock start web --watch")

@@ -127,9 +127,10 @@ class Kube:
                 raise
 
     def apply(self, documents: str | list[Document], namespace: str = "default") -> None:
-        """Apply manifests as a user would, with kubectl."""
+        """Apply manifests as a user would, with kubectl; a namespace of "" is the kubeconfig's own."""
         text = documents if isinstance(documents, str) else yaml.safe_dump_all(documents)
-        self.kubectl("apply", "-n", namespace, "--server-side", "--force-conflicts", "-f", "-", text=text)
+        where = ("-n", namespace) if namespace else ()
+        self.kubectl("apply", *where, "--server-side", "--force-conflicts", "-f", "-", text=text)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl and return what it prints."""

@@ -142,7 +142,8 @@ def describe(run: Run) -> None:
     cluster = _cluster()
     found = cluster.run(run)
     console.print(run_tree(found, _pipeline_of(cluster, found)))
-    console.print(run_details(found), soft_wrap=True)
+    for line in run_details(found):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -112,20 +112,19 @@ def runs_table(runs: list[Document]) -> Table:
     return table
 
 
-def run_details(run: Document) -> RenderableType:
-    """Return what a run used and made: revisions, variables, artifacts with size and sha256."""
+def run_details(run: Document) -> Iterator[str]:
+    """Yield what a run used and made, a line each: revisions, variables, artifacts with size and sha256."""
     status = run.get("status", {})
-    table = Table.grid(padding=(0, 2))
     for revision in status.get("artifactRevisions", []):
-        summary = str(revision.get("revisionSummary", "")).splitlines()[:1]
-        table.add_row("revision", revision["actionName"], revision["revisionId"], *summary)
+        summary = str(revision.get("revisionSummary", "")).partition("\n")[0]
+        yield f"revision  {revision['actionName']}  {revision['revisionId']}  {summary}"
     for variable in status.get("variables", []):
-        table.add_row("variable", variable["name"], variable["resolvedValue"], "")
-    for _, execution in executions(run):
+        yield f"variable  {variable['name']} = {variable['resolvedValue']}"
+    for where, execution in executions(run):
+        for name, value in execution.get("outputVariables", {}).items():
+            yield f"output    {where}  {name} = {value.partition(chr(10))[0]}"
         for artifact in execution.get("outputArtifacts", []):
-            size = f"{artifact['size']:,} bytes"
-            table.add_row("artifact", artifact["name"], size, f"sha256 {artifact['sha256']}")
-    return table
+            yield f"artifact  {artifact['name']}  {artifact['size']:,} bytes  sha256 {artifact['sha256']}"
 
 
 def executions(run: Document) -> Iterator[tuple[str, Document]]:

@@ -1,0 +1,111 @@
+"""Every example reaches the end that its README promises, through the CLI where a user would use it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import yaml
+
+from tests.cluster import Cluster
+from tests.e2e import demo
+from tests.e2e.conftest import Team
+from tests.e2e.install import ROOT, files_below, make_store_secret, push_repository
+from tests.e2e.kube import Kube, eventually
+
+
+def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the penstock command in the team's namespace."""
+    return subprocess.run(
+        [sys.executable, "-m", "penstock.cli", "-n", team.namespace, *arguments],
+        env={**os.environ, "KUBECONFIG": team.cluster.kubeconfig, "COLUMNS": "200"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_all_examples_are_run_here() -> None:
+    assert sorted(path.name for path in (ROOT / "examples").iterdir()) == ["01-hello", "02-web"]
+
+
+def test_01_hello_greets_whom_it_is_told_to(team: Team) -> None:
+    team.kube.apply((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text(), team.namespace)
+    started = penstock(team, "start", "hello", "--var", "Whom=Penstock", "--name", "first", "--watch")
+    assert started.returncode == 0, started.stderr
+    assert "Greet/Hello: Succeeded" in started.stdout
+
+    logs = penstock(team, "logs", "first").stdout
+    assert "[Greet/Hello] Hello, Penstock" in logs.splitlines()
+    assert f"This is run {team.run('first')['metadata']['uid']}" in logs
+    assert team.execution("Hello", "first")["outputVariables"] == {"GREETED": "Penstock"}
+    described = penstock(team, "describe", "first").stdout
+    assert "variable  Whom = Penstock" in described
+    assert "output    Greet/Hello  GREETED = Penstock" in described
+    assert "first" in penstock(team, "runs", "hello").stdout
+
+
+def test_02_web_serves_the_page_of_the_commit(cluster: Cluster, kube: Kube) -> None:
+    """Twice: a second commit replaces the page of the first."""
+    example = ROOT / "examples" / "02-web"
+    make_store_secret(cluster, kube, demo.NAMESPACE)
+    team = Team(cluster, kube, demo.NAMESPACE)
+    for heading in ("First page", "Second page"):
+        files = files_below(example / "repository")
+        files["page/index.html"] = files["page/index.html"].replace("Deployed by Penstock", heading)
+        repository = push_repository(cluster, "examples/web", files, message=heading)
+        kube.apply((example / "pipeline.yaml").read_text(), "")
+        eventually(lambda: demo.is_ready(kube), 20, "pipeline web ready")
+        name = team.start("web", f"web-{secrets.token_hex(3)}")
+        status = team.ended(name, seconds=90)
+
+        assert status["state"] == "Succeeded", status.get("statusSummary")
+        assert status["artifactRevisions"][0]["revisionId"] == repository.commit
+        assert status["artifactRevisions"][0]["revisionSummary"] == heading
+        page = eventually(partial(demo.page_of, kube, repository.commit), 30, "the new page served")
+        assert heading in page
+        artifacts = team.execution("Render", name)["outputArtifacts"]
+        assert [artifact["name"] for artifact in artifacts] == ["Site"]
+        assert len(artifacts[0]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("commands", "code", "said"),
+    [
+        (["true"], 0, "Build/A: Succeeded"),
+        (["exit 7"], 1, "Command failed with exit code 7: exit 7"),
+    ],
+)
+def test_watch_tells_the_runs_end_by_its_exit_code(team: Team, commands: list[str], code: int, said: str) -> None:
+    spec = yaml.safe_load((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text())["spec"]
+    action = {**spec["stages"][0]["actions"][0], "name": "A", "commands": commands, "outputVariables": []}
+    team.pipeline("p", {"name": "Build", "actions": [action]})
+    watched = penstock(team, "start", "p", "--watch")
+    assert (watched.returncode, said in watched.stdout) == (code, True), watched.stdout + watched.stderr
+
+
+def test_start_of_a_pipeline_that_is_not_there_says_so(team: Team) -> None:
+    started = penstock(team, "start", "nope")
+    assert started.returncode == 1
+    assert started.stderr == 'penstock: pipelines.penstock.dev "nope" not found\n'
+
+
+def test_start_twice_under_one_name_starts_one_run(team: Team) -> None:
+    team.kube.apply((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text(), team.namespace)
+    assert penstock(team, "start", "hello", "--name", "once").returncode == 0
+    again = penstock(team, "start", "hello", "--name", "once")
+    assert again.returncode == 1
+    assert "already exists" in again.stderr
+    assert len(team.kube.objects("pipelineruns", team.namespace)) == 1
+
+
+def test_follow_prints_a_log_while_it_is_written(team: Team) -> None:
+    spec = yaml.safe_load((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text())["spec"]
+    lines = ["echo first", "sleep 3", "echo last"]
+    action = {**spec["stages"][0]["actions"][0], "name": "A", "commands": lines, "outputVariables": []}
+    team.pipeline("p", {"name": "Build", "actions": [action]})
+    team.start("p")
+    followed = penstock(team, "logs", "run", "-f")
+    assert [line for line in followed.stdout.splitlines() if "+ " not in line] == ["[Build/A] first", "[Build/A] last"]
