@@ -45,9 +45,14 @@ _CONFIG = {
     "safe.directory": "*",
     "advice.detachedHead": "false",
 }
-_UNREACHABLE = re.compile(r"could not resolve|failed to connect|connection (refused|timed out|reset)|timed out", re.I)
+_UNREACHABLE = re.compile(
+    r"could not resolve|failed to connect|connection (refused|timed out|reset)|timed out|too slow", re.I
+)
+_PROMPT = re.compile(r"could not read (username|password)", re.I)
 _REFUSED = re.compile(r"authentication failed|could not read (username|password)|returned error: (401|403)", re.I)
 _MISSING = re.compile(r"repository .* not found|returned error: 404", re.I)
+_WANTED = "it wants a user and a password; name a Secret that holds them in CredentialsSecret"
+_NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
 _REDIRECTED = re.compile(r"returned error: 30[12378]")
 
 
@@ -130,6 +135,10 @@ class Git:
         if _UNREACHABLE.search(text):
             return self._unreachable(text)
         if _REFUSED.search(text):
+            if _PROMPT.search(text):
+                # Git would ask; that it may not is nothing a user can act on.
+                is_given = self._job.secret("CredentialsSecret") is not None
+                text = _NOT_ACCEPTED if is_given else _WANTED
             return ActionError(
                 PERMISSION_ERROR, f"Git host {self._remote.host} refused access to {self._remote.url}: {text}"
             )
