@@ -27,8 +27,9 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Failing:
-    """A pipeline of stage Work, whose action Do must fail; ``before`` are actions of a stage before it.
+    """A pipeline of stage Work, whose action Do must fail.
 
+    ``before`` are actions of a stage before it, ``beside`` those of its own stage.
     ``message`` is the whole sentence, or a pattern where a part of it is not ours to say.
     """
 
@@ -37,6 +38,7 @@ class Failing:
     code: str
     message: str | re.Pattern[str]
     before: tuple[Document, ...] = ()
+    beside: tuple[Document, ...] = ()
     spec: Document = field(default_factory=dict)
     run: Document = field(default_factory=dict)
     seconds: float = 90.0
@@ -47,7 +49,7 @@ class Failing:
     @property
     def stages(self) -> tuple[Document, ...]:
         """The stages of the pipeline."""
-        return (*((stage("Before", *self.before),) if self.before else ()), stage(STAGE, self.action))
+        return (*((stage("Before", *self.before),) if self.before else ()), stage(STAGE, *self.beside, self.action))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Team, commands
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
 from tests.e2e.kube import Kube
 
-NO_IMAGE = "registry.invalid/team/builder:1"
+NO_IMAGE = "127.0.0.1:9/team/builder:1"
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 HOG = "head -c 200000000 /dev/zero | tail"
 DONE = "/penstock/control/done"

@@ -1,0 +1,101 @@
+"""Failures of a deploy: no right, no valid manifest, or objects that never become ready."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Team, commands, deploy
+from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
+from tests.e2e.kube import Document, Kube
+
+NO_IMAGE = "127.0.0.1:9/team/web:1"
+CONFIG: Document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1"}}
+NO_SUCH_KIND = {**CONFIG, "kind": "Confusion"}
+NO_SUCH_FIELD = {**CONFIG, "datum": {}}
+WRONG_TYPE = {**CONFIG, "data": 7}
+
+
+def deployment(name: str, **spec: int) -> Document:
+    """Return a Deployment whose image nobody can pull."""
+    labels = {"app": name}
+    containers = [{"name": "web", "image": NO_IMAGE}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    body = {"selector": {"matchLabels": labels}, "template": template, **spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": body}
+
+
+def failing_deploy(name: str, text: str, code: str, message: str, **configuration: str) -> Failing:
+    """Return a pipeline that deploys one file of this text."""
+    make = commands("Make", f"echo '{text}' > web.yaml", outputArtifacts=[{"name": "Out", "files": ["web.yaml"]}])
+    action = deploy(ACTION, "Out", **configuration)
+    return Failing(name, action, code, re.compile(message, re.DOTALL), before=(make,))
+
+
+CASES = (
+    failing_deploy(
+        "no-permission",
+        json.dumps(CONFIG),
+        "PermissionError",
+        r'web\.yaml.*: ConfigMap web: configmaps "web" is forbidden: '
+        r'User "system:serviceaccount:e2e-[0-9a-f]+:default" cannot patch resource "configmaps" '
+        r'in API group "" in the namespace "default"',
+        Namespace="default",
+    ),
+    failing_deploy("manifest-not-yaml", "a: b: c", "ConfigurationError", r"web\.yaml.*: not YAML: .*"),
+    failing_deploy(
+        "manifest-of-no-kind",
+        json.dumps(NO_SUCH_KIND),
+        "ConfigurationError",
+        r'web\.yaml.*: no kind "Confusion" in version "v1"',
+    ),
+    failing_deploy(
+        "manifest-with-an-unknown-field",
+        json.dumps(NO_SUCH_FIELD),
+        "ConfigurationError",
+        r"web\.yaml.*: ConfigMap web: .*field not declared in schema.*",
+    ),
+    failing_deploy(
+        "manifest-with-a-wrong-type",
+        json.dumps(WRONG_TYPE),
+        "ConfigurationError",
+        r"web\.yaml.*: ConfigMap web: .*\.data.*",
+    ),
+    failing_deploy(
+        "deployment-past-its-own-deadline",
+        json.dumps(deployment("late", progressDeadlineSeconds=5)),
+        "JobFailed",
+        rf"Deployment late: ProgressDeadlineExceeded: .* "
+        rf"\(pod late-.*: container web: (ErrImagePull|ImagePullBackOff): .*{NO_IMAGE}.*\)",
+    ),
+    failing_deploy(
+        "deployment-never-ready",
+        json.dumps(deployment("never")),
+        "TimedOut",
+        rf"not ready after 3[0-9] s: Deployment never: .* "
+        rf"\(pod never-.*: container web: (ErrImagePull|ImagePullBackOff): .*{NO_IMAGE}.*\)",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def failing(cluster: Cluster, kube: Kube) -> Iterator[Team]:
+    with new_team(cluster, kube) as team:
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "deployer"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": team.namespace}],
+        }
+        kube.apply([binding], team.namespace)
+        yield start_all(team, CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_deploy_that_cannot_be_done_fails_with_the_objects_own_reason(failing: Team, case: Failing) -> None:
+    assert_shown(failing, case)
