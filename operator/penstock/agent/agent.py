@@ -71,7 +71,9 @@ class Agent:
             return results.lost(error.code, error.message, self._pod_uid)
         except (ActionError, ArtifactError) as error:
             return results.failure(error.code, error.message, self._pod_uid, _exit_code(error))
-        except Exception as error:  # whatever it is, the user must learn of it
+        except Interrupted:
+            raise
+        except BaseException as error:  # whatever it is (a panic in Rust is no Exception), the user must learn of it
             lines = f"the agent failed: {type(error).__name__}: {error}".splitlines()
             return results.failure(SYSTEM_UNAVAILABLE, lines[0], self._pod_uid)
 

@@ -37,9 +37,12 @@ _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
     ("accessKeyId", "access_key_id"),
     ("secretAccessKey", "secret_access_key"),
 )
-_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"}
+_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "XAdminUserNotFound"}
 """What servers call it: AWS and most others, and versitygw, which answers 404 for an unknown key."""
+_WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
 _TAGS = ("Code", "Message")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
+"""Checked by us: obstore panics at some of what is no URL."""
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 
 
@@ -130,6 +133,8 @@ class Store:
         refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
         if code == "NoSuchBucket":
             return ArtifactError("ConfigurationError", f"{self._where}: the bucket does not exist")
+        if code in _WRONG_REGION:
+            return ArtifactError("ConfigurationError", f"{self._where}: the region is not the bucket's: {why}")
         if code in _WRONG_KEYS:
             return ArtifactError(
                 "PermissionError", f"{self._where}: the credentials are wrong, check the keys in their Secret: {why}"
@@ -149,6 +154,8 @@ def open_store(location: StoreLocation, timeout_s: float) -> Store:
     ``timeout_s`` bounds how long a request that makes no progress may take, its retries included.
     """
     where = f'The artifact store "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
+    if location.endpoint and not _ENDPOINT.fullmatch(location.endpoint):
+        raise ArtifactError("ConfigurationError", f"{where}: the endpoint is not an http or https URL")
     config = _credentials(location, where)
     config["region"] = location.region or "us-east-1"
     if location.endpoint:

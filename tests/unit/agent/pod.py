@@ -1,6 +1,7 @@
 """A pod for one test: the real agent and the real wrapper on a folder, a store on a folder beside it."""
 
 import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
@@ -78,10 +79,16 @@ class Pod:
         self.paths.request.write_text(wanted.encode())
         if wanted.script:
             self.start_action()
-        with (self.root / "stdout").open("wb") as stdout:
-            agent = Agent(self.paths, self.uid, stdout.fileno(), self.store)
-            result = agent.run()
-            del agent
+        return self.run_agent()
+
+    def run_agent(self) -> ActionResult:
+        """Run the agent in this process; it ignores SIGTERM in the end, which later tests' children would inherit."""
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            with (self.root / "stdout").open("wb") as stdout:
+                result = Agent(self.paths, self.uid, stdout.fileno(), self.store).run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
         assert ActionResult.decode(self.paths.termination.read_text()) == result
         return result
 

@@ -1,6 +1,5 @@
 """The agent with the real wrapper: what users see of an action that runs commands."""
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -79,12 +78,9 @@ def test_outputs_variables_and_inputs_pass_through_the_store(pod: Pod) -> None:
 def test_values_are_data_whatever_they_hold(pod: Pod) -> None:
     """TEP-0146, CVE-2021-37914: a commit message is never parsed as code, nor evaluated again."""
     evil = "$(touch /tmp/pwned) `id` '; exit 7; ' \"\\ #{variables.x} $HOME \n second"
-    result = pod.run(
-        request(
-            script=script('printf "%s" "${PENSTOCK_VALUE_x}" > got', 'OUT=$(cat got)', values={"PENSTOCK_VALUE_x": evil},
-                          output_variables=("OUT",))
-        )
-    )  # fmt: skip
+    commands = ('printf "%s" "${PENSTOCK_VALUE_x}" > got', "OUT=$(cat got)")
+    wanted = script(*commands, values={"PENSTOCK_VALUE_x": evil}, output_variables=("OUT",))
+    result = pod.run(request(script=wanted))
     assert (result.status, result.variables) == ("Succeeded", {"OUT": evil})
 
 
@@ -99,7 +95,7 @@ def test_set_options_of_a_command_keep_their_meaning(pod: Pod) -> None:
 
 
 def test_timeout_sends_term_then_reports_timed_out(pod: Pod) -> None:
-    limits = replace(LIMITS, timeout_s=0.5)
+    limits = replace(LIMITS, timeout_s=0.5, grace_s=10)
     commands = script("trap 'echo got term; exit 4' TERM; sleep 30 & wait")
     result = pod.run(request(script=commands, limits=limits))
     assert (result.code, result.message) == ("TimedOut", "Timed out after 0.5 s")
@@ -257,4 +253,4 @@ def test_control_volume_written_by_the_action_user_is_not_needed(one_pod: Pod) -
 
 def test_store_is_a_volume_or_a_bucket_alike(one_pod: Pod) -> None:
     assert isinstance(one_pod.backend, LocalStore)
-    assert os.listdir(one_pod.root / "store") == []
+    assert not list((one_pod.root / "store").iterdir())

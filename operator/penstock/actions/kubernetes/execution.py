@@ -25,6 +25,8 @@ _MINUTES = 10
 _POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 _SAY_EVERY_S = 15.0
 _DISCOVERY_S = 10.0
+_LAST_WORD_S = 1.0
+"""What is kept of the action's time, so that the object that is late is told and not the lateness alone."""
 _DEFINITION = "CustomResourceDefinition"
 
 
@@ -66,8 +68,9 @@ class Deployment:
         self._target = configuration.get("Namespace")
         self._namespace = self._target or job.request.attempt.namespace
         self._force = configuration.get("ForceConflicts") == "true"
-        self._minutes = float(configuration.get("TimeoutInMinutes") or _MINUTES)
-        self._deadline = time.monotonic() + min(self._minutes * 60, job.remaining())
+        minutes = float(configuration.get("TimeoutInMinutes") or _MINUTES)
+        self._limit_s = min(minutes * 60, max(job.remaining() - _LAST_WORD_S, 0))
+        self._deadline = time.monotonic() + self._limit_s
 
     def run(self) -> Outcome:
         """Apply and wait."""
@@ -163,7 +166,7 @@ class Deployment:
 
     def _too_late(self, item: Applied) -> ActionError:
         text = self._with_pod(item, status_of(item.item).message)
-        return ActionError(TIMED_OUT, f"not ready after {self._minutes:g} minutes: {text}")
+        return ActionError(TIMED_OUT, f"not ready after {self._limit_s:.0f} s: {text}")
 
     def _pause(self, seconds: float) -> None:
         time.sleep(max(0.0, min(seconds, self._job.remaining(), self._deadline - time.monotonic() + 0.01)))
@@ -179,6 +182,8 @@ def _code(error: ApiError) -> str:
 
 def _refused(item: Applied, error: ApiError) -> ActionError:
     """Return the server's sentence; about a Secret only its reason, as the sentence may quote a value."""
-    text = error.reason if item.manifest.kind == "Secret" and error.status not in (401, 403) else error.message
+    text = error.message
+    if item.manifest.kind == "Secret" and error.status not in (401, 403):
+        text = f"{error.reason} (the server's sentence is withheld: it may quote a value)"
     hint = '; set ForceConflicts to "true" to take these fields over' if error.status == 409 else ""
     return ActionError(_code(error), f"{item.manifest.place}: {item.title}: {text}{hint}")

@@ -17,7 +17,9 @@ from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
 
 _RESPONSE_BYTES = 64 * 1024 * 1024
 _TRIES = 4
-_RETRY_STATUS = {429, 500, 502, 503, 504}
+_RETRY_STATUS = {429, 502, 503, 504}
+_BAD_PATCH = "failed to create typed patch object"
+"""What the server says, with status 500, of a field that its schema does not know."""
 
 
 class ApiError(Exception):
@@ -151,5 +153,6 @@ def _decoded(status: int, data: bytes) -> dict[str, Any]:
         document = {}
     if status >= 400:
         text = document.get("message") or data[:300].decode("utf-8", "replace")
+        status = 400 if _BAD_PATCH in text else status
         raise ApiError(status, str(document.get("reason") or f"HTTP {status}"), str(text))
     return document
