@@ -26,7 +26,7 @@ class Model(BaseModel):
 
 def _compact(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _compact(item) for key, item in value.items() if item is not None and item != [] and item != {}}
+        return {key: _compact(item) for key, item in value.items() if item is not None and item not in ([], {})}
     if isinstance(value, list):
         return [_compact(item) for item in value]
     return value

@@ -43,7 +43,7 @@ class Gatherer:
         return Snapshot(
             namespace=namespace,
             name=name,
-            pipeline=self._once(document, _pipeline_of) if document else None,
+            pipeline=self._once(document, self._pipeline) if document else None,
             is_pipeline_absent=is_pipeline_absent,
             runs=runs,
             ended=ended,
@@ -53,7 +53,6 @@ class Gatherer:
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed,
             seen=self._cache.deleted_names({run.uid for run in runs}),
-            default_store=self._default_store,
             pipeline_status_written=pipeline_status_written,
         )
 
@@ -69,6 +68,9 @@ class Gatherer:
                 unfinished.append(self._once(document, _run_of))
         unfinished.sort(key=lambda run: (run.created, run.name))
         return tuple(unfinished), tuple(ended)
+
+    def _pipeline(self, document: Document) -> PipelineObject:
+        return _pipeline_of(document, self._default_store)
 
     def _once(self, document: Document, parse: Callable[[Document], T]) -> T:
         uid = document["metadata"]["uid"]
@@ -100,7 +102,7 @@ def _ended_of(document: Document) -> EndedRun:
     )
 
 
-def _pipeline_of(document: Document) -> PipelineObject:
+def _pipeline_of(document: Document, default_store: ArtifactStore | None) -> PipelineObject:
     spec, unreadable = _read(PipelineSpec, document.get("spec", {}), "spec")
     status, _ = _read(PipelineStatus, document.get("status", {}), "status")
     meta = document["metadata"]
@@ -112,6 +114,7 @@ def _pipeline_of(document: Document) -> PipelineObject:
         status=status or PipelineStatus(),
         spec=spec,
         unreadable=unreadable,
+        default_store=default_store,
     )
 
 

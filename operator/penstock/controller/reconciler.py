@@ -96,7 +96,11 @@ class Reconciler:
         for name in sorted(jobs):
             if not await self._exists(JOBS, key[0], name) and (known := self.cache.get(JOBS, key[0], name)):
                 self.cache.remove(JOBS, known)
-            before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if pod["metadata"].get("labels", {}).get(LABEL_JOB) == name}
+            before = {
+                pod["metadata"]["uid"]
+                for pod in self.cache.of(PODS, key)
+                if pod["metadata"].get("labels", {}).get(LABEL_JOB) == name
+            }
             selector = f"{LABEL_JOB}={name}"
             listed = [pod async for pod in self.client.list(PODS, key[0], selector=selector)]
             self.cache.replace(PODS, listed, before)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, ResolvedVariable, RunState
 from penstock.engine.definition import Definition
 from penstock.engine.snapshot import PipelineObject, RunObject
-from penstock.engine.validation import INVALID, Findings
+from penstock.engine.validation import INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,13 @@ class Admission:
     status: PipelineRunStatus
 
 
-def admit(
-    run: RunObject, pipeline: PipelineObject, definition: Definition | None, findings: Findings, started: str
-) -> Admission | Refusal:
+def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission | Refusal:
     """Return the first status of a run, or why there is none; the revision is the caller's to add."""
     if run.spec is None:
         return Refusal("InvalidPipelineRun", run.unreadable)
+    definition = pipeline.definition
     if definition is None:
-        problems = "; ".join(str(problem) for problem in findings.problems) or pipeline.unreadable
+        problems = "; ".join(str(problem) for problem in pipeline.findings.problems) or pipeline.unreadable
         return Refusal(INVALID, f"the pipeline {pipeline.name} is not valid: {problems}")
     variables = _variables(run.spec, definition)
     if isinstance(variables, Refusal):

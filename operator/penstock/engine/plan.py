@@ -15,7 +15,7 @@ from penstock.api.meta import API_VERSION, PIPELINE, PIPELINE_RUN
 from penstock.api.pipeline import PipelineStatus
 from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Refusal, admit
-from penstock.engine.definition import Definition, definition_of, revision_manifest, revision_name
+from penstock.engine.definition import Definition, revision_manifest
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Job, Pod, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_runs
@@ -24,7 +24,6 @@ from penstock.engine.run import RunAdvance, World
 from penstock.engine.run_conditions import reason_and_summary, with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
-from penstock.engine.validation import Findings, validate
 
 _OURS = (AGENT_CONTAINER, ACTION_CONTAINER)
 
@@ -58,10 +57,10 @@ class _Pass:
 
     def plan(self) -> Plan:
         pipeline = self.snapshot.pipeline
-        pipeline_status = self._plan_definition(pipeline) if pipeline else None
-        self.current: Definition | None = self._current_definition(pipeline, pipeline_status)
+        pipeline_status = self._plan_definition(pipeline)
+        self.current = pipeline.definition if pipeline else None
         self.version = pipeline_status.version if pipeline_status else None
-        self.revision = pipeline_status.revision if pipeline_status else None
+        self.revision = pipeline.revision if pipeline else None
         advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
         self._let_in(advances)
         for advance in advances:
@@ -81,22 +80,12 @@ class _Pass:
 
     # ---- the pipeline
 
-    def _plan_definition(self, pipeline: PipelineObject) -> PipelineStatus:
-        self.findings = Findings()
-        revision = None
-        if pipeline.spec is not None:
-            self.findings = validate(pipeline.spec, has_default_store=self.snapshot.default_store is not None)
-            if not self.findings.problems:
-                definition = definition_of(pipeline.spec, self.snapshot.default_store)
-                revision = revision_name(pipeline.name, pipeline.uid, definition)
-        return definition_status(pipeline, self.findings, revision, self.seconds)
-
-    def _current_definition(self, pipeline: PipelineObject | None, status: PipelineStatus | None) -> Definition | None:
-        """Return what a run admitted now executes, and see to its ControllerRevision."""
-        if pipeline is None or pipeline.spec is None or self.findings.problems or status is None:
+    def _plan_definition(self, pipeline: PipelineObject | None) -> PipelineStatus | None:
+        """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
+        if pipeline is None:
             return None
-        definition = definition_of(pipeline.spec, self.snapshot.default_store)
-        if status.revision not in self.snapshot.known_revisions:
+        status = definition_status(pipeline, pipeline.findings, pipeline.revision, self.seconds)
+        if pipeline.definition and pipeline.revision not in self.snapshot.known_revisions:
             owner = {
                 "apiVersion": API_VERSION,
                 "kind": PIPELINE,
@@ -106,9 +95,9 @@ class _Pass:
                 "blockOwnerDeletion": False,
             }
             self.revisions.append(
-                revision_manifest(pipeline.namespace, pipeline.name, owner, definition, status.version or 1)
+                revision_manifest(pipeline.namespace, pipeline.name, owner, pipeline.definition, status.version or 1)
             )
-        return definition
+        return status
 
     def _due(self, pipeline: PipelineObject, status: PipelineStatus) -> PipelineStatus | None:
         """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
@@ -156,7 +145,7 @@ class _Pass:
         if pipeline is None:
             self._await_pipeline(run)
             return
-        admitted = admit(run, pipeline, self.current, self.findings, format_time(self.now))
+        admitted = admit(run, pipeline, format_time(self.now))
         if isinstance(admitted, Refusal):
             self._refuse(run, admitted)
             return

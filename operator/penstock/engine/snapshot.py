@@ -3,16 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
+from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.observed import Job, Pod
+from penstock.engine.validation import Findings, validate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PipelineObject:
-    """A Pipeline. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+    """A Pipeline. ``spec`` is None where it cannot be read; ``unreadable`` then says why.
+
+    What follows from the spec alone is computed once per object, as many passes see the same one.
+    """
 
     namespace: str
     name: str
@@ -21,6 +27,26 @@ class PipelineObject:
     status: PipelineStatus
     spec: PipelineSpec | None
     unreadable: str = ""
+    default_store: ArtifactStore | None = None
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Everything that is to be said about the definition."""
+        if self.spec is None:
+            return Findings()
+        return validate(self.spec, has_default_store=self.default_store is not None)
+
+    @cached_property
+    def definition(self) -> Definition | None:
+        """What a run admitted now executes, None while the definition is not valid."""
+        if self.spec is None or self.findings.problems:
+            return None
+        return definition_of(self.spec, self.default_store)
+
+    @cached_property
+    def revision(self) -> str | None:
+        """The name of the ControllerRevision of that definition."""
+        return revision_name(self.name, self.uid, self.definition) if self.definition else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +95,6 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     confirmed: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
-    default_store: ArtifactStore | None = None
     pipeline_status_written: datetime | None = None
 
 

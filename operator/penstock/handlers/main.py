@@ -14,6 +14,7 @@ from penstock.cluster.credentials import Credentials, mounted_token_file
 from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.handlers.config import read_config
+from penstock.handlers.storage import NoDiffBase, NoProgress
 
 _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
     ((GROUP, VERSION, "pipelines"), PIPELINES),
@@ -88,6 +89,8 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     settings.peering.standalone = True
     settings.persistence.finalizer = f"{GROUP}/finalizer"
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.watching.label_selectors[("batch", "v1", "jobs")] = LABEL_RUN_UID
     settings.watching.label_selectors[("", "v1", "pods")] = LABEL_RUN_UID
     settings.watching.server_timeout = 600

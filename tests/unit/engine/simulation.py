@@ -88,7 +88,8 @@ class World:
     numbers: int = 0
 
     def __post_init__(self) -> None:
-        self.pipeline = PipelineObject("team", "web", "pipeline-uid", 1, PipelineStatus(), self.spec)
+        status = PipelineStatus()
+        self.pipeline = PipelineObject("team", "web", "pipeline-uid", 1, status, self.spec, default_store=STORE)
 
     @classmethod
     def of(cls, *stages: dict[str, Any], settings: Settings | None = None, **fields: Any) -> World:
@@ -129,7 +130,6 @@ class World:
             pods=tuple(self.pods.values()),
             confirmed=self.confirmed,
             seen=frozenset(self.deleted_jobs),
-            default_store=STORE,
         )
 
     def plan(self) -> Plan:
@@ -182,6 +182,11 @@ class World:
                 self.revisions.pop(name)
             case DeleteRun(name, _):
                 self.runs.pop(name, None)
+
+    def change_pipeline(self, **fields: Any) -> None:
+        """Replace the Pipeline by one that differs in the given fields."""
+        assert self.pipeline is not None
+        self.pipeline = replace(self.pipeline, **fields)
 
     # ---- what the cluster does
 

@@ -132,8 +132,7 @@ def test_run_of_a_pipeline_recreated_under_the_same_name_is_cancelled() -> None:
     world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
     world.start()
     world.settle()
-    assert world.pipeline is not None
-    world.pipeline = world.pipeline.__class__("team", "web", "another-uid", 1, world.pipeline.status, world.spec)
+    world.change_pipeline(uid="another-uid")
     world.succeed(world.job_for("Make"))
     world.settle()
 

@@ -41,10 +41,7 @@ def test_revision_that_nothing_names_is_deleted_beyond_the_newest() -> None:
     for number in range(5):
         play(world, 1, first=number)
         changed = World.of(stage(f"Build{number}", commands_action("Make")))
-        assert world.pipeline is not None
-        world.pipeline = world.pipeline.__class__(
-            "team", "web", "pipeline-uid", number + 2, world.pipeline.status, changed.spec
-        )
+        world.change_pipeline(generation=number + 2, spec=changed.spec)
     world.settle()
     deleted = [c.name for c in world.history if isinstance(c, DeleteRevision)]
 

@@ -143,12 +143,12 @@ def test_run_executes_the_definition_it_was_admitted_with() -> None:
     world.start()
     world.settle()
     changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")))
-    assert world.pipeline is not None
-    world.pipeline = world.pipeline.__class__("team", "web", "pipeline-uid", 2, world.pipeline.status, changed.spec)
+    world.change_pipeline(generation=2, spec=changed.spec)
     world.succeed(world.job_for("Fetch"))
     world.settle()
 
     assert world.live_jobs() == [world.job_for("Make")]
+    assert world.pipeline is not None
     assert world.pipeline.status.version == 2
 
 

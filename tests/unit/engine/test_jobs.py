@@ -1,0 +1,133 @@
+"""The Job of each provider, whole, against a stored one (`UPDATE_GOLDEN=1` writes them anew), and its laws."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.api.contracts import ActionRequest
+from penstock.api.wrapper import WRAPPER
+from penstock.engine.settings import Settings
+from tests.unit.engine.simulation import World, commands_action, deploy_action, git_action, stage
+
+GOLDEN = Path(__file__).parent / "golden"
+STORE = {
+    "artifactStore": {
+        "type": "S3",
+        "location": "artifacts",
+        "endpoint": "http://s3:7070",
+        "region": "eu-central-1",
+        "credentials": {"secretName": "artifact-store"},
+    }
+}
+SETTINGS = Settings(compute_types={"SMALL": {"requests": {"cpu": "50m"}}})
+
+
+def job_of(provider: str) -> dict[str, Any]:
+    """Return the manifest of a provider's Job, in a run that has come to it."""
+    credentials = {"Url": "https://git/x.git", "Tag": "v1", "CredentialsSecret": "git-login"}
+    world = World.of(
+        stage("Source", git_action(namespace="Src", configuration=credentials)),
+        stage(
+            "Build",
+            commands_action(
+                "Make",
+                "make VERSION=#{Src.CommitId}",
+                configuration={"Image": "gcc:14", "ComputeType": "SMALL"},
+                inputArtifacts=[{"name": "Source"}],
+                outputArtifacts=[{"name": "Site", "files": ["out/**/*"]}],
+                environmentVariables=[{"name": "MODE", "value": "#{codepipeline.PipelineExecutionId}"}],
+                outputVariables=["SIZE"],
+            ),
+        ),
+        stage("Prod", deploy_action()),
+        serviceAccountName="deployer",
+        settings=SETTINGS,
+        **STORE,
+    )
+    world.start()
+    world.settle()
+    for action in ("Fetch", "Make", "Apply"):
+        job = world.job_for(action)
+        if world.request(job).provider == provider:
+            return world.manifests[job]
+        world.succeed(job, variables={"CommitId": "0" * 40})
+        world.settle()
+    raise KeyError(provider)
+
+
+def readable(manifest: dict[str, Any]) -> str:
+    """Return the manifest as YAML, its request unfolded and the constant wrapper named."""
+    manifest = json.loads(json.dumps(manifest))
+    annotations = manifest["spec"]["template"]["metadata"]["annotations"]
+    annotations["penstock.dev/request"] = json.loads(annotations["penstock.dev/request"])
+    for container in manifest["spec"]["template"]["spec"]["containers"]:
+        container["command"] = ["<WRAPPER>" if word == WRAPPER else word for word in container["command"]]
+    manifest["metadata"]["annotations"]["penstock.dev/spec-hash"] = "<hash>"  # it covers the wrapper's text, too
+    return yaml.safe_dump(manifest, sort_keys=True, width=110)
+
+
+@pytest.mark.parametrize("provider", ["git", "commands", "kubernetes"])
+def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
+    path = GOLDEN / f"{provider}.yaml"
+    text = readable(job_of(provider))
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert path.read_text() == text, "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
+
+
+@pytest.mark.parametrize("provider", ["git", "commands", "kubernetes"])
+def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
+    pod = job_of(provider)["spec"]["template"]["spec"]
+    agent, *others = pod["containers"]
+
+    assert agent["name"] == "agent", "the agent is the first in the list"
+    assert pod["automountServiceAccountToken"] is False
+    assert "initContainers" not in pod
+    secret = {volume["name"] for volume in pod["volumes"] if {"secret", "projected", "downwardAPI"} & volume.keys()}
+    assert secret & {mount["name"] for mount in agent["volumeMounts"]} == secret
+    for container in others:
+        assert not secret & {mount["name"] for mount in container["volumeMounts"]}
+        assert "env" not in container
+
+
+TEXTS = st.text(alphabet="aA1 $()'\"\\`{}\n;|&*", min_size=1, max_size=30)
+
+
+@given(TEXTS, TEXTS)
+def test_no_text_of_a_user_stands_in_a_command_an_argument_or_the_environment(command: str, value: str) -> None:
+    """The kubelet rewrites $(X) and $$ in all three."""
+    variables = [{"name": "GIVEN", "value": value}]
+    world = World.of(stage("Build", commands_action("Make", command, environmentVariables=variables)))
+    world.start()
+    world.settle()
+    if not world.jobs:
+        return  # The lexer found a reference in it and refused the definition.
+    manifest = world.manifests[world.job_for("Make")]
+    for container in manifest["spec"]["template"]["spec"]["containers"]:
+        assert container["command"] in (["penstock-agent"], ["sh", "-c", WRAPPER])
+        assert "args" not in container
+        assert {item["name"] for item in container.get("env", [])} <= {"PENSTOCK_POD_UID"}
+    request = ActionRequest.decode(manifest["spec"]["template"]["metadata"]["annotations"]["penstock.dev/request"])
+    assert request.script is not None
+    assert request.script.commands[0].text == command
+    assert request.script.environment == {"GIVEN": value}
+
+
+def test_long_request_is_compressed_and_reads_the_same() -> None:
+    lines = [f"echo {'x' * 990}{number}" for number in range(50)]
+    world = World.of(stage("Build", commands_action("Make", *lines)))
+    world.start()
+    world.settle()
+    annotations = world.manifests[world.job_for("Make")]["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations["penstock.dev/request"].startswith("z:")
+    assert len(annotations["penstock.dev/request"]) < 5_000
+    script = world.request(world.job_for("Make")).script
+    assert script is not None
+    assert [command.text for command in script.commands] == lines
