@@ -10,7 +10,7 @@ from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
 from penstock.controller.apply import Applier
-from penstock.controller.cache import Cache, PipelineKey
+from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
@@ -96,11 +96,7 @@ class Reconciler:
         for name in sorted(jobs):
             if not await self._exists(JOBS, key[0], name) and (known := self.cache.get(JOBS, key[0], name)):
                 self.cache.remove(JOBS, known)
-            before = {
-                pod["metadata"]["uid"]
-                for pod in self.cache.of(PODS, key)
-                if pod["metadata"].get("labels", {}).get(LABEL_JOB) == name
-            }
+            before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == name}
             selector = f"{LABEL_JOB}={name}"
             listed = [pod async for pod in self.client.list(PODS, key[0], selector=selector)]
             self.cache.replace(PODS, listed, before)
@@ -119,3 +115,7 @@ class Reconciler:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
             listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
             self.cache.replace(resource, listed, before)
+
+
+def _job_of(pod: Document) -> str:
+    return str(pod["metadata"].get("labels", {}).get(LABEL_JOB, ""))

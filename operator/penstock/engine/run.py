@@ -7,28 +7,30 @@ from datetime import datetime
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.meta import PIPELINE_RUN
-from penstock.api.names import job_name
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import (
     ActionExecution,
     ActionState,
     ActionStatus,
-    ArtifactRevision,
     ErrorDetails,
     RunStageState,
     RunState,
     StageStatus,
-    StoredArtifact,
 )
 from penstock.engine.definition import Definition, groups_of
+from penstock.engine.executions import (
+    ended_execution,
+    lost_for_good,
+    new_execution,
+    revision_of,
+    with_latest,
+)
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Job, Pod, format_time, parse_time
 from penstock.engine.requests import RequestError, Subject, artifacts_of, build_request, timeout_of, values_of
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
 from penstock.engine.verdict import Doubtful, Ended, Missing, Observation, Running, judge
-
-_REVIEWABLE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class RunAdvance:
         declared = declaration_of(action.action_type_id)
         if declared is None:
             gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
-            return self._with_row(state, self._ended_row(row, gone, None))
+            return with_latest(state, ended_execution(row, gone, None, self.world.now))
         item = _Try(stage, action, declared, row)
         pod = self._pod(row)
         verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
@@ -203,82 +205,44 @@ class RunAdvance:
         if (self.world.now - started).total_seconds() < self.world.settings.running_record_s:
             return state
         recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
-        return self._with_row(state, row.model_copy(update=recorded))
+        return with_latest(state, row.model_copy(update=recorded))
 
     def _missing(self, state: ActionState, item: _Try) -> ActionState:
         try:
             self._create_job(item)
         except RequestError as error:
             ended = Ended(ActionStatus.FAILED, error.code, str(error))
-            return self._with_row(state, self._ended_row(item.row, ended, None))
+            return with_latest(state, ended_execution(item.row, ended, None, self.world.now))
         return state
 
     # ---- ending
 
     def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
-        row = self._ended_row(item.row, verdict, pod)
+        row = ended_execution(item.row, verdict, pod, self.world.now)
         job = self.world.jobs.get(row.job_name)
         if verdict.is_job_to_go and job and not job.is_deleted:
             self.findings.commands.append(DeleteJob(job.name, job.uid))
         if row.status is ActionStatus.SUCCEEDED:
             self._record_revision(item.action, verdict.result)
-            return self._with_row(state, row)
+            return with_latest(state, row)
         if row.status is ActionStatus.UNKNOWN:
-            return self._lost(self._with_row(state, row), item, row, pod)
+            return self._lost(with_latest(state, row), item, row, pod)
         self._report_failure(item, row)
-        return self._with_row(state, row)
+        return with_latest(state, row)
 
     def _lost(self, state: ActionState, item: _Try, row: ActionExecution, pod: Pod | None) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         if item.declared.on_lost_pod is OnLostPod.RERUN and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
             return self._start(state, _Try(item.stage, item.action, item.declared, again))
-        why = row.error_details.message if row.error_details else ""
-        tries = f"after {row.try_} tries" if row.try_ > 1 else "and it may not be run again"
-        failed = row.model_copy(
-            update={
-                "status": ActionStatus.FAILED,
-                "error_details": ErrorDetails(code="ExecutionLost", message=f"its pod was lost {tries}: {why}"),
-            }
-        )
+        failed = lost_for_good(row)
         self._report_failure(item, failed)
-        return self._with_row(state, failed)
-
-    def _ended_row(self, row: ActionExecution, verdict: Ended, pod: Pod | None) -> ActionExecution:
-        result = verdict.result or ActionResult(version=1, status="")
-        started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
-        error = ErrorDetails(code=verdict.code, message=verdict.message) if verdict.code else None
-        succeeded = verdict.status is ActionStatus.SUCCEEDED
-        return row.model_copy(
-            update={
-                "status": verdict.status,
-                "completion_time": format_time(self.world.now),
-                "pod_uid": pod.uid if pod else row.pod_uid,
-                "pod_name": pod.name if pod else row.pod_name,
-                "running_time": format_time(started) if started else row.running_time,
-                "error_details": error,
-                "summary": result.summary or None,
-                "external_execution_id": result.external_execution_id or None,
-                "external_execution_url": result.external_execution_url or None,
-                "output_variables": dict(result.variables) if succeeded else {},
-                "output_artifacts": _stored(result) if succeeded else (),
-                "log": result.log or None,
-            }
-        )
+        return with_latest(state, failed)
 
     def _record_revision(self, action: Action, result: ActionResult | None) -> None:
-        if result is None or result.revision is None or not action.output_artifacts:
-            return
-        revision = ArtifactRevision(
-            name=action.output_artifacts[0].name,
-            action_name=action.name,
-            revision_id=result.revision.id,
-            revision_summary=result.revision.summary[:_REVIEWABLE] or None,
-            revision_url=result.revision.url or None,
-            created=result.revision.created or None,
-        )
-        others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
-        self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
+        if revision := revision_of(action, result):
+            others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
+            self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
 
     def _report_failure(self, item: _Try, row: ActionExecution) -> None:
         details = row.error_details or ErrorDetails(code="JobFailed")
@@ -320,26 +284,20 @@ class RunAdvance:
             declared = declaration_of(action.action_type_id)
             if declared is None:
                 gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is not installed")
-                started.append(self._with_row(empty, self._ended_row(row, gone, None)))
+                started.append(with_latest(empty, ended_execution(row, gone, None, self.world.now)))
             else:
                 started.append(self._start(empty, _Try(stage, action, declared, row)))
         self._replace(state.model_copy(update={"action_states": tuple(started)}))
 
     def _new_row(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
-        return ActionExecution(
-            attempt=attempt,
-            try_=try_,
-            status=ActionStatus.IN_PROGRESS,
-            job_name=job_name(self.run.uid, stage.name, action.name, attempt, try_),
-            start_time=format_time(self.world.now),
-        )
+        return new_execution(self.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self.world.now)
 
     def _start(self, state: ActionState, item: _Try) -> ActionState:
         row = item.row
         try:
             self._create_job(item)
         except RequestError as error:
-            row = self._ended_row(row, Ended(ActionStatus.FAILED, error.code, str(error)), None)
+            row = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
             self._report_failure(item, row)
         return state.model_copy(update={"executions": (*state.executions, row)})
 
@@ -368,17 +326,6 @@ class RunAdvance:
 
     # ---- writing
 
-    @staticmethod
-    def _with_row(state: ActionState, row: ActionExecution) -> ActionState:
-        return state.model_copy(update={"executions": (*state.executions[:-1], row)})
-
     def _replace(self, state: RunStageState) -> None:
         states = tuple(state if old.stage_name == state.stage_name else old for old in self.status.stage_states)
         self.status = self.status.model_copy(update={"stage_states": states})
-
-
-def _stored(result: ActionResult) -> tuple[StoredArtifact, ...]:
-    return tuple(
-        StoredArtifact(name=item.name, key=item.key, size=item.size, sha256=item.sha256, format=item.format)
-        for item in result.outputs
-    )

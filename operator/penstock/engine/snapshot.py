@@ -78,9 +78,9 @@ class EndedRun:
 class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
-    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``confirmed`` are Jobs that
-    were looked up live for this very snapshot, with their pods; ``seen`` are Jobs that existed once. ``is_pipeline_absent``: a live GET did not
-    find the pipeline.
+    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``seen`` are Jobs that
+    existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with their pods.
+    ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
     namespace: str
@@ -154,8 +154,8 @@ Command = CreateJob | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision 
 class Plan:
     """Everything one pass decided; empty when nothing has to change.
 
-    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs that must be
-    looked up live before anything is concluded from what the cache has of them. ``look_again`` is the nearest limit.
+    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs to be looked up live before
+    anything is concluded from what the cache has of them. ``look_again`` is the nearest limit.
     """
 
     revisions: tuple[Mapping[str, Any], ...] = ()

@@ -209,7 +209,8 @@ def test_job_deleted_by_hand_fails_though_the_agent_told_of_its_pods_end() -> No
     world.deleted_jobs.add(job)
     ended_from_outside(world, job)
     plan = world.plan()
-    assert (plan.look_up, plan.run_statuses) == ({job}, {})
+    assert plan.look_up == {job}
+    assert dict(plan.run_statuses) == {}
     world.settle()
 
     assert details(world)[0] == "JobDeleted"

@@ -54,7 +54,10 @@ def git(**configuration: str) -> dict[str, Any]:
             [SOURCE, stage("Prod", {**deploy_action(artifact="Source"), "inputArtifacts": []})],
             "spec.stages[1].actions[0].inputArtifacts: Kubernetes takes 1, not 0 (V-09)",
         ),
-        ([git(Url="http://x/y", Nope="1")], "spec.stages[0].actions[0].configuration.Nope: unknown key for this provider (V-10)"),
+        (
+            [git(Url="http://x/y", Nope="1")],
+            "spec.stages[0].actions[0].configuration.Nope: unknown key for this provider (V-10)",
+        ),
         ([git()], "spec.stages[0].actions[0].configuration.Url: Field required"),
         (
             [git(Url="file:///etc")],
@@ -74,8 +77,14 @@ def git(**configuration: str) -> dict[str, Any]:
             "a name that begins with '-' is refused: git would read it as an option",
         ),
         ([SOURCE, build(namespace="variables")], 'spec.stages[1].actions[0].namespace: "variables" is reserved (V-11)'),
-        ([SOURCE, build(namespace="Src")], 'spec.stages[1].actions[0].namespace: another action has the namespace "Src" (V-11)'),
-        ([SOURCE, build(namespace="Source")], 'spec.stages[1].actions[0].namespace: "Source" is the name of an artifact (V-11)'),
+        (
+            [SOURCE, build(namespace="Src")],
+            'spec.stages[1].actions[0].namespace: another action has the namespace "Src" (V-11)',
+        ),
+        (
+            [SOURCE, build(namespace="Source")],
+            'spec.stages[1].actions[0].namespace: "Source" is the name of an artifact (V-11)',
+        ),
         (
             [SOURCE, build("echo #{Nope.X}")],
             'spec.stages[1].actions[0].commands[0]: #{Nope.X}: no action has the namespace "Nope" (W-02)',
@@ -86,13 +95,17 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [SOURCE, build("echo #{codepipeline.Other}")],
-            "spec.stages[1].actions[0].commands[0]: #{codepipeline.Other}: only PipelineExecutionId exists there (W-02)",
+            "spec.stages[1].actions[0].commands[0]: "
+            "#{codepipeline.Other}: only PipelineExecutionId exists there (W-02)",
         ),
         (
             [SOURCE, build("echo #{variables.X}")],
             "spec.stages[1].actions[0].commands[0]: #{variables.X}: spec.variables declares no such variable",
         ),
-        ([SOURCE, stage("Build", {**commands_action("A"), "commands": []})], "spec.stages[1].actions[0].commands: at least one command is needed (P-18)"),
+        (
+            [SOURCE, stage("Build", {**commands_action("A"), "commands": []})],
+            "spec.stages[1].actions[0].commands: at least one command is needed (P-18)",
+        ),
         ([stage("Source", git_action(commands=["x"]))], "spec.stages[0].actions[0].commands: Git takes no commands"),
     ],
 )  # fmt: skip
@@ -163,6 +176,7 @@ def test_rules_that_only_aws_imposes_are_no_errors_here() -> None:
 def test_pipeline_without_any_store_is_told_to_name_one() -> None:
     (found,) = problems(SOURCE, build(), has_default_store=False)
     assert found == (
-        "spec.artifactStore: a pipeline needs a store to keep its artifacts: set one, or the chart's defaultArtifactStore"
+        "spec.artifactStore: a pipeline needs a store to keep its artifacts: "
+        "set one, or the chart's defaultArtifactStore"
     )
     assert problems(SOURCE, build(), has_default_store=False, artifactStore=STORE.to_dict()) == []

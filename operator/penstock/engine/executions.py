@@ -1,0 +1,87 @@
+"""The rows of a run's status: a try that begins, a try that has ended, and what a source pinned (X-85, X-29)."""
+
+from datetime import datetime
+
+from penstock.api.contracts import ActionResult
+from penstock.api.names import job_name
+from penstock.api.pipeline import Action
+from penstock.api.run import (
+    ActionExecution,
+    ActionState,
+    ActionStatus,
+    ArtifactRevision,
+    ErrorDetails,
+    StoredArtifact,
+)
+from penstock.engine.observed import Pod, format_time
+from penstock.engine.verdict import Ended
+
+_SUMMARY_LENGTH = 1_000
+
+
+def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: int, now: datetime) -> ActionExecution:
+    """Return the row of a try that starts now; its Job's name follows from who it is."""
+    return ActionExecution(
+        attempt=attempt,
+        try_=try_,
+        status=ActionStatus.IN_PROGRESS,
+        job_name=job_name(run_uid, stage, action, attempt, try_),
+        start_time=format_time(now),
+    )
+
+
+def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: datetime) -> ActionExecution:
+    """Return the row of a try that has ended; only what succeeded leaves variables and artifacts."""
+    result = verdict.result or ActionResult(version=1, status="")
+    started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
+    is_success = verdict.status is ActionStatus.SUCCEEDED
+    return row.model_copy(
+        update={
+            "status": verdict.status,
+            "completion_time": format_time(now),
+            "pod_uid": pod.uid if pod else row.pod_uid,
+            "pod_name": pod.name if pod else row.pod_name,
+            "running_time": format_time(started) if started else row.running_time,
+            "error_details": ErrorDetails(code=verdict.code, message=verdict.message) if verdict.code else None,
+            "summary": result.summary or None,
+            "external_execution_id": result.external_execution_id or None,
+            "external_execution_url": result.external_execution_url or None,
+            "output_variables": dict(result.variables) if is_success else {},
+            "output_artifacts": _stored(result) if is_success else (),
+            "log": result.log or None,
+        }
+    )
+
+
+def lost_for_good(row: ActionExecution) -> ActionExecution:
+    """Return the row of the last try of an attempt that may not be made again."""
+    why = row.error_details.message if row.error_details else ""
+    tries = f"after {row.try_} tries" if row.try_ > 1 else "and it may not be run again"
+    details = ErrorDetails(code="ExecutionLost", message=f"its pod was lost {tries}: {why}")
+    return row.model_copy(update={"status": ActionStatus.FAILED, "error_details": details})
+
+
+def with_latest(state: ActionState, row: ActionExecution) -> ActionState:
+    """Return the action's state with its latest try replaced, or with its first."""
+    return state.model_copy(update={"executions": (*state.executions[:-1], row)})
+
+
+def revision_of(action: Action, result: ActionResult | None) -> ArtifactRevision | None:
+    """Return what a source action pinned for its output artifact, None for any other action."""
+    if result is None or result.revision is None or not action.output_artifacts:
+        return None
+    return ArtifactRevision(
+        name=action.output_artifacts[0].name,
+        action_name=action.name,
+        revision_id=result.revision.id,
+        revision_summary=result.revision.summary[:_SUMMARY_LENGTH] or None,
+        revision_url=result.revision.url or None,
+        created=result.revision.created or None,
+    )
+
+
+def _stored(result: ActionResult) -> tuple[StoredArtifact, ...]:
+    return tuple(
+        StoredArtifact(name=item.name, key=item.key, size=item.size, sha256=item.sha256, format=item.format)
+        for item in result.outputs
+    )
