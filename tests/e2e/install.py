@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -40,7 +41,22 @@ def chart_values(cluster: Cluster) -> Document:
         "image": {"repository": repository, "tag": tag},
         "defaultArtifactStore": store_values(cluster),
         "commandsImage": "docker.io/library/busybox:1.35",
+        # The tag stays when the image changes: without this an upgrade would leave the old operator running.
+        "podAnnotations": {"penstock.dev/image-sources": _sources()},
     }
+
+
+def _sources() -> str:
+    """Return a hash of everything that the image is made of."""
+    digest = hashlib.sha256()
+    paths = [
+        *(ROOT / "operator" / "penstock").rglob("*.py"),
+        ROOT / "operator" / "Dockerfile",
+        ROOT / "requirements.txt",
+    ]
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def install_chart(cluster: Cluster, kube: Kube, values: Document | None = None) -> None:

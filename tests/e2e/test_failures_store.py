@@ -25,6 +25,7 @@ SECRETS = {
 CHANGES: dict[str, Document] = {
     "wrong-user": {"credentials": {"secretName": "wrong-user"}},
     "wrong-key": {"credentials": {"secretName": "wrong-key"}},
+    "no-secret": {"credentials": {"secretName": "no-such-secret"}},
     "other-names": {"credentials": {"secretName": "other-names"}},
     "no-bucket": {"location": "no-such-bucket"},
     "unknown-host": {"endpoint": NOWHERE},
@@ -40,7 +41,8 @@ ANSWERS = {
         "PermissionError",
         "the credentials are wrong, check the keys in their Secret: SignatureDoesNotMatch: .+",
     ),
-    "other-names": ("ConfigurationError", "the credentials' Secret has no readable key accessKeyId"),
+    "no-secret": ("ConfigurationError", "the credentials' Secret is missing, or has no key accessKeyId"),
+    "other-names": ("ConfigurationError", "the credentials' Secret is missing, or has no key accessKeyId"),
     "no-bucket": ("ConfigurationError", "the bucket does not exist"),
     "unknown-host": ("SystemUnavailable", "could not be reached or used: failed to lookup address information.+"),
     "closed-port": ("SystemUnavailable", "could not be reached or used: Connection refused"),

@@ -27,9 +27,7 @@ class OnLostPod(StrEnum):
 class Configuration(BaseModel):
     """The base of a provider's configuration: CodePipeline's keys, text values, unknown keys refused (V-10)."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

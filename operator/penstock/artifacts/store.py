@@ -190,7 +190,7 @@ def _credentials(location: StoreLocation, where: str) -> "S3Config":
             config[option] = (folder / name).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ArtifactError(
-                "ConfigurationError", f"{where}: the credentials' Secret has no readable key {name}"
+                "ConfigurationError", f"{where}: the credentials' Secret is missing, or has no key {name}"
             ) from error
     return config
 

@@ -204,5 +204,9 @@ def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
             },
         },
         {"name": "token", "projected": {"sources": token}},
-        *({"name": volume, "secret": {"secretName": secret}} for volume, _, secret in _secrets(order)),
+        # Optional: without it the agent says at once which Secret is missing; a pod would only hang on the mount.
+        *(
+            {"name": volume, "secret": {"secretName": secret, "optional": True}}
+            for volume, _, secret in _secrets(order)
+        ),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from penstock.actions.declaration import Bounds, Declaration, declaration_of
+from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
 from penstock.api.pipeline import Action, ActionTypeId, ExecutionMode, PipelineSpec, Stage
 from penstock.engine.definition import groups_of
 from penstock.engine.lexer import LexerError, lex
@@ -110,7 +110,8 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
 def _action(item: _Placed) -> Iterator[Problem]:
     type_id = item.action.action_type_id
     if item.declared is None:
-        yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}")
+        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations())
+        yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}; known are {known}")
         return
     yield from _bounds(item, item.declared)
     yield from configuration_problems(item.path, item.declared, item.action.configuration)

@@ -110,7 +110,7 @@ def test_credentials_without_a_key_are_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         open_store(StoreLocation("bucket", credentials=str(tmp_path)), 1)
     assert caught.value.code == "ConfigurationError"
-    assert "has no readable key secretAccessKey" in caught.value.message
+    assert "credentials' Secret is missing, or has no key secretAccessKey" in caught.value.message
 
 
 @pytest.mark.parametrize("endpoint", ["not a url", "s3.example.com", "file:///etc", "http://", "http://a b"])

@@ -180,6 +180,7 @@ def _authorization(job: Job) -> str:
         user, password = ((folder / name).read_text().strip("\r\n") for name in ("username", "password"))
     except (OSError, UnicodeDecodeError) as error:
         raise ActionError(
-            CONFIGURATION_ERROR, "CredentialsSecret must be of type kubernetes.io/basic-auth: username and password"
+            CONFIGURATION_ERROR,
+            "The Secret in CredentialsSecret is missing, or not of type kubernetes.io/basic-auth",
         ) from error
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
