@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from penstock.actions.declaration import declarations
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, assert_summary, new_team
@@ -18,8 +19,13 @@ UNKNOWN: Document = {
     "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "Nonsense", "version": "1"},
 }
 
+KNOWN = ", ".join(f"{known.category} / {known.owner} / {known.provider}" for known in declarations())
+
 CASES: dict[str, tuple[Document, str]] = {
-    "unknown-provider": (UNKNOWN, "actionTypeId: unknown provider: Build / AWS / Nonsense / 1"),
+    "unknown-provider": (
+        UNKNOWN,
+        f"actionTypeId: unknown provider: Build / AWS / Nonsense / 1; known are {KNOWN}",
+    ),
     "url-of-a-file": (git(ACTION, "file:///etc"), "configuration.Url: only http:// and https:// URLs are fetched"),
     "url-with-a-password": (
         git(ACTION, "https://user:word@example.com/a.git"),

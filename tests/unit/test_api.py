@@ -15,12 +15,15 @@ from penstock.api.conditions import Condition, merge
 from penstock.api.crds import RESOURCES, Resource, crd_of
 from penstock.api.model import list_map
 from penstock.api.names import child_name, hash_of, job_name, slug_of
+from penstock.api.pipeline import PipelineSpec
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.api.schema import UntranslatableError, structural_schema
 from penstock.cli.crds import render
 from penstock.engine.run_conditions import with_conditions
+from penstock.engine.validation import Findings, validate
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "crds" / "README.md"
 NAMES = st.text(alphabet="ABCxyz019.@-_", min_size=1, max_size=100)
 
 
@@ -135,3 +138,66 @@ def test_crds_are_valid_yaml_with_a_status_that_counts_as_unseen() -> None:
     for resource in RESOURCES:
         schema = yaml.safe_load(render(resource))["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         assert schema["properties"]["status"]["default"] == {"observedGeneration": -1}
+
+
+def table_of_fields() -> dict[str, str]:
+    """Return field to class from the table in crds/README.md."""
+    rows = re.findall(r"^\| `([A-Za-z\[\].]+)` \| (acted on|without effect|refused)", README.read_text(), re.MULTILINE)
+    return dict(rows)
+
+
+def fields_of(schema: dict[str, Any], prefix: str = "") -> set[str]:
+    """Return the fields of S-02..S-04: the spec's, a stage's, an action's."""
+    found = {f"{prefix}{name}" for name in schema["properties"]}
+    for name in ("stages", "actions"):
+        if name in schema["properties"]:
+            found |= fields_of(schema["properties"][name]["items"], f"{prefix}{name}[].")
+    return found
+
+
+def test_every_field_of_a_pipeline_falls_in_one_of_the_three_classes() -> None:
+    (pipelines,) = (resource for resource in RESOURCES if resource.plural == "pipelines")
+    spec = crd_of(pipelines)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert set(table_of_fields()) == fields_of(spec) | {"artifactStore.encryptionKey"}
+
+
+REFUSED: dict[str, Any] = {
+    "artifactStore.encryptionKey": {"artifactStore": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}},
+    "artifactStores": {"artifactStores": {"eu-west-1": {"type": "S3"}}},
+    "triggers": {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
+    **{f"stages[].{name}": {"stage": {name: {"conditions": []}}} for name in ("onSuccess", "onFailure")},
+    "stages[].beforeEntry": {"stage": {"beforeEntry": {"conditions": []}}},
+    "stages[].blockers": {"stage": {"blockers": [{"name": "b", "type": "Schedule"}]}},
+    "stages[].actions[].region": {"action": {"region": "eu-west-1"}},
+}
+ROLE = "arn:aws:iam::123456789012:role/service"
+WITHOUT_EFFECT: dict[str, Any] = {
+    "version": {"version": 2},
+    "roleArn": {"roleArn": ROLE},
+    "stages[].actions[].roleArn": {"action": {"roleArn": ROLE}},
+}
+
+
+def findings_of(change: dict[str, Any]) -> Findings:
+    action = {
+        "name": "A",
+        "actionTypeId": {"category": "Compute", "provider": "Commands"},
+        "commands": ["true"],
+        **change.get("action", {}),
+    }
+    stage = {"name": "S", "actions": [action], **change.get("stage", {})}
+    spec = {key: value for key, value in change.items() if key not in ("action", "stage")}
+    return validate(PipelineSpec.model_validate({"stages": [stage], **spec}), has_default_store=True)
+
+
+@pytest.mark.parametrize("field", [name for name, kind in table_of_fields().items() if kind == "refused"])
+def test_field_that_the_table_calls_refused_is_refused(field: str) -> None:
+    (problem,) = findings_of(REFUSED[field]).problems
+    assert (problem.path.replace("[0]", "[]"), problem.reason) == (f"spec.{field}", "UnsupportedField")
+
+
+@pytest.mark.parametrize("field", [name for name, kind in table_of_fields().items() if kind == "without effect"])
+def test_field_that_the_table_calls_without_effect_is_named_as_such(field: str) -> None:
+    found = findings_of(WITHOUT_EFFECT[field])
+    assert found.problems == ()
+    assert [problem.path.replace("[0]", "[]") for problem in found.warnings] == [f"spec.{field}"]
