@@ -2,7 +2,8 @@ r"""The constant ``sh`` program that is PID 1 of an action's container.
 
 It waits for the agent, runs the agent's script in a child, and reports how that ended; it holds nothing a
 user wrote. The kubelet rewrites ``$(X)`` and ``$$`` in commands, so neither occurs, and the image may have
-nothing but a POSIX ``sh`` (a ``sleep`` is used if there is one). The protocol over four FIFOs:
+nothing but a POSIX ``sh`` (a ``sleep`` is used if there is one: often at first, when the agent is about to be
+there, seldom later, when the node is busy and each process costs it). The protocol over four FIFOs:
 
 - ``ready`` appears last, by a rename, and the agent holds it open for writing until it exits. A line releases
   the action; end-of-file means that the agent is gone, so nothing is run.
@@ -32,7 +33,9 @@ spin() {
 }
 while [ ! -p "$penstock/ready" ]; do
   if [ "$#" -ge 1200 ]; then echo "penstock: the agent did not start within a minute" >&2; exit 97; fi
-  if sleep 0.05 2>/dev/null; then set -- "$@" .
+  if [ "$#" -lt 4 ]; then pause=0.05 units=.; elif [ "$#" -lt 12 ]; then pause=0.1 units='. .'
+  else pause=0.25 units='. . . . .'; fi
+  if sleep "$pause" 2>/dev/null; then set -- "$@" $units
   elif sleep 1 2>/dev/null; then set -- "$@" . . . . . . . . . . . . . . . . . . . .
   else spin; set -- "$@" .
   fi
