@@ -26,8 +26,9 @@ QUICK: Document = {
     "container_end_s": 4.0,
     "pipeline_missing_s": 8.0,
     "backstop_s": 5.0,
+    "action_timeout_s": 40.0,
 }
-QUICK_LIMITS: Document = {"timeout_s": 40.0, "grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
+QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
 
 
 @dataclass

@@ -161,7 +161,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What the agent reports. ``status`` is Succeeded, Failed or Lost (nothing was done; see ``code``)."""
+    """What the agent reports. ``status`` is Succeeded, Failed, or Lost: ``code`` says whether anything was done."""
 
     version: int
     status: str

@@ -109,9 +109,9 @@ def build_request(
 
 
 def timeout_of(subject: Subject, settings: Settings) -> float:
-    """Return how long the action may run, in seconds: its own limit, else its provider's."""
+    """Return how long the action may run, in seconds: its own limit, else its provider's, at most the installation's."""
     minutes = subject.action.timeout_in_minutes
-    return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.limits.timeout_s)
+    return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
 
 
 def _script(action: Action, values: Values) -> Script:

@@ -27,6 +27,8 @@ class Settings:
     """What the Job's own deadline allows beyond all others."""
     pipeline_missing_s: float = 60.0
     """How long a run waits for a Pipeline that does not exist yet."""
+    action_timeout_s: float = 86_400 * 60.0
+    """How long any action may run, whatever it or its provider says (N-14: 86,400 minutes)."""
     running_record_s: float = 10.0
     """A try that runs longer than this has its pod written into the status."""
     pipeline_status_s: float = 2.0
@@ -48,4 +50,4 @@ class Settings:
     compute_types: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     """ComputeType (SMALL, MEDIUM, LARGE) to the resources of the action container."""
     limits: Limits = field(default_factory=Limits)
-    """Bounds that the agent keeps inside the pod."""
+    """Bounds that the agent keeps inside the pod; its timeout_s is set for each action anew."""

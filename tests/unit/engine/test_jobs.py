@@ -131,3 +131,17 @@ def test_long_request_is_compressed_and_reads_the_same() -> None:
     script = world.request(world.job_for("Make")).script
     assert script is not None
     assert [command.text for command in script.commands] == lines
+
+
+@pytest.mark.parametrize(
+    ("minutes", "most_s", "expected_s"), [(None, None, 3300), (90, None, 5400), (90, 60, 60), (None, 60, 60)]
+)
+def test_action_may_run_for_its_own_time_else_its_providers_and_never_longer_than_the_installation_allows(
+    minutes: int | None, most_s: float | None, expected_s: float
+) -> None:
+    settings = Settings() if most_s is None else Settings(action_timeout_s=most_s)
+    fields = {} if minutes is None else {"timeoutInMinutes": minutes}
+    world = World.of(stage("Build", commands_action("Make", **fields)), settings=settings)
+    world.start()
+    world.settle()
+    assert world.request(world.job_for("Make")).limits.timeout_s == expected_s

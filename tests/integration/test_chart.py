@@ -1,0 +1,108 @@
+"""The chart: what its values may say, and what they turn into."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from penstock.handlers.config import ConfigError, read_config
+from tests.cluster import Cluster
+from tests.e2e.install import ROOT, chart_values
+
+
+def template(cluster: Cluster, **values: Any) -> list[dict[str, Any]]:
+    """Return the objects that the chart renders; raise RuntimeError with Helm's own words when it refuses."""
+    done = subprocess.run(
+        [str(Path(cluster.bin_dir) / "helm"), "template", "penstock", str(ROOT / "charts" / "penstock"),
+         "--namespace", "penstock-system", "--kube-version", "1.35.0", "--values", "/dev/stdin"],
+        input=json.dumps(values), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def named(documents: list[dict[str, Any]], kind: str, name: str = "penstock") -> dict[str, Any]:
+    return next(d for d in documents if d["kind"] == kind and d["metadata"]["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"nope": 1}, "nope"),
+        ({"replicas": 0}, "replicas"),
+        ({"image": {"repository": ""}}, "repository"),
+        ({"defaultArtifactStore": {"type": "Volume"}}, "defaultArtifactStore"),
+        ({"watchNamespaces": ["Bad_Name"]}, "watchNamespaces"),
+        ({"lease": {"duration": 15}}, "lease"),
+    ],
+)
+def test_value_that_the_schema_does_not_know_is_refused(cluster: Cluster, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        template(cluster, **values)
+
+
+def test_operator_of_chosen_namespaces_has_roles_there_and_no_cluster_role_for_its_work(cluster: Cluster) -> None:
+    everywhere, chosen = template(cluster), template(cluster, watchNamespaces=["team-a", "team-b"])
+    work = named(everywhere, "ClusterRole")["rules"]
+    roles = [d for d in chosen if d["kind"] == "Role" and d["metadata"]["name"] == "penstock"]
+
+    assert sorted(role["metadata"]["namespace"] for role in roles) == ["team-a", "team-b"]
+    assert [role["rules"] for role in roles] == [work, work]
+    assert "penstock" not in [d["metadata"]["name"] for d in chosen if d["kind"] == "ClusterRole"]
+
+
+@pytest.mark.parametrize("engine", [{}, {"start_s": 5, "limits": {"grace_s": 7}}])
+def test_operator_understands_the_configuration_that_the_chart_writes(
+    cluster: Cluster, tmp_path: Path, engine: dict[str, Any]
+) -> None:
+    rendered = template(cluster, **chart_values(cluster), engine=engine, watchNamespaces=["team-a"])
+    file = tmp_path / "config.yaml"
+    file.write_text(named(rendered, "ConfigMap")["data"]["config.yaml"])
+    settings = read_config(file, identity="pod-uid")
+
+    assert settings.lease is not None
+    assert (settings.lease.namespace, settings.lease.name, settings.lease.identity) == (
+        "penstock-system", "penstock", "pod-uid"
+    )  # fmt: skip
+    assert list(settings.namespaces) == ["team-a"]
+    assert settings.default_store is not None
+    assert settings.engine.agent_image == cluster.image
+    assert settings.engine.start_s == engine.get("start_s", 600)
+    assert settings.engine.limits.grace_s == engine.get("limits", {}).get("grace_s", 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("engine: {start: 5}", "engine.start: unknown"),
+        ("nope: 1", "nope: unknown"),
+        ("engine: {start_s: soon}", "engine"),
+        ("defaultArtifactStore: {location: X}", "defaultArtifactStore"),
+        ("- a", "not a mapping"),
+    ],
+)
+def test_configuration_that_says_something_unknown_is_refused_by_its_key(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_config(file, identity="x")
+
+
+def test_pods_of_the_operator_meet_the_restricted_level(cluster: Cluster) -> None:
+    pod = named(template(cluster), "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
