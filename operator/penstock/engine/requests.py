@@ -109,7 +109,7 @@ def build_request(
 
 
 def timeout_of(subject: Subject, settings: Settings) -> float:
-    """Return how long the action may run, in seconds: its own limit, else its provider's, at most the installation's."""
+    """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
     minutes = subject.action.timeout_in_minutes
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
 
