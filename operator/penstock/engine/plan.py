@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import API_VERSION, PIPELINE, PIPELINE_RUN
 from penstock.api.pipeline import PipelineStatus
 from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Refusal, admit
 from penstock.engine.definition import Definition, revision_manifest
-from penstock.engine.jobs import stage_label
+from penstock.engine.locks import holder_of
 from penstock.engine.observed import Job, Pod, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_runs
 from penstock.engine.retention import housekeeping
@@ -24,8 +23,6 @@ from penstock.engine.run import RunAdvance, World
 from penstock.engine.run_conditions import reason_and_summary, with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
-
-_OURS = (AGENT_CONTAINER, ACTION_CONTAINER)
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
@@ -43,6 +40,7 @@ class _Pass:
         self.events: list[Command] = []
         self.revisions: list[dict[str, object]] = []
         self.look_up: set[str] = set()
+        self.holders: dict[str, str] = {}
         self.look_again: list[datetime] = []
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in snapshot.runs}
         self.world = World(
@@ -211,28 +209,11 @@ class _Pass:
                 stage = advance.next_stage()
                 if stage is None:
                     advance.end(RunState.SUCCEEDED)
-                elif not self._is_locked(stage.name, advance, advances):
+                elif holder := holder_of(stage.name, advance, advances, self.snapshot.pods):
+                    self.holders[advance.run.uid] = holder
+                else:
                     advance.enter(stage)
                     entered = True
-
-    def _is_locked(self, stage: str, asking: RunAdvance, advances: Iterable[RunAdvance]) -> bool:
-        """Locks follow containers: a run's status holds the stage, or a pod that may still run in it."""
-        for other in advances:
-            if other is asking:
-                return self._is_held_by_pod(stage, asking.run.uid)
-            if other.is_between_stages and other.next_stage() == asking.next_stage():
-                return True
-            held = [s for s in other.status.stage_states if s.status is StageStatus.IN_PROGRESS]
-            if any(state.stage_name == stage for state in held):
-                return True
-        return False
-
-    def _is_held_by_pod(self, stage: str, run_uid: str) -> bool:
-        label = stage_label(stage)
-        return any(
-            pod.stage_label == label and pod.run_uid != run_uid and pod.holds(_names_in(pod))
-            for pod in self.snapshot.pods
-        )
 
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
@@ -258,7 +239,7 @@ class _Pass:
             return "PipelineDeleted", "the Pipeline was deleted while the run was under way"
         if advance.is_between_stages and (stage := advance.next_stage()):
             reason = "Waiting" if status.stage_states else "Queued"
-            return reason, f"waiting for stage {stage.name}, which another run holds"
+            return reason, f"waiting for stage {stage.name}, held by {self.holders.get(advance.run.uid, 'another run')}"
         return reason_and_summary(status)
 
     def _is_waiting_news(self, advance: RunAdvance, message: str) -> bool:
@@ -289,10 +270,6 @@ class _Pass:
             pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
             for pod in pods
         )
-
-
-def _names_in(pod: Pod) -> tuple[str, ...]:
-    return tuple(name for name in _OURS if name in pod.containers)
 
 
 def _by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:

@@ -104,7 +104,7 @@ def test_stage_admits_one_run_at_a_time_and_the_older_first() -> None:
     world.succeed(world.job_for("Make", "run-2"))
     world.settle()
     assert world.reason("run-2") == "Waiting"
-    assert world.status("run-2").status_summary == "waiting for stage Prod, which another run holds"
+    assert world.status("run-2").status_summary == "waiting for stage Prod, held by another run"
     assert world.live_jobs() == [world.job_for("Check", "run-1"), world.job_for("Make", "run-3")]
 
 
@@ -132,6 +132,9 @@ def test_stage_stays_locked_while_a_pod_of_an_ended_run_may_run_in_it() -> None:
     world.jobs.pop(job)
     world.settle()
     assert world.live_jobs() == []
+    assert world.status("run-2").status_summary == (
+        f"waiting for stage Build, held by pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
+    )
 
     world.end_pod(pod.job, "")
     world.settle()

@@ -1,0 +1,43 @@
+"""Who holds a stage (X-26). Law: locks follow containers.
+
+A stage is locked while a run's status holds it, or any pod of that stage has a container of ours that is not
+known to have ended, its run existing or not. Who came first enters first.
+"""
+
+from collections.abc import Iterable
+
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.run import StageStatus
+from penstock.engine.jobs import stage_label
+from penstock.engine.observed import Pod
+from penstock.engine.run import RunAdvance
+
+_OURS = (AGENT_CONTAINER, ACTION_CONTAINER)
+
+
+def holder_of(stage: str, asking: RunAdvance, advances: Iterable[RunAdvance], pods: Iterable[Pod]) -> str | None:
+    """Return what keeps a run out of a stage, as people read it; None where it may enter.
+
+    ``advances`` are the pipeline's runs, the oldest first, the asking one among them.
+    """
+    for other in advances:
+        if other is asking:
+            break
+        if other.is_between_stages and other.next_stage() == asking.next_stage():
+            return "another run"
+        if any(state.stage_name == stage for state in other.status.stage_states if _is_held(state.status)):
+            return "another run"
+    label = stage_label(stage)
+    for pod in pods:
+        if pod.stage_label == label and pod.run_uid != asking.run.uid and may_run(pod):
+            return f"pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
+    return None
+
+
+def may_run(pod: Pod) -> bool:
+    """Whether one of our containers in a pod is not known to have ended."""
+    return pod.holds(tuple(name for name in _OURS if name in pod.containers))
+
+
+def _is_held(status: StageStatus) -> bool:
+    return status is StageStatus.IN_PROGRESS
