@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from penstock.api.meta import API_VERSION, PIPELINE, PIPELINE_RUN
-from penstock.api.pipeline import PipelineStatus
+from penstock.api.pipeline import ExecutionMode, PipelineStatus
 from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Refusal, admit
 from penstock.engine.definition import Definition, revision_manifest
@@ -41,6 +41,7 @@ class _Pass:
         self.revisions: list[dict[str, object]] = []
         self.look_up: set[str] = set()
         self.holders: dict[str, str] = {}
+        self.superseded_by: dict[str, str] = {}
         self.look_again: list[datetime] = []
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in snapshot.runs}
         self.world = World(
@@ -203,9 +204,7 @@ class _Pass:
         entered = True
         while entered:
             entered = False
-            for advance in advances:
-                if not advance.is_between_stages or self._is_orphan(advance.status):
-                    continue
+            for advance in self._waiting(advances):
                 stage = advance.next_stage()
                 if stage is None:
                     advance.end(RunState.SUCCEEDED)
@@ -214,6 +213,22 @@ class _Pass:
                 else:
                     advance.enter(stage)
                     entered = True
+        self._supersede(advances)
+
+    def _waiting(self, advances: list[RunAdvance]) -> list[RunAdvance]:
+        return [a for a in advances if a.is_between_stages and not self._is_orphan(a.status)]
+
+    def _supersede(self, advances: list[RunAdvance]) -> None:
+        """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage."""
+        newest: dict[str, RunAdvance] = {}
+        for advance in reversed(self._waiting(advances)):
+            stage = advance.next_stage()
+            if stage is None or advance.definition.execution_mode is not ExecutionMode.SUPERSEDED:
+                continue
+            newer = newest.setdefault(stage.name, advance)
+            if newer is not advance:
+                self.superseded_by[advance.run.uid] = newer.run.name
+                advance.end(RunState.SUPERSEDED)
 
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
@@ -229,7 +244,7 @@ class _Pass:
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message
             )
         if status.state and status.state.is_terminal:
-            is_warning = status.state is not RunState.SUCCEEDED
+            is_warning = status.state is RunState.FAILED
             text = f"Run {status.state.value.lower()}: {message}"
             self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
 
@@ -237,6 +252,8 @@ class _Pass:
         status = advance.status
         if status.state is RunState.CANCELLED:
             return "PipelineDeleted", "the Pipeline was deleted while the run was under way"
+        if status.state is RunState.SUPERSEDED:
+            return "Superseded", f"overtaken by the newer run {self.superseded_by.get(advance.run.uid, '')}".rstrip()
         if advance.is_between_stages and (stage := advance.next_stage()):
             reason = "Waiting" if status.stage_states else "Queued"
             return reason, f"waiting for stage {stage.name}, held by {self.holders.get(advance.run.uid, 'another run')}"

@@ -90,7 +90,9 @@ def test_oracle_o_08_a_failed_member_lets_its_siblings_end_and_starts_no_later_g
 
 
 def test_stage_admits_one_run_at_a_time_and_the_older_first() -> None:
-    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode="QUEUED"
+    )
     for name in ("run-1", "run-2", "run-3"):
         world.start(name)
     world.settle()
@@ -109,7 +111,7 @@ def test_stage_admits_one_run_at_a_time_and_the_older_first() -> None:
 
 
 def test_waiting_run_is_not_written_again_after_its_first_queued_status() -> None:
-    world = World.of(stage("Build", commands_action("Make")))
+    world = World.of(stage("Build", commands_action("Make")), executionMode="QUEUED")
     for name in ("run-1", "run-2", "run-3"):
         world.start(name)
     world.settle()
@@ -173,3 +175,56 @@ def test_artifact_bound_to_a_run_is_the_one_that_very_run_made() -> None:
 
     assert first == f"key/{world.job_for('Fetch', 'run-1')}/Source"
     assert second == f"key/{world.job_for('Fetch', 'run-2')}/Source"
+
+
+def at_the_door_of_prod(mode: str) -> World:
+    """Return a world where A is in Prod, B waits in front of it, and C has just come there, too."""
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode=mode
+    )
+    for name in ("A", "B", "C"):
+        world.start(name)
+        world.settle()
+        world.succeed(world.job_for("Make", name))
+        world.settle()
+    assert world.live_jobs() == [world.job_for("Check", "A")]
+    return world
+
+
+def test_oracle_o_02_superseded_mode_lets_the_newest_wait_and_ends_the_one_before() -> None:
+    world = at_the_door_of_prod("SUPERSEDED")
+    assert [world.status(name).state for name in "ABC"] == ["InProgress", "Superseded", "InProgress"]
+    assert world.status("B").status_summary == "overtaken by the newer run C"
+    conditions = {condition.type: condition.status for condition in world.status("B").conditions}
+    assert conditions == {"Succeeded": "False", "Ready": "True"}
+
+    world.succeed(world.job_for("Check", "A"))
+    world.settle()
+    assert world.live_jobs() == [world.job_for("Check", "C")]
+    assert [state.stage_name for state in world.status("B").stage_states] == ["Build"]
+
+
+def test_oracle_o_03_queued_mode_lets_all_wait_and_enter_in_order() -> None:
+    world = at_the_door_of_prod("QUEUED")
+    assert [world.status(name).state for name in "ABC"] == ["InProgress"] * 3
+    for holder, following in (("A", "B"), ("B", "C")):
+        world.succeed(world.job_for("Check", holder))
+        world.settle()
+        assert world.live_jobs() == [world.job_for("Check", following)]
+
+
+def test_run_inside_a_stage_is_never_superseded() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start("run-1")
+    world.settle()
+    for name in ("run-2", "run-3", "run-4"):
+        world.start(name)
+    world.settle()
+
+    assert [world.status(f"run-{n}").state for n in range(1, 5)] == [
+        "InProgress",
+        "Superseded",
+        "Superseded",
+        "InProgress",
+    ]
+    assert world.status("run-2").stage_states == ()
