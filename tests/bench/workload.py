@@ -77,8 +77,10 @@ class Bench:
     namespace: str
 
     def seconds(self, plural: str, bodies: list[Document]) -> float:
-        """Create objects at once and return the seconds until the last one is over; polled every 10 ms."""
+        """Create objects at once and return the seconds until a watch says that the last one is over."""
         is_over = is_job_complete if plural == "jobs" else is_run_over
+        left = {body["metadata"]["name"] for body in bodies}
+        changes = self.kube.watch(plural, self.namespace, LIMIT_S)
         started = time.perf_counter()
         threads = [
             threading.Thread(target=self.kube.create, args=(plural, self.namespace, body), daemon=True)
@@ -86,22 +88,12 @@ class Bench:
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join(timeout=30)
-        names = {body["metadata"]["name"] for body in bodies}
-
-        def all_over() -> bool:
-            found = [o for o in self._objects(plural, names) if o["metadata"]["name"] in names]
-            return len(found) == len(names) and all(is_over(o) for o in found)
-
-        eventually(all_over, LIMIT_S, f"{len(bodies)} {plural}", pause=0.01)
-        return time.perf_counter() - started
-
-    def _objects(self, plural: str, names: set[str]) -> list[Document]:
-        if len(names) > 1:
-            return self.kube.objects(plural, self.namespace)
-        found = self.kube.find(plural, self.namespace, next(iter(names)))
-        return [found] if found else []
+        for changed in changes:
+            if changed["metadata"]["name"] in left and is_over(changed):
+                left.discard(changed["metadata"]["name"])
+            if not left:
+                return time.perf_counter() - started
+        raise RuntimeError(f"{len(left)} of {len(bodies)} {plural} were not over within {LIMIT_S:g} s")
 
     def job(self, name: str) -> float:
         """Return the seconds of one bare Job."""

@@ -148,6 +148,26 @@ class Kube:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         return str(self.request("POST", path, body)["status"]["token"])
 
+    def watch(self, plural: str, namespace: str, seconds: float) -> Iterator[Document]:
+        """Yield every object of a kind that changes from now on, until the time is over."""
+        path = self.path(plural, namespace)
+        version = self.request("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
+        query = urlencode({"watch": "1", "resourceVersion": version, "timeoutSeconds": str(int(seconds))})
+        response = self._pool.request(
+            "GET", f"{self.host}{path}?{query}", timeout=seconds + 5, preload_content=False, retries=False
+        )
+        return self._events(response)
+
+    @staticmethod
+    def _events(response: urllib3.BaseHTTPResponse) -> Iterator[Document]:
+        rest = b""
+        try:
+            for chunk in response.stream(65_536):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line)["object"] for line in lines)
+        finally:
+            response.close()
+
     def log(self, namespace: str, pod: str, container: str = "agent") -> str:
         """Return the log of a container."""
         return self.raw(f"{self.path('pods', namespace, pod)}/log?container={container}")
