@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
@@ -71,6 +71,7 @@ class Reconciler:
     async def _plan(self, key: PipelineKey, memory: _Memory) -> tuple[Snapshot, Plan]:
         """Plan, and plan again with what live requests confirmed: absence is never evidence."""
         is_pipeline_absent = await self._is_pipeline_absent(key)
+        await self._fetch_definitions(key)
         confirmed: frozenset[str] = frozenset()
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
@@ -90,6 +91,14 @@ class Reconciler:
         if self.cache.get(PIPELINES, *key) or not any(True for _ in self.cache.of(RUNS, key)):
             return False
         return not await self._exists(PIPELINES, *key)
+
+    async def _fetch_definitions(self, key: PipelineKey) -> None:
+        """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
+        for run in self.cache.of(RUNS, key):
+            status = run.get("status", {})
+            name = status.get("revision")
+            if name and "completionTime" not in status and not self.cache.get(REVISIONS, key[0], name):
+                await self._exists(REVISIONS, key[0], name)
 
     async def _look_up(self, key: PipelineKey, jobs: frozenset[str]) -> None:
         """Read Jobs and their pods from the server, so that the cache has what is true now."""

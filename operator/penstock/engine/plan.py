@@ -129,6 +129,8 @@ class _Pass:
             return None
         definition = self._frozen(status)
         if definition is None:
+            gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
+            self._refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = RunAdvance(replace(run, status=status), definition, self.world)
         advance.observe()
@@ -171,10 +173,10 @@ class _Pass:
             self.statuses[run.name] = waiting
 
     def _refuse(self, run: RunObject, refusal: Refusal) -> None:
-        moment = format_time(self.now)
-        ended = {"state": RunState.FAILED, "start_time": moment, "completion_time": moment}
+        moment, status = format_time(self.now), self.statuses[run.name]
+        ended = {"state": RunState.FAILED, "start_time": status.start_time or moment, "completion_time": moment}
         self.statuses[run.name] = with_conditions(
-            run.status.model_copy(update=ended),
+            status.model_copy(update=ended),
             generation=run.generation,
             now=self.seconds,
             reason=refusal.reason,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
@@ -128,14 +128,6 @@ class RunAdvance:
         if current := self._current():
             self._end_stage(current, status)
 
-    def failed_action(self) -> tuple[str, ActionState] | None:
-        """Return the stage and the action that failed, None if none did."""
-        for stage in self.status.stage_states:
-            for action in stage.action_states:
-                if action.latest and action.latest.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN):
-                    return stage.stage_name, action
-        return None
-
     # ---- reading
 
     def _current(self) -> RunStageState | None:
@@ -201,8 +193,9 @@ class RunAdvance:
         since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
         if pod is None or row.pod_uid or since is None:
             return state
-        started = parse_time(row.start_time) or self.world.now
-        if (self.world.now - started).total_seconds() < self.world.settings.running_record_s:
+        due = (parse_time(row.start_time) or self.world.now) + timedelta(seconds=self.world.settings.running_record_s)
+        if self.world.now < due:
+            self.findings.look_again.append(due)
             return state
         recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
         return with_latest(state, row.model_copy(update=recorded))

@@ -139,3 +139,19 @@ def test_run_of_a_pipeline_recreated_under_the_same_name_is_cancelled() -> None:
     world.settle()
 
     assert world.status().state == "Cancelled"
+
+
+def test_run_whose_definition_is_gone_is_failed_with_what_to_do() -> None:
+    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
+    world.start()
+    world.settle()
+    changed = World.of(stage("Build", commands_action("Make")), stage("Other", commands_action("Check")))
+    world.change_pipeline(spec=changed.spec, generation=2)
+    world.settle()
+    world.revisions = {name: item for name, item in world.revisions.items() if name != world.status().revision}
+    world.settle()
+
+    assert world.status().state == "Failed"
+    assert world.reason() == "DefinitionLost"
+    assert world.status().start_time is not None
+    assert len(world.status().stage_states) == 1

@@ -319,6 +319,8 @@ def test_only_the_recorded_pod_counts() -> None:
 def test_long_try_has_its_pod_recorded_once() -> None:
     world, job = running()
     world.run_pod(job)
+    world.settle()
+    assert world.last_plan.look_again == world.now + timedelta(seconds=SHORT.running_record_s)
     world.advance(4)
     world.settle()
     world.advance(4)
