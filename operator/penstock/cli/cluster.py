@@ -32,9 +32,8 @@ class Cluster:
             config.load_kube_config(context=context, client_configuration=settings)
             _, active = config.list_kube_config_contexts()
         except config.ConfigException as error:
-            raise ClusterError(
-                f"no usable kubeconfig (KUBECONFIG={os.environ.get('KUBECONFIG', '')}): {error}"
-            ) from error
+            where = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            raise ClusterError(f"no cluster to talk to: {where} is no usable kubeconfig; set KUBECONFIG") from error
         self.namespace = namespace or active["context"].get("namespace") or "default"
         self._settings = settings
         self._pool = urllib3.PoolManager(
