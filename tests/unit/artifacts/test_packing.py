@@ -208,7 +208,7 @@ def test_pattern_that_leads_out_is_refused(pattern: str) -> None:
 
 
 def test_pattern_with_many_stars_takes_linear_time(root: Path) -> None:
-    assert not globs.matches_name("*a" * 500 + "b", "a" * 5000)
+    assert not globs.parse("*a" * 100 + "b").matches("a" * 1000)
     (root / "src/a/a/a/a/a/a/a/a/a/a/a/a").mkdir(parents=True)
     with pytest.raises(ArtifactError, match="no file matches"):
         packed(root, "**/a/" * 20 + "b")
