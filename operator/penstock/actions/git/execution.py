@@ -4,7 +4,8 @@ import tempfile
 from pathlib import Path
 
 from penstock.actions.execution import JOB_FAILED, REVISION_UNAVAILABLE, ActionError, Job, Outcome
-from penstock.actions.git.client import Git, GitError
+from penstock.actions.git.client import Git
+from penstock.actions.git.isolation import GitError
 from penstock.actions.git.remote import Remote, Wanted, is_valid_ref, remote_of, wanted_of
 from penstock.api.contracts import Revision
 
