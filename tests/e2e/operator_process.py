@@ -40,6 +40,8 @@ class OperatorProcess:
     identity: str = "test-operator"
     engine: Document = field(default_factory=dict)
     namespaces: list[str] = field(default_factory=list)
+    module: str = "tests.e2e.faulty"
+    account: str = "penstock"
     process: subprocess.Popen[bytes] | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-")))
 
@@ -57,7 +59,7 @@ class OperatorProcess:
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e.faulty", "--config", str(self._config()), "--log-format", "plain"],
+                [sys.executable, "-m", self.module, "--config", str(self._config()), "--log-format", "plain"],
                 env=environment, stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip
 
@@ -126,7 +128,7 @@ class OperatorProcess:
     def _kubeconfig(self) -> Path:
         path = self.folder / "kubeconfig"
         admin = yaml.safe_load(Path(self.cluster.kubeconfig).read_text())
-        token = self.kube.token_of(SYSTEM, "penstock")
+        token = self.kube.token_of(SYSTEM, self.account)
         admin["users"] = [{"name": "operator", "user": {"token": token}}]
         admin["contexts"] = [
             {"name": "operator", "context": {"cluster": admin["clusters"][0]["name"], "user": "operator"}}

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from penstock.handlers.config import ConfigError, read_config
+from penstock.triggers.config import read_config as read_trigger_config
 from tests.cluster import Cluster
 from tests.e2e.install import ROOT, chart_values
 
@@ -40,6 +41,9 @@ def named(documents: list[dict[str, Any]], kind: str, name: str = "penstock") ->
         ({"defaultArtifactStore": {"type": "Volume"}}, "defaultArtifactStore"),
         ({"watchNamespaces": ["Bad_Name"]}, "watchNamespaces"),
         ({"lease": {"duration": 15}}, "lease"),
+        ({"triggers": {"pollSeconds": 0}}, "pollSeconds"),
+        ({"triggers": {"allowedCidrs": ["everything"]}}, "allowedCidrs"),
+        ({"triggers": {"credentials": [{"namespace": "a", "secretNames": []}]}}, "secretNames"),
     ],
 )
 def test_value_that_the_schema_does_not_know_is_refused(cluster: Cluster, values: dict[str, Any], message: str) -> None:
@@ -75,6 +79,39 @@ def test_operator_understands_the_configuration_that_the_chart_writes(
     assert settings.engine.agent_image == cluster.image
     assert settings.engine.start_s == engine.get("start_s", 600)
     assert settings.engine.limits.grace_s == engine.get("limits", {}).get("grace_s", 10)
+
+
+def test_triggers_understand_the_configuration_that_the_chart_writes(cluster: Cluster, tmp_path: Path) -> None:
+    values = {"pollSeconds": 5, "allowedHosts": ["Git.dev"], "allowedCidrs": ["10.0.0.0/8"], "parallel": 2}
+    rendered = template(cluster, watchNamespaces=["team-a"], triggers=values)
+    file = tmp_path / "config.yaml"
+    file.write_text(named(rendered, "ConfigMap", "penstock-triggers")["data"]["config.yaml"])
+    settings = read_trigger_config(file, identity="pod-uid")
+
+    assert settings.lease is not None
+    assert (settings.lease.name, settings.lease.identity) == ("penstock-triggers", "pod-uid")
+    assert (settings.namespaces, settings.poll_s, settings.parallel) == (("team-a",), 5, 2)
+    settings.rules().check("git.dev", "192.168.0.1")
+    settings.rules().check("another", "10.1.2.3")
+
+
+def test_triggers_read_the_secrets_that_are_named_and_no_others(cluster: Cluster) -> None:
+    credentials = [{"namespace": "team-a", "secretNames": ["git"]}]
+    rendered = template(cluster, triggers={"credentials": credentials})
+    with_secrets = [
+        (d["metadata"]["namespace"], rule)
+        for d in rendered
+        if d["kind"] in ("Role", "ClusterRole")
+        for rule in d["rules"]
+        if "secrets" in rule["resources"]
+    ]
+    only = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["git"], "verbs": ["get"]}
+    assert with_secrets == [("team-a", only)]
+
+
+def test_triggers_that_are_switched_off_leave_nothing(cluster: Cluster) -> None:
+    rendered = template(cluster, triggers={"enabled": False})
+    assert not [d for d in rendered if "triggers" in d["metadata"]["name"]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The operator's account may do what it does, and nothing else (design: security laws)."""
+"""The accounts of operator and triggers may do what they do, and nothing else (design: security laws)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from tests.e2e.install import SYSTEM
 from tests.e2e.kube import Kube, KubeError
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:penstock"
+TRIGGERS = f"{OPERATOR}-triggers"
 
 
-def may(kube: Kube, verb: str, resource: str, group: str = "", namespace: str = "default", name: str = "") -> bool:
+def may(
+    kube: Kube,
+    verb: str,
+    resource: str,
+    group: str = "",
+    namespace: str = "default",
+    name: str = "",
+    user: str = OPERATOR,
+) -> bool:
     plural, _, part = resource.partition("/")
     attributes = {"verb": verb, "resource": plural, "group": group, "namespace": namespace, "name": name}
-    spec = {"user": OPERATOR, "resourceAttributes": {**attributes, **({"subresource": part} if part else {})}}
+    spec = {"user": user, "resourceAttributes": {**attributes, **({"subresource": part} if part else {})}}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     answer = kube.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
     return bool(answer["status"]["allowed"])
@@ -69,3 +78,38 @@ def test_token_of_the_operator_cannot_read_a_secret(kube: Kube, cluster: object,
     operator = Kube(kube.kubeconfig, token=kube.token_of(SYSTEM, "penstock"))
     with pytest.raises(KubeError, match="forbidden"):
         operator.get("secrets", namespace, "s")
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "group"),
+    [
+        ("list", "pipelines", "penstock.dev"),
+        ("watch", "pipelines", "penstock.dev"),
+        ("patch", "pipelines/status", "penstock.dev"),
+        ("list", "pipelineruns", "penstock.dev"),
+        ("create", "pipelineruns", "penstock.dev"),
+    ],
+)
+def test_triggers_may_do_their_work(kube: Kube, verb: str, resource: str, group: str) -> None:
+    assert may(kube, verb, resource, group, user=TRIGGERS)
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "group"),
+    [
+        ("get", "secrets", ""),
+        ("list", "secrets", ""),
+        ("create", "pods", ""),
+        ("list", "pods", ""),
+        ("create", "jobs", "batch"),
+        ("patch", "pipelines", "penstock.dev"),
+        ("patch", "pipelineruns", "penstock.dev"),
+        ("patch", "pipelineruns/status", "penstock.dev"),
+        ("delete", "pipelineruns", "penstock.dev"),
+        ("create", "events", "events.k8s.io"),
+        ("create", "serviceaccounts/token", ""),
+        ("get", "leases", "coordination.k8s.io"),
+    ],
+)
+def test_triggers_may_do_nothing_else(kube: Kube, verb: str, resource: str, group: str) -> None:
+    assert not may(kube, verb, resource, group, user=TRIGGERS)

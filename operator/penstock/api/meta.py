@@ -22,6 +22,12 @@ ANNOTATION_ACTION = f"{GROUP}/action"
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_TRY = f"{GROUP}/try"
 ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
+# What triggers write on the runs they start.
+LABEL_STARTED_BY = f"{GROUP}/started-by"
+ANNOTATION_PIPELINE_UID = f"{GROUP}/pipeline-uid"
+ANNOTATION_SOURCE_REVISION = f"{GROUP}/source-revision"
+ANNOTATION_SOURCE_SEQUENCE = f"{GROUP}/source-sequence"
 
 MANAGED_BY = "penstock"
 FIELD_MANAGER = "penstock-controller"
+TRIGGERS = "penstock-triggers"

@@ -187,6 +187,8 @@ class PipelineSpec(Model):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
     successful_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
     failed_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    start_on_create: bool | None = None
+    """Whether creating the Pipeline starts its first run (X-21): true if absent, as on AWS."""
 
     @property
     def mode(self) -> ExecutionMode:
@@ -210,6 +212,24 @@ class StageState(Model):
     inbound_executions: Annotated[tuple[StageRunReference, ...], Field(json_schema_extra=ATOMIC)] = ()
 
 
+class SourceState(Model):
+    """What `triggers` last saw of a source, and how many changes it has started runs for.
+
+    ``sequence`` begins at the time of the first look, so that an action that is removed and added again
+    never counts the same numbers twice.
+    """
+
+    stage_name: str
+    action_name: str
+    source: str = ""
+    """A hash of where the source is: with another Url or branch the first look is a baseline again (G-06)."""
+    revision: str | None = None
+    """Absent: not yet seen; empty: there was nothing, so that the first revision is a change."""
+    sequence: int = 0
+    last_error: str | None = None
+    """Why the latest look saw nothing; absent when it did."""
+
+
 class PipelineStatus(Model):
     """What became of a Pipeline: its version, its stages now, and whether its definition is valid."""
 
@@ -220,4 +240,8 @@ class PipelineStatus(Model):
     """The ControllerRevision that holds the current definition."""
     last_run: str | None = None
     stage_states: Annotated[tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
+    sources: Annotated[tuple[SourceState, ...], Field(json_schema_extra=list_map("stageName", "actionName"))] = ()
+    """Written by triggers alone, as is startedOnCreate."""
+    started_on_create: bool | None = None
+    """Whether creation started a run (X-21); absent until triggers has seen the Pipeline."""
     conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()

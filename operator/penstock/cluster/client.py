@@ -4,7 +4,8 @@ All requests leave through `Client.send`; tests wrap that one place to count req
 after any of them. Before a write the ``fence`` is asked, so that an old leader cannot write (law: fencing).
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -17,8 +18,11 @@ Document = dict[str, Any]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 _PAGE = 500
+_WATCH_S = 300
+_LARGEST_EVENT = 8 * 1024 * 1024
 
 
 class Client:
@@ -66,6 +70,37 @@ class Client:
         body = {"metadata": {"resourceVersion": rv}, "status": status}
         return await self.send("PATCH", resource.path(namespace, name, "status"), body=body)
 
+    async def apply_status(
+        self, resource: Resource, namespace: str, name: str, document: Document, manager: str
+    ) -> Document:
+        """Own some fields of an object's status by server-side apply; those left out are given up."""
+        query = {"fieldManager": manager, "force": "true"}
+        path = resource.path(namespace, name, "status")
+        return await self.send("PATCH", path, body=document, query=query, content_type=APPLY_PATCH)
+
+    async def watch(self, resource: Resource, namespace: str | None, version: str) -> AsyncGenerator[Document, None]:
+        """Yield the events after a resource version until the server ends the watch, as it does every few minutes."""
+        assert self._session is not None
+        path = resource.path(namespace)
+        query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(_WATCH_S)}
+        timeout = aiohttp.ClientTimeout(total=_WATCH_S + 30, sock_connect=self._read_timeout)
+        headers = await self._credentials.headers()
+        what, rest = f"WATCH {path}", b""
+        try:
+            async with self._session.request(
+                "GET", self._credentials.server + path, params=query, headers=headers, timeout=timeout
+            ) as response:
+                if response.status >= 300:
+                    await self._answer(what, response)
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield json.loads(line)
+                    if len(rest) > _LARGEST_EVENT:
+                        raise UnavailableError(what, f"an event of more than {_LARGEST_EVENT} bytes")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(what, f"no answer: {error or type(error).__name__}") from error
+
     async def patch(self, resource: Resource, namespace: str, name: str, body: Document) -> Document:
         """Merge a patch into an object; with metadata.resourceVersion in it, only at that version."""
         return await self.send("PATCH", resource.path(namespace, name), body=body)
@@ -89,6 +124,7 @@ class Client:
         *,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
+        content_type: str = "",
     ) -> Document:
         """Send one request and return the answer; raise the ClusterError that another answer means."""
         assert self._session is not None
@@ -96,7 +132,7 @@ class Client:
         if not is_read:
             self.fence()
         headers = await self._credentials.headers()
-        headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else JSON
+        headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)
         timeout = aiohttp.ClientTimeout(total=self._read_timeout if is_read else self._write_timeout)
         what = f"{method} {path}"
         try:

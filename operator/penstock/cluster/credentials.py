@@ -2,10 +2,14 @@
 
 import asyncio
 import base64
+import os
 import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 _TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -59,3 +63,34 @@ class Credentials:
 def mounted_token_file() -> Path | None:
     """Return the service account's rotating token, where there is one."""
     return _TOKEN_FILE if _TOKEN_FILE.exists() else None
+
+
+def credentials_here() -> Credentials:
+    """Return those of the pod this runs in, else of the file that KUBECONFIG names; raise OSError for neither."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if host and (token_file := mounted_token_file()):
+        host = f"[{host}]" if ":" in host else host
+        return Credentials(
+            f"https://{host}:{port}", ca_path=str(_TOKEN_FILE.with_name("ca.crt")), token_file=token_file
+        )
+    return _of_kubeconfig(yaml.safe_load(Path(os.environ.get("KUBECONFIG", "")).read_text()))
+
+
+def _of_kubeconfig(document: dict[str, Any]) -> Credentials:
+    def named(kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(item for item in document[f"{kind}s"] if item["name"] == name)[kind]
+        return found
+
+    context = named("context", document["current-context"])
+    cluster, user = named("cluster", context["cluster"]), named("user", context["user"])
+    return Credentials(
+        server=cluster["server"].rstrip("/"),
+        ca_path=cluster.get("certificate-authority"),
+        ca_data=cluster.get("certificate-authority-data"),
+        certificate_path=user.get("client-certificate"),
+        certificate_data=user.get("client-certificate-data"),
+        key_path=user.get("client-key"),
+        key_data=user.get("client-key-data"),
+        token=user.get("token"),
+        insecure=bool(cluster.get("insecure-skip-tls-verify")),
+    )

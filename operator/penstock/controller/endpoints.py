@@ -8,16 +8,23 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Protocol
 
 from aiohttp import web
 
 from penstock.cluster.client import Client, Document
 from penstock.cluster.errors import ClusterError
-from penstock.controller.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 _REMEMBER_S = 60.0
+
+
+class Metrics(Protocol):
+    """What a process counts: each has a registry of its own."""
+
+    def render(self) -> bytes:
+        """Return the text that Prometheus scrapes."""
 
 
 @dataclass(slots=True)

@@ -20,6 +20,9 @@ class GitConfiguration(Configuration):
     OutputArtifactFormat: Literal["CODE_ZIP", "CODEBUILD_CLONE_REF"] | None = None
     """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and its history (P-01)."""
 
+    PollForSourceChanges: Literal["true", "false"] | None = None
+    """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""
+
     @field_validator("Url")
     @classmethod
     def _is_http(cls, url: str) -> str:

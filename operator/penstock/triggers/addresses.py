@@ -1,0 +1,80 @@
+"""Which addresses a user's Url may lead to (design: security laws; GHSA-j94x-8wcp-x7hm of Kargo).
+
+What is checked is what is connected to: git is told the address that was found good, and follows no redirect.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class RefusedAddressError(Exception):
+    """The host may not be connected to, or has no address; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """Beyond the internet's addresses: hosts and networks that are allowed, and networks that are not."""
+
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed: tuple[Network, ...] = ()
+    refused: tuple[Network, ...] = ()
+
+    def check(self, host: str, address: str) -> None:
+        """Raise RefusedAddressError unless the address of a host may be connected to."""
+        if host.lower().rstrip(".") in self.allowed_hosts:
+            return
+        found = plain(address)
+        if any(found in network for network in self.allowed if network.version == found.version):
+            return
+        is_refused = any(found in network for network in self.refused if network.version == found.version)
+        if is_refused or not found.is_global or found.is_multicast:
+            raise RefusedAddressError(
+                f"{host} is at {address}, an address within the cluster or its network; "
+                "the chart's triggers.allowedHosts and triggers.allowedCidrs allow it"
+            )
+
+
+def plain(address: str) -> Address:
+    """Return the address that is really reached: IPv4 within IPv6 is unwrapped."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if inner is None and found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        return inner or found
+    return found
+
+
+def refuse_odd_number(host: str) -> None:
+    """Refuse an address in another notation than the usual, such as 2130706433 or 0x7f.1."""
+    last = host.rstrip(".").rpartition(".")[2].lower()
+    if ":" in host or not (last.isdigit() or last.startswith("0x")):
+        return
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError as error:
+        raise RefusedAddressError(f"{host} is neither a host name nor an address in dotted decimal") from error
+
+
+async def address_of(host: str, port: int, rules: AddressRules, limit_s: float) -> str:
+    """Return an address of a host, all of which may be connected to."""
+    refuse_odd_number(host)
+    try:
+        async with asyncio.timeout(limit_s):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError) as error:
+        raise RefusedAddressError(f"{host} could not be resolved: {error or 'no answer in time'}") from error
+    addresses: Sequence[str] = [str(entry[4][0]) for entry in found]
+    if not addresses:
+        raise RefusedAddressError(f"{host} has no address")
+    for address in addresses:
+        rules.check(host, address)
+    return addresses[0]

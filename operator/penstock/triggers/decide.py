@@ -1,0 +1,188 @@
+"""Which runs a look at the sources starts, and what is remembered of it; pure, ``now`` is an argument.
+
+The laws (G-06, X-20, X-21), whatever dies between two effects:
+- A baseline is remembered before the creation's run exists: what is pushed after it is a change.
+- A change is remembered after its run exists. The run's name is made of the pipeline's uid, the source, the
+  old and the new revision and the sequence: deciding again names the same run, and A, B, A makes three.
+- What started a run but was not remembered is taken over from the run itself (`recovered`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from penstock.api.names import child_name
+from penstock.api.pipeline import SourceState
+
+CREATE_PIPELINE = "CreatePipeline"
+POLL = "PollForSourceChanges"
+LONGEST_PAUSE_S = 600.0
+
+Key = tuple[str, str]
+"""Stage and action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source action that is polled; ``identity`` is a hash of where the source is."""
+
+    stage: str
+    action: str
+    identity: str
+
+    @property
+    def key(self) -> Key:
+        """Stage and action."""
+        return self.stage, self.action
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The source was looked at; ``revision`` is empty where there is none, and ``error`` says so."""
+
+    revision: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The source could not be looked at."""
+
+    error: str
+
+
+Observation = Seen | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What status remembers: whether creation started a run (None: not yet decided), and the sources."""
+
+    started: bool | None = None
+    marks: tuple[SourceState, ...] = ()
+
+    def mark(self, key: Key) -> SourceState | None:
+        """Return what is remembered of a source."""
+        return next((mark for mark in self.marks if (mark.stage_name, mark.action_name) == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A Pipeline as far as triggers look at it."""
+
+    name: str
+    uid: str
+    wants_start: bool
+    last_run: str | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to create; that one of its name exists is success."""
+
+    name: str
+    trigger: str
+    detail: str
+    key: Key | None = None
+    revision: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Effects in their order: remember ``first``, create ``runs``, remember ``then``."""
+
+    first: State
+    runs: tuple[NewRun, ...]
+    then: State
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that triggers created, as its annotations tell."""
+
+    pipeline_uid: str
+    key: Key
+    revision: str
+    sequence: int
+
+
+def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int) -> Decision:
+    """Return what to do about what was seen; sources without an observation stay as they are."""
+    first: list[SourceState] = []
+    then: list[SourceState] = []
+    runs: list[NewRun] = []
+    creation = _creation(view)
+    for source in sources:
+        before, observation = view.state.mark(source.key), observed.get(source.key)
+        if observation is None:
+            first += [before] if before else []
+            then += [before] if before else []
+            continue
+        baseline = _baseline(before, source, observation, creation is not None, now)
+        mark, run = _change(view, baseline, observation)
+        first.append(baseline)
+        then.append(mark)
+        runs += [run] if run else []
+    runs = [creation, *runs] if creation else runs
+    started = view.state.started if view.state.started is not None else creation is not None
+    return Decision(State(view.state.started, tuple(first)), tuple(runs), State(started, tuple(then)))
+
+
+def recovered(view: View, started: Iterable[StartedRun]) -> State:
+    """Return the state with the runs that were created but not yet remembered (a crash between the two)."""
+    marks = {(mark.stage_name, mark.action_name): mark for mark in view.state.marks}
+    for run in sorted(started, key=lambda run: run.sequence):
+        mark = marks.get(run.key)
+        if run.pipeline_uid == view.uid and mark and run.sequence == mark.sequence + 1:
+            marks[run.key] = mark.model_copy(update={"revision": run.revision, "sequence": run.sequence})
+    return State(view.state.started, tuple(marks.values()))
+
+
+def pause_s(interval: float, failures: int, chance: float) -> float:
+    """Return the seconds until the next look: never more than the interval while all is well; ``chance`` in 0..1."""
+    pause = min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
+    return pause * (0.8 + 0.2 * chance)
+
+
+def creation_run(view: View) -> NewRun:
+    """Return the first run of a Pipeline (X-21)."""
+    return NewRun(child_name(view.name, view.uid, CREATE_PIPELINE), CREATE_PIPELINE, f"pipeline {view.name} created")
+
+
+def _creation(view: View) -> NewRun | None:
+    """None where creation was dealt with, is not to start a run, or somebody was faster."""
+    run = creation_run(view)
+    wanted = view.state.started is None and view.wants_start and view.last_run in (None, "", run.name)
+    return run if wanted else None
+
+
+def _baseline(
+    before: SourceState | None, source: Source, observation: Observation, is_creating: bool, now: int
+) -> SourceState:
+    if before and before.source == source.identity:
+        return before
+    # A failed first look at a new pipeline counts as empty: what its first run misses starts another one.
+    revision = observation.revision if isinstance(observation, Seen) else "" if is_creating else None
+    return SourceState(
+        stage_name=source.stage,
+        action_name=source.action,
+        source=source.identity,
+        revision=revision,
+        sequence=before.sequence if before else now,
+    )
+
+
+def _change(view: View, mark: SourceState, observation: Observation) -> tuple[SourceState, NewRun | None]:
+    looked = mark.model_copy(update={"last_error": observation.error or None})
+    if isinstance(observation, Failed):
+        return looked, None
+    new, old = observation.revision, mark.revision
+    if old is None:
+        return looked.model_copy(update={"revision": new}), None
+    if not new or new == old:
+        return looked, None
+    key, sequence = (mark.stage_name, mark.action_name), mark.sequence + 1
+    name = child_name(view.name, view.uid, *key, old, new, sequence)
+    run = NewRun(name, POLL, f"source {mark.action_name} changed to {new}", key, new, sequence)
+    return looked.model_copy(update={"revision": new, "sequence": sequence}), run

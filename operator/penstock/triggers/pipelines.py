@@ -1,0 +1,103 @@
+"""A Pipeline and its runs as the API server has them, turned into what decisions are made of, and back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from penstock.actions.declaration import declaration_of
+from penstock.api.meta import (
+    ANNOTATION_ACTION,
+    ANNOTATION_PIPELINE_UID,
+    ANNOTATION_SOURCE_REVISION,
+    ANNOTATION_SOURCE_SEQUENCE,
+    ANNOTATION_STAGE,
+    API_VERSION,
+    LABEL_STARTED_BY,
+    PIPELINE,
+    PIPELINE_RUN,
+    TRIGGERS,
+)
+from penstock.api.pipeline import Action, PipelineSpec, PipelineStatus
+from penstock.triggers.decide import NewRun, StartedRun, State, View
+
+Document = dict[str, Any]
+
+
+def readable(document: Document) -> tuple[PipelineSpec, PipelineStatus] | None:
+    """Return spec and status of a Pipeline that is Ready as it stands now; None for any other."""
+    metadata, status = document["metadata"], document.get("status") or {}
+    if metadata.get("deletionTimestamp") or status.get("observedGeneration") != metadata.get("generation"):
+        return None
+    try:
+        spec, parsed = PipelineSpec.model_validate(document["spec"]), PipelineStatus.model_validate(status)
+    except (ValidationError, KeyError):
+        return None
+    is_ready = any(c.type == "Ready" and c.status == "True" for c in parsed.conditions)
+    return (spec, parsed) if is_ready else None
+
+
+def view_of(document: Document, spec: PipelineSpec, status: PipelineStatus) -> View:
+    """Return a Pipeline as decisions see it."""
+    return View(
+        name=document["metadata"]["name"],
+        uid=document["metadata"]["uid"],
+        wants_start=spec.start_on_create is not False,
+        last_run=status.last_run,
+        state=State(status.started_on_create, status.sources),
+    )
+
+
+def source_actions(spec: PipelineSpec) -> Iterator[tuple[str, str, Action]]:
+    """Yield stage, provider and action of each source."""
+    for stage in spec.stages:
+        for action in stage.actions:
+            declared = declaration_of(action.action_type_id)
+            if declared and declared.category == "Source":
+                yield stage.name, declared.provider, action
+
+
+def status_of(document: Document, state: State) -> Document:
+    """Return what is applied to a Pipeline's status: our fields, and whose they are."""
+    metadata = document["metadata"]
+    status: Document = {"sources": [mark.to_dict() for mark in state.marks]}
+    if state.started is not None:
+        status["startedOnCreate"] = state.started
+    # With its uid, so that a Pipeline that was created again is not taken for this one.
+    identity = {key: metadata[key] for key in ("name", "namespace", "uid")}
+    return {"apiVersion": API_VERSION, "kind": PIPELINE, "metadata": identity, "status": status}
+
+
+def run_of(view: View, run: NewRun) -> Document:
+    """Return the PipelineRun to create. No revision is pinned: all sources run again (X-20)."""
+    annotations = {ANNOTATION_PIPELINE_UID: view.uid}
+    if run.key:
+        annotations |= {
+            ANNOTATION_STAGE: run.key[0],
+            ANNOTATION_ACTION: run.key[1],
+            ANNOTATION_SOURCE_REVISION: run.revision,
+            ANNOTATION_SOURCE_SEQUENCE: str(run.sequence),
+        }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": PIPELINE_RUN,
+        "metadata": {"name": run.name, "labels": {LABEL_STARTED_BY: TRIGGERS}, "annotations": annotations},
+        "spec": {
+            "pipelineRef": {"name": view.name},
+            "trigger": {"triggerType": run.trigger, "triggerDetail": run.detail[:1024]},
+        },
+    }
+
+
+def started_run_of(document: Document) -> StartedRun | None:
+    """Return what a run says of the change that started it; None where it says none."""
+    found = document["metadata"].get("annotations") or {}
+    sequence = found.get(ANNOTATION_SOURCE_SEQUENCE, "")
+    if not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19):
+        return None
+    return StartedRun(
+        pipeline_uid=found.get(ANNOTATION_PIPELINE_UID, ""),
+        key=(found.get(ANNOTATION_STAGE, ""), found.get(ANNOTATION_ACTION, "")),
+        revision=found.get(ANNOTATION_SOURCE_REVISION, "")[:100],
+        sequence=int(sequence),
+    )

@@ -1,0 +1,36 @@
+"""Runs the real triggers as a process of this machine, under the chart's account for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.install import SYSTEM
+from tests.e2e.operator_process import OperatorProcess
+
+POLL_S = 1.0
+
+
+@dataclass
+class TriggersProcess(OperatorProcess):
+    """One triggers process; it may reach the cluster's Git server, which is no address of the internet."""
+
+    identity: str = "test-triggers"
+    module: str = "tests.e2e.faulty_triggers"
+    account: str = "penstock-triggers"
+
+    def _config(self) -> Path:
+        path = self.folder / "config.yaml"
+        lease = {"namespace": SYSTEM, "name": self.account, "duration_s": 4, "renew_s": 1, "write_timeout_s": 2}
+        config = {
+            "lease": lease,
+            "namespaces": self.namespaces,
+            "poll_s": POLL_S,
+            "timeout_s": 10,
+            "allowed_cidrs": [f"{self.cluster.node_ip}/32"],
+            "port": None,
+        }
+        path.write_text(yaml.safe_dump(config))
+        return path

@@ -1,0 +1,182 @@
+"""What triggers decide: the table of first looks and changes, and the laws under crashes at every point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.api.pipeline import PipelineStatus, SourceState
+from penstock.controller.apply import merge_patch
+from penstock.triggers.decide import (
+    Decision,
+    Failed,
+    NewRun,
+    Observation,
+    Seen,
+    Source,
+    StartedRun,
+    State,
+    View,
+    creation_run,
+    decide,
+    pause_s,
+    recovered,
+)
+
+SOURCE = Source("Source", "Fetch", "main@host")
+NEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
+
+
+def mark(revision: str | None, sequence: int = 7, **fields: str) -> SourceState:
+    values = {"stage_name": "Source", "action_name": "Fetch", "source": "main@host", **fields}
+    return SourceState.model_validate({**values, "revision": revision, "sequence": sequence})
+
+
+def known(revision: str | None, sequence: int = 7, **fields: str) -> View:
+    return replace(NEW, last_run="web-1", state=State(True, (mark(revision, sequence, **fields),)))
+
+
+def decided(view: View, observation: Observation) -> Decision:
+    return decide(view, [SOURCE], {SOURCE.key: observation}, 100)
+
+
+@pytest.mark.parametrize(
+    ("view", "observation", "triggers", "then"),
+    [
+        (NEW, Seen("A"), ["CreatePipeline"], (True, "A", 100, None)),
+        (NEW, Failed("down"), ["CreatePipeline"], (True, "", 100, "down")),
+        (NEW, Seen("", "no branch"), ["CreatePipeline"], (True, "", 100, "no branch")),
+        (replace(NEW, wants_start=False), Seen("A"), [], (False, "A", 100, None)),
+        (replace(NEW, wants_start=False), Failed("down"), [], (False, None, 100, "down")),
+        (replace(NEW, wants_start=False), Seen("", "no"), [], (False, "", 100, "no")),
+        (replace(NEW, last_run="by-hand"), Seen("A"), [], (False, "A", 100, None)),
+        (replace(NEW, last_run=creation_run(NEW).name), Seen("A"), ["CreatePipeline"], (True, "A", 100, None)),
+        (known("A"), Seen("A"), [], (True, "A", 7, None)),
+        (known("A", last_error="down"), Seen("A"), [], (True, "A", 7, None)),
+        (known("A"), Seen("B"), ["PollForSourceChanges"], (True, "B", 8, None)),
+        (known("A"), Failed("down"), [], (True, "A", 7, "down")),
+        (known("A"), Seen("", "gone"), [], (True, "A", 7, "gone")),
+        (known(""), Seen("A"), ["PollForSourceChanges"], (True, "A", 8, None)),
+        (known(None), Seen("A"), [], (True, "A", 7, None)),
+        (known(None), Seen("", "no"), [], (True, "", 7, "no")),
+        (known("A", source="another"), Seen("B"), [], (True, "B", 7, None)),
+        (known("A", source="another"), Failed("down"), [], (True, None, 7, "down")),
+    ],
+)
+def test_table_of_looks(
+    view: View, observation: Observation, triggers: list[str], then: tuple[bool, str | None, int, str | None]
+) -> None:
+    decision = decided(view, observation)
+    found = decision.then.mark(SOURCE.key)
+    assert found is not None
+    assert [run.trigger for run in decision.runs] == triggers
+    assert (decision.then.started, found.revision, found.sequence, found.last_error) == then
+
+
+def test_deciding_again_names_the_same_run_and_back_and_forth_names_three() -> None:
+    assert decided(known("A"), Seen("B")) == decided(known("A"), Seen("B"))
+    names, view = set(), known("A")
+    for revision in ("B", "A", "B"):
+        decision = decided(view, Seen(revision))
+        names |= {run.name for run in decision.runs}
+        view = replace(view, state=decision.then)
+    assert len(names) == 3
+    other = replace(known("A"), uid="uid-2")
+    assert decided(other, Seen("B")).runs[0].name not in names
+
+
+def test_source_that_was_not_looked_at_stays_and_one_that_is_not_polled_is_forgotten() -> None:
+    view = known("A")
+    assert decide(view, [SOURCE], {}, 1).then == view.state
+    assert decide(view, [], {}, 1).then == State(True, ())
+
+
+def test_each_of_two_changed_sources_starts_a_run() -> None:
+    other = Source("Source", "Docs", "docs@host")
+    view = replace(NEW, state=State(True, (mark("A"), mark("X").model_copy(update={"action_name": "Docs", "source": "docs@host"}))))  # noqa: E501  # fmt: skip
+    decision = decide(view, [SOURCE, other], {SOURCE.key: Seen("B"), other.key: Seen("Y")}, 1)
+    assert [run.detail for run in decision.runs] == ["source Fetch changed to B", "source Docs changed to Y"]
+
+
+@dataclass
+class World:
+    """A repository, a Pipeline's status and its runs; a crash ends a pass after so many effects."""
+
+    revision: str = "A"
+    state: State = field(default_factory=State)
+    runs: dict[str, tuple[NewRun, str]] = field(default_factory=dict)
+    listed: list[StartedRun] = field(default_factory=list)
+    pushes: int = 0
+    first_look_failed: bool = False
+
+    def push(self, revision: str) -> None:
+        self.pushes += revision != self.revision
+        self.revision = revision
+
+    def look(self, *, fails: bool, effects: int | None) -> None:
+        self.first_look_failed |= fails and self.state.mark(SOURCE.key) is None
+        names = list(self.runs)
+        view = replace(NEW, last_run=names[-1] if names else None, state=self.state)
+        view = replace(view, state=recovered(view, self.listed))
+        decision = decided(view, Failed("down") if fails else Seen(self.revision))
+        steps: list[State | NewRun] = [*([decision.first] if decision.runs else []), *decision.runs, decision.then]
+        for step in steps[:effects]:
+            if isinstance(step, State):
+                self.state = step
+            else:
+                self.runs.setdefault(step.name, (step, self.revision))
+        if effects is not None and effects < len(steps):
+            self.restart()
+
+    def restart(self) -> None:
+        self.listed = [StartedRun("uid-1", r.key, r.revision, r.sequence) for r, _ in self.runs.values() if r.key]
+
+
+OPERATION = st.one_of(
+    st.sampled_from("ABC").map(lambda revision: ("push", revision, None)),
+    st.tuples(st.just("look"), st.booleans(), st.one_of(st.none(), st.integers(0, 3))),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(OPERATION, max_size=25))
+def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(operations: list[tuple]) -> None:  # type: ignore[type-arg]
+    world = World()
+    for kind, what, effects in operations:
+        if kind == "push":
+            world.push(what)
+        else:
+            world.look(fails=what, effects=effects)
+    for _ in range(2):
+        world.look(fails=False, effects=None)
+    started = list(world.runs.values())
+    polled = [run for run, _ in started if run.trigger == "PollForSourceChanges"]
+
+    assert started[-1][1] == world.revision, "the newest run does not have the newest revision: a change was lost"
+    assert len(polled) <= world.pushes + world.first_look_failed
+    assert len(started) - len(polled) == 1, "creation starts exactly one run"
+    settled, count = world.state, len(world.runs)
+    world.look(fails=False, effects=None)
+    assert (world.state, len(world.runs)) == (settled, count), "a look that sees nothing new does nothing"
+
+
+@pytest.mark.parametrize(
+    ("interval", "failures", "least", "most"),
+    [(60, 0, 48, 60), (1, 0, 0.8, 1), (60, 1, 96, 120), (60, 9, 480, 600), (1, 400, 480, 600), (3600, 3, 2880, 3600)],
+)
+def test_pause_grows_with_failures_and_is_never_more_than_the_interval_without(
+    interval: float, failures: int, least: float, most: float
+) -> None:
+    assert pause_s(interval, failures, 0.0) == pytest.approx(least)
+    assert pause_s(interval, failures, 1.0) == pytest.approx(most)
+
+
+def test_controller_never_names_what_triggers_write() -> None:
+    status = PipelineStatus(observed_generation=1, sources=(mark("A"), mark("")), started_on_create=True)
+    read = PipelineStatus.model_validate(status.to_dict())
+    patch = merge_patch(read.to_dict(), read.model_copy(update={"observed_generation": 2, "last_run": "r"}).to_dict())
+    assert read.sources == status.sources
+    assert patch == {"observedGeneration": 2, "lastRun": "r"}
