@@ -20,7 +20,8 @@ from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 
 _LARGEST_ANSWER = 256 * 1024
-_MEMORY = 256 * 1024 * 1024
+_MEMORY = 40 * 1024 * 1024
+"""Of each of a look's two processes, so that hostile servers together stay within the container's limit."""
 _HEX = frozenset("0123456789abcdef")
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
@@ -114,9 +115,21 @@ async def _git(environment: dict[str, str], url: str, patterns: tuple[str, ...])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         await child.wait()
+        await _reap(child.pid)
     if code:
         raise GitError(errors.decode("utf-8", "replace").strip() or "git ls-remote failed")
     return answer
+
+
+async def _reap(group: int) -> None:
+    """Take leave of git's own child: it is ours once git is gone, if we are the container's first process."""
+    for _ in range(50):
+        try:
+            pid, _status = os.waitpid(-group, os.WNOHANG)  # noqa: ASYNC222 — WNOHANG does not block
+        except ChildProcessError:
+            return
+        if pid == 0:
+            await asyncio.sleep(0.02)
 
 
 async def _read(stream: asyncio.StreamReader) -> bytes:

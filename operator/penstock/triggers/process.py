@@ -41,7 +41,7 @@ class Triggers:
         self.poller = Poller(self.client, {"Git": git}, settings.poll_s, self.metrics)
         self._pipelines: dict[PipelineKey, Document] = {}
         self._schedules: dict[str, Schedule] = {}
-        self._started: dict[str, list[StartedRun]] = {}
+        self._started: dict[tuple[str, str], list[StartedRun]] = {}
         self._beat = time.monotonic()
 
     async def run(self) -> None:
@@ -98,7 +98,9 @@ class Triggers:
         for namespace in self.settings.namespaces or (None,):
             async for run in self.client.list(RUNS, namespace, selector=f"{LABEL_STARTED_BY}={TRIGGERS}"):
                 if started := started_run_of(run):
-                    self._started.setdefault(started.pipeline_uid, []).append(started)
+                    # With its namespace: whoever writes runs elsewhere says nothing about this one's Pipelines.
+                    where = (run["metadata"]["namespace"], started.pipeline_uid)
+                    self._started.setdefault(where, []).append(started)
 
     # ---- what Pipelines there are
 
@@ -152,7 +154,7 @@ class Triggers:
         schedule = self._schedules.setdefault(uid, Schedule())
         try:
             async with asyncio.timeout(self.settings.pass_s):
-                after, again = await self.poller.run(document, schedule, self._started.get(uid, ()))
+                after, again = await self.poller.run(document, schedule, self._started.get((key[0], uid), ()))
         except (ConflictError, NotFoundError) as error:
             # It was deleted or created again: the watch tells.
             log.info("The Pipeline changed meanwhile: %s", error, extra=where)

@@ -135,6 +135,19 @@ async def test_credential_is_sent_to_its_host_and_never_said(server: GitServer, 
         assert "word" not in found.value.message.replace("password", "")
 
 
+async def test_git_connects_to_the_address_that_was_checked(
+    server: GitServer, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No name server knows this name: git reaches it only because it is told where it is."""
+
+    async def resolved(*_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+    remote = remote_of(f"http://rebound.invalid:{server.address.rpartition(':')[2]}/web.git")
+    assert await LsRemote(LOCAL, 20).revision(remote, MAIN, None) == git(repository, "rev-parse", "HEAD")
+
+
 async def test_redirect_to_the_inside_is_not_followed(server: GitServer, repository: Path) -> None:
     server.redirect = "http://169.254.169.254/latest/"
     with pytest.raises(ActionError):

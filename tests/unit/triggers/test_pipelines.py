@@ -1,0 +1,63 @@
+"""What triggers read of objects that anybody may have written, and what they write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.triggers.decide import NewRun, StartedRun, State, View
+from penstock.triggers.pipelines import readable, run_of, started_run_of, status_of
+
+VIEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
+RUN = NewRun("web-1", "PollForSourceChanges", "source Fetch changed to B", ("Source", "Fetch"), "B", 8)
+
+
+def pipeline(**status: Any) -> dict[str, Any]:
+    action = {"name": "A", "actionTypeId": {"category": "Compute", "provider": "Commands"}, "commands": ["true"]}
+    ready = {"type": "Ready", "status": "True", "reason": "Valid"}
+    return {
+        "metadata": {"name": "web", "namespace": "team", "uid": "uid-1", "generation": 2},
+        "spec": {"stages": [{"name": "Build", "actions": [action]}]},
+        "status": {"observedGeneration": 2, "conditions": [ready], **status},
+    }
+
+
+def test_run_tells_the_change_that_started_it() -> None:
+    assert started_run_of(run_of(VIEW, RUN)) == StartedRun("uid-1", ("Source", "Fetch"), "B", 8)
+    assert run_of(VIEW, RUN)["spec"].keys() == {"pipelineRef", "trigger"}, "all sources run again (X-20)"
+
+
+@pytest.mark.parametrize("sequence", ["", "-1", "1e3", "x", "٣", "9" * 30, "1\n"])
+def test_sequence_that_is_no_number_says_nothing(sequence: str) -> None:
+    run = run_of(VIEW, RUN)
+    run["metadata"]["annotations"]["penstock.dev/source-sequence"] = sequence
+    assert started_run_of(run) is None
+    assert started_run_of({"metadata": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "is_read"),
+    [
+        ({}, True),
+        ({"observedGeneration": 1}, False),
+        ({"conditions": []}, False),
+        ({"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidPipeline"}]}, False),
+        ({"sources": "nonsense"}, False),
+    ],
+)
+def test_only_a_ready_pipeline_is_looked_at(change: dict[str, Any], is_read: bool) -> None:
+    assert (readable(pipeline(**change)) is not None) is is_read
+
+
+def test_pipeline_that_is_going_or_has_no_spec_is_left_alone() -> None:
+    going = pipeline()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert readable(going) is None
+    assert readable({**pipeline(), "spec": {}}) is None
+
+
+def test_status_is_applied_to_this_very_pipeline_and_holds_nothing_else() -> None:
+    applied = status_of(pipeline(), State(True, ()))
+    assert applied["metadata"] == {"name": "web", "namespace": "team", "uid": "uid-1"}
+    assert applied["status"] == {"sources": [], "startedOnCreate": True}
