@@ -145,7 +145,9 @@ def test_triggers_that_die_after_each_of_their_writes_lose_no_run_and_start_none
     third = push(team, "three")
     eventually(lambda: not triggers.is_running, 40, "the run's creation")
     force(team, second.commit)
+    # Status still says what it said before the crash: only the third run tells that the way back was seen.
     triggers.start()
+    eventually(lambda: len(polled(team, "web")) == 3, 40, "the run for the way back")
     await_mark(team, "web", second.commit)
     settle(3 * POLL_S)
 
@@ -211,6 +213,28 @@ def test_private_repository_is_polled_once_its_secret_is_opened_and_the_secret_s
     assert repository.commit in said, "the search looks at what there is"
     assert password not in said
     assert basic not in said
+
+
+def test_second_replica_waits_and_takes_over(
+    cluster: Cluster, kube: Kube, team: Team, triggers: TriggersProcess
+) -> None:
+    other = TriggersProcess(cluster, kube, identity="other-triggers", namespaces=[team.namespace])
+    try:
+        triggers.start()
+        first = push(team, "one")
+        pipeline(team, "web", main_of(first))
+        await_mark(team, "web", first.commit)
+        other.start()
+        second = push(team, "two")
+        await_mark(team, "web", second.commit)
+        assert "Leading" not in other.log()
+        triggers.kill()
+        third = push(team, "three")
+        await_mark(team, "web", third.commit)
+        assert "Leading" in other.log()
+    finally:
+        other.stop()
+    assert len(polled(team, "web")) == 2
 
 
 def grant(team: Team) -> None:
