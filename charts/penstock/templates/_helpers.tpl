@@ -21,7 +21,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "penstock.rules" -}}
 - apiGroups: [penstock.dev]
-  resources: [pipelines]
+  resources: [pipelines, buildprojects]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
   resources: [pipelineruns]

@@ -53,13 +53,17 @@ class Declaration:
     timeout_s: float
     version: str = "1"
     runs_commands: bool = False
+    also: tuple[str, ...] = ()
+    """Further categories of the same provider."""
+    runs_project: bool = False
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
 
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""
         return (
-            (type_id.category, type_id.provider) == (self.category, self.provider)
+            type_id.category in (self.category, *self.also)
+            and type_id.provider == self.provider
             and type_id.owner in (None, self.owner)
             and type_id.version in (None, self.version)
         )

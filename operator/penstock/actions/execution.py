@@ -5,7 +5,7 @@ the job gives it, raises ActionError to fail with a code and a message of its ow
 claim, log file nor termination message: those are the agent's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,24 @@ class Outcome:
     exit_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Shell code for the action's container; ``variables`` are those whose last values it keeps."""
+
+    text: str
+    environment: Mapping[str, str]
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """How a program ended: its exit code, what it noted about its progress, the variables that had a value."""
+
+    exit_code: int
+    notes: str
+    variables: Mapping[str, str]
+
+
 class Job(Protocol):
     """One try of an action, as its execution sees it."""
 
@@ -73,6 +91,20 @@ class Job(Protocol):
 
     def remaining(self) -> float:
         """Return the seconds until the action's deadline; raise ActionError (TimedOut) when none are left."""
+
+    @property
+    def report(self) -> Path:
+        """The folder where a program keeps ``notes`` and ``variables/<name>``."""
+
+    @property
+    def program(self) -> Path:
+        """Where a program stands when it runs; ``values`` beside it sets its environment."""
+
+    def run_program(self, program: Program) -> ProgramEnd:
+        """Run shell code in the action's container; raise ActionError if it times out or the container dies."""
+
+    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        """Store an output artifact of single files: path in the artifact to the names below the source folder."""
 
     def run_script(self) -> Outcome:
         """Run the request's script in the action container; raise ActionError unless it exits with 0."""

@@ -120,8 +120,9 @@ class Agent:
         workspace.fetch(store, self._paths.scratch)
         job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
         job.control = control
+        job.artifact_store = store
         outcome: Outcome = execution.run(job)
-        stored = tuple(workspace.store_output(store, order) for order in request.outputs)
+        stored = tuple(job.stored.get(order.name) or workspace.store_output(store, order) for order in request.outputs)
         return ActionResult(
             version=RESULT_VERSION,
             status=results.SUCCEEDED,

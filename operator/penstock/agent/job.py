@@ -1,10 +1,18 @@
 """What a provider's execution gets to work with: the seam's `Job`, made real."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, TIMED_OUT, ActionError, Outcome
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    JOB_FAILED,
+    TIMED_OUT,
+    ActionError,
+    Outcome,
+    Program,
+    ProgramEnd,
+)
 from penstock.agent.control import Control
 from penstock.agent.log import Log
 from penstock.agent.paths import Paths
@@ -12,7 +20,8 @@ from penstock.agent.report import Report
 from penstock.agent.script import render_script, render_values
 from penstock.agent.shell import Ended, Shell
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import ActionRequest, Script
+from penstock.api.contracts import ActionRequest, ArtifactLocation, Script
+from penstock.artifacts.store import Store
 
 CONTAINER_DIED = "ActionContainerDied"
 _REPORT = "report"
@@ -28,6 +37,8 @@ class AgentJob:
         self._log = log
         self._deadline = deadline
         self.control: Control | None = None
+        self.artifact_store: Store | None = None
+        self.stored: dict[str, ArtifactLocation] = {}
 
     @property
     def inputs(self) -> Mapping[str, Path]:
@@ -70,27 +81,57 @@ class AgentJob:
         script = self.request.script
         if script is None or self.control is None:
             raise ActionError(CONFIGURATION_ERROR, "the request has no script")
-        report = Report(self._paths.workspace / _REPORT)
-        values, program = self._paths.control / "values", self._paths.control / "script"
-        values.write_text(render_values(script, self._workspace.environment()), encoding="utf-8")
-        program.write_text(
-            render_script(script, values, self.source, self._paths.workspace / _REPORT), encoding="utf-8"
-        )
-        for path in (values, program):
-            path.chmod(0o644)
-        ended = Shell(self.control, self._log, self.request.limits, self._deadline).run()
+        report = Report(self.report)
+        text = render_script(script, self.program.with_name("values"), self.source, self.report)
+        ended = self._run(self.control, script, text)
         self._check(ended, script, report)
         return Outcome(
             variables=report.variables(script.output_variables, self.request.limits.variables_bytes), exit_code=0
         )
 
-    def _check(self, ended: Ended, script: Script, report: Report) -> None:
+    @property
+    def report(self) -> Path:
+        """The folder where a program keeps its notes and variables."""
+        return self._paths.workspace / _REPORT
+
+    @property
+    def program(self) -> Path:
+        """Where a program stands when it runs."""
+        return self._paths.control / "script"
+
+    def run_program(self, program: Program) -> ProgramEnd:
+        """Run an execution's own shell code in the action's container."""
+        if self.control is None:
+            raise ActionError(CONFIGURATION_ERROR, "the action has no container")
+        report = Report(self.report)
+        ended = self._run(self.control, Script((), environment=program.environment), program.text)
+        code = self._exit_code(ended)
+        variables = report.variables(program.variables, self.request.limits.variables_bytes)
+        return ProgramEnd(code, report.notes(), variables)
+
+    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        """Store an output artifact of single files."""
+        if self.artifact_store is not None:
+            self.stored[name] = self._workspace.store_files(self.artifact_store, name, files)
+
+    def _run(self, control: Control, script: Script, text: str) -> Ended:
+        values = self.program.with_name("values")
+        values.write_text(render_values(script, self._workspace.environment()), encoding="utf-8")
+        self.program.write_text(text, encoding="utf-8")
+        for path in (values, self.program):
+            path.chmod(0o644)
+        return Shell(control, self._log, self.request.limits, self._deadline).run()
+
+    def _exit_code(self, ended: Ended) -> int:
         if ended.is_timed_out:
             what = "" if ended.has_started else ": the action's container did not start"
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s{what}", ended.exit_code)
         if ended.exit_code is None:
             raise ActionError(CONTAINER_DIED, "the action's container ended before its commands did")
-        if ended.exit_code:
+        return ended.exit_code
+
+    def _check(self, ended: Ended, script: Script, report: Report) -> None:
+        if self._exit_code(ended):
             index = report.command() or 0
             text = script.commands[index].text if index < len(script.commands) else ""
             what = "Command not found, failed" if ended.exit_code == 127 else "Command failed"

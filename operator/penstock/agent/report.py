@@ -31,6 +31,10 @@ class Report:
         data = _read(self._folder, "command", 16)
         return int(data) if data is not None and data.isdigit() else None
 
+    def notes(self, limit: int = 64 * 1024) -> str:
+        """Return what the program noted about its progress, up to a limit."""
+        return (_read(self._folder, "notes", limit) or b"").decode("utf-8", "replace")
+
     def variables(self, names: Sequence[str], limit: int) -> dict[str, str]:
         """Return the output variables that were set; raise ActionError when they are too large (Q-12)."""
         found: dict[str, bytes] = {}

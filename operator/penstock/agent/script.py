@@ -5,23 +5,14 @@ one by one through ``eval`` of a quoted text, so a command with an open quote fa
 swallow the next one; all of them run in one shell and the first that fails ends it (P-18).
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.actions.quoting import keep, quote, variable
 from penstock.api.contracts import Script
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 CANNOT_START = 96
 """Exit code of the script when its folder or its values are gone."""
-
-
-def quote(text: str) -> str:
-    """Return one shell word that expands to exactly this text in every POSIX shell."""
-    if "\0" in text:
-        raise ActionError(CONFIGURATION_ERROR, "a value holds a NUL character, which no shell variable can hold")
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def render_values(script: Script, environment: Mapping[str, str]) -> str:
@@ -30,8 +21,10 @@ def render_values(script: Script, environment: Mapping[str, str]) -> str:
     A referenced value is read by this one shell; exporting it would count against the system's limits for
     every program that a command starts.
     """
-    lines = [f"{_name(name)}={quote(value)}" for name, value in script.values.items()]
-    lines += [f"export {_name(name)}={quote(value)}" for name, value in {**environment, **script.environment}.items()]
+    lines = [f"{variable(name)}={quote(value)}" for name, value in script.values.items()]
+    lines += [
+        f"export {variable(name)}={quote(value)}" for name, value in {**environment, **script.environment}.items()
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -42,7 +35,7 @@ def render_script(script: Script, values_file: Path, folder: Path, report: Path)
         f"cd {quote(str(folder))} || exit {CANNOT_START}",
         "penstock_variables() {",
         "  :",
-        *(f"  {_export(name, report)}" for name in script.output_variables),
+        *(f"  {keep(name, str(report / 'variables' / name))}" for name in script.output_variables),
         "}",
         "trap penstock_variables EXIT",
     ]
@@ -55,14 +48,3 @@ def render_script(script: Script, values_file: Path, folder: Path, report: Path)
         ]
     # Once more, for commands that set an EXIT trap of their own.
     return "\n".join([*lines, "penstock_variables", ""])
-
-
-def _export(name: str, report: Path) -> str:
-    path = quote(str(report / "variables" / _name(name)))
-    return f'[ -z "${{{name}+x}}" ] || printf \'%s\' "${{{name}}}" >| {path}'
-
-
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ActionError(CONFIGURATION_ERROR, f'"{name}" is not a name that a shell variable can have')
-    return name

@@ -1,7 +1,7 @@
 """The folders of one try: input artifacts fetched, verified and unpacked; output artifacts packed and stored."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
@@ -25,11 +25,14 @@ class Workspace:
         self._request = request
         names = [artifact.name for artifact in request.inputs]
         self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
-        self.source = self.inputs[names[0]] if names else root / _SOURCES / _WITHOUT_INPUT
+        first = request.configuration.get("PrimarySource") or (names[0] if names else "")
+        if names and first not in self.inputs:
+            raise ActionError(CONFIGURATION_ERROR, f'PrimarySource "{first}" is no input artifact of the action (P-10)')
+        self.source = self.inputs[first] if names else root / _SOURCES / _WITHOUT_INPUT
 
     def environment(self) -> dict[str, str]:
         """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that another user owns."""
-        secondary = list(self.inputs.items())[1:]
+        secondary = [(name, path) for name, path in self.inputs.items() if path != self.source]
         attempt = self._request.attempt
         return {
             "PENSTOCK_PIPELINE": attempt.pipeline,
@@ -85,6 +88,17 @@ class Workspace:
         with store.upload(key, limits.artifact_bytes) as upload:
             pack(tree, upload)
         return ArtifactLocation(order.name, key, upload.size, upload.digest.hexdigest(), FORMAT)
+
+    def store_files(self, store: Store, name: str, files: Mapping[str, Sequence[str]]) -> ArtifactLocation:
+        """Pack and store single files as one output artifact: path in it to the names below the source folder."""
+        from penstock.artifacts.packing import Tree, pack_files  # see _fetch
+
+        limits = self._request.limits
+        tree = Tree(str(self._root), (_SOURCES, self.source.name), name, (), limits.artifact_entries)
+        key = artifact_key(self._request.attempt, self._pod_uid, name)
+        with store.upload(key, limits.artifact_bytes) as upload:
+            pack_files(tree, files, upload)
+        return ArtifactLocation(name, key, upload.size, upload.digest.hexdigest(), FORMAT)
 
 
 def _require_format(name: str, wanted: str) -> None:

@@ -105,6 +105,17 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13)."""
+
+    project: str
+    image: str
+    buildspec: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one action. Times in seconds, sizes in bytes; each is a setting of the operator."""
 
@@ -133,6 +144,7 @@ class ActionRequest:
     inputs: tuple[ArtifactLocation, ...] = ()
     outputs: tuple[ArtifactOrder, ...] = ()
     script: Script | None = None
+    build: Build | None = None
     revision: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

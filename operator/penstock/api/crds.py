@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from penstock.api.build_project import BuildProjectSpec, BuildProjectStatus
 from penstock.api.meta import GROUP, VERSION
 from penstock.api.pipeline import PipelineSpec, PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
@@ -63,6 +64,16 @@ RESOURCES = (
             Column("Summary", "string", ".status.statusSummary"),
             Column("Started", "date", ".status.startTime"),
             Column("Completed", "date", ".status.completionTime", 1),
+        ),
+    ),
+    Resource(
+        "BuildProject", "buildprojects", "bp",
+        "The container and the environment of CodeBuild actions.",
+        BuildProjectSpec, BuildProjectStatus,
+        (
+            Column("Image", "string", ".spec.image"),
+            Column("Compute", "string", ".spec.computeType"),
+            Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
 )  # fmt: skip

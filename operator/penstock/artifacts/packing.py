@@ -7,7 +7,7 @@ file, a folder or a link that stays inside is refused. The stream is written as 
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,6 +41,12 @@ def pack(tree: Tree, sink: Sink) -> None:
         _Packer(tree, output).run()
 
 
+def pack_files(tree: Tree, files: Mapping[str, Sequence[str]], sink: Sink) -> None:
+    """Write single files below the tree's folder under paths of their own, as tar.zst."""
+    with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(sink, closefd=False) as output:  # type: ignore[arg-type]
+        _Packer(tree, output).run_files(files)
+
+
 class _Packer:
     """One walk. Folders are open while they are walked, so a folder swapped for a link changes nothing."""
 
@@ -63,16 +69,22 @@ class _Packer:
                 )
         self._output.write(tar.END)
 
+    def run_files(self, files: Mapping[str, Sequence[str]]) -> None:
+        for path, names in sorted(files.items()):
+            with self._open_root(names[:-1]) as folder:
+                self._entry(folder, path, names[-1], globs.start(()), is_wanted=True)
+        self._output.write(tar.END)
+
     @contextmanager
-    def _open_root(self) -> Iterator[int]:
+    def _open_root(self, below: Sequence[str] = ()) -> Iterator[int]:
         with _opened(os.open(self._tree.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
             folder = os.dup(root)
-            for depth, name in enumerate(self._tree.path):
+            for depth, name in enumerate(path := (*self._tree.path, *below)):
                 with _opened(folder) as parent:
                     try:
                         folder = os.open(name, _FOLDER, dir_fd=parent)
                     except OSError as error:
-                        raise self._refusal("/".join(self._tree.path[: depth + 1]), _why(error)) from error
+                        raise self._refusal("/".join(path[: depth + 1]), _why(error)) from error
             with _opened(folder):
                 yield folder
 

@@ -24,6 +24,7 @@ class Resource:
 
 PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
+BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
 JOBS = Resource("Job", "apis/batch/v1", "jobs")
 PODS = Resource("Pod", "api/v1", "pods")
 REVISIONS = Resource("ControllerRevision", "apis/apps/v1", "controllerrevisions")

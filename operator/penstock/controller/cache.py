@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.api.meta import ANNOTATION_PIPELINE, LABEL_RUN_UID
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 
 Document = dict[str, Any]
 PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
-KINDS = (PIPELINES, RUNS, JOBS, PODS, REVISIONS)
+KINDS = (PIPELINES, BUILD_PROJECTS, RUNS, JOBS, PODS, REVISIONS)
 
 
 def key_of(resource: Resource, document: Document) -> PipelineKey | None:
     """Return the pipeline that an object belongs to, None for one that is not ours."""
     meta = document["metadata"]
+    if resource is BUILD_PROJECTS:
+        return None  # Any pipeline of its namespace may name it.
     if resource is PIPELINES:
         name = meta["name"]
     elif resource is RUNS:
@@ -49,7 +51,7 @@ class Cache:
         """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
         key = key_of(resource, document)
         meta = document["metadata"]
-        if key is None or meta["uid"] in self._tombstones:
+        if (key is None and resource is not BUILD_PROJECTS) or meta["uid"] in self._tombstones:
             return key
         name = (meta["namespace"], meta["name"])
         known = self._objects[resource].get(name)
@@ -60,7 +62,8 @@ class Cache:
                 return key
             self._bury(known)
         self._objects[resource][name] = _trimmed(document)
-        self._members[resource][key].add(name)
+        if key is not None:
+            self._members[resource][key].add(name)
         return key
 
     def remove(self, resource: Resource, document: Document) -> PipelineKey | None:
@@ -115,6 +118,10 @@ class Cache:
     def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return an object, None for one that is not known."""
         return self._objects[resource].get((namespace, name))
+
+    def in_namespace(self, resource: Resource, namespace: str) -> Iterator[Document]:
+        """Yield the objects of a kind in a namespace."""
+        return (document for (space, _), document in self._objects[resource].items() if space == namespace)
 
     def of(self, resource: Resource, key: PipelineKey) -> Iterator[Document]:
         """Yield the objects of a kind that belong to a pipeline."""

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS
+from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.engine.observed import job_of, parse_time, pod_of
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
@@ -49,6 +50,11 @@ class Gatherer:
             ended=ended,
             revisions={name: revisions[name]["data"] for name in named if name in revisions},
             known_revisions={name: int(item["revision"]) for name, item in revisions.items()},
+            build_projects={
+                item["metadata"]["name"]: project
+                for item in self._cache.in_namespace(BUILD_PROJECTS, namespace)
+                if (project := self._once(item, _project_of))
+            },
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed,
@@ -100,6 +106,10 @@ def _ended_of(document: Document) -> EndedRun:
         is_succeeded=status["state"] == RunState.SUCCEEDED,
         revision=status.get("revision", ""),
     )
+
+
+def _project_of(document: Document) -> BuildProjectSpec | None:
+    return _read(BuildProjectSpec, document.get("spec", {}), "spec")[0]
 
 
 def _pipeline_of(document: Document, default_store: ArtifactStore | None) -> PipelineObject:

@@ -1,6 +1,7 @@
 """One pass over one pipeline: gather -> plan -> apply, and what to do when that fails."""
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LABEL_JOB = "batch.kubernetes.io/job-name"
 
+_DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LIVE_ROUNDS = 3
 
 
@@ -72,6 +74,7 @@ class Reconciler:
         """Plan, and plan again with what live requests confirmed: absence is never evidence."""
         is_pipeline_absent = await self._is_pipeline_absent(key)
         await self._fetch_definitions(key)
+        await self._fetch_projects(key)
         confirmed: frozenset[str] = frozenset()
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
@@ -99,6 +102,17 @@ class Reconciler:
             name = status.get("revision")
             if name and "completionTime" not in status and not self.cache.get(REVISIONS, key[0], name):
                 await self._exists(REVISIONS, key[0], name)
+
+    async def _fetch_projects(self, key: PipelineKey) -> None:
+        """Read the BuildProjects of a pipeline with unfinished runs where the cache lacks them: they may be new."""
+        pipeline = self.cache.get(PIPELINES, *key) or {}
+        stages = pipeline.get("spec", {}).get("stages", ())
+        configurations = [action.get("configuration", {}) for item in stages for action in item.get("actions", ())]
+        names = {item["ProjectName"] for item in configurations if "ProjectName" in item}
+        missing = {name for name in names if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)}
+        if missing and any("completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)):
+            for name in sorted(missing):
+                await self._exists(BUILD_PROJECTS, key[0], name)
 
     async def _look_up(self, key: PipelineKey, jobs: frozenset[str]) -> None:
         """Read Jobs and their pods from the server, so that the cache has what is true now."""

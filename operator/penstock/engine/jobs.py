@@ -107,7 +107,7 @@ def _owner(attempt: contracts.Attempt) -> dict[str, Any]:
 
 def _pod_spec(order: JobOrder, settings: Settings) -> dict[str, Any]:
     containers = [_agent(order, settings)]
-    if order.subject.declared.runs_commands:
+    if order.subject.declared.runs_commands or order.request.build:
         containers.append(_action(order, settings))
     account = order.subject.definition.service_account_name
     return {
@@ -158,13 +158,15 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
 
 
 def _action(order: JobOrder, settings: Settings) -> dict[str, Any]:
-    configuration = order.request.configuration
+    configuration, build = order.request.configuration, order.request.build
+    project = order.subject.projects.get(build.project) if build else None
+    compute = (project.compute_type if project else configuration.get("ComputeType")) or "SMALL"
     return {
         "name": contracts.ACTION_CONTAINER,
-        "image": configuration.get("Image") or settings.commands_image,
+        "image": (build.image if build else configuration.get("Image")) or settings.commands_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["sh", "-c", WRAPPER],
-        "resources": dict(settings.compute_types.get(configuration.get("ComputeType", "SMALL"), {})),
+        "resources": dict(settings.compute_types.get(compute, {})),
         "securityContext": {"allowPrivilegeEscalation": False},
         "volumeMounts": [
             {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},

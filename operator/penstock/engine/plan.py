@@ -50,6 +50,7 @@ class _Pass:
             pods=_by_job(snapshot.pods),
             confirmed=snapshot.confirmed,
             seen=snapshot.seen,
+            build_projects=snapshot.build_projects,
             settings=settings,
             now=now,
         )

@@ -3,10 +3,12 @@
 The same status always gives the same request, so a Job that must be created again is the same Job.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from penstock.actions.declaration import Declaration
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
@@ -14,6 +16,7 @@ from penstock.api.contracts import (
     ArtifactLocation,
     ArtifactOrder,
     Attempt,
+    Build,
     Command,
     Script,
     StoreLocation,
@@ -46,6 +49,7 @@ class Subject:
     declared: Declaration
     definition: Definition
     revision: str | None = None
+    projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
 
 
 def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -> dict[Reference, str]:
@@ -100,6 +104,7 @@ def build_request(
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
+        build=_build(subject, configuration, settings) if subject.declared.runs_project else None,
         revision=subject.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
         limits=replace(settings.limits, timeout_s=timeout_of(subject, settings)),
@@ -110,8 +115,48 @@ def build_request(
 
 def timeout_of(subject: Subject, settings: Settings) -> float:
     """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
-    minutes = subject.action.timeout_in_minutes
+    project = subject.projects.get(subject.action.configuration.get("ProjectName", ""))
+    minutes = subject.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
+
+
+def _build(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> Build:
+    """Return the project as it is now; an ``aws/codebuild/`` image must be one that the installation maps."""
+    name = configuration["ProjectName"]
+    project = subject.projects.get(name)
+    if project is None:
+        namespace = subject.attempt.namespace
+        raise RequestError("ConfigurationError", f"there is no BuildProject {name} in namespace {namespace}")
+    image = settings.build_images.get(project.image, project.image)
+    if image.startswith("aws/codebuild/"):
+        raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")
+    environment = {item.name: item.value for item in project.environment_variables}
+    overrides = _overrides(configuration.get("EnvironmentVariables") or "[]")
+    return Build(name, image, project.buildspec or "", environment, overrides)
+
+
+def _overrides(text: str) -> dict[str, str]:
+    """Read the action's EnvironmentVariables (P-10); the secrets stores are refused by their type."""
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("ConfigurationError", "configuration.EnvironmentVariables is not JSON") from error
+    found: dict[str, str] = {}
+    for item in items if isinstance(items, list) else [None]:
+        if (
+            not isinstance(item, dict)
+            or not isinstance(item.get("name"), str)
+            or not isinstance(item.get("value"), str)
+        ):
+            message = "configuration.EnvironmentVariables is not a list of name and value"
+            raise RequestError("ConfigurationError", message)
+        if (kind := item.get("type", "PLAINTEXT")) != "PLAINTEXT":
+            message = (
+                f"configuration.EnvironmentVariables: {item['name']} has the type {kind}, which is not supported yet"
+            )
+            raise RequestError("ConfigurationError", message)
+        found[item["name"]] = item["value"]
+    return found
 
 
 def _script(action: Action, values: Values) -> Script:
@@ -145,8 +190,9 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
 
 
 def _check_size(request: ActionRequest, settings: Settings) -> None:
-    script = request.script or Script(())
-    resolved = (*request.configuration.values(), *script.values.values(), *script.environment.values())
+    script, build = request.script or Script(()), request.build
+    given = (build.buildspec, *build.environment.values(), *build.overrides.values()) if build else ()
+    resolved = (*given, *request.configuration.values(), *script.values.values(), *script.environment.values())
     size = sum(len(value.encode("utf-8", "surrogatepass")) for value in resolved)
     if size > settings.configuration_bytes:
         raise RequestError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
@@ -42,6 +43,7 @@ class World:
     pods: Mapping[str, tuple[Pod, ...]]
     confirmed: frozenset[str]
     seen: frozenset[str]
+    build_projects: Mapping[str, BuildProjectSpec]
     settings: Settings
     now: datetime
 
@@ -315,7 +317,7 @@ class RunAdvance:
         )
         pinned = self.run.spec.source_revisions if self.run.spec else ()
         revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
-        return Subject(attempt, item.action, item.declared, self.definition, revision)
+        return Subject(attempt, item.action, item.declared, self.definition, revision, self.world.build_projects)
 
     # ---- writing
 

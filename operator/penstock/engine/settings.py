@@ -12,6 +12,8 @@ class Settings:
 
     agent_image: str = "penstock:dev"
     commands_image: str = "docker.io/library/debian:12-slim"
+    build_images: Mapping[str, str] = field(default_factory=dict)
+    """A BuildProject's image, such as ``aws/codebuild/standard:7.0``, to the one that runs in its place."""
     image_pull_policy: str = "IfNotPresent"
     image_pull_s: float = 180.0
     """How long an image may fail to be pulled before the action fails."""

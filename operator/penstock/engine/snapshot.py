@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
 from penstock.engine.definition import Definition, definition_of, revision_name
@@ -91,6 +92,7 @@ class Snapshot:
     ended: tuple[EndedRun, ...] = ()
     revisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     known_revisions: Mapping[str, int] = field(default_factory=dict)
+    build_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     confirmed: frozenset[str] = frozenset()

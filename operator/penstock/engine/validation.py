@@ -116,6 +116,7 @@ def _action(item: _Placed) -> Iterator[Problem]:
     yield from _bounds(item, item.declared)
     yield from configuration_problems(item.path, item.declared, item.action.configuration)
     yield from _commands(item, item.declared)
+    yield from _primary_source(item, item.declared)
 
 
 def _type_text(type_id: ActionTypeId) -> str:
@@ -163,6 +164,16 @@ def _commands(item: _Placed, declared: Declaration) -> Iterator[Problem]:
             lex(command)
         except LexerError as error:
             yield Problem(f"{item.path}.commands[{index}]", str(error))
+
+
+def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
+    """P-10: more than one input needs a PrimarySource, which is one of them."""
+    names = [artifact.name for artifact in item.action.input_artifacts]
+    primary = item.action.configuration.get("PrimarySource")
+    if declared.runs_project and primary is None and len(names) > 1:
+        yield Problem(f"{item.path}.configuration.PrimarySource", "required with more than one input artifact (P-10)")
+    if declared.runs_project and primary is not None and primary not in names and not any(references(primary)):
+        yield Problem(f"{item.path}.configuration.PrimarySource", f'"{primary}" is no input artifact (P-10)')
 
 
 def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:

@@ -1,11 +1,11 @@
 """A job for executions that run without an agent around them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.actions.execution import Outcome
+from penstock.actions.execution import Outcome, Program, ProgramEnd
 from penstock.api.contracts import ActionRequest, Attempt, Limits, StoreLocation
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
@@ -30,6 +30,7 @@ class FakeJob:
         self.source = self.root / "workspace/src/_"
         self.scratch = self.root / "scratch"
         self.token_dir = self.root / "token"
+        self.report, self.program = self.root / "report", self.root / "program"
         for path in (self.source, self.scratch, self.token_dir):
             path.mkdir(parents=True, exist_ok=True)
         self._end = time.monotonic() + self.request.limits.timeout_s
@@ -43,6 +44,12 @@ class FakeJob:
 
     def remaining(self) -> float:
         return self._end - time.monotonic()
+
+    def run_program(self, program: Program) -> ProgramEnd:
+        raise NotImplementedError
+
+    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        raise NotImplementedError
 
     def run_script(self) -> Outcome:
         raise NotImplementedError

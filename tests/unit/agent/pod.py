@@ -77,7 +77,7 @@ class Pod:
     def run(self, wanted: ActionRequest) -> ActionResult:
         """Run both containers to their end."""
         self.paths.request.write_text(wanted.encode())
-        if wanted.script:
+        if wanted.script or wanted.build:
             self.start_action()
         return self.run_agent()
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
-from penstock.agent.script import quote, render_script, render_values
+from penstock.actions.quoting import quote
+from penstock.agent.script import render_script, render_values
 from penstock.api.contracts import Command, Script
 from tests.unit.agent.pod import SHELLS
 

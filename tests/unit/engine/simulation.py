@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
 from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus
@@ -51,6 +52,17 @@ def git_action(name: str = "Fetch", output: str = "Source", **fields: Any) -> di
     }
 
 
+def build_action(name: str = "Compile", **fields: Any) -> dict[str, Any]:
+    """Return a CodeBuild action."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"},
+        "configuration": {"ProjectName": "web"},
+        "inputArtifacts": [{"name": "Source"}],
+        **fields,
+    }
+
+
 def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) -> dict[str, Any]:
     """Return a Kubernetes deploy action."""
     return {
@@ -86,6 +98,7 @@ class World:
     history: list[Command] = field(default_factory=list)
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
+    build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         status = PipelineStatus()
@@ -126,6 +139,7 @@ class World:
             ),
             revisions={name: item["data"] for name, item in self.revisions.items()},
             known_revisions={name: item["revision"] for name, item in self.revisions.items()},
+            build_projects=self.build_projects,
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             confirmed=self.confirmed,

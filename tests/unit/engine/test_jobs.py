@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest
 from penstock.api.wrapper import WRAPPER
 from penstock.engine.settings import Settings
-from tests.unit.engine.simulation import World, commands_action, deploy_action, git_action, stage
+from tests.unit.engine.simulation import World, build_action, commands_action, deploy_action, git_action, stage
 
 GOLDEN = Path(__file__).parent / "golden"
 STORE = {
@@ -25,7 +26,18 @@ STORE = {
         "credentials": {"secretName": "artifact-store"},
     }
 }
-SETTINGS = Settings(compute_types={"SMALL": {"requests": {"cpu": "50m"}}})
+VARIABLES = '[{"name": "MODE", "value": "test"}]'
+PROJECT = BuildProjectSpec.model_validate(
+    {
+        "image": "aws/codebuild/standard:7.0",
+        "buildspec": "ci/buildspec.yml",
+        "environmentVariables": [{"name": "MODE", "value": "build"}],
+        "timeoutInMinutes": 20,
+    }
+)
+SETTINGS = Settings(
+    build_images={"aws/codebuild/standard:7.0": "debian:12-slim"}, compute_types={"SMALL": {"requests": {"cpu": "50m"}}}
+)
 
 
 def job_of(provider: str) -> dict[str, Any]:
@@ -45,14 +57,16 @@ def job_of(provider: str) -> dict[str, Any]:
                 outputVariables=["SIZE"],
             ),
         ),
+        stage("Test", build_action(configuration={"ProjectName": "web", "EnvironmentVariables": VARIABLES})),
         stage("Prod", deploy_action()),
         serviceAccountName="deployer",
         settings=SETTINGS,
         **STORE,
     )
+    world.build_projects["web"] = PROJECT
     world.start()
     world.settle()
-    for action in ("Fetch", "Make", "Apply"):
+    for action in ("Fetch", "Make", "Compile", "Apply"):
         job = world.job_for(action)
         if world.request(job).provider == provider:
             return world.manifests[job]
@@ -72,7 +86,7 @@ def readable(manifest: dict[str, Any]) -> str:
     return yaml.safe_dump(manifest, sort_keys=True, width=110)
 
 
-@pytest.mark.parametrize("provider", ["git", "commands", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "commands", "codebuild", "kubernetes"])
 def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     path = GOLDEN / f"{provider}.yaml"
     text = readable(job_of(provider))
@@ -81,7 +95,7 @@ def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     assert path.read_text() == text, "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
 
 
-@pytest.mark.parametrize("provider", ["git", "commands", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "commands", "codebuild", "kubernetes"])
 def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
     pod = job_of(provider)["spec"]["template"]["spec"]
     agent, *others = pod["containers"]

@@ -1,0 +1,168 @@
+"""Reads a buildspec 0.2 (B-01..B-49). It comes from the source: size-capped, no aliases, unknown keys by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+
+BYTES = 256 * 1024
+YAML_ERROR = "YAML_FILE_ERROR"
+PHASES = ("install", "pre_build", "build", "post_build")
+_LATER = {
+    "run-as": "B-06", "proxy": "B-16", "batch": "B-60", "reports": "B-50", "cache": "B-52",
+    "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
+}  # fmt: skip
+_FALSE = ("no", "false")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase: its commands, those that run in any case, and what a failure leads to."""
+
+    commands: tuple[str, ...] = ()
+    finally_: tuple[str, ...] = ()
+    on_failure: str = ""
+    has_runtimes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Which files make an artifact."""
+
+    files: tuple[str, ...]
+    base_directory: str = ""
+    exclude_paths: tuple[str, ...] = ()
+    discard_paths: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Buildspec:
+    """A buildspec, as far as this version acts on it."""
+
+    phases: Mapping[str, Phase]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    exported: tuple[str, ...] = ()
+    shell: str = "sh"
+    artifacts: Artifacts | None = None
+    secondary: Mapping[str, Artifacts] = field(default_factory=dict)
+
+
+class _Loader(yaml.BaseLoader):
+    """Every scalar is the text that was written, so 0.2, 3.10 and yes stay what they are; aliases are refused."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported")
+        return super().compose_node(parent, index)
+
+
+def parse(text: str) -> Buildspec:
+    """Return the buildspec; raise ActionError with the key's path for what it does not say rightly."""
+    if len(text.encode("utf-8", "replace")) > BYTES:
+        raise _error(f"the buildspec is larger than {BYTES} bytes")
+    try:
+        document = yaml.load(text, _Loader)  # noqa: S506 — a BaseLoader makes texts, lists and maps only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _error(" ".join(str(error).split())[:300]) from error
+    top = _map(document, "buildspec", ("version", "env", "phases", "artifacts"))
+    if top.get("version") != "0.2":
+        raise _error(f"version {top.get('version')!r} is not supported, 0.2 is")
+    env = _map(top.get("env"), "env", ("shell", "variables", "exported-variables"))
+    phases = _map(top.get("phases"), "phases", PHASES)
+    if not phases:
+        raise _error("phases are missing")
+    variables = _map(env.get("variables"), "env.variables")
+    artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
+    secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
+    shell = env.get("shell") or "sh"
+    if shell not in ("sh", "/bin/sh", "bash"):
+        raise _error(f"env.shell: {shell!r} is not supported, bash and /bin/sh are")
+    return Buildspec(
+        phases={name: _phase(name, phases.get(name)) for name in PHASES},
+        variables={name: _text(value, f"env.variables.{name}") for name, value in variables.items()},
+        exported=_list(env.get("exported-variables"), "env.exported-variables"),
+        shell="bash" if shell == "bash" else "sh",
+        artifacts=_artifacts(artifacts, "artifacts") if artifacts.get("files") else None,
+        secondary={
+            name: _artifacts(value, f"artifacts.secondary-artifacts.{name}") for name, value in secondary.items()
+        },
+    )
+
+
+def _phase(name: str, document: Any) -> Phase:
+    path = f"phases.{name}"
+    allowed = ("commands", "finally", "on-failure", *(("runtime-versions",) if name == "install" else ()))
+    found = _map(document, path, allowed)
+    on_failure = _text(found.get("on-failure") or "", f"{path}.on-failure")
+    if on_failure not in ("", "ABORT", "CONTINUE"):
+        raise _error(f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are")
+    if found and name != "install" and not found.get("commands"):
+        raise _error(f"{path}.commands are missing (B-21)")
+    return Phase(
+        _list(found.get("commands"), f"{path}.commands"),
+        _list(found.get("finally"), f"{path}.finally"),
+        on_failure,
+        "runtime-versions" in found,
+    )
+
+
+_ARTIFACT_KEYS = (
+    "files", "base-directory", "exclude-paths", "discard-paths", "name", "s3-prefix", "type", "enable-symlinks",
+)  # fmt: skip
+
+
+def _artifacts(document: Any, path: str) -> Artifacts:
+    found = _map(document, path, (*_ARTIFACT_KEYS, *(("secondary-artifacts",) if path == "artifacts" else ())))
+    files = _list(found.get("files"), f"{path}.files")
+    if not files:
+        raise _error(f"{path}.files are missing (B-40)")
+    return Artifacts(
+        files,
+        _text(found.get("base-directory") or "", f"{path}.base-directory"),
+        _list(found.get("exclude-paths"), f"{path}.exclude-paths"),
+        _is_true(found.get("discard-paths"), f"{path}.discard-paths"),
+    )
+
+
+def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:
+    if document in (None, ""):
+        return {}
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise _error(f"{path} is not a map")
+    for key in document:
+        if allowed is not None and key not in allowed:
+            if key in _LATER:
+                raise ActionError(CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it")
+            raise _error(f"{path}.{key} is no key of a buildspec")
+    return document
+
+
+def _list(document: Any, path: str) -> tuple[str, ...]:
+    """Return a list of texts; one text stands for a list of it (B-40)."""
+    if document in (None, ""):
+        return ()
+    if isinstance(document, str):
+        return (document,)
+    if not isinstance(document, list):
+        raise _error(f"{path} is not a list")
+    return tuple(_text(item, f"{path}[{index}]") for index, item in enumerate(document))
+
+
+def _text(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise _error(f"{path} is not a text; quote it, as YAML reads a colon and a space as a map")
+    return value
+
+
+def _is_true(value: Any, path: str) -> bool:
+    text = str(value or "no").lower()
+    if text not in ("yes", "true", *_FALSE):
+        raise _error(f"{path} is neither yes nor no")
+    return text not in _FALSE
+
+
+def _error(why: str) -> ActionError:
+    return ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {why}")

@@ -1,0 +1,122 @@
+"""CodeBuild (P-10..P-13): runs the phases of a buildspec in the action's container and stores its artifacts."""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.actions.codebuild.artifacts import find, names_in
+from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, parse
+from penstock.actions.codebuild.phases import render
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    JOB_FAILED,
+    ActionError,
+    Job,
+    Outcome,
+    Program,
+    ProgramEnd,
+)
+from penstock.api.contracts import Build
+
+FAILED = "Build terminated with state: FAILED"
+_FAILURE = re.compile(r"failed (\w+) (commands|finally) (\d{1,5}) (\d{1,3})")
+
+
+def run(job: Job) -> Outcome:
+    """Run the build; artifacts are stored once BUILD was reached, also when it failed (B-25)."""
+    build = job.request.build
+    if build is None:
+        raise ActionError(CONFIGURATION_ERROR, "the request names no BuildProject")
+    buildspec = parse(_text_of(job, build))
+    referenced = {
+        name for item in (buildspec.artifacts, *buildspec.secondary.values()) if item for name in names_in(item)
+    }
+    kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(referenced))))
+    text = render(buildspec, job.program, job.report, job.source, kept)
+    ended = job.run_program(Program(text, _environment(job, build, buildspec), kept))
+    notes = ended.notes.splitlines()
+    failure = _failure(buildspec, ended, notes)
+    if "begin BUILD" in notes:
+        try:
+            _store(job, buildspec, ended.variables)
+        except ActionError as error:
+            raise failure or ActionError(error.code, f"{FAILED}: {error.message}") from error
+    if failure:
+        raise failure
+    exported = {name: ended.variables[name] for name in buildspec.exported if name in ended.variables}
+    return Outcome(variables=exported, external_execution_id=_build_id(job, build), exit_code=0)
+
+
+def _text_of(job: Job, build: Build) -> str:
+    """Return the buildspec: inline YAML as it is, else a file of the source (B-01), never through a link."""
+    wanted = job.request.configuration.get("BuildspecOverride") or build.buildspec or "buildspec.yml"
+    if "\n" in wanted:
+        return wanted
+    names = [name for name in wanted.split("/") if name not in ("", ".")]
+    if ".." in names or wanted.startswith("/") or not names:
+        raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} leads out of the source")
+    try:
+        return _read(job.source, names)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} cannot be read: {why}") from error
+
+
+def _read(folder: Path, names: list[str]) -> str:
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    for index, name in enumerate(names):
+        kind = os.O_DIRECTORY if index + 1 < len(names) else os.O_NONBLOCK
+        try:
+            below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=opened)
+        finally:
+            os.close(opened)
+        opened = below
+    with os.fdopen(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise IsADirectoryError(0, "it is no file")
+        return file.read(BYTES + 1).decode()
+
+
+def _build_id(job: Job, build: Build) -> str:
+    attempt = job.request.attempt
+    return f"{build.project}:{attempt.run_uid}-{attempt.attempt}-{attempt.try_}"
+
+
+def _environment(job: Job, build: Build, buildspec: Buildspec) -> Mapping[str, str]:
+    """Return what commands see: action over project over buildspec (B-13), reserved names last (B-70)."""
+    reserved = {
+        "CODEBUILD_BUILD_ID": _build_id(job, build),
+        "CODEBUILD_BUILD_IMAGE": build.image,
+        "CODEBUILD_BUILD_SUCCEEDING": "1",
+        "CODEBUILD_INITIATOR": f"codepipeline/{job.request.attempt.pipeline}",
+    }
+    given = {**buildspec.variables, **build.environment, **build.overrides}
+    return {**{name: value for name, value in given.items() if not name.startswith("CODEBUILD_")}, **reserved}
+
+
+def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str]) -> ActionError | None:
+    if ended.exit_code == 0 and notes[-1:] == ["end"]:
+        return None
+    for line in notes:
+        if (match := _FAILURE.fullmatch(line)) and match[1] in buildspec.phases:
+            phase = buildspec.phases[match[1]]
+            commands = phase.commands if match[2] == "commands" else phase.finally_
+            command = commands[int(match[3])] if int(match[3]) < len(commands) else ""
+            what = f"{match[1].upper()}: Command failed with exit code {match[4]}: {command}"
+            return ActionError(JOB_FAILED, f"{FAILED}: {what}", int(match[4]))
+    code = ended.exit_code or 1
+    return ActionError(JOB_FAILED, f"{FAILED}: the shell ended with exit code {ended.exit_code}", code)
+
+
+def _store(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
+    orders = job.request.outputs
+    for order in orders:
+        wanted: Artifacts | None = buildspec.secondary.get(order.name)
+        if wanted is None and len(orders) == 1:
+            wanted = buildspec.artifacts
+        if wanted is None:
+            message = f'UPLOAD_ARTIFACTS: the buildspec has no artifacts for the output artifact "{order.name}" (P-11)'
+            raise ActionError(JOB_FAILED, message)
+        job.store_files(order.name, find(wanted, job.source, values, job.request.limits.artifact_entries, job.log))

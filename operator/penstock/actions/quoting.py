@@ -1,0 +1,26 @@
+"""How texts from outside become shell code: `quote` for every value, `variable` for every name; nothing else does."""
+
+import re
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+
+
+def quote(text: str) -> str:
+    """Return one shell word that expands to exactly this text in every POSIX shell."""
+    if "\0" in text:
+        raise ActionError(CONFIGURATION_ERROR, "a value holds a NUL character, which no shell variable can hold")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def variable(name: str) -> str:
+    """Return a name that a shell variable can have; raise ActionError for any other."""
+    if not _NAME.fullmatch(name):
+        raise ActionError(CONFIGURATION_ERROR, f'"{name}" is not a name that a shell variable can have')
+    return name
+
+
+def keep(name: str, file: str) -> str:
+    """Return the code that writes a variable's value, if it has one, to a file."""
+    return f'[ -z "${{{variable(name)}+x}}" ] || printf \'%s\' "${{{name}}}" >| {quote(file)}'

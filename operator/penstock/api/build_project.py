@@ -1,0 +1,35 @@
+"""The BuildProject object: the container and the environment of CodeBuild actions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from penstock.api.model import Model, list_map
+from penstock.api.pipeline import EnvironmentName
+
+
+class BuildVariable(Model):
+    """A variable in the environment of every build of the project (B-13)."""
+
+    name: EnvironmentName
+    value: Annotated[str, StringConstraints(max_length=2000)]
+
+
+class BuildProjectSpec(Model):
+    """How builds run."""
+
+    image: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    """The container's image; an ``aws/codebuild/`` name is one that the operator's build_images must map."""
+    compute_type: Literal["SMALL", "MEDIUM", "LARGE"] | None = None
+    environment_variables: Annotated[
+        tuple[BuildVariable, ...], Field(max_length=100, json_schema_extra=list_map("name"))
+    ] = ()
+    buildspec: Annotated[str, StringConstraints(max_length=25_600)] | None = None
+    """YAML, or the path of a file in the source; buildspec.yml if absent (B-01)."""
+    timeout_in_minutes: Annotated[int, Field(ge=5, le=2160)] | None = None
+
+
+class BuildProjectStatus(Model):
+    """Nothing yet: a project is read when an action starts."""
+
+    observed_generation: int | None = None

@@ -1,0 +1,87 @@
+"""How a CodeBuild action starts: its BuildProject, its image, its variables, its primary source."""
+
+import json
+from typing import Any
+
+import pytest
+
+from penstock.api.build_project import BuildProjectSpec
+from penstock.engine.settings import Settings
+from tests.unit.engine.simulation import World, build_action, commands_action, git_action, stage
+
+SECRET = json.dumps([{"name": "A", "value": "x", "type": "PARAMETER_STORE"}])
+
+
+def started(image: str | None = "debian:12", settings: Settings | None = None, **configuration: str) -> World:
+    """Return a world whose run has come to the CodeBuild action."""
+    action = build_action(configuration={"ProjectName": "web", **configuration})
+    world = World.of(stage("Source", git_action()), stage("Build", action), settings=settings)
+    if image:
+        world.build_projects["web"] = BuildProjectSpec(image=image)
+    world.start()
+    world.settle()
+    world.succeed(world.job_for("Fetch"))
+    world.settle()
+    return world
+
+
+def error_of(world: World) -> tuple[str, str]:
+    row = world.execution("Compile")
+    assert row and row.error_details
+    return row.error_details.code, row.error_details.message
+
+
+def test_missing_project_fails_the_action() -> None:
+    expected = ("ConfigurationError", "there is no BuildProject web in namespace team")
+    assert error_of(started(image=None)) == expected
+
+
+def test_image_of_aws_is_mapped_or_refused() -> None:
+    image = "aws/codebuild/standard:7.0"
+    assert error_of(started(image))[1] == f"BuildProject web: the operator's build_images map no {image}"
+    world = started(image, Settings(build_images={image: "busybox"}))
+    containers = world.manifests[world.job_for("Compile")]["spec"]["template"]["spec"]["containers"]
+    assert [item["image"] for item in containers if item["name"] == "action"] == ["busybox"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ("no JSON", "is not JSON"),
+        ('{"name": "A"}', "is not a list of name and value"),
+        (
+            SECRET,
+            "the type PARAMETER_STORE, which is not",
+        ),
+    ],
+)
+def test_variables_that_cannot_be_given_fail_the_action(variables: str, message: str) -> None:
+    code, said = error_of(started(EnvironmentVariables=variables))
+    assert code == "ConfigurationError"
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ({}, "required with more than one input artifact (P-10)"),
+        ({"PrimarySource": "Other"}, '"Other" is no input artifact (P-10)'),
+        ({"PrimarySource": "Extra"}, ""),
+    ],
+)
+def test_oracle_o_34_several_inputs_need_a_primary_source(configuration: dict[str, Any], message: str) -> None:
+    action = build_action(
+        configuration={"ProjectName": "web", **configuration}, inputArtifacts=[{"name": "Source"}, {"name": "Extra"}]
+    )
+    extra = commands_action("Make", outputArtifacts=[{"name": "Extra"}])
+    world = World.of(stage("Source", git_action()), stage("Make", extra), stage("Build", action))
+    assert world.pipeline
+    problems = [problem.message for problem in world.pipeline.findings.problems]
+    assert problems == ([message] if message else [])
+
+
+def test_category_test_is_the_same_provider() -> None:
+    type_id = {"category": "Test", "owner": "AWS", "provider": "CodeBuild"}
+    world = World.of(stage("Source", git_action()), stage("Test", build_action(actionTypeId=type_id)))
+    assert world.pipeline
+    assert world.pipeline.findings.problems == ()
