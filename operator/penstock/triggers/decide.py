@@ -124,7 +124,8 @@ def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observa
         first.append(baseline)
         then.append(mark)
         runs += [run] if run else []
-    runs = [creation, *runs] if creation else runs
+    # Last: what a crash leaves of a change is read back from its run, so that run comes first.
+    runs = [*runs, creation] if creation else runs
     started = view.state.started if view.state.started is not None else creation is not None
     return Decision(State(view.state.started, tuple(first)), tuple(runs), State(started, tuple(then)))
 
@@ -160,7 +161,8 @@ def _creation(view: View) -> NewRun | None:
 def _baseline(
     before: SourceState | None, source: Source, observation: Observation, is_creating: bool, now: int
 ) -> SourceState:
-    if before and before.source == source.identity:
+    is_blind = is_creating and isinstance(observation, Failed)
+    if before and before.source == source.identity and not is_blind:
         return before
     # A failed first look at a new pipeline counts as empty: what its first run misses starts another one.
     revision = observation.revision if isinstance(observation, Seen) else "" if is_creating else None

@@ -117,7 +117,7 @@ class World:
         self.revision = revision
 
     def look(self, *, fails: bool, effects: int | None) -> None:
-        self.first_look_failed |= fails and self.state.mark(SOURCE.key) is None
+        self.first_look_failed |= fails and self.state.started is None
         names = list(self.runs)
         view = replace(NEW, last_run=names[-1] if names else None, state=self.state)
         view = replace(view, state=recovered(view, self.listed))
@@ -157,7 +157,7 @@ def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(operat
 
     assert started[-1][1] == world.revision, "the newest run does not have the newest revision: a change was lost"
     assert len(polled) <= world.pushes + world.first_look_failed
-    assert len(started) - len(polled) == 1, "creation starts exactly one run"
+    assert len(started) - len(polled) <= 1, "creation starts one run at most, none where a change was faster"
     settled, count = world.state, len(world.runs)
     world.look(fails=False, effects=None)
     assert (world.state, len(world.runs)) == (settled, count), "a look that sees nothing new does nothing"
