@@ -6,6 +6,7 @@ import pytest
 
 from tests.bench.audit import AuditLog
 from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.kube import eventually
 
 RUNS = 5
 MOST_REQUESTS_PER_RUN = 10
@@ -34,16 +35,21 @@ def test_run_tells_its_start_its_failures_and_its_end_as_events(team: Team) -> N
     team.pipeline("p", stage("Build", commands("Good", "true"), commands("Bad", "exit 3")))
     team.start("p")
     assert team.ended()["state"] == "Failed"
-    events = {
-        event["reason"]: (event["type"], event["note"])
-        for event in team.kube.objects("events", team.namespace)
-        if event["regarding"]["kind"] == "PipelineRun"
-    }
+    # Events are written after the status that they tell of.
+    events = eventually(lambda: found if len(found := events_of(team)) == 3 else None, 10, "three Events")
     failure = "Build/Bad: JobFailed: Command failed with exit code 3: exit 3"
     assert events == {
         "RunStarted": ("Normal", "Started run of pipeline p, version 1"),
         "ActionFailed": ("Warning", failure),
         "RunFailed": ("Warning", "Run failed: Build/Bad: Command failed with exit code 3: exit 3"),
+    }
+
+
+def events_of(team: Team) -> dict[str, tuple[str, str]]:
+    return {
+        event["reason"]: (event["type"], event["note"])
+        for event in team.kube.objects("events", team.namespace)
+        if event["regarding"]["kind"] == "PipelineRun"
     }
 
 
