@@ -25,6 +25,13 @@ def start(places: Places) -> None:
         _sweep(places)
     processes.spawn(places, "containerd", sandbox.entering(places, command))
     _wait(places)
+    # It answers before its Kubernetes plugin has read the images and containers of an earlier life, and a kubelet that
+    # comes too early ends at once. The plugin tells of its last step in the log, which begins anew with each start.
+    wait_until("containerd's Kubernetes plugin", lambda: _is_plugin_ready(places), limit=60)
+
+
+def _is_plugin_ready(places: Places) -> bool:
+    return b"Start streaming server" in (places.logs / "containerd.log").read_bytes()
 
 
 def _wait(places: Places) -> None:
