@@ -34,6 +34,7 @@ async def port(kube: Kube) -> AsyncIterator[int]:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
     async with Client(credentials_of(kube, kube.token_of(SYSTEM, "penstock"))) as client:
+        client.fence = _no_lease
         endpoints = Endpoints(client, Metrics(), lambda: HEALTHY[0])
         await endpoints.start("127.0.0.1", number)
         yield number
@@ -41,6 +42,10 @@ async def port(kube: Kube) -> AsyncIterator[int]:
 
 
 HEALTHY = [True]
+
+
+def _no_lease() -> None:
+    raise AssertionError("a replica that does not lead asked for a token's rights as if it were an effect")
 
 
 async def get(port: int, path: str, token: str = "") -> tuple[int, str]:

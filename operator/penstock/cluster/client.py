@@ -125,11 +125,15 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "",
+        is_effect: bool = True,
     ) -> Document:
-        """Send one request and return the answer; raise the ClusterError that another answer means."""
+        """Send one request and return the answer; raise the ClusterError that another answer means.
+
+        ``is_effect`` is False for a POST that only asks, as a TokenReview does: it needs no lease.
+        """
         assert self._session is not None
         is_read = method == "GET"
-        if not is_read:
+        if is_effect and not is_read:
             self.fence()
         headers = await self._credentials.headers()
         headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)

@@ -85,4 +85,4 @@ class Endpoints:
 
     async def _review(self, group: str, kind: str, spec: Document) -> Document:
         body = {"apiVersion": f"{group}/v1", "kind": kind, "spec": spec}
-        return await self.client.send("POST", f"/apis/{group}/v1/{kind.lower()}s", body=body)
+        return await self.client.send("POST", f"/apis/{group}/v1/{kind.lower()}s", body=body, is_effect=False)
