@@ -9,7 +9,7 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo test lint unit integration e2e bench cluster-up cluster-down image crds lock clean
+.PHONY: demo test lint unit integration e2e bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
@@ -45,6 +45,9 @@ image: cluster-up
 
 crds: $(VENV)/ready  ## write crds/ and the chart's copy from the pydantic models
 	$(PYTHON) -m penstock.cli.crds
+
+chart: $(VENV)/ready  ## write the chart's values.yaml and README from its schema
+	$(PYTHON) -m tests.chart
 
 lock: $(UV)  ## the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt

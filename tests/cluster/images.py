@@ -173,6 +173,12 @@ BASE = Image(
     lambda _: [b"1"],
     _bootstrap(("python3", "git", "ca-certificates")),
 )
+BUILD = Image(
+    "penstock-build",
+    "docker.io/library/penstock-build:dev",
+    lambda _: [b"1"],
+    _bootstrap(("ca-certificates", "git", "linkchecker", "python3", "python3-pytest")),
+)
 DEV_SERVERS = Image(
     "penstock-dev-servers",
     "docker.io/library/penstock-dev-servers:dev",
@@ -182,5 +188,5 @@ DEV_SERVERS = Image(
 )
 PENSTOCK = Image("penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE, streamed=True)
 
-FROM_DEBIAN = (PAUSE, BUSYBOX, DEBIAN, BASE)
-EVERYWHERE = (BUSYBOX, DEBIAN, BASE, DEV_SERVERS)
+FROM_DEBIAN = (PAUSE, BUSYBOX, DEBIAN, BASE, BUILD)
+EVERYWHERE = (BUSYBOX, DEBIAN, BASE, BUILD, DEV_SERVERS)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "penstock-system"
 BUCKET = "penstock-artifacts"
 STORE_SECRET = "artifact-store"
+BUILD_IMAGE = "docker.io/library/penstock-build:dev"
 
 
 def store_values(cluster: Cluster, bucket: str = BUCKET) -> Document:
@@ -41,6 +42,7 @@ def chart_values(cluster: Cluster) -> Document:
         "image": {"repository": repository, "tag": tag},
         "defaultArtifactStore": store_values(cluster),
         "commandsImage": "docker.io/library/busybox:1.35",
+        "buildImages": {"aws/codebuild/standard:7.0": BUILD_IMAGE},
         # Account and rights are there, but nothing starts by itself: test_triggers runs the process.
         "triggers": {"replicas": 0},
         # The tag stays when the image changes: without this an upgrade would leave the old operator running.
@@ -62,15 +64,13 @@ def _sources() -> str:
 
 
 def install_chart(cluster: Cluster, kube: Kube, values: Document | None = None) -> None:
-    """Install or upgrade the chart and wait until its Deployment is available; CRDs are applied first."""
-    for crd in sorted((ROOT / "crds").glob("*.yaml")):
-        kube.apply(crd.read_text())
+    """Install or upgrade the chart and wait until its Deployments and definitions can be used."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({**chart_values(cluster), **(values or {})}, file)
         file.flush()
         run(
             str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, "upgrade", "--install", "penstock",
-            str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM, "--create-namespace", "--skip-crds",
+            str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM, "--create-namespace",
             "--values", file.name, "--wait", "--timeout", "60s",
         )  # fmt: skip
 

@@ -38,7 +38,9 @@ def named(documents: list[dict[str, Any]], kind: str, name: str = "penstock") ->
         ({"nope": 1}, "nope"),
         ({"replicas": 0}, "replicas"),
         ({"image": {"repository": ""}}, "repository"),
-        ({"defaultArtifactStore": {"type": "Volume"}}, "defaultArtifactStore"),
+        ({"defaultArtifactStore": {"type": "Floppy"}}, "defaultArtifactStore"),
+        ({"buildImages": {"aws/codebuild/standard:7.0": ""}}, "buildImages"),
+        ({"networkPolicy": {"apiServerPorts": []}}, "apiServerPorts"),
         ({"watchNamespaces": ["Bad_Name"]}, "watchNamespaces"),
         ({"lease": {"duration": 15}}, "lease"),
         ({"triggers": {"pollSeconds": 0}}, "pollSeconds"),
@@ -143,3 +145,50 @@ def test_pods_of_the_operator_meet_the_restricted_level(cluster: Cluster) -> Non
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
+
+
+def helm(cluster: Cluster, *arguments: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Helm against the cluster."""
+    return subprocess.run(
+        [str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments],
+        input=json.dumps(values or {}), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["team-a"]}, {"triggers": {"enabled": False}}])
+def test_helm_lint_finds_nothing(cluster: Cluster, values: dict[str, Any]) -> None:
+    chart = str(ROOT / "charts" / "penstock")
+    done = helm(cluster, "lint", "--strict", chart, "--values", "/dev/stdin", values=values)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_object_of_the_chart_is_accepted_by_the_server(cluster: Cluster, namespace: str) -> None:
+    """Under another name, with what a default installation leaves out."""
+    values = {
+        "crds": {"install": False},
+        "image": {"pullSecrets": ["registry"]},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "ci", "operator": "Exists"}],
+        "priorityClassName": "system-cluster-critical",
+        "serviceAccountAnnotations": {"a": "b"},
+        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}]},
+        "watchNamespaces": [namespace],
+        "triggers": {"credentials": [{"namespace": namespace, "secretNames": ["git"]}]},
+    }
+    arguments = ("install", f"other-{namespace}", str(ROOT / "charts" / "penstock"), "--namespace", namespace)
+    done = helm(cluster, *arguments, "--dry-run=server", "--values", "/dev/stdin", values=values)
+    assert done.returncode == 0, done.stderr
+    assert "kind: NetworkPolicy" in done.stdout
+    assert "kind: PodDisruptionBudget" in done.stdout
+
+
+def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(cluster: Cluster) -> None:
+    definitions = [d for d in template(cluster) if d["kind"] == "CustomResourceDefinition"]
+    assert sorted(d["spec"]["names"]["kind"] for d in definitions) == ["BuildProject", "Pipeline", "PipelineRun"]
+    assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions)
+    assert not [d for d in template(cluster, crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]
+
+
+def test_one_replica_has_no_disruption_budget_that_would_block_every_drain(cluster: Cluster) -> None:
+    kinds = [{d["kind"] for d in template(cluster, replicas=replicas)} for replicas in (1, 2)]
+    assert ["PodDisruptionBudget" in found for found in kinds] == [False, True]

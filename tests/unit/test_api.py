@@ -28,7 +28,7 @@ NAMES = st.text(alphabet="ABCxyz019.@-_", min_size=1, max_size=100)
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
-@pytest.mark.parametrize("folder", ["crds", "charts/penstock/crds"])
+@pytest.mark.parametrize("folder", ["crds", "charts/penstock/files/crds"])
 def test_generated_crd_is_current(resource: Resource, folder: str) -> None:
     assert (ROOT / folder / f"{resource.plural}.yaml").read_text() == render(resource), "run `make crds`"
 

@@ -27,6 +27,7 @@ CONTROL_DIR = "/penstock/control"
 REQUEST_FILE = "/penstock/pod/request"
 NOT_AFTER_FILE = "/penstock/pod/not-after"
 SECRETS_DIR = "/penstock/secrets"
+STORE_DIR = "/penstock/store"
 WORKSPACE_DIR = "/workspace"
 AGENT_CONTAINER = "agent"
 ACTION_CONTAINER = "action"
@@ -42,13 +43,17 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StoreLocation:
-    """An artifact store. ``credentials`` names a folder with the files accessKeyId and secretAccessKey."""
+    """An artifact store. ``credentials`` names a folder with the files accessKeyId and secretAccessKey.
+
+    With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name.
+    """
 
     bucket: str
     endpoint: str | None = None
     region: str | None = None
     credentials: str | None = None
     prefix: str = ""
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

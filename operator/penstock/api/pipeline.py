@@ -122,9 +122,12 @@ class StoreCredentials(Model):
 
 
 class ArtifactStore(Model):
-    """Where artifacts are kept (N-21); endpoint, region and credentials are added to AWS's own fields."""
+    """Where artifacts are kept (N-21); endpoint, region and credentials are added to AWS's own fields, and Volume to S3.
 
-    type: Literal["S3"] = "S3"
+    The location of a Volume is a PersistentVolumeClaim of the Pipeline's namespace; all that use it see all of it.
+    """
+
+    type: Literal["S3", "Volume"] = "S3"
     location: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)]
     encryption_key: EncryptionKey | None = None
     endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+/?$", max_length=512)] | None = None

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Literal, Protocol
 
 import obstore
 from obstore import exceptions
-from obstore.store import ObjectStore, S3Store
+from obstore.store import LocalStore, ObjectStore, S3Store
 
 from penstock.api.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts.errors import ArtifactError
@@ -124,7 +124,9 @@ class Store:
     def _errors(self, key: str) -> Iterator[None]:
         try:
             yield
-        except (exceptions.BaseError, FileNotFoundError) as error:
+        except (exceptions.BaseError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the workspace's: obstore's own carry no number
             raise self._error(key, error) from error
 
     def _error(self, key: str, error: Exception) -> ArtifactError:
@@ -139,6 +141,9 @@ class Store:
             return ArtifactError(
                 "PermissionError", f"{self._where}: the credentials are wrong, check the keys in their Secret: {why}"
             )
+        if "Permission denied (os error 13)" in f"{text} {debug}":
+            hint = "group 65532 (the pod's fsGroup) must be able to write to the volume"
+            return ArtifactError("PermissionError", f"{self._where}: permission denied; {hint}")
         if refused:
             return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {why}")
         if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
@@ -149,10 +154,20 @@ class Store:
 
 
 def open_store(location: StoreLocation, timeout_s: float) -> Store:
-    """Return the S3 store at a location; nothing is sent yet.
+    """Return the store at a location; nothing is sent yet.
 
     ``timeout_s`` bounds how long a request that makes no progress may take, its retries included.
     """
+    if location.folder:
+        where = f'The artifact store "{location.bucket}" (a volume)'
+        try:
+            return Store(LocalStore(location.folder), where)
+        except exceptions.BaseError as error:
+            raise ArtifactError("ConfigurationError", f"{where} is not there: {_brief(str(error))}") from error
+    return _open_s3(location, timeout_s)
+
+
+def _open_s3(location: StoreLocation, timeout_s: float) -> Store:
     where = f'The artifact store "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
     if location.endpoint and not _ENDPOINT.fullmatch(location.endpoint):
         raise ArtifactError("ConfigurationError", f"{where}: the endpoint is not an http or https URL")

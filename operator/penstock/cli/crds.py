@@ -23,7 +23,7 @@ def render(resource: Resource) -> str:
 
 def main(root: Path) -> None:
     """Write every CRD below the checkout's root."""
-    for folder in (root / "crds", root / "charts" / "penstock" / "crds"):
+    for folder in (root / "crds", root / "charts" / "penstock" / "files" / "crds"):
         folder.mkdir(parents=True, exist_ok=True)
         for resource in RESOURCES:
             (folder / f"{resource.plural}.yaml").write_text(render(resource))

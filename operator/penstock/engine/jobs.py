@@ -135,6 +135,8 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
         {"name": volume, "mountPath": f"{contracts.SECRETS_DIR}/{folder}", "readOnly": True}
         for volume, folder, _ in _secrets(order)
     ]
+    if order.request.store.folder:
+        mounts.append({"name": "store", "mountPath": order.request.store.folder})
     return {
         "name": contracts.AGENT_CONTAINER,
         "image": settings.agent_image,
@@ -211,4 +213,10 @@ def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
             {"name": volume, "secret": {"secretName": secret, "optional": True}}
             for volume, _, secret in _secrets(order)
         ),
+        *_store_volume(order.request.store),
     ]
+
+
+def _store_volume(store: contracts.StoreLocation) -> list[dict[str, Any]]:
+    """Return the volume of a store that is one; only the agent mounts it."""
+    return [{"name": "store", "persistentVolumeClaim": {"claimName": store.bucket}}] if store.folder else []

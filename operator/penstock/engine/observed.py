@@ -56,6 +56,8 @@ class Pod:
     message: str
     is_deleted: bool
     containers: Mapping[str, Container]
+    unscheduled: str = ""
+    """Why the scheduler has not found a node for it, in the scheduler's words."""
 
     def holds(self, names: tuple[str, ...]) -> bool:
         """Whether one of our containers in it may still run: what is not known to have ended holds its stage."""
@@ -97,6 +99,7 @@ def pod_of(document: Document) -> Pod:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         is_deleted="deletionTimestamp" in meta,
+        unscheduled=next((c.get("message", "") for c in status.get("conditions", ()) if _is_unscheduled(c)), ""),
         containers={c["name"]: states.get(c["name"], Container()) for c in spec.get("containers", ())} or states,
     )
 
@@ -120,6 +123,10 @@ def job_of(document: Document) -> Job:
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
     )
+
+
+def _is_unscheduled(condition: Document) -> bool:
+    return bool(condition["type"] == "PodScheduled" and condition["status"] == "False")
 
 
 def _created(meta: Document) -> datetime:

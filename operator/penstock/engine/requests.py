@@ -12,6 +12,7 @@ from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
+    STORE_DIR,
     ActionRequest,
     ArtifactLocation,
     ArtifactOrder,
@@ -185,6 +186,8 @@ def _input(name: str, artifacts: Mapping[str, StoredArtifact]) -> ArtifactLocati
 def _store(store: ArtifactStore | None) -> StoreLocation:
     if store is None:
         raise RequestError("ConfigurationError", "the pipeline has no artifactStore")
+    if store.type == "Volume":
+        return StoreLocation(store.location, folder=STORE_DIR)
     credentials = f"{SECRETS_DIR}/{STORE_SECRET}" if store.credentials else None
     return StoreLocation(store.location, store.endpoint, store.region, credentials)
 

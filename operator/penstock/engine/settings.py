@@ -42,13 +42,17 @@ class Settings:
     successful_runs: int = 10
     """How many succeeded runs of a pipeline are kept, unless it says otherwise."""
     failed_runs: int = 10
+    """How many runs of a pipeline that did not succeed are kept, unless it says otherwise."""
     kept_revisions: int = 10
+    """How many definitions of a pipeline are kept beside those that runs name."""
     runs_with_jobs: int = 5
     """How many ended runs of a pipeline keep their Jobs, for kubectl logs; up to twice as many for a while."""
     workspace_size: str = "10Gi"
+    """The most that an action's workspace may hold; a pod that grows beyond it is evicted."""
     agent_resources: Mapping[str, Mapping[str, str]] = field(
         default_factory=lambda: {"requests": {"cpu": "10m", "memory": "64Mi"}}
     )
+    """Resources of the agent beside every action: requests of 10m cpu and 64Mi memory, no limits."""
     compute_types: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     """ComputeType (SMALL, MEDIUM, LARGE) to the resources of the action container."""
     limits: Limits = field(default_factory=Limits)

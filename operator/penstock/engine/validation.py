@@ -105,6 +105,10 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
             "spec.artifactStore",
             f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore",
         )
+    if spec.artifact_store and spec.artifact_store.type == "Volume":
+        for name in ("endpoint", "region", "credentials"):
+            if getattr(spec.artifact_store, name) is not None:
+                yield Problem(f"spec.artifactStore.{name}", "means nothing for a store of type Volume; remove it")
 
 
 def _action(item: _Placed) -> Iterator[Problem]:

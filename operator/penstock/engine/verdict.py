@@ -223,6 +223,10 @@ def _pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
         else:
             if result.status == "Failed":
                 return Ended(ActionStatus.FAILED, result.code, result.message, result)
+    if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
+        # It would happen again: that the node runs out of disk is another message.
+        why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"
+        return _failed("WorkspaceFull", why, True)
     return _lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
 
 
@@ -282,7 +286,7 @@ def _limits(
     begun = agent.running_since or agent.started
     if begun is None:
         limit = seen.started + timedelta(seconds=settings.start_s)
-        why = f"`kubectl events --for pod/{seen.pod.name}` says why"
+        why = seen.pod.unscheduled or f"`kubectl events --for pod/{seen.pod.name}` says why"
         yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s; {why}"
     else:
         seconds = seen.timeout_s + settings.backstop_s

@@ -143,3 +143,11 @@ def test_keys_of_a_try_stand_apart() -> None:
     assert artifact_key(attempt, "pod", "Out@1") == "P/R/Build%20%26%20Test/a%2Fb/2/pod/Out%401"
     assert log_key(attempt, "pod") == "logs/P/R/Build%20%26%20Test/a%2Fb/2/pod"
     assert claim_key(attempt) == "claims/R/Build%20%26%20Test/a%2Fb/2/3"
+
+
+def test_volume_keeps_what_it_is_given_and_says_when_it_is_not_there(tmp_path: Path) -> None:
+    volume = open_store(StoreLocation("claim", folder=str(tmp_path)), 1)
+    assert volume.claim("claims/a", b"mine") == b"mine"
+    assert open_store(StoreLocation("claim", folder=str(tmp_path)), 1).claim("claims/a", b"theirs") == b"mine"
+    with pytest.raises(ArtifactError, match=r'The artifact store "claim" \(a volume\) is not there'):
+        open_store(StoreLocation("claim", folder=str(tmp_path / "nowhere")), 1)

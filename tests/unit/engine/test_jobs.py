@@ -110,6 +110,21 @@ def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
         assert "env" not in container
 
 
+def test_volume_store_is_mounted_in_the_agent_alone() -> None:
+    store = {"artifactStore": {"type": "Volume", "location": "artifacts"}}
+    world = World.of(stage("Build", commands_action("Make", "make")), **store)
+    world.start()
+    world.settle()
+    job = world.job_for("Make")
+    pod = world.manifests[job]["spec"]["template"]["spec"]
+    agent, action = pod["containers"]
+
+    assert {"name": "store", "persistentVolumeClaim": {"claimName": "artifacts"}} in pod["volumes"]
+    assert {"name": "store", "mountPath": "/penstock/store"} in agent["volumeMounts"]
+    assert "store" not in {mount["name"] for mount in action["volumeMounts"]}
+    assert (world.request(job).store.folder, world.request(job).store.bucket) == ("/penstock/store", "artifacts")
+
+
 TEXTS = st.text(alphabet="aA1 $()'\"\\`{}\n;|&*", min_size=1, max_size=30)
 
 

@@ -303,6 +303,30 @@ def test_pod_that_does_not_start_within_the_limit_fails_the_action() -> None:
     assert details(world) == ("StartTimedOut", f"the action's pod did not start within 100 s; {why}")
 
 
+def test_pod_that_no_node_takes_says_why_in_the_schedulers_words() -> None:
+    world, job = running()
+    waiting(world, job, "ContainerCreating")
+    world.pods[job] = replace(world.pods[job], unscheduled='persistentvolumeclaim "nope" not found')
+    world.advance(101)
+    world.settle()
+
+    why = 'the action\'s pod did not start within 100 s; persistentvolumeclaim "nope" not found'
+    assert details(world) == ("StartTimedOut", why)
+
+
+def test_workspace_that_outgrew_its_limit_fails_the_action_and_is_not_tried_again() -> None:
+    world, job = running()
+    message = 'Usage of EmptyDir volume "workspace" exceeds the limit "10Gi". '
+    world.pods[job] = replace(world.pods[job], phase="Failed", reason="Evicted", message=message)
+    world.settle()
+
+    assert details(world) == (
+        "WorkspaceFull",
+        "the action's files outgrew the limit of its workspace, and the pod was evicted: "
+        'Usage of EmptyDir volume "workspace" exceeds the limit "10Gi".',
+    )
+
+
 def test_only_the_recorded_pod_counts() -> None:
     world, job = running()
     world.run_pod(job)

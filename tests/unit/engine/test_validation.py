@@ -180,3 +180,11 @@ def test_pipeline_without_any_store_is_told_to_name_one() -> None:
         "set one, or the chart's defaultArtifactStore"
     )
     assert problems(SOURCE, build(), has_default_store=False, artifactStore=STORE.to_dict()) == []
+
+
+def test_volume_store_takes_a_claim_and_nothing_of_s3() -> None:
+    volume = {"type": "Volume", "location": "artifacts"}
+    assert problems(SOURCE, build(), artifactStore=volume) == []
+    assert problems(SOURCE, build(), artifactStore={**volume, "region": "eu-west-1"}) == [
+        "spec.artifactStore.region: means nothing for a store of type Volume; remove it"
+    ]

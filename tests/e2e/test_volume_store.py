@@ -1,0 +1,79 @@
+"""Artifacts on a volume: a PersistentVolumeClaim of the team's namespace in place of a bucket."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Team, commands, git, stage
+from tests.e2e.failures import ACTION, Failing, assert_shown, start_all
+from tests.e2e.install import push_repository
+from tests.e2e.kube import Document, eventually
+
+STORE = {"type": "Volume", "location": "artifacts"}
+
+
+def claim(team: Team, name: str = "artifacts") -> None:
+    """Create a claim; the cluster's provisioner makes its volume."""
+    spec: Document = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "100Mi"}}}
+    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+    team.kube.apply([body], team.namespace)
+
+
+def as_root(team: Team, name: str, line: str) -> None:
+    """Run a command as root with the volume at /store, as an administrator would; host paths know no fsGroup."""
+    container = {
+        "name": "main",
+        "image": "docker.io/library/busybox:1.35",
+        "command": ["sh", "-ec", line],
+        "volumeMounts": [{"name": "store", "mountPath": "/store"}],
+    }
+    volume = {"name": "store", "persistentVolumeClaim": {"claimName": "artifacts"}}
+    spec = {"containers": [container], "volumes": [volume], "restartPolicy": "Never"}
+    team.kube.apply([{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}], team.namespace)
+    done = ("Succeeded", "Failed")
+    phase = eventually(
+        lambda: next((p for p in done if p == team.kube.get("pods", team.namespace, name)["status"].get("phase")), None),
+        30, f"pod {name} ended",
+    )  # fmt: skip
+    assert phase == "Succeeded", team.kube.log(team.namespace, name, "main")
+
+
+def test_artifacts_claims_and_logs_travel_through_a_volume(cluster: Cluster, team: Team) -> None:
+    claim(team)
+    as_root(team, "prepare", "chgrp 65532 /store && chmod 2770 /store")
+    url = push_repository(cluster, f"e2e/{team.namespace}", {"page.txt": "hello\n"}).cluster_url
+    make = commands("Make", "tr a-z A-Z < page.txt > upper.txt", inputArtifacts=[{"name": "Source"}])
+    make["outputArtifacts"] = [{"name": "Made", "files": ["upper.txt"]}]
+    show = commands("Show", 'TEXT="$(cat upper.txt)"', inputArtifacts=[{"name": "Made"}], outputVariables=["TEXT"])
+    team.pipeline("p", stage("Get", git("Git", url)), stage("Work", make), stage("End", show), artifactStore=STORE)
+    team.start("p")
+
+    status = team.ended()
+    assert status["state"] == "Succeeded", status["statusSummary"]
+    assert team.execution("Show")["outputVariables"] == {"TEXT": "HELLO"}
+    key = team.execution("Make")["outputArtifacts"][0]["key"]
+    as_root(team, "look", f"test -s '/store/{key}' && test -d /store/claims")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        (
+            "volume-not-writable",
+            "PermissionError",
+            r'The artifact store "artifacts" \(a volume\): permission denied; group 65532 .+',
+        ),
+        ("claim-missing", "StartTimedOut", r'.*persistentvolumeclaim "nope" not found.*'),
+    ],
+)
+def test_volume_that_cannot_be_used_fails_the_action(team: Team, name: str, code: str, message: str) -> None:
+    store = {**STORE, "location": "nope"} if name == "claim-missing" else STORE
+    if name == "volume-not-writable":
+        claim(team)
+        as_root(team, "prepare", "chmod 0755 /store")
+    case = Failing(name, commands(ACTION, "true"), code, re.compile(message), spec={"artifactStore": store}, seconds=120)
+    start_all(team, [case])
+    assert_shown(team, case)

@@ -1,0 +1,28 @@
+"""The chart's documentation: values.yaml and the README's tables say what the schema says."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from tests import chart
+
+
+def test_generated_files_are_current() -> None:
+    for path, text in chart.files().items():
+        assert path.read_text() == text, f"{path.name} is not what `make chart` writes"
+
+
+def test_every_value_has_a_default_and_says_what_it_is_unless_its_name_does() -> None:
+    schema = json.loads((chart.CHART / "values.schema.json").read_text())
+    values = yaml.safe_load(chart.values_yaml(schema))
+    assert set(values) == set(schema["properties"]) - {"global"}
+    silent = {name for name, part in schema["properties"].items() if "description" not in part}
+    assert silent == {"global", "logFormat"}
+
+
+def test_every_limit_of_the_engine_stands_in_the_readme() -> None:
+    table = chart.engine_table(chart.SETTINGS.read_text())
+    assert "| `engine.lost_tries` | `3` | How many tries an attempt may need for lost pods. |" in table
+    assert "engine.agent_image" not in table
