@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from penstock.api.contracts import ActionRequest, Revision
+from penstock.api.contracts import ActionRequest, BuildReport, Revision
 
 JOB_FAILED = "JobFailed"
 CONFIGURATION_ERROR = "ConfigurationError"
@@ -105,6 +105,16 @@ class Job(Protocol):
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
         """Store an output artifact of single files: path in the artifact to the names below the source folder."""
+
+    @property
+    def reports(self) -> tuple[BuildReport, ...]:
+        """The reports stored so far."""
+
+    def store_report(self, report: BuildReport, document: bytes) -> None:
+        """Store a whole report, and report its figures however the action ends."""
+
+    def identify(self, external_execution_id: str) -> None:
+        """Report this external execution id however the action ends."""
 
     def run_script(self) -> Outcome:
         """Run the request's script in the action container; raise ActionError unless it exits with 0."""

@@ -22,7 +22,8 @@ from penstock.agent.log import Log
 from penstock.agent.masking import Masker, secrets_in
 from penstock.agent.paths import Paths
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import RESULT_VERSION, ActionRequest, ActionResult, ContractError
+from penstock.api.contracts import RESULT_VERSION, ActionRequest, ActionResult
+from penstock.api.documents import ContractError
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.keys import log_key
 from penstock.artifacts.store import Store, open_store
@@ -52,6 +53,7 @@ class Agent:
         self._store = store
         self._started = time.monotonic()
         self._masker = Masker(())
+        self._job: AgentJob | None = None
 
     def run(self) -> ActionResult:
         """Do the action and write its termination message."""
@@ -61,8 +63,17 @@ class Agent:
         except Interrupted:
             message = "the pod was deleted or its node shut down while the action ran"
             result = results.lost(POD_TERMINATED, message, self._pod_uid)
-        masked = replace(result, message=self._masker.mask_text(result.message))
-        return results.write_result(self._paths.termination, masked)
+        return results.write_result(self._paths.termination, self._completed(result))
+
+    def _completed(self, result: ActionResult) -> ActionResult:
+        """Add what the action reported however it ended; texts of the action's are masked."""
+        mask, job = self._masker.mask_text, self._job
+        result = replace(result, message=mask(result.message), summary=mask(result.summary))
+        if job is None:
+            return result
+        external = result.external_execution_id or job.external_execution_id
+        reports = tuple(results.masked_report(report, mask) for report in job.reports)
+        return replace(result, external_execution_id=external, reports=reports)
 
     def _end(self) -> ActionResult:
         try:
@@ -118,7 +129,7 @@ class Agent:
         execution = _execution(request.provider)
         workspace = Workspace(self._paths.workspace, request, self._pod_uid)
         workspace.fetch(store, self._paths.scratch)
-        job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
+        self._job = job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
         job.control = control
         job.artifact_store = store
         outcome: Outcome = execution.run(job)
@@ -133,7 +144,7 @@ class Agent:
             revision=outcome.revision,
             external_execution_id=outcome.external_execution_id,
             external_execution_url=outcome.external_execution_url,
-            summary=self._masker.mask_text(outcome.summary),
+            summary=outcome.summary,
         )
 
     def _with_log(self, result: ActionResult, request: ActionRequest, store: Store, log: Log) -> ActionResult:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.actions.execution import (
@@ -20,7 +21,8 @@ from penstock.agent.report import Report
 from penstock.agent.script import render_script, render_values
 from penstock.agent.shell import Ended, Shell
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import ActionRequest, ArtifactLocation, Script
+from penstock.api.contracts import ActionRequest, ArtifactLocation, BuildReport, Script
+from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store
 
 CONTAINER_DIED = "ActionContainerDied"
@@ -39,6 +41,8 @@ class AgentJob:
         self.control: Control | None = None
         self.artifact_store: Store | None = None
         self.stored: dict[str, ArtifactLocation] = {}
+        self.reports: tuple[BuildReport, ...] = ()
+        self.external_execution_id = ""
 
     @property
     def inputs(self) -> Mapping[str, Path]:
@@ -113,6 +117,23 @@ class AgentJob:
         """Store an output artifact of single files."""
         if self.artifact_store is not None:
             self.stored[name] = self._workspace.store_files(self.artifact_store, name, files)
+
+    def store_report(self, report: BuildReport, document: bytes) -> None:
+        """Keep a report; that the store does not take it is a warning, as the action's end is worth more."""
+        if self.artifact_store is None:
+            return
+        file = self.scratch / "test-report"
+        file.write_bytes(document)
+        try:
+            key = self._workspace.store_report(self.artifact_store, report.name, file)
+        except ArtifactError as error:
+            self.log(f"[penstock] The report {report.name} was not stored: {error.message}")
+            key = ""
+        self.reports += (replace(report, key=key),)
+
+    def identify(self, external_execution_id: str) -> None:
+        """Keep the id."""
+        self.external_execution_id = external_execution_id
 
     def _run(self, control: Control, script: Script, text: str) -> Ended:
         values = self.program.with_name("values")

@@ -1,16 +1,19 @@
 """Fits a result into the termination message, which must arrive whatever happened."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from penstock.agent.report import TOO_LARGE, size_message
-from penstock.api.contracts import RESULT_VERSION, TERMINATION_MESSAGE_BYTES, ActionResult
+from penstock.api.contracts import RESULT_VERSION, TERMINATION_MESSAGE_BYTES, ActionResult, BuildReport, FailedTest
 
 FAILED = "Failed"
 LOST = "Lost"
 SUCCEEDED = "Succeeded"
 _MESSAGE = 1500
 _SUMMARY = 500
+_DETAILS = ((20, 300), (10, 200), (5, 120), (2, 60), (0, 0))
+"""How many failed tests of a report, and bytes of their messages, go before anything else does."""
 
 
 def failure(code: str, message: str, pod_uid: str, exit_code: int | None = None) -> ActionResult:
@@ -23,12 +26,25 @@ def lost(code: str, message: str, pod_uid: str) -> ActionResult:
     return ActionResult(RESULT_VERSION, LOST, pod_uid, code, message)
 
 
+def masked_report(report: BuildReport, mask: Callable[[str], str]) -> BuildReport:
+    """Return a report whose texts hold no secret."""
+    tests = (FailedTest(mask(test.suite), mask(test.name), mask(test.message)) for test in report.failed_tests)
+    return replace(report, failed_tests=tuple(tests))
+
+
 def write_result(path: Path, result: ActionResult) -> ActionResult:
     """Write the termination message; return what was really reported."""
     result = replace(result, message=_cut(result.message, _MESSAGE), summary=_cut(result.summary, _SUMMARY))
-    text = result.encode()
-    if text is None:
+    for tests, message in _DETAILS:
+        result = replace(result, reports=tuple(_shed(report, tests, message) for report in result.reports))
+        text = result.encode()
+        if text is not None:
+            break
+    else:
         result = _too_large(result)
+        text = result.encode()
+    if text is None:
+        result = replace(result, reports=())
         text = result.encode() or ""
     path.write_text(text)
     return result
@@ -38,7 +54,14 @@ def _too_large(result: ActionResult) -> ActionResult:
     sizes = {name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()}
     message = size_message(sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message")
     short = failure(TOO_LARGE, _cut(message, _MESSAGE), result.pod_uid, result.exit_code)
-    return replace(short, log=result.log)
+    external = result.external_execution_id
+    return replace(short, log=result.log, reports=result.reports, external_execution_id=external)
+
+
+def _shed(report: BuildReport, tests: int, message: int) -> BuildReport:
+    """Return a report with at most so many failed tests; the counts and the key of the whole stay."""
+    kept = (replace(test, message=_cut(test.message, message)) for test in report.failed_tests[:tests])
+    return replace(report, failed_tests=tuple(kept))
 
 
 def _cut(text: str, limit: int) -> str:

@@ -8,7 +8,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.keys import artifact_key, encode_part
+from penstock.artifacts.keys import artifact_key, encode_part, report_key
 from penstock.artifacts.store import Store
 
 _SOURCES = "src"
@@ -99,6 +99,12 @@ class Workspace:
         with store.upload(key, limits.artifact_bytes) as upload:
             pack_files(tree, files, upload)
         return ArtifactLocation(name, key, upload.size, upload.digest.hexdigest(), FORMAT)
+
+    def store_report(self, store: Store, name: str, file: Path) -> str:
+        """Store a report's document; return its key."""
+        key = report_key(self._request.attempt, self._pod_uid, name)
+        store.put_file(key, file)
+        return key
 
 
 def _require_format(name: str, wanted: str) -> None:

@@ -5,16 +5,13 @@ must not import pydantic. Both documents are JSON objects with camelCase keys an
 refuses a version it does not know (`ContractError`) rather than guess.
 """
 
-import base64
-import dataclasses
 import json
-import types
-import typing
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Self
+from typing import Self
+
+from penstock.api.documents import ContractError as ContractError
+from penstock.api.documents import compress, decode, to_document
 
 REQUEST_VERSION = 1
 RESULT_VERSION = 1
@@ -34,11 +31,6 @@ ACTION_CONTAINER = "action"
 
 COMPRESS_REQUEST_ABOVE = 32 * 1024
 TERMINATION_MESSAGE_BYTES = 4096
-COMPRESSED = "z:"
-
-
-class ContractError(ValueError):
-    """A document that is not a request or a result of a version we know; the message names the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +154,7 @@ class ActionRequest:
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read an annotation's value; raise ContractError when it is none of ours."""
-        request: Self = _decode(cls, text, REQUEST_VERSION)
+        request: Self = decode(cls, text, REQUEST_VERSION)
         return request
 
 
@@ -174,6 +166,30 @@ class Revision:
     summary: str = ""
     url: str = ""
     created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTest:
+    """A test that failed: ``suite`` is its class or suite, ``name`` its own; ``message`` is cut to fit."""
+
+    suite: str
+    name: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a report group holds (B-50): counts of test cases, the first that failed, the key of the whole report."""
+
+    name: str
+    total: int
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    duration_seconds: float | None = None
+    failed_tests: tuple[FailedTest, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +209,7 @@ class ActionResult:
     external_execution_url: str = ""
     summary: str = ""
     log: str = ""
+    reports: tuple[BuildReport, ...] = ()
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:
         """Return the termination message, compressed when longer than ``budget`` bytes; None if still too long."""
@@ -205,103 +222,5 @@ class ActionResult:
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read a termination message; raise ContractError when it is none of ours, as after a crash."""
-        result: Self = _decode(cls, text, RESULT_VERSION)
+        result: Self = decode(cls, text, RESULT_VERSION)
         return result
-
-
-def compress(text: str) -> str:
-    """Return ``z:`` and the base64 of the deflated text."""
-    return COMPRESSED + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-
-
-def decompress(text: str, limit: int = 4 * 1024 * 1024) -> str:
-    """Undo `compress`, reading at most ``limit`` bytes; a text without the prefix is returned as it is."""
-    if not text.startswith(COMPRESSED):
-        return text
-    inflater = zlib.decompressobj()
-    data = inflater.decompress(base64.b64decode(text[len(COMPRESSED) :], validate=True), limit)
-    if inflater.unconsumed_tail:
-        raise ContractError(f"the document is longer than {limit} bytes")
-    return data.decode()
-
-
-def to_document(value: Any) -> Any:
-    """Turn a contract into plain JSON values: camelCase keys, fields at their default left out."""
-    if dataclasses.is_dataclass(value):
-        return {
-            key: to_document(item)
-            for name, key, default, _ in _fields(value.__class__)
-            if (item := getattr(value, name)) != default
-        }
-    if isinstance(value, tuple | list):
-        return [to_document(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value
-
-
-def _decode(cls: type[Any], text: str, version: int) -> Any:
-    try:
-        document = json.loads(decompress(text))
-        if not isinstance(document, dict) or document.get("version") != version:
-            raise ContractError(f"{cls.__name__}.version is not {version}")
-        return _from_document(cls, document, cls.__name__)
-    except ContractError:
-        raise
-    except (ValueError, zlib.error, RecursionError) as error:
-        raise ContractError(f"not a {cls.__name__}: {error}") from error
-
-
-def _from_document(kind: Any, document: Any, path: str) -> Any:
-    origin = typing.get_origin(kind)
-    if origin in (types.UnionType, typing.Union):
-        if document is None:
-            return None
-        kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
-        return _from_document(kind, document, path)
-    if dataclasses.is_dataclass(kind):
-        return _object(kind, document, path)
-    if origin is tuple:
-        _expect(isinstance(document, list), path)
-        return tuple(_from_document(typing.get_args(kind)[0], item, path) for item in document)
-    if origin is not None:
-        _expect(isinstance(document, dict) and all(isinstance(v, str) for v in document.values()), path)
-        return dict(document)
-    if kind is float and isinstance(document, int):
-        return float(document)
-    _expect(isinstance(document, kind) and not (kind is int and isinstance(document, bool)), path)
-    return document
-
-
-def _object(kind: Any, document: Any, path: str) -> Any:
-    _expect(isinstance(document, dict), path)
-    values: dict[str, Any] = {}
-    for name, key, default, annotation in _fields(kind):
-        if key in document:
-            values[name] = _from_document(annotation, document[key], f"{path}.{key}")
-        else:
-            _expect(default is not dataclasses.MISSING, f"{path}.{key}")
-    return kind(**values)
-
-
-def _expect(condition: bool, path: str) -> None:
-    if not condition:
-        raise ContractError(f"{path} is missing or of the wrong type")
-
-
-@cache
-def _fields(kind: Any) -> tuple[tuple[str, str, Any, Any], ...]:
-    """Name, JSON key, default and type of each field; computed once per class, as `get_type_hints` is slow."""
-    hints = typing.get_type_hints(kind)
-    return tuple((f.name, _camel(f.name), _default(f), hints[f.name]) for f in dataclasses.fields(kind))
-
-
-def _default(item: "dataclasses.Field[Any]") -> Any:
-    if item.default_factory is not dataclasses.MISSING:
-        return item.default_factory()
-    return item.default
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.rstrip("_").split("_")
-    return head + "".join(word.capitalize() for word in rest)

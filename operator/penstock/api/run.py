@@ -109,6 +109,29 @@ class StoredArtifact(Model):
     format: str = "tar.zst"
 
 
+class FailedTest(Model):
+    """A test that failed: ``suite`` is its class or suite, ``message`` the beginning of what it said."""
+
+    suite: str | None = None
+    name: str
+    message: str | None = None
+
+
+class BuildReport(Model):
+    """A report group of a build (B-50): counts of test cases, and the first that failed."""
+
+    name: str
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    duration_seconds: float | None = None
+    failed_tests: Annotated[tuple[FailedTest, ...], Field(json_schema_extra=ATOMIC)] = ()
+    key: str | None = None
+    """The key of the whole report, JSON, in the artifact store."""
+
+
 class ActionExecution(Model):
     """One try of an action, with its own Job (X-85: every attempt is its own row)."""
 
@@ -129,6 +152,7 @@ class ActionExecution(Model):
     external_execution_url: str | None = None
     output_variables: dict[str, str] = {}
     output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
+    reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
     log: str | None = None
     """The key of the stored log."""
 

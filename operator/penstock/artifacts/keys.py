@@ -1,6 +1,6 @@
 """Keys within the store: every part is encoded by one function, so that no name can reach another's key.
 
-Artifacts stand below their pipeline's uid; claims and logs have trees of their own, which no uid equals.
+Artifacts stand below their pipeline's uid; claims, logs and reports have trees of their own, which no uid equals.
 """
 
 from urllib.parse import quote, unquote
@@ -34,6 +34,11 @@ def artifact_key(attempt: Attempt, pod_uid: str, name: str) -> str:
 def log_key(attempt: Attempt, pod_uid: str) -> str:
     """Return where one try stores its log."""
     return key_of("logs", *_try_parts(attempt), pod_uid)
+
+
+def report_key(attempt: Attempt, pod_uid: str, name: str) -> str:
+    """Return where one try stores the report of a report group."""
+    return key_of("reports", *_try_parts(attempt), pod_uid, name)
 
 
 def claim_key(attempt: Attempt) -> str:

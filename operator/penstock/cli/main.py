@@ -1,5 +1,6 @@
-"""The penstock command: start, watch, runs, logs, describe. As ``kubectl penstock`` it is the same."""
+"""The penstock command: start, watch, runs, logs, describe, reports. As ``kubectl penstock`` it is the same."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from rich.live import Live
 from penstock.api.names import slug_of
 from penstock.cli.cluster import Cluster, ClusterError, Document
 from penstock.cli.render import executions, is_over, run_details, run_tree, runs_table, state_of
+from penstock.cli.reports import ReportFormat, report_lines, reports_of
 
 EXIT_CODES = {"Succeeded": 0, "Failed": 1}
 EXIT_NOT_RUN = 3
@@ -143,6 +145,21 @@ def describe(run: Run) -> None:
     found = cluster.run(run)
     console.print(run_tree(found, _pipeline_of(cluster, found)))
     for line in run_details(found):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def reports(
+    run: Run,
+    action: Annotated[str | None, typer.Option(help="Only this action (its name, or stage/action).")] = None,
+    output: Annotated[ReportFormat, typer.Option("--output", "-o", help="text or json.")] = ReportFormat.TEXT,
+) -> None:
+    """Show the test reports of a run's builds: counts, and the first tests that failed."""
+    found = reports_of(_cluster().run(run), action)
+    if output is ReportFormat.JSON:
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        return
+    for line in report_lines(found):
         console.print(line, markup=False, soft_wrap=True)
 
 

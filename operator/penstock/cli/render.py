@@ -125,6 +125,16 @@ def run_details(run: Document) -> Iterator[str]:
             yield f"output    {where}  {name} = {value.partition(chr(10))[0]}"
         for artifact in execution.get("outputArtifacts", []):
             yield f"artifact  {artifact['name']}  {artifact['size']:,} bytes  sha256 {artifact['sha256']}"
+        for report in execution.get("reports", []):
+            yield f"report    {where}  {report['name']}: {counts(report)}"
+
+
+def counts(report: Document) -> str:
+    """Return a report's counts: 12 tests, 10 passed, 1 failed, 1 skipped, 0.8 s."""
+    parts = [f"{report.get('total', 0)} tests", f"{report.get('passed', 0)} passed"]
+    parts += [f"{report[key]} {key}" for key in ("failed", "errors", "skipped") if report.get(key)]
+    seconds = report.get("durationSeconds")
+    return ", ".join([*parts, *([] if seconds is None else [f"{seconds:g} s"])])
 
 
 def executions(run: Document) -> Iterator[tuple[str, Document]]:

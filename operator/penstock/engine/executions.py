@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from penstock.api import contracts
 from penstock.api.contracts import ActionResult
 from penstock.api.names import job_name
 from penstock.api.pipeline import Action
@@ -10,7 +11,9 @@ from penstock.api.run import (
     ActionState,
     ActionStatus,
     ArtifactRevision,
+    BuildReport,
     ErrorDetails,
+    FailedTest,
     StoredArtifact,
 )
 from penstock.engine.observed import Pod, format_time
@@ -48,6 +51,7 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
             "external_execution_url": result.external_execution_url or None,
             "output_variables": dict(result.variables) if is_success else {},
             "output_artifacts": _stored(result) if is_success else (),
+            "reports": tuple(_report(report) for report in result.reports),
             "log": result.log or None,
         }
     )
@@ -77,6 +81,23 @@ def revision_of(action: Action, result: ActionResult | None) -> ArtifactRevision
         revision_summary=result.revision.summary[:_SUMMARY_LENGTH] or None,
         revision_url=result.revision.url or None,
         created=result.revision.created or None,
+    )
+
+
+def _report(report: contracts.BuildReport) -> BuildReport:
+    return BuildReport(
+        name=report.name,
+        total=report.total,
+        passed=report.passed,
+        failed=report.failed,
+        errors=report.errors,
+        skipped=report.skipped,
+        duration_seconds=report.duration_seconds,
+        failed_tests=tuple(
+            FailedTest(suite=test.suite or None, name=test.name, message=test.message or None)
+            for test in report.failed_tests
+        ),
+        key=report.key or None,
     )
 
 

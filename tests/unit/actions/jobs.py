@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.actions.execution import Outcome, Program, ProgramEnd
-from penstock.api.contracts import ActionRequest, Attempt, Limits, StoreLocation
+from penstock.api.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
 
@@ -33,6 +33,7 @@ class FakeJob:
         self.report, self.program = self.root / "report", self.root / "program"
         for path in (self.source, self.scratch, self.token_dir):
             path.mkdir(parents=True, exist_ok=True)
+        self.reports: tuple[BuildReport, ...] = ()
         self._end = time.monotonic() + self.request.limits.timeout_s
 
     def secret(self, key: str) -> Path | None:
@@ -49,6 +50,12 @@ class FakeJob:
         raise NotImplementedError
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        raise NotImplementedError
+
+    def store_report(self, report: BuildReport, document: bytes) -> None:
+        raise NotImplementedError
+
+    def identify(self, external_execution_id: str) -> None:
         raise NotImplementedError
 
     def run_script(self) -> Outcome:

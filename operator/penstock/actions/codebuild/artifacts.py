@@ -14,10 +14,20 @@ _DEPTH = 200
 NOTHING = "UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 
 
-def names_in(artifacts: Artifacts) -> set[str]:
+def names_in(*artifacts: Artifacts) -> set[str]:
     """Return the variables that the paths refer to."""
-    texts = (*artifacts.files, *artifacts.exclude_paths, artifacts.base_directory)
+    texts = [text for item in artifacts for text in (*item.files, *item.exclude_paths, item.base_directory)]
+    return references(*texts)
+
+
+def references(*texts: str) -> set[str]:
+    """Return the variables that texts refer to."""
     return {match[1] or match[2] for text in texts for match in _REFERENCE.finditer(text)}
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with its variables' values in their places, nothing for one that has none."""
+    return _REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), text)
 
 
 def find(
@@ -26,8 +36,7 @@ def find(
     """Return path in the artifact to the names below ``source``; raise ActionError where nothing matches."""
 
     def pattern(text: str) -> globs.Pattern:
-        text = _REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), text)
-        return globs.parse(text.removeprefix(f"{source}/"))
+        return globs.parse(expand(text, values).removeprefix(f"{source}/"))
 
     wanted = [(text, pattern(text)) for text in artifacts.files]
     excluded = [pattern(text) for text in artifacts.exclude_paths]

@@ -1,7 +1,7 @@
 """Reads a buildspec 0.2 (B-01..B-49). It comes from the source: size-capped, no aliases, unknown keys by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -12,9 +12,15 @@ BYTES = 256 * 1024
 YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
 _LATER = {
-    "run-as": "B-06", "proxy": "B-16", "batch": "B-60", "reports": "B-50", "cache": "B-52",
+    "run-as": "B-06", "proxy": "B-16", "batch": "B-60", "cache": "B-52",
     "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
 }  # fmt: skip
+JUNIT = "JUNITXML"
+_OTHER_FORMATS = (
+    "CUCUMBERJSON", "NUNITXML", "NUNIT3XML", "TESTNGXML", "VISUALSTUDIOTRX",
+    "CLOVERXML", "COBERTURAXML", "JACOCOXML", "SIMPLECOV",
+)  # fmt: skip
+_REPORT_GROUPS = 5
 _FALSE = ("no", "false")
 
 
@@ -39,6 +45,14 @@ class Artifacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportGroup:
+    """Which files hold the results of a group of tests, as JUnit XML (B-50); nothing is flattened, so none is lost."""
+
+    name: str
+    files: Artifacts
+
+
+@dataclass(frozen=True, slots=True)
 class Buildspec:
     """A buildspec, as far as this version acts on it."""
 
@@ -48,6 +62,7 @@ class Buildspec:
     shell: str = "sh"
     artifacts: Artifacts | None = None
     secondary: Mapping[str, Artifacts] = field(default_factory=dict)
+    reports: tuple[ReportGroup, ...] = ()
 
 
 class _Loader(yaml.BaseLoader):
@@ -67,7 +82,7 @@ def parse(text: str) -> Buildspec:
         document = yaml.load(text, _Loader)  # noqa: S506 — a BaseLoader makes texts, lists and maps only
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _error(" ".join(str(error).split())[:300]) from error
-    top = _map(document, "buildspec", ("version", "env", "phases", "artifacts"))
+    top = _map(document, "buildspec", ("version", "env", "phases", "reports", "artifacts"))
     if top.get("version") != "0.2":
         raise _error(f"version {top.get('version')!r} is not supported, 0.2 is")
     env = _map(top.get("env"), "env", ("shell", "variables", "exported-variables"))
@@ -89,6 +104,7 @@ def parse(text: str) -> Buildspec:
         secondary={
             name: _artifacts(value, f"artifacts.secondary-artifacts.{name}") for name, value in secondary.items()
         },
+        reports=_reports(top.get("reports")),
     )
 
 
@@ -125,6 +141,26 @@ def _artifacts(document: Any, path: str) -> Artifacts:
         _list(found.get("exclude-paths"), f"{path}.exclude-paths"),
         _is_true(found.get("discard-paths"), f"{path}.discard-paths"),
     )
+
+
+def _reports(document: Any) -> tuple[ReportGroup, ...]:
+    found = _map(document, "reports")
+    if len(found) > _REPORT_GROUPS:
+        raise _error(f"reports: {len(found)} groups, at most {_REPORT_GROUPS} are allowed (B-50)")
+    return tuple(_report_group(name, value) for name, value in found.items())
+
+
+def _report_group(name: str, document: Any) -> ReportGroup:
+    path = f"reports.{name}"
+    found = _map(document, path, ("files", "base-directory", "discard-paths", "file-format"))
+    wanted = _text(found.get("file-format") or JUNIT, f"{path}.file-format")
+    if wanted.upper() in _OTHER_FORMATS:
+        message = f"{path}.file-format: {wanted} is not supported yet (B-50); {JUNIT} is"
+        raise ActionError(CONFIGURATION_ERROR, message)
+    if wanted.upper() != JUNIT:
+        raise _error(f"{path}.file-format: {wanted} is no report format; {JUNIT} is (B-50)")
+    files = _artifacts({key: value for key, value in found.items() if key != "file-format"}, path)
+    return ReportGroup(name.rpartition(":report-group/")[2], replace(files, discard_paths=False))
 
 
 def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """CodeBuild (P-10..P-13): runs the phases of a buildspec in the action's container and stores its artifacts."""
 
-import os
 import re
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 
-from penstock.actions.codebuild.artifacts import find, names_in
+from penstock.actions.codebuild.artifacts import find, names_in, references
 from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, parse
 from penstock.actions.codebuild.phases import render
+from penstock.actions.codebuild.reports import collect, first_failed
+from penstock.actions.codebuild.source import read
 from penstock.actions.execution import (
     CONFIGURATION_ERROR,
     JOB_FAILED,
@@ -21,6 +20,7 @@ from penstock.actions.execution import (
 from penstock.api.contracts import Build
 
 FAILED = "Build terminated with state: FAILED"
+_SHOWN = 160
 _FAILURE = re.compile(r"failed (\w+) (commands|finally) (\d{1,5}) (\d{1,3})")
 
 
@@ -29,15 +29,15 @@ def run(job: Job) -> Outcome:
     build = job.request.build
     if build is None:
         raise ActionError(CONFIGURATION_ERROR, "the request names no BuildProject")
+    job.identify(_build_id(job, build))
     buildspec = parse(_text_of(job, build))
-    referenced = {
-        name for item in (buildspec.artifacts, *buildspec.secondary.values()) if item for name in names_in(item)
-    }
-    kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(referenced))))
+    kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     text = render(buildspec, job.program, job.report, job.source, kept)
     ended = job.run_program(Program(text, _environment(job, build, buildspec), kept))
     notes = ended.notes.splitlines()
-    failure = _failure(buildspec, ended, notes)
+    if "begin BUILD" in notes:
+        collect(job, buildspec, ended.variables)
+    failure = _failure(buildspec, ended, notes, first_failed(job.reports))
     if "begin BUILD" in notes:
         try:
             _store(job, buildspec, ended.variables)
@@ -46,7 +46,14 @@ def run(job: Job) -> Outcome:
     if failure:
         raise failure
     exported = {name: ended.variables[name] for name in buildspec.exported if name in ended.variables}
-    return Outcome(variables=exported, external_execution_id=_build_id(job, build), exit_code=0)
+    return Outcome(variables=exported, exit_code=0)
+
+
+def _referenced(buildspec: Buildspec) -> set[str]:
+    """Return the variables that paths and names of reports refer to."""
+    artifacts = [item for item in (buildspec.artifacts, *buildspec.secondary.values()) if item]
+    groups = buildspec.reports
+    return names_in(*artifacts, *(group.files for group in groups)) | references(*(group.name for group in groups))
 
 
 def _text_of(job: Job, build: Build) -> str:
@@ -58,25 +65,10 @@ def _text_of(job: Job, build: Build) -> str:
     if ".." in names or wanted.startswith("/") or not names:
         raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} leads out of the source")
     try:
-        return _read(job.source, names)
+        return read(job.source, names, BYTES + 1).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} cannot be read: {why}") from error
-
-
-def _read(folder: Path, names: list[str]) -> str:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    for index, name in enumerate(names):
-        kind = os.O_DIRECTORY if index + 1 < len(names) else os.O_NONBLOCK
-        try:
-            below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=opened)
-        finally:
-            os.close(opened)
-        opened = below
-    with os.fdopen(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise IsADirectoryError(0, "it is no file")
-        return file.read(BYTES + 1).decode()
 
 
 def _build_id(job: Job, build: Build) -> str:
@@ -96,7 +88,7 @@ def _environment(job: Job, build: Build, buildspec: Buildspec) -> Mapping[str, s
     return {**{name: value for name, value in given.items() if not name.startswith("CODEBUILD_")}, **reserved}
 
 
-def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str]) -> ActionError | None:
+def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str) -> ActionError | None:
     if ended.exit_code == 0 and notes[-1:] == ["end"]:
         return None
     for line in notes:
@@ -104,10 +96,16 @@ def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str]) -> Actio
             phase = buildspec.phases[match[1]]
             commands = phase.commands if match[2] == "commands" else phase.finally_
             command = commands[int(match[3])] if int(match[3]) < len(commands) else ""
-            what = f"{match[1].upper()}: Command failed with exit code {match[4]}: {command}"
+            what = f"{match[1].upper()}: Command failed with exit code {match[4]}: {_shown(command)}{tests}"
             return ActionError(JOB_FAILED, f"{FAILED}: {what}", int(match[4]))
     code = ended.exit_code or 1
-    return ActionError(JOB_FAILED, f"{FAILED}: the shell ended with exit code {ended.exit_code}", code)
+    return ActionError(JOB_FAILED, f"{FAILED}: the shell ended with exit code {ended.exit_code}{tests}", code)
+
+
+def _shown(command: str) -> str:
+    """Return a command for a message: its first line, cut, so that what follows it can still be read."""
+    first, _, more = command.strip().partition("\n")
+    return f"{first[:_SHOWN]}…" if more or len(first) > _SHOWN else first
 
 
 def _store(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:

@@ -1,0 +1,146 @@
+"""Collects the test reports of a build (B-50, B-51): what is missing or broken is a warning, never a failure."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from penstock.actions.codebuild.artifacts import NOTHING, expand, find
+from penstock.actions.codebuild.buildspec import JUNIT, Buildspec, ReportGroup
+from penstock.actions.codebuild.junit import Case, CaseStatus, JUnitError, parse
+from penstock.actions.codebuild.source import read
+from penstock.actions.execution import ActionError, Job
+from penstock.api.contracts import BuildReport, FailedTest
+from penstock.artifacts.errors import ArtifactError
+
+_FILES = 1_000
+_FILE_BYTES = 16 * 1024 * 1024
+_GROUP_BYTES = 64 * 1024 * 1024
+_CASES = 20_000
+_DOCUMENT_BYTES = 16 * 1024 * 1024
+_NAME = 128
+_FAILED_TESTS = 20
+_MESSAGE = 300
+_BAD = (CaseStatus.FAILED, CaseStatus.ERROR)
+
+
+@dataclass(slots=True)
+class _Group:
+    """The test cases of one report group, as its files are read."""
+
+    name: str
+    cases: list[Case] = field(default_factory=list)
+    files: int = 0
+    left: int = _GROUP_BYTES
+
+
+def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
+    """Read, store and report every report group; ``values`` are the variables that paths refer to."""
+    for wanted in buildspec.reports:
+        group = _Group(expand(wanted.name, values)[:_NAME])
+        for warning in _read(job, wanted, values, group):
+            job.log(f"[Container] Report {group.name}: warning: {warning}")
+        if group.files:
+            _store(job, group)
+
+
+def first_failed(reports: tuple[BuildReport, ...]) -> str:
+    """Return the failed tests for a failed build's message: the first by name, the others by number."""
+    names = [name_of(test.suite, test.name) for report in reports for test in report.failed_tests]
+    count = sum(report.failed + report.errors for report in reports)
+    if not names:
+        return ""
+    return f" (failed test: {names[0]})" if count == 1 else f" (failed tests: {names[0]} and {count - 1} more)"
+
+
+def name_of(suite: str, name: str) -> str:
+    """Return a test's name as people look for it: class.test, one line, cut."""
+    text = " ".join((f"{suite}.{name}" if suite else name).split())
+    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
+
+
+def _read(job: Job, wanted: ReportGroup, values: Mapping[str, str], group: _Group) -> Iterator[str]:
+    """Fill the group from its files; yield what could not be read."""
+    try:
+        found = find(wanted.files, job.source, values, _FILES, job.log)
+    except (ActionError, ArtifactError) as error:
+        yield "no file matches" if error.message == NOTHING else error.message
+        return
+    for path, names in found.items():
+        job.remaining()
+        try:
+            group.cases += parse(_bytes_of(job, names, group), _CASES - len(group.cases))
+            group.files += 1
+        except (OSError, JUnitError) as error:
+            yield f"{path} was left out: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def _bytes_of(job: Job, names: tuple[str, ...], group: _Group) -> bytes:
+    limit = min(_FILE_BYTES, group.left)
+    data = read(job.source, names, limit + 1)
+    if len(data) > limit:
+        raise JUnitError(f"more than {limit} bytes are not read")
+    group.left -= len(data)
+    return data
+
+
+def _store(job: Job, group: _Group) -> None:
+    counts = Counter(case.status for case in group.cases)
+    seconds = [case.seconds for case in group.cases if case.seconds is not None]
+    bad = [case for case in group.cases if case.status in _BAD]
+    report = BuildReport(
+        name=group.name,
+        total=len(group.cases),
+        passed=counts[CaseStatus.SUCCEEDED],
+        failed=counts[CaseStatus.FAILED],
+        errors=counts[CaseStatus.ERROR],
+        skipped=counts[CaseStatus.SKIPPED],
+        duration_seconds=round(sum(seconds), 3) if seconds else None,
+        failed_tests=tuple(_failed_test(case) for case in bad[:_FAILED_TESTS]),
+    )
+    job.log(
+        f"[Container] Report {report.name}: {report.total} tests, {report.passed} passed, {report.failed} failed, "
+        f"{report.errors} errors, {report.skipped} skipped"
+    )
+    job.store_report(report, _document(report, group.cases))
+
+
+def _failed_test(case: Case) -> FailedTest:
+    said = case.message or case.details.partition("\n")[0]
+    return FailedTest(case.suite[:_NAME], case.name[:_NAME], " ".join(said.split())[:_MESSAGE])
+
+
+def _document(report: BuildReport, cases: list[Case]) -> bytes:
+    """Return the whole report as JSON; the failed tests first, and as many of the others as fit."""
+    head = {
+        "version": 1,
+        "name": report.name,
+        "fileFormat": JUNIT,
+        "total": report.total,
+        "passed": report.passed,
+        "failed": report.failed,
+        "errors": report.errors,
+        "skipped": report.skipped,
+        "durationSeconds": report.duration_seconds,
+    }
+    rows: list[dict[str, object]] = []
+    left = _DOCUMENT_BYTES
+    for case in sorted(cases, key=lambda case: case.status not in _BAD):
+        row = _row(case)
+        left -= len(json.dumps(row))
+        if left < 0:
+            break
+        rows.append(row)
+    return json.dumps({**head, "isComplete": len(rows) == len(cases), "testCases": rows}).encode()
+
+
+def _row(case: Case) -> dict[str, object]:
+    row = {
+        "suite": case.suite,
+        "name": case.name,
+        "status": case.status,
+        "durationSeconds": case.seconds,
+        "message": case.message,
+        "details": case.details,
+    }
+    return {key: value for key, value in row.items() if value not in (None, "")}

@@ -1,0 +1,22 @@
+"""Opens files of the source folder, which commands have written: never through a link, only what is a file."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def read(folder: Path, names: Sequence[str], limit: int) -> bytes:
+    """Return a file's first ``limit`` bytes; raise OSError for a link on the way, a FIFO, or a folder."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    for index, name in enumerate(names):
+        kind = os.O_DIRECTORY if index + 1 < len(names) else os.O_NONBLOCK
+        try:
+            below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=opened)
+        finally:
+            os.close(opened)
+        opened = below
+    with os.fdopen(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise IsADirectoryError(0, "it is no file")
+        return file.read(limit)
