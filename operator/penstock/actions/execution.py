@@ -68,6 +68,10 @@ class Job(Protocol):
         """What to do."""
 
     @property
+    def pod_uid(self) -> str:
+        """Who works on this try: its pod's uid."""
+
+    @property
     def inputs(self) -> Mapping[str, Path]:
         """The folder of each input artifact, unpacked."""
 

@@ -45,6 +45,11 @@ class AgentJob:
         self.external_execution_id = ""
 
     @property
+    def pod_uid(self) -> str:
+        """The pod's uid."""
+        return self._workspace.pod_uid
+
+    @property
     def inputs(self) -> Mapping[str, Path]:
         """The folder of each input artifact."""
         return self._workspace.inputs

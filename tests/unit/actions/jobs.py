@@ -25,6 +25,7 @@ class FakeJob:
     request: ActionRequest
     inputs: dict[str, Path] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    pod_uid: str = "pod-uid"
 
     def __post_init__(self) -> None:
         self.source = self.root / "workspace/src/_"

@@ -9,6 +9,9 @@ from pydantic import Field
 
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
 
+_KIND = "(Namespace|CustomResourceDefinition|PersistentVolumeClaim)"
+_KINDS = rf"^{_KIND}( *, *{_KIND})*$"
+
 
 class KubernetesConfiguration(Configuration):
     """What to apply, and where."""
@@ -19,6 +22,14 @@ class KubernetesConfiguration(Configuration):
     """Files, folders or globs in the input artifact, separated by commas; every manifest in it if absent."""
     ForceConflicts: Literal["true", "false"] | None = None
     """Whether to take over fields that another manager owns; false if absent."""
+    ApplySet: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+    """The Secret and Lease in the target namespace that remember what was applied; named after the action if absent."""
+    Prune: Literal["true", "false"] | None = None
+    """Whether objects that an earlier deploy applied and the manifests no longer name are deleted; true if absent."""
+    PruneKinds: str | None = Field(None, pattern=_KINDS)
+    """Kinds that are kept unless they are named here, separated by commas."""
+    DryRun: Literal["true", "false"] | None = None
+    """Whether only to tell what would change; false if absent."""
     TimeoutInMinutes: str | None = Field(None, pattern=r"^[1-9][0-9]{0,3}$")
     """How long to wait until every object is ready."""
 

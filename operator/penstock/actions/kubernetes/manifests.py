@@ -93,7 +93,12 @@ def read_manifests(folder: Path, wanted: str) -> tuple[list[Manifest], list[str]
                 raise _problem(place, f"there are more than {_OBJECTS} objects")
     if not found:
         raise ActionError(CONFIGURATION_ERROR, "the input artifact holds no manifest")
-    return sorted(found, key=lambda item: _RANK.get(item.kind, _OTHERS)), skipped
+    return sorted(found, key=lambda item: rank_of(item.kind)), skipped
+
+
+def rank_of(kind: str) -> int:
+    """Return when a kind is applied: the lower, the earlier."""
+    return _RANK.get(kind, _OTHERS)
 
 
 def _pattern(text: str) -> globs.Pattern:
@@ -163,6 +168,11 @@ def _objects(document: Any, place: str) -> Iterator[dict[str, Any]]:
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         raise _problem(place, f"{document['kind']}: metadata.name is missing")
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key) or {}, dict):
+            raise _problem(place, f"{document['kind']} {metadata['name']}: metadata.{key} is no mapping")
+    if not isinstance(metadata.get("namespace") or "", str):
+        raise _problem(place, f"{document['kind']} {metadata['name']}: metadata.namespace is no text")
     yield document
 
 

@@ -1,4 +1,4 @@
-"""The API server, as far as applying manifests needs it: discovery, server-side apply, get, list.
+"""The API server, as far as applying manifests needs it: discovery, server-side apply, get, list, delete.
 
 A page of our own over http.client: the kubernetes package takes half a second to import, every time.
 """
@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
 
 _RESPONSE_BYTES = 64 * 1024 * 1024
 _TRIES = 4
+_PAGE = 500
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _RETRY_STATUS = {429, 502, 503, 504}
 _BAD_PATCH = "failed to create typed patch object"
 """What the server says, with status 500, of a field that its schema does not know."""
@@ -47,7 +50,10 @@ class Resource:
 
 
 class Server:
-    """One connection to the API server with the service account's token, kept open."""
+    """One connection to the API server with the service account's token, kept open.
+
+    ``guard`` is called before each try of a request that changes what a deploy is about; it raises to forbid it.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -55,6 +61,12 @@ class Server:
         self._token_dir: Path = job.token_dir
         self._connection: http.client.HTTPConnection | None = None
         self._kinds: dict[str, dict[str, Resource]] = {}
+        self.guard: Callable[[], None] = lambda: None
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one try of a request may take, in seconds."""
+        return min(self._job.request.limits.connect_s, self._job.remaining())
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """Return where a kind stands, None if the server does not have it (now)."""
@@ -62,15 +74,67 @@ class Server:
             self._kinds[api_version] = self._discover(api_version)
         return self._kinds[api_version].get(kind)
 
-    def apply(self, path: str, body: dict[str, Any], *, manager: str, force: bool) -> dict[str, Any]:
+    def preferred(self, group: str, kind: str) -> Resource | None:
+        """Return where a kind stands in the first version that has it, the server's preferred one before others."""
+        if not group:
+            return self.resource("v1", kind)
+        found = self.find(f"/apis/{quote(group, safe='')}") or {}
+        first = (found.get("preferredVersion") or {}).get("groupVersion")
+        others = [item["groupVersion"] for item in found.get("versions", [])]
+        versions = dict.fromkeys([first, *others] if first else others)
+        return next((where for version in versions if (where := self.resource(version, kind))), None)
+
+    def apply(
+        self, path: str, body: dict[str, Any], *, manager: str, force: bool, is_dry: bool = False
+    ) -> dict[str, Any]:
         """Apply an object by server-side apply; fields that the schema does not know are errors."""
-        query = urlencode({"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"})
+        options = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
+        query = urlencode(options | ({"dryRun": "All"} if is_dry else {}))
         content = json.dumps(body).encode()
-        return self._request("PATCH", f"{path}?{query}", content, "application/apply-patch+yaml")
+        return self._request(
+            "PATCH", f"{path}?{query}", content, content_type="application/apply-patch+yaml", is_guarded=not is_dry
+        )
+
+    def merge(self, path: str, body: dict[str, Any], *, manager: str) -> dict[str, Any]:
+        """Merge a patch into an object."""
+        content, query = json.dumps(body).encode(), urlencode({"fieldManager": manager})
+        return self._request(
+            "PATCH", f"{path}?{query}", content, content_type="application/merge-patch+json", is_guarded=True
+        )
+
+    def put(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create (POST) or replace (PUT) an object, unguarded: this is how the lease itself is held."""
+        return self._request(method, path, json.dumps(body).encode(), content_type="application/json")
+
+    def delete(self, path: str, uid: str, *, is_dry: bool = False) -> None:
+        """Delete the object of this uid and, before it goes, what it owns."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Foreground"}
+        content = json.dumps(body | ({"dryRun": ["All"]} if is_dry else {})).encode()
+        self._request("DELETE", path, content, content_type="application/json", is_guarded=not is_dry)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Get an object or a list."""
         return self._request("GET", f"{path}?{urlencode(query)}" if query else path)
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Get an object, None where there is none."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def metadata(self, path: str, selector: str) -> list[dict[str, Any]]:
+        """Return the metadata of every object in a collection with these labels, and nothing of their content."""
+        found: list[dict[str, Any]] = []
+        query = {"labelSelector": selector, "limit": str(_PAGE)}
+        while True:
+            page = self._request("GET", f"{path}?{urlencode(query)}", accept=_METADATA_ONLY)
+            found += [item.get("metadata") or {} for item in page.get("items") or []]
+            query["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            if not query["continue"]:
+                return found
 
     def _discover(self, api_version: str) -> dict[str, Resource]:
         base = "/api/" if "/" not in api_version else "/apis/"
@@ -87,11 +151,24 @@ class Server:
             if "/" not in item["name"]
         }
 
-    def _request(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> dict[str, Any]:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        content_type: str = "",
+        accept: str = "application/json",
+        is_guarded: bool = False,
+    ) -> dict[str, Any]:
         """Send a request, again where the server asks for it: all of ours may be repeated."""
+        headers = {"Accept": accept, "User-Agent": "penstock-agent"}
+        headers |= {"Content-Type": content_type} if content_type else {}
         for left in reversed(range(_TRIES)):
+            if is_guarded:
+                self.guard()
             try:
-                status, retry_after, data = self._send(method, path, body, content_type)
+                status, retry_after, data = self._send(method, path, body, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._close()
                 if not left:
@@ -105,13 +182,10 @@ class Server:
             self._pause(float(retry_after) if retry_after.isdigit() else 1.0)
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, str, bytes]:
+    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
         connection = self._connect()
-        headers = {"Accept": "application/json", "User-Agent": "penstock-agent"}
         token = (self._token_dir / "token").read_text().strip()
-        headers |= {"Authorization": f"Bearer {token}"}
-        headers |= {"Content-Type": content_type} if content_type else {}
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body, {**headers, "Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         data = response.read(_RESPONSE_BYTES)
         if not response.isclosed():
@@ -119,7 +193,7 @@ class Server:
         return response.status, response.getheader("Retry-After", ""), data
 
     def _connect(self) -> http.client.HTTPConnection:
-        timeout = min(self._job.request.limits.connect_s, self._job.remaining())
+        timeout = self.timeout_s
         if self._connection is None:
             host, port = self._address.hostname or "", self._address.port
             if self._address.scheme == "https":

@@ -1,0 +1,81 @@
+"""The parent of an ApplySet: a Secret in the target namespace, which remembers what the set reaches."""
+
+from typing import Any
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.actions.kubernetes.applyset import ID_LABEL, TOOLING_ANNOTATION, Reach, applyset_id, is_ours
+from penstock.actions.kubernetes.objects import code_of
+from penstock.actions.kubernetes.server import ApiError, Resource
+from penstock.actions.kubernetes.session import Session
+
+SECRETS = Resource("/api/v1", "secrets", True)
+_TYPE = "penstock.dev/applyset"
+_MANAGER = "penstock-applyset"
+
+
+class Parent:
+    """One set's parent. ``reach`` is what it says; absent and empty are the same."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._name, self._namespace = session.options.applyset, session.options.namespace
+        self.id = applyset_id(self._name, self._namespace)
+        self.reach = Reach()
+        self.document: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        """The parent as an error names it."""
+        return f"ApplySet {self._name} in namespace {self._namespace}"
+
+    def read(self) -> None:
+        """Read the parent; refuse a Secret that this program did not make."""
+        try:
+            self.document = self._session.server.find(SECRETS.path(self._namespace, self._name)) or {}
+        except ApiError as error:
+            raise self.refused(error) from error
+        annotations = (self.document.get("metadata") or {}).get("annotations") or {}
+        if self.document and not is_ours(annotations):
+            owner = annotations.get(TOOLING_ANNOTATION)
+            whose = f"belongs to {owner}" if owner else "is no ApplySet"
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{self.title}: the Secret of this name {whose}; set ApplySet to another name"
+            )
+        self.reach = Reach.read(annotations)
+
+    def write(self, reach: Reach) -> None:
+        """Say what the set reaches; nothing is sent when the parent says so already."""
+        if self.document and reach == self.reach:
+            return
+        attempt = self._session.attempt
+        annotations = {
+            **reach.annotations(),
+            "penstock.dev/pipeline": f"{attempt.namespace}/{attempt.pipeline}",
+            "penstock.dev/action": f"{attempt.stage}/{attempt.action}",
+        }
+        labels = {ID_LABEL: self.id, "app.kubernetes.io/managed-by": "penstock"}
+        self.document = self.apply({"labels": labels, "annotations": annotations}, _MANAGER)
+        self.reach = reach
+
+    def apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
+        """Apply a part of the parent under a manager of its own, which leaves the other parts as they are."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": _TYPE,
+            "metadata": {"name": self._name, "namespace": self._namespace, **metadata},
+            **fields,
+        }
+        try:
+            return self._session.server.apply(
+                SECRETS.path(self._namespace, self._name), body, manager=manager, force=True
+            )
+        except ApiError as error:
+            raise self.refused(error) from error
+
+    def refused(self, error: ApiError) -> ActionError:
+        """Return the server's sentence, and what the Secret is for where the right to it is missing."""
+        hint = ""
+        if error.status in (401, 403):
+            hint = '; a deploy that prunes keeps a Secret: allow get and patch, or set Prune to "false"'
+        return ActionError(code_of(error), f"{self.title}: {error.message}{hint}")

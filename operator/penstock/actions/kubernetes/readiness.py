@@ -1,0 +1,61 @@
+"""Waits until applied objects are what they ask for (kstatus), and says what keeps them."""
+
+import time
+from collections.abc import Iterable
+
+from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError
+from penstock.actions.kubernetes.kstatus import Status, status_of
+from penstock.actions.kubernetes.objects import Item, refused
+from penstock.actions.kubernetes.reasons import pod_reason
+from penstock.actions.kubernetes.server import ApiError
+from penstock.actions.kubernetes.session import Session
+
+_POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)
+_SAY_EVERY_S = 15.0
+
+
+def wait_until_current(session: Session, items: Iterable[Item]) -> None:
+    """Wait until all are Current; the first that failed, or the deadline, ends it with an ActionError."""
+    waiting = [item for item in items if not _is_current(session, item)]
+    turn, said = 0, time.monotonic()
+    while waiting:
+        session.pause(_POLL_S[min(turn, len(_POLL_S) - 1)])
+        turn += 1
+        for item in waiting:
+            _refresh(session, item)
+        waiting = [item for item in waiting if not _is_current(session, item)]
+        if turn == 1 or time.monotonic() > said + _SAY_EVERY_S:
+            said = time.monotonic()
+            for item in waiting:
+                _say(session, item)
+        if waiting and session.is_late:
+            text = _with_pod(session, waiting[0], status_of(waiting[0].current or {}).message)
+            raise ActionError(TIMED_OUT, f"not ready after {session.limit_s:.0f} s: {text}")
+
+
+def _is_current(session: Session, item: Item) -> bool:
+    verdict = status_of(item.current or {})
+    if verdict.status is Status.FAILED:
+        raise ActionError(JOB_FAILED, _with_pod(session, item, verdict.message))
+    return verdict.status is Status.CURRENT
+
+
+def _refresh(session: Session, item: Item) -> None:
+    try:
+        item.current = session.server.get(item.path)
+    except ApiError as error:
+        if error.status == 404:
+            raise ActionError(JOB_FAILED, f"{item.title} was deleted while the action waited for it") from error
+        raise refused(item, error) from error
+
+
+def _say(session: Session, item: Item) -> None:
+    text = _with_pod(session, item, status_of(item.current or {}).message)
+    if text != item.said:
+        item.said = text
+        session.log(f"waiting: {text}")
+
+
+def _with_pod(session: Session, item: Item, message: str) -> str:
+    reason = pod_reason(session.server, item.current or {}, item.namespace)
+    return f"{item.title}: {message}" + (f" ({reason})" if reason else "")
