@@ -42,9 +42,47 @@ CASES = (
         json.dumps(CONFIG),
         "PermissionError",
         r'web\.yaml.*: ConfigMap web: configmaps "web" is forbidden: '
-        r'User "system:serviceaccount:e2e-[0-9a-f]+:default" cannot patch resource "configmaps" '
+        r'User "system:serviceaccount:e2e-[0-9a-f]+:default" cannot get resource "configmaps" '
         r'in API group "" in the namespace "default"',
         Namespace="default",
+        Prune="false",
+    ),
+    failing_deploy(
+        "no-lease-right",
+        json.dumps(CONFIG),
+        "PermissionError",
+        r"Lease penstock-no-lease-right-do-[0-9a-f]+ in namespace default: .* "
+        r'cannot get resource "leases" in API group "coordination\.k8s\.io" in the namespace "default"; '
+        r'a deploy that prunes holds a Lease: allow get, create and update, or set Prune to "false"',
+        Namespace="default",
+    ),
+    failing_deploy(
+        "namespace-that-does-not-exist",
+        json.dumps({**CONFIG, "metadata": {"name": "web", "namespace": "nowhere"}}),
+        "PermissionError",
+        r'.* cannot get resource "configmaps" in API group "" in the namespace "nowhere"',
+    ),
+    failing_deploy(
+        "secret-that-is-no-applyset",
+        json.dumps(CONFIG),
+        "ConfigurationError",
+        r"ApplySet artifact-store in namespace e2e-[0-9a-f]+: the Secret of this name is no ApplySet; "
+        r"set ApplySet to another name",
+        ApplySet="artifact-store",
+    ),
+    failing_deploy(
+        "applyset-of-another-tool",
+        json.dumps(CONFIG),
+        "ConfigurationError",
+        r"ApplySet foreign in namespace .*: the Secret of this name belongs to kubectl/v1\.35; set ApplySet .*",
+        ApplySet="foreign",
+    ),
+    failing_deploy(
+        "object-of-another-applyset",
+        json.dumps({**CONFIG, "metadata": {"name": "taken"}}),
+        "ConfigurationError",
+        r"web\.yaml, document 1: ConfigMap taken belongs to another ApplySet, foreign; deploy it from one place, "
+        r'or set ForceConflicts to "true" to take it over',
     ),
     failing_deploy("manifest-not-yaml", "a: b: c", "ConfigurationError", r"web\.yaml.*: not YAML: .*"),
     failing_deploy(
@@ -92,7 +130,14 @@ def failing(cluster: Cluster, kube: Kube) -> Iterator[Team]:
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
             "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": team.namespace}],
         }
-        kube.apply([binding], team.namespace)
+        foreign = {
+            "name": "foreign",
+            "labels": {"applyset.kubernetes.io/id": "applyset-foreign-v1"},
+            "annotations": {"applyset.kubernetes.io/tooling": "kubectl/v1.35"},
+        }
+        taken = {"name": "taken", "labels": {"applyset.kubernetes.io/part-of": "applyset-foreign-v1"}}
+        parent = {"apiVersion": "v1", "kind": "Secret", "metadata": foreign}
+        kube.apply([binding, parent, {**CONFIG, "metadata": taken}], team.namespace)
         yield start_all(team, CASES)
 
 

@@ -21,7 +21,7 @@ class Workspace:
 
     def __init__(self, root: Path, request: ActionRequest, pod_uid: str) -> None:
         self._root = root
-        self.pod_uid = pod_uid
+        self._pod_uid = pod_uid
         self._request = request
         names = [artifact.name for artifact in request.inputs]
         self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
@@ -29,6 +29,11 @@ class Workspace:
         if names and first not in self.inputs:
             raise ActionError(CONFIGURATION_ERROR, f'PrimarySource "{first}" is no input artifact of the action (P-10)')
         self.source = self.inputs[first] if names else root / _SOURCES / _WITHOUT_INPUT
+
+    @property
+    def pod_uid(self) -> str:
+        """The uid of the pod that works here."""
+        return self._pod_uid
 
     def environment(self) -> dict[str, str]:
         """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that another user owns."""
@@ -42,7 +47,7 @@ class Workspace:
             "PENSTOCK_ACTION": attempt.action,
             "PENSTOCK_ATTEMPT": str(attempt.attempt),
             "PENSTOCK_TRY": str(attempt.try_),
-            "PENSTOCK_POD_UID": self.pod_uid,
+            "PENSTOCK_POD_UID": self._pod_uid,
             "CODEBUILD_SRC_DIR": str(self.source),
             **{f"CODEBUILD_SRC_DIR_{re.sub('[^A-Za-z0-9_]', '_', name)}": str(path) for name, path in secondary},
             "GIT_CONFIG_COUNT": "1",
@@ -84,7 +89,7 @@ class Workspace:
         patterns = [globs.parse(text) for text in order.files]
         names = (_SOURCES, self.source.name)
         tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries)
-        key = artifact_key(self._request.attempt, self.pod_uid, order.name)
+        key = artifact_key(self._request.attempt, self._pod_uid, order.name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack(tree, upload)
         return ArtifactLocation(order.name, key, upload.size, upload.digest.hexdigest(), FORMAT)
@@ -95,7 +100,7 @@ class Workspace:
 
         limits = self._request.limits
         tree = Tree(str(self._root), (_SOURCES, self.source.name), name, (), limits.artifact_entries)
-        key = artifact_key(self._request.attempt, self.pod_uid, name)
+        key = artifact_key(self._request.attempt, self._pod_uid, name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack_files(tree, files, upload)
         return ArtifactLocation(name, key, upload.size, upload.digest.hexdigest(), FORMAT)

@@ -1,7 +1,5 @@
 """The Kubernetes deploy against an API server of a few lines; the real one is met in e2e."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,9 @@ from penstock.actions.execution import ActionError, Outcome
 from penstock.actions.kubernetes import server as server_module
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.manifests import read_manifests
-from penstock.api.contracts import Limits
 from tests.unit.actions.api_server import ApiServer
-from tests.unit.actions.jobs import FakeJob, request
+from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, failure, job_for
 
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: 2020-01-02, n: '1'}\n"
-DEPLOYMENT = """apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec: {replicas: 1, selector: {matchLabels: {app: web}}}
-"""
 ROLLED_OUT = {
     "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1,
     "conditions": [
@@ -32,32 +23,6 @@ BACK_OFF = {
     "metadata": {"name": "web-1"},
     "status": {"containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
 }
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    served = ApiServer()
-    monkeypatch.setattr(server_module, "_address", lambda: served.address)
-    yield served
-    served.close()
-
-
-def job_for(tmp_path: Path, files: dict[str, str], timeout_s: float = 20, **configuration: str) -> FakeJob:
-    wanted = replace(request("kubernetes", configuration), limits=Limits(timeout_s=timeout_s, connect_s=2))
-    job = FakeJob(tmp_path / "job", wanted)
-    job.inputs = {"Build": tmp_path / "input"}
-    for name, text in files.items():
-        (tmp_path / "input" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "input" / name).write_text(text)
-    (job.token_dir / "token").write_text("token-canary\n")
-    return job
-
-
-def failure(job: FakeJob) -> tuple[str, str]:
-    with pytest.raises(ActionError) as caught:
-        run(job)
-    assert not [line for line in [*job.lines, caught.value.message] if "canary" in line]
-    return caught.value.code, caught.value.message
 
 
 def test_objects_are_applied_in_order_and_waited_for(api: ApiServer, tmp_path: Path) -> None:
@@ -99,7 +64,8 @@ def test_resource_of_a_definition_in_the_same_artifact_waits_for_it(api: ApiServ
     api.statuses["widgets.example.com"] = established
     definition = (
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.example.com}\n"
-        "spec: {group: example.com, scope: Namespaced, names: {kind: Widget, plural: widgets}, versions: [{name: v1}]}\n"
+        "spec: {group: example.com, scope: Namespaced, names: {kind: Widget, plural: widgets},\n"
+        "  versions: [{name: v1}]}\n"
     )
     widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\n"
     job = job_for(tmp_path, {"a.yaml": widget, "b.yaml": definition})

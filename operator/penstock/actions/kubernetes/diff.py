@@ -39,6 +39,8 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
     if left is None or right is None or isinstance(old, dict) != isinstance(new, dict):
         yield path or ".", old, new
         return
+    if left == right:
+        yield f"{path}: order of entries", list(left), list(right)
     for key in dict.fromkeys([*left, *right]):
         inner = f"{path}[{key}]" if isinstance(old, list) else _dotted(path, str(key))
         yield from _differences(left.get(key, _ABSENT), right.get(key, _ABSENT), inner)

@@ -87,7 +87,7 @@ class Deployment:
         if self._options.has_parent:
             self._parent.read()
             set_id = self._parent.id
-        previews.read_live(self._session, items, set_id)
+        previews.read_live(self._session, items, self._parent if set_id else None)
         preview = previews.try_all(self._session, items, set_id)
         if self._options.has_parent:
             stale = pruning.find_stale(self._session, self._parent.reach | self._reach(items), items, set_id)

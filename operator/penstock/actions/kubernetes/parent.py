@@ -73,6 +73,14 @@ class Parent:
         except ApiError as error:
             raise self.refused(error) from error
 
+    def name_of(self, set_id: str) -> str:
+        """Return the name of another set with its parent in this namespace, its id where that cannot be found."""
+        try:
+            found = self._session.server.metadata(SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}")
+        except ApiError:
+            return set_id
+        return str(found[0].get("name")) if found else set_id
+
     def refused(self, error: ApiError) -> ActionError:
         """Return the server's sentence, and what the Secret is for where the right to it is missing."""
         hint = ""

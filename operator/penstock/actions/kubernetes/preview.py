@@ -13,6 +13,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.kubernetes.applyset import as_member, set_of
 from penstock.actions.kubernetes.diff import changes
 from penstock.actions.kubernetes.objects import DEFINITION, Item, refused
+from penstock.actions.kubernetes.parent import Parent
 from penstock.actions.kubernetes.server import ApiError
 from penstock.actions.kubernetes.session import Session
 
@@ -40,7 +41,7 @@ class Preview:
             session.log(f"  = {unchanged} unchanged")
 
 
-def read_live(session: Session, items: Sequence[Item], set_id: str) -> None:
+def read_live(session: Session, items: Sequence[Item], parent: Parent | None) -> None:
     """Read what stands there now; refuse objects of another ApplySet unless they are to be taken over."""
     for item in items:
         if not item.is_defined:
@@ -50,10 +51,10 @@ def read_live(session: Session, items: Sequence[Item], set_id: str) -> None:
         except ApiError as error:
             raise refused(item, error) from error
         other = set_of(item.live)
-        if set_id and other not in ("", set_id) and not session.options.force:
+        if parent and other not in ("", parent.id) and not session.options.force:
             raise ActionError(
                 CONFIGURATION_ERROR,
-                f"{item.manifest.place}: {item.title} belongs to another ApplySet, {other}; "
+                f"{item.manifest.place}: {item.title} belongs to another ApplySet, {parent.name_of(other)}; "
                 'deploy it from one place, or set ForceConflicts to "true" to take it over',
             )
 
