@@ -27,6 +27,9 @@ QUICK: Document = {
     "pipeline_missing_s": 8.0,
     "backstop_s": 5.0,
     "action_timeout_s": 40.0,
+    "workspace_size": "800Mi",
+    # So little that an agent which keeps in memory what passes through it is killed.
+    "agent_resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "192Mi"}},
 }
 QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
 

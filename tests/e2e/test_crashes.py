@@ -23,7 +23,7 @@ from tests.e2e.operator_process import OperatorProcess
 def _chart_is_away(kube: Kube) -> Iterator[None]:
     scale(kube, 0)
     yield
-    scale(kube, 1)
+    scale(kube, 2)
 
 
 def scale(kube: Kube, replicas: int) -> None:

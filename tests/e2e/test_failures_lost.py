@@ -10,7 +10,17 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.failures import ACTION, STAGE, Failing, assert_nothing_runs, assert_shown, living, running_pod
+from tests.e2e.failures import (
+    ACTION,
+    STAGE,
+    Failing,
+    assert_nothing_runs,
+    assert_shown,
+    living,
+    new_team,
+    running_pod,
+)
+from tests.e2e.install import SYSTEM
 from tests.e2e.kube import Document, eventually
 
 AT_WORK = "at work"
@@ -24,10 +34,20 @@ def kill_agent(cluster: Cluster, pod: Document) -> None:
     Inside its own container PID 1 cannot be killed, so this needs the node's processes to be this machine's.
     """
     wanted = f"PENSTOCK_POD_UID={pod['metadata']['uid']}".encode()
-    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_agent(folder, wanted)]
+    kill_all(cluster, [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_agent(folder, wanted)], pod)
+
+
+def kill_action(cluster: Cluster, pod: Document) -> None:
+    """End the action's container of a pod from outside, likewise."""
+    uid = pod["metadata"]["uid"].encode()
+    kill_all(cluster, [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_action(folder, uid)], pod)
+
+
+def kill_all(cluster: Cluster, pids: list[int], pod: Document) -> None:
+    """Send SIGKILL to processes of a pod; on a cluster whose processes are elsewhere the test is skipped."""
     if not pids and cluster.kind != "local":
-        pytest.skip(f"cannot run on a cluster of kind {cluster.kind}: the agent's process is not on this machine")
-    assert pids, f"no process of this machine is the agent of pod {pod['metadata']['name']}"
+        pytest.skip(f"cannot run on a cluster of kind {cluster.kind}: its processes are not on this machine")
+    assert pids, f"no process of this machine is the wanted one of pod {pod['metadata']['name']}"
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
 
@@ -38,6 +58,59 @@ def _is_agent(folder: Path, variable: bytes) -> bool:
         return variable in environment and b"penstock-agent" in (folder / "cmdline").read_bytes()
     except OSError:
         return False
+
+
+def _is_action(folder: Path, pod_uid: bytes) -> bool:
+    try:
+        is_ours = pod_uid in (folder / "cgroup").read_bytes()
+        return is_ours and (folder / "cmdline").read_bytes().startswith(b"sh\0-c\0")
+    except OSError:
+        return False
+
+
+def test_action_killed_from_outside_fails_at_once_and_is_not_run_again(cluster: Cluster, team: Team) -> None:
+    team.pipeline("web", stage(STAGE, SLEEPER))
+    team.start("web", "run")
+    kill_action(cluster, running_pod(team, "run", says=AT_WORK))
+
+    message = "the action's container ended before its commands did (exit code 137): Error"
+    last = assert_shown(team, Failing("run", SLEEPER, "ActionContainerDied", message))
+    assert last["try"] == 1
+
+
+def test_evicted_pod_leaves_the_try_unknown_and_the_action_is_run_again(team: Team) -> None:
+    """By the API, as a node's drain does it."""
+    team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", "sleep 5")))
+    team.start("web")
+    pod = running_pod(team, "run", says=AT_WORK)["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    team.kube.request("POST", f"/api/v1/namespaces/{team.namespace}/pods/{pod}/eviction", eviction)
+
+    status = team.ended()
+    assert status["state"] == "Succeeded"
+    first, second = status["stageStates"][0]["actionStates"][0]["executions"]
+    assert (first["try"], first["status"], first["errorDetails"]["code"]) == (1, "Unknown", "PodTerminated")
+    assert (second["try"], second["status"]) == (2, "Succeeded")
+
+
+def test_namespace_deleted_mid_run_goes_and_the_operator_goes_on(cluster: Cluster, team: Team) -> None:
+    with new_team(cluster, team.kube) as doomed:
+        doomed.pipeline("web", stage(STAGE, SLEEPER), stage("Never", commands("Next", "true")))
+        doomed.start("web")
+        running_pod(doomed, "run", says=AT_WORK)
+        restarts = operator_restarts(team)
+        doomed.kube.delete("namespaces", None, doomed.namespace)
+        eventually(lambda: team.kube.find("namespaces", None, doomed.namespace) is None, 90, "the namespace gone")
+
+    team.pipeline("web", stage(STAGE, commands(ACTION, "true")))
+    team.start("web")
+    assert team.ended()["state"] == "Succeeded"
+    assert operator_restarts(team) == restarts
+
+
+def operator_restarts(team: Team) -> int:
+    pods = team.kube.objects("pods", SYSTEM, "app.kubernetes.io/name=penstock")
+    return sum(status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"])
 
 
 def test_agent_killed_once_leaves_the_try_unknown_and_the_action_is_run_again(cluster: Cluster, team: Team) -> None:

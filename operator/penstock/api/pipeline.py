@@ -122,7 +122,7 @@ class StoreCredentials(Model):
 
 
 class ArtifactStore(Model):
-    """Where artifacts are kept (N-21); endpoint, region and credentials are added to AWS's own fields, and Volume to S3.
+    """Where artifacts are kept (N-21); AWS's fields with endpoint, region and credentials, and S3 or a Volume.
 
     The location of a Volume is a PersistentVolumeClaim of the Pipeline's namespace; all that use it see all of it.
     """

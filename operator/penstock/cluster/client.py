@@ -48,9 +48,12 @@ class Client:
         """Return an object; raise NotFoundError where there is none."""
         return await self.send("GET", resource.path(namespace, name))
 
-    async def list(self, resource: Resource, namespace: str | None, *, selector: str = "") -> AsyncIterator[Document]:
+    async def list(
+        self, resource: Resource, namespace: str | None, *, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Document]:
         """Yield the objects of a namespace (or of all), in pages, as they stood when the list began."""
-        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        wanted = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(_PAGE)} | {name: text for name, text in wanted.items() if text}
         while True:
             page = await self.send("GET", resource.path(namespace), query=query)
             for item in page["items"]:

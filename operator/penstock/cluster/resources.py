@@ -29,5 +29,6 @@ JOBS = Resource("Job", "apis/batch/v1", "jobs")
 PODS = Resource("Pod", "api/v1", "pods")
 REVISIONS = Resource("ControllerRevision", "apis/apps/v1", "controllerrevisions")
 EVENTS = Resource("Event", "apis/events.k8s.io/v1", "events")
+CORE_EVENTS = Resource("Event", "api/v1", "events")  # where they can be selected by the object they are about
 SECRETS = Resource("Secret", "api/v1", "secrets")
 LEASES = Resource("Lease", "apis/coordination.k8s.io/v1", "leases")

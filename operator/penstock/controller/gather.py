@@ -1,6 +1,6 @@
 """Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ class Gatherer:
         key: PipelineKey,
         *,
         is_pipeline_absent: bool = False,
-        confirmed: frozenset[str] = frozenset(),
+        confirmed: Mapping[str, str] | None = None,
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
         """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
@@ -57,7 +57,7 @@ class Gatherer:
             },
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
-            confirmed=confirmed,
+            confirmed=confirmed or {},
             seen=self._cache.deleted_names({run.uid for run in runs}),
             pipeline_status_written=pipeline_status_written,
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
-from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import BUILD_PROJECTS, CORE_EVENTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
@@ -75,7 +75,7 @@ class Reconciler:
         is_pipeline_absent = await self._is_pipeline_absent(key)
         await self._fetch_definitions(key)
         await self._fetch_projects(key)
-        confirmed: frozenset[str] = frozenset()
+        confirmed: dict[str, str] = {}
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
                 key,
@@ -86,8 +86,8 @@ class Reconciler:
             plan = plan_pipeline(snapshot, self.settings, now=self.clock())
             if not plan.look_up:
                 break
-            await self._look_up(key, plan.look_up)
-            confirmed |= plan.look_up
+            for job in sorted(plan.look_up):
+                confirmed[job] = await self._look_up(key, job)
         return snapshot, plan
 
     async def _is_pipeline_absent(self, key: PipelineKey) -> bool:
@@ -114,15 +114,24 @@ class Reconciler:
             for name in sorted(missing):
                 await self._exists(BUILD_PROJECTS, key[0], name)
 
-    async def _look_up(self, key: PipelineKey, jobs: frozenset[str]) -> None:
-        """Read Jobs and their pods from the server, so that the cache has what is true now."""
-        for name in sorted(jobs):
-            if not await self._exists(JOBS, key[0], name) and (known := self.cache.get(JOBS, key[0], name)):
-                self.cache.remove(JOBS, known)
-            before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == name}
-            selector = f"{LABEL_JOB}={name}"
-            listed = [pod async for pod in self.client.list(PODS, key[0], selector=selector)]
-            self.cache.replace(PODS, listed, before)
+    async def _look_up(self, key: PipelineKey, job: str) -> str:
+        """Read a Job and its pods from the server into the cache; return the last warning about them."""
+        if not await self._exists(JOBS, key[0], job) and (known := self.cache.get(JOBS, key[0], job)):
+            self.cache.remove(JOBS, known)
+        before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
+        listed = [pod async for pod in self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}")]
+        self.cache.replace(PODS, listed, before)
+        return await self._warning(key[0], [job, *(pod["metadata"]["name"] for pod in listed)])
+
+    async def _warning(self, namespace: str, names: list[str]) -> str:
+        """Return what the last warning among the Events of these objects says; at most 500 characters."""
+        found: list[tuple[str, str]] = []
+        for name in names:
+            fields = f"involvedObject.name={name},type=Warning"
+            async for event in self.client.list(CORE_EVENTS, namespace, fields=fields):
+                when = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+                found.append((when, " ".join(event.get("message", "").split())[:500]))
+        return max(found)[1] if found else ""
 
     async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
         try:

@@ -41,7 +41,7 @@ class World:
     pipeline: str
     jobs: Mapping[str, Job]
     pods: Mapping[str, tuple[Pod, ...]]
-    confirmed: frozenset[str]
+    confirmed: Mapping[str, str]
     seen: frozenset[str]
     build_projects: Mapping[str, BuildProjectSpec]
     settings: Settings
@@ -180,6 +180,7 @@ class RunAdvance:
             job=world.jobs.get(row.job_name),
             pod=pod,
             is_confirmed=row.job_name in world.confirmed,
+            warning=world.confirmed.get(row.job_name, ""),
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
             runs_commands=item.declared.runs_commands,
             timeout_s=timeout_of(self._subject(item), world.settings),

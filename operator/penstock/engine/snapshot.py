@@ -80,7 +80,8 @@ class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
     ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``seen`` are Jobs that
-    existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with their pods.
+    existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with their pods, each
+    with the last warning among their Events, or an empty text.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
@@ -95,7 +96,7 @@ class Snapshot:
     build_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
-    confirmed: frozenset[str] = frozenset()
+    confirmed: Mapping[str, str] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
     pipeline_status_written: datetime | None = None
 

@@ -22,6 +22,8 @@ _PULL_FAILED = "ImagePullBackOff"
 _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
+_STATUS_UNKNOWN = "ContainerStatusUnknown"
+"""What the kubelet says of a container that is gone when its pod is evicted; it counts that as a restart."""
 _NO_CODE = "ActionContainerDied"
 _OUT_OF_MEMORY = "OOMKilled"
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
@@ -39,6 +41,7 @@ class Observation:
     runs_commands: bool
     timeout_s: float
     started: datetime
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,12 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
 def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.runs_commands else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
-    if any(container.restarts for container in containers.values()):
+    if any(container.restarts for container in containers.values() if container.reason != _STATUS_UNKNOWN):
         return _failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
-    if all(container.is_terminated for container in containers.values()):
+    is_over = all(container.is_terminated for container in containers.values())
+    if is_over and not (pod.reason and _is_lost(_result_of(containers[AGENT_CONTAINER]))):
         return _all_ended(containers)
-    if pod.phase in ("Succeeded", "Failed"):
+    if is_over or pod.phase in ("Succeeded", "Failed"):
         return _pod_ended(pod, containers)
     for check in (_stuck, _one_sided, _late):
         if verdict := check(seen, containers, settings, now):
@@ -143,23 +147,29 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
     if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
         return _lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
     if now >= limit:
-        return _failed(
-            "NoPod",
-            f"no pod was created within {settings.no_pod_s:g} s; `kubectl events --for job/{seen.job.name}` says why",
-            True,
-        )
+        why = seen.warning or f"`kubectl events --for job/{seen.job.name}` says why"
+        return _failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}", True)
     return Running(limit)
+
+
+def _is_lost(result: ActionResult | None) -> bool:
+    return result is None or result.status == "Lost"
 
 
 def _all_ended(containers: dict[str, Container]) -> Ended:
     agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
     if action and action.reason in _NOT_STARTED:
         return _not_started(action)
+    result = _result_of(agent)
+    return _with_result(result, agent, action) if result else _agent_without_result(agent)
+
+
+def _result_of(agent: Container) -> ActionResult | None:
+    """Return what the agent reported; a message that does not parse is none."""
     try:
-        result = ActionResult.decode(agent.message)
+        return ActionResult.decode(agent.message) if agent.is_terminated else None
     except ContractError:
-        return _agent_without_result(agent)
-    return _with_result(result, agent, action)
+        return None
 
 
 def _not_started(action: Container) -> Ended:
@@ -214,15 +224,9 @@ def _mismatch(result: ActionResult, action: Container) -> Ended:
 
 def _pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
     """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
-    agent = containers[AGENT_CONTAINER]
-    if agent.is_terminated:
-        try:
-            result = ActionResult.decode(agent.message)
-        except ContractError:
-            pass
-        else:
-            if result.status == "Failed":
-                return Ended(ActionStatus.FAILED, result.code, result.message, result)
+    result = _result_of(containers[AGENT_CONTAINER])
+    if result and result.status == "Failed":
+        return Ended(ActionStatus.FAILED, result.code, result.message, result)
     if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
         # It would happen again: that the node runs out of disk is another message.
         why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"
@@ -258,11 +262,8 @@ def _one_sided(
         return None
     if now < (agent.finished or now) + timedelta(seconds=settings.container_end_s):
         return None
-    try:
-        result = ActionResult.decode(agent.message)
-    except ContractError:
-        return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
-    if result.status == "Lost":
+    result = _result_of(agent)
+    if result is None or _is_lost(result):
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
         return _failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
@@ -286,7 +287,7 @@ def _limits(
     begun = agent.running_since or agent.started
     if begun is None:
         limit = seen.started + timedelta(seconds=settings.start_s)
-        why = seen.pod.unscheduled or f"`kubectl events --for pod/{seen.pod.name}` says why"
+        why = seen.pod.unscheduled or seen.warning or f"`kubectl events --for pod/{seen.pod.name}` says why"
         yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s; {why}"
     else:
         seconds = seen.timeout_s + settings.backstop_s

@@ -94,7 +94,8 @@ class World:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     deleted_jobs: set[str] = field(default_factory=set)
-    confirmed: frozenset[str] = frozenset()
+    confirmed: dict[str, str] = field(default_factory=dict)
+    warning: str = ""
     history: list[Command] = field(default_factory=list)
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
@@ -157,9 +158,9 @@ class World:
             plan = self.plan()
             if plan.look_up:
                 # The simulated cache is never late: what it shows is what a live request would answer.
-                self.confirmed |= plan.look_up
+                self.confirmed |= dict.fromkeys(plan.look_up, self.warning)
                 continue
-            self.confirmed = frozenset()
+            self.confirmed = {}
             if plan.is_empty:
                 self.last_plan = plan
                 return first or plan

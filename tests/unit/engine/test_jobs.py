@@ -111,8 +111,8 @@ def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
 
 
 def test_volume_store_is_mounted_in_the_agent_alone() -> None:
-    store = {"artifactStore": {"type": "Volume", "location": "artifacts"}}
-    world = World.of(stage("Build", commands_action("Make", "make")), **store)
+    store = {"type": "Volume", "location": "artifacts"}
+    world = World.of(stage("Build", commands_action("Make", "make")), artifactStore=store)
     world.start()
     world.settle()
     job = world.job_for("Make")

@@ -88,10 +88,10 @@ def test_job_without_a_pod_fails_after_its_limit_once_a_live_look_found_none() -
     world.advance(16)
     assert world.plan().look_up == {job}
     assert world.plan().run_statuses == {}
+    world.warning = "exceeded quota: none"
     world.settle()
 
-    assert details(world)[0] == "NoPod"
-    assert f"kubectl events --for job/{job}" in details(world)[1]
+    assert details(world) == ("NoPod", "no pod was created within 15 s; exceeded quota: none")
 
 
 def test_agent_without_a_result_makes_the_try_unknown_and_a_new_one() -> None:
@@ -171,7 +171,7 @@ def test_agent_gone_while_the_action_runs_is_ended_before_anything_is_run_again(
     world.settle()
     world.advance(6)
     assert world.plan().look_up == {job}
-    world.confirmed = frozenset({job})
+    world.confirmed = {job: ""}
     plan = world.plan()
     assert [type(command) for command in plan.commands] == [DeleteJob]
     assert world.execution("Make").status == "InProgress"  # type: ignore[union-attr]
@@ -316,8 +316,12 @@ def test_pod_that_no_node_takes_says_why_in_the_schedulers_words() -> None:
 
 def test_workspace_that_outgrew_its_limit_fails_the_action_and_is_not_tried_again() -> None:
     world, job = running()
+    world.run_pod(job)
     message = 'Usage of EmptyDir volume "workspace" exceeds the limit "10Gi". '
-    world.pods[job] = replace(world.pods[job], phase="Failed", reason="Evicted", message=message)
+    gone = Container(is_terminated=True, exit_code=137, reason="ContainerStatusUnknown", restarts=1)
+    containers = dict.fromkeys(world.pods[job].containers, gone)
+    evicted = replace(world.pods[job], phase="Failed", reason="Evicted", message=message)
+    world.pods[job] = replace(evicted, containers=containers)
     world.settle()
 
     assert details(world) == (
