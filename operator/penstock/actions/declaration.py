@@ -59,6 +59,11 @@ class Declaration:
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
 
+    @property
+    def has_container(self) -> bool:
+        """Whether the user's image runs beside the agent."""
+        return self.runs_commands or self.runs_project
+
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""
         return (

@@ -182,7 +182,7 @@ class RunAdvance:
             is_confirmed=row.job_name in world.confirmed,
             warning=world.confirmed.get(row.job_name, ""),
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
-            runs_commands=item.declared.runs_commands,
+            has_container=item.declared.has_container,
             timeout_s=timeout_of(self._subject(item), world.settings),
             started=parse_time(row.start_time) or world.now,
         )

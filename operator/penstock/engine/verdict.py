@@ -38,7 +38,7 @@ class Observation:
     pod: Pod | None
     is_confirmed: bool
     was_seen: bool
-    runs_commands: bool
+    has_container: bool
     timeout_s: float
     started: datetime
     warning: str = ""
@@ -95,7 +95,7 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
 
 
 def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
-    expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.runs_commands else (AGENT_CONTAINER,)
+    expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.has_container else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
     if any(container.restarts for container in containers.values() if container.reason != _STATUS_UNKNOWN):
         return _failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from penstock.api.build_project import BuildProjectSpec
+from penstock.api.contracts import ActionResult
+from penstock.engine.observed import Container
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, build_action, commands_action, git_action, stage
 
@@ -85,3 +87,22 @@ def test_category_test_is_the_same_provider() -> None:
     world = World.of(stage("Source", git_action()), stage("Test", build_action(actionTypeId=type_id)))
     assert world.pipeline
     assert world.pipeline.findings.problems == ()
+
+
+def test_build_container_that_cannot_start_ends_the_action() -> None:
+    world = started()
+    job = world.job_for("Compile")
+    pod = world.run_pod(job)
+    containers = {**pod.containers, "action": Container(waiting="InvalidImageName", waiting_message="a b")}
+    world.run_pod(job, containers=containers)
+    world.settle()
+    expected = ("InvalidImageName", "container action: the image's name is not valid: a b")
+    assert error_of(world) == expected
+
+
+def test_build_whose_container_disagrees_with_its_agent_is_no_success() -> None:
+    world = started()
+    job = world.job_for("Compile")
+    world.end_pod(job, ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", exit_code=0), action_code=3)
+    world.settle()
+    assert error_of(world)[0] == "ResultMismatch"

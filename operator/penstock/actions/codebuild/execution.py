@@ -97,9 +97,9 @@ def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: s
             commands = phase.commands if match[2] == "commands" else phase.finally_
             command = commands[int(match[3])] if int(match[3]) < len(commands) else ""
             what = f"{match[1].upper()}: Command failed with exit code {match[4]}: {_shown(command)}{tests}"
-            return ActionError(JOB_FAILED, f"{FAILED}: {what}", int(match[4]))
-    code = ended.exit_code or 1
-    return ActionError(JOB_FAILED, f"{FAILED}: the shell ended with exit code {ended.exit_code}{tests}", code)
+            return ActionError(JOB_FAILED, f"{FAILED}: {what}", ended.exit_code)
+    what = f"the shell ended with exit code {ended.exit_code}{tests}"
+    return ActionError(JOB_FAILED, f"{FAILED}: {what}", ended.exit_code)
 
 
 def _shown(command: str) -> str:

@@ -43,7 +43,7 @@ class _Writer:
             _GOING,
             'if [ "$penstock_failed" = 0 ]; then penstock_state=SUCCEEDED; else penstock_state=FAILED',
             "CODEBUILD_BUILD_SUCCEEDING=0; export CODEBUILD_BUILD_SUCCEEDING",
-            f"penstock_result=1 penstock_stop={0 if goes_on else 1}; fi",
+            f"penstock_stop={0 if goes_on else 1}; fi",
             f"printf '[Container] Phase complete: {upper} State: %s\\n' \"$penstock_state\"",
         )
 
@@ -75,8 +75,10 @@ def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, vari
         [
             *switch,
             "penstock_ended() {",
-            '  if [ "$penstock_code" != 0 ]; then penstock_failed=1 penstock_list=1',
-            f'  printf \'failed %s %s\\n\' "$penstock_where" "$penstock_code" >> {quote(str(notes))}; fi',
+            '  if [ "$penstock_code" = 0 ]; then return; fi',
+            "  penstock_failed=1 penstock_list=1",
+            '  if [ "$penstock_result" = 0 ]; then penstock_result=$penstock_code; fi',
+            f'  printf \'failed %s %s\\n\' "$penstock_where" "$penstock_code" >> {quote(str(notes))}',
             "}",
             "penstock_again() {",
             "  penstock_code=$?; trap - EXIT",
