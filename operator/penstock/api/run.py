@@ -132,6 +132,16 @@ class BuildReport(Model):
     """The key of the whole report, JSON, in the artifact store."""
 
 
+class FrozenBuildProject(Model):
+    """The BuildProject that an attempt runs on, as it was when the attempt started."""
+
+    name: str
+    uid: str
+    generation: int
+    revision: str
+    """The ControllerRevision that holds its spec."""
+
+
 class ActionExecution(Model):
     """One try of an action, with its own Job (X-85: every attempt is its own row)."""
 
@@ -139,6 +149,7 @@ class ActionExecution(Model):
     try_: Annotated[int, Field(alias="try")] = 1
     status: ActionStatus
     job_name: str
+    build_project: FrozenBuildProject | None = None
     pod_uid: str | None = None
     pod_name: str | None = None
     start_time: str

@@ -12,6 +12,8 @@ from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
 from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.engine.observed import job_of, parse_time, pod_of
+from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
+from penstock.engine.retention import projects_of
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")
@@ -41,6 +43,8 @@ class Gatherer:
         runs, ended = self._runs(key)
         named = {run.status.revision for run in runs if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
+        projects = {name for name, item in revisions.items() if is_frozen_project(item["data"])}
+        started_with = projects & set(projects_of(run.status for run in runs))
         return Snapshot(
             namespace=namespace,
             name=name,
@@ -49,11 +53,14 @@ class Gatherer:
             runs=runs,
             ended=ended,
             revisions={name: revisions[name]["data"] for name in named if name in revisions},
-            known_revisions={name: int(item["revision"]) for name, item in revisions.items()},
+            known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in projects},
+            known_projects={name: int(revisions[name]["revision"]) for name in projects},
             build_projects={
-                item["metadata"]["name"]: project
+                item["metadata"]["name"]: self._once(item, _project_of)
                 for item in self._cache.in_namespace(BUILD_PROJECTS, namespace)
-                if (project := self._once(item, _project_of))
+            },
+            frozen_projects={
+                name: project for name in started_with if (project := self._once(revisions[name], _frozen_project))
             },
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
@@ -108,8 +115,14 @@ def _ended_of(document: Document) -> EndedRun:
     )
 
 
-def _project_of(document: Document) -> BuildProjectSpec | None:
-    return _read(BuildProjectSpec, document.get("spec", {}), "spec")[0]
+def _project_of(document: Document) -> BuildProjectObject:
+    spec, unreadable = _read(BuildProjectSpec, document.get("spec", {}), "spec")
+    meta = document["metadata"]
+    return BuildProjectObject(meta["name"], meta["uid"], meta["generation"], spec, unreadable)
+
+
+def _frozen_project(document: Document) -> BuildProjectSpec | None:
+    return thaw(document["data"])
 
 
 def _pipeline_of(document: Document, default_store: ArtifactStore | None) -> PipelineObject:

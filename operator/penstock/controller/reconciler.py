@@ -2,11 +2,12 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from penstock.api.meta import LABEL_RUN_UID
+from penstock.api.run import ActionStatus
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import BUILD_PROJECTS, CORE_EVENTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
@@ -97,11 +98,12 @@ class Reconciler:
 
     async def _fetch_definitions(self, key: PipelineKey) -> None:
         """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
-        for run in self.cache.of(RUNS, key):
+        for run in list(self.cache.of(RUNS, key)):
             status = run.get("status", {})
-            name = status.get("revision")
-            if name and "completionTime" not in status and not self.cache.get(REVISIONS, key[0], name):
-                await self._exists(REVISIONS, key[0], name)
+            names = {status.get("revision"), *_frozen_projects(status)} if "completionTime" not in status else set()
+            for name in names:
+                if name and not self.cache.get(REVISIONS, key[0], name):
+                    await self._exists(REVISIONS, key[0], name)
 
     async def _fetch_projects(self, key: PipelineKey) -> None:
         """Read the BuildProjects of a pipeline with unfinished runs where the cache lacks them: they may be new."""
@@ -147,6 +149,15 @@ class Reconciler:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
             listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
             self.cache.replace(resource, listed, before)
+
+
+def _frozen_projects(status: Document) -> Iterator[str]:
+    """Yield the ControllerRevisions of the BuildProjects that tries under way were started with."""
+    for stage in status.get("stageStates", ()):
+        for action in stage.get("actionStates", ()):
+            for row in action.get("executions", ()):
+                if row["status"] == ActionStatus.IN_PROGRESS and "buildProject" in row:
+                    yield row["buildProject"]["revision"]
 
 
 def _job_of(pod: Document) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
+from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY, PIPELINE
 from penstock.api.model import Model
 from penstock.api.names import child_name, hash_of, pipeline_label
 from penstock.api.pipeline import (
@@ -78,6 +78,18 @@ def revision_manifest(
         },
         "revision": version,
         "data": definition.to_dict(),
+    }
+
+
+def pipeline_owner(name: str, uid: str) -> dict[str, Any]:
+    """Return the owner reference of what belongs to a Pipeline."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": PIPELINE,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
     }
 
 

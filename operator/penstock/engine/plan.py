@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from penstock.api.meta import API_VERSION, PIPELINE, PIPELINE_RUN
+from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ExecutionMode, PipelineStatus
 from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Refusal, admit
-from penstock.engine.definition import Definition, revision_manifest
+from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
 from penstock.engine.locks import holder_of
 from penstock.engine.observed import Job, Pod, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_runs
+from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
 from penstock.engine.run import RunAdvance, World
 from penstock.engine.run_conditions import reason_and_summary, with_conditions
@@ -50,7 +51,14 @@ class _Pass:
             pods=_by_job(snapshot.pods),
             confirmed=snapshot.confirmed,
             seen=snapshot.seen,
-            build_projects=snapshot.build_projects,
+            freezer=Freezer(
+                snapshot.namespace,
+                snapshot.name,
+                snapshot.build_projects,
+                dict(snapshot.frozen_projects),
+                snapshot.known_projects,
+                now,
+            ),
             settings=settings,
             now=now,
         )
@@ -68,7 +76,7 @@ class _Pass:
         self._sweep()
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
         return Plan(
-            revisions=tuple(self.revisions),
+            revisions=(*self.revisions, *self.world.freezer.revisions.values()),
             run_statuses={
                 run.name: self.statuses[run.name] for run in self.snapshot.runs if self.statuses[run.name] != run.status
             },
@@ -86,14 +94,7 @@ class _Pass:
             return None
         status = definition_status(pipeline, pipeline.findings, pipeline.revision, self.seconds)
         if pipeline.definition and pipeline.revision not in self.snapshot.known_revisions:
-            owner = {
-                "apiVersion": API_VERSION,
-                "kind": PIPELINE,
-                "name": pipeline.name,
-                "uid": pipeline.uid,
-                "controller": True,
-                "blockOwnerDeletion": False,
-            }
+            owner = pipeline_owner(pipeline.name, pipeline.uid)
             self.revisions.append(
                 revision_manifest(pipeline.namespace, pipeline.name, owner, pipeline.definition, status.version or 1)
             )

@@ -43,7 +43,7 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An action about to start, in its run."""
+    """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one."""
 
     attempt: Attempt
     action: Action
@@ -78,6 +78,14 @@ def artifacts_of(status: PipelineRunStatus) -> dict[str, StoredArtifact]:
     }
 
 
+def project_name(action: Action, values: Values) -> str:
+    """Return the BuildProject that an action names; raise RequestError for a variable without value."""
+    try:
+        return resolve(action.configuration.get("ProjectName", ""), values)
+    except UnresolvedError as error:
+        raise _unresolved(action, error) from error
+
+
 def build_request(
     subject: Subject, values: Values, artifacts: Mapping[str, StoredArtifact], settings: Settings
 ) -> ActionRequest:
@@ -87,11 +95,7 @@ def build_request(
         configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
         script = _script(action, values) if subject.declared.runs_commands else None
     except UnresolvedError as error:
-        raise RequestError(
-            "ConfigurationError",
-            "An action in this pipeline failed because one or more variables could not be resolved: "
-            f"Action name={action.name} ({error.reference} has no value)",
-        ) from error
+        raise _unresolved(action, error) from error
     except LexerError as error:
         raise RequestError("ConfigurationError", str(error)) from error
     for problem in configuration_problems("", subject.declared, configuration):
@@ -114,20 +118,25 @@ def build_request(
     return request
 
 
+def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
+    why = "An action in this pipeline failed because one or more variables could not be resolved: "
+    return RequestError("ConfigurationError", f"{why}Action name={action.name} ({error.reference} has no value)")
+
+
 def timeout_of(subject: Subject, settings: Settings) -> float:
     """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
-    project = subject.projects.get(subject.action.configuration.get("ProjectName", ""))
+    project = next(iter(subject.projects.values()), None)
     minutes = subject.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
 
 
 def _build(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> Build:
-    """Return the project as it is now; an ``aws/codebuild/`` image must be one that the installation maps."""
+    """Return the project as the attempt has it; an ``aws/codebuild/`` image must be one that the installation maps."""
     name = configuration["ProjectName"]
     project = subject.projects.get(name)
     if project is None:
-        namespace = subject.attempt.namespace
-        raise RequestError("ConfigurationError", f"there is no BuildProject {name} in namespace {namespace}")
+        gone = f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start a new run"
+        raise RequestError("DefinitionLost", gone)
     image = settings.build_images.get(project.image, project.image)
     if image.startswith("aws/codebuild/"):
         raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")

@@ -1,6 +1,6 @@
 """What is kept of runs that have ended: so many runs, so many Jobs, so many definitions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.settings import Settings
@@ -19,7 +19,17 @@ def housekeeping(
     if len(kept) > 2 * settings.runs_with_jobs:
         # Several runs at a time: one request each would be one more request per run.
         yield DeleteJobsOfRuns(tuple(run.uid for run in kept[settings.runs_with_jobs :]))
-    yield from _revisions(snapshot, statuses, revision, settings)
+    named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
+    yield from _revisions(snapshot.known_revisions, named, settings)
+    yield from _revisions(snapshot.known_projects, set(projects_of(statuses.values())), settings)
+
+
+def projects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
+    """Yield the ControllerRevisions of the BuildProjects that tries were started with."""
+    for status in statuses:
+        for stage in status.stage_states:
+            for action in stage.action_states:
+                yield from (row.build_project.revision for row in action.executions if row.build_project)
 
 
 def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:
@@ -35,12 +45,9 @@ def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings:
         yield from (run.uid for run in runs[keep:])
 
 
-def _revisions(
-    snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
-) -> Iterator[Command]:
+def _revisions(known: Mapping[str, int], named: Collection[str | None], settings: Settings) -> Iterator[Command]:
     """Revisions that a run names and the newest ones are kept."""
-    named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
-    newest_first = sorted(snapshot.known_revisions.items(), key=lambda item: item[1], reverse=True)
+    newest_first = sorted(known.items(), key=lambda item: item[1], reverse=True)
     for name, _ in newest_first[settings.kept_revisions :]:
         if name not in named:
             yield DeleteRevision(name)

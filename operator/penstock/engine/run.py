@@ -1,11 +1,10 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
-from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
@@ -28,7 +27,16 @@ from penstock.engine.executions import (
 )
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Job, Pod, format_time, parse_time
-from penstock.engine.requests import RequestError, Subject, artifacts_of, build_request, timeout_of, values_of
+from penstock.engine.projects import Freezer
+from penstock.engine.requests import (
+    RequestError,
+    Subject,
+    artifacts_of,
+    build_request,
+    project_name,
+    timeout_of,
+    values_of,
+)
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
 from penstock.engine.verdict import Doubtful, Ended, Missing, Observation, Running, judge
@@ -43,7 +51,7 @@ class World:
     pods: Mapping[str, tuple[Pod, ...]]
     confirmed: Mapping[str, str]
     seen: frozenset[str]
-    build_projects: Mapping[str, BuildProjectSpec]
+    freezer: Freezer
     settings: Settings
     now: datetime
 
@@ -230,6 +238,7 @@ class RunAdvance:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         if item.declared.on_lost_pod is OnLostPod.RERUN and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
+            again = again.model_copy(update={"build_project": row.build_project})
             return self._start(state, _Try(item.stage, item.action, item.declared, again))
         failed = lost_for_good(row)
         self._report_failure(item, failed)
@@ -291,7 +300,11 @@ class RunAdvance:
     def _start(self, state: ActionState, item: _Try) -> ActionState:
         row = item.row
         try:
-            self._create_job(item)
+            if item.declared.runs_project and row.build_project is None:
+                values = values_of(self.run.uid, self.definition, self.status)
+                frozen = self.world.freezer.freeze(project_name(item.action, values), self.status.pipeline_uid or "")
+                row = row.model_copy(update={"build_project": frozen})
+            self._create_job(replace(item, row=row))
         except RequestError as error:
             row = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
             self._report_failure(item, row)
@@ -318,7 +331,8 @@ class RunAdvance:
         )
         pinned = self.run.spec.source_revisions if self.run.spec else ()
         revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
-        return Subject(attempt, item.action, item.declared, self.definition, revision, self.world.build_projects)
+        projects = self.world.freezer.projects_of(item.row)
+        return Subject(attempt, item.action, item.declared, self.definition, revision, projects)
 
     # ---- writing
 

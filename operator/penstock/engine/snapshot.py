@@ -11,6 +11,7 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
 from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.observed import Job, Pod
+from penstock.engine.projects import BuildProjectObject
 from penstock.engine.validation import Findings, validate
 
 
@@ -79,9 +80,10 @@ class EndedRun:
 class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
-    ``revisions`` are the data of the ControllerRevisions that unfinished runs name; ``seen`` are Jobs that
-    existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with their pods, each
-    with the last warning among their Events, or an empty text.
+    ``revisions`` are the data of the ControllerRevisions that unfinished runs name, ``frozen_projects`` the
+    BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
+    ``seen`` are Jobs that existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with
+    their pods, each with the last warning among their Events, or an empty text.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
@@ -93,7 +95,9 @@ class Snapshot:
     ended: tuple[EndedRun, ...] = ()
     revisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     known_revisions: Mapping[str, int] = field(default_factory=dict)
-    build_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    build_projects: Mapping[str, BuildProjectObject] = field(default_factory=dict)
+    frozen_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    known_projects: Mapping[str, int] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
 from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
+from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import (
     Command,
@@ -100,6 +101,7 @@ class World:
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         status = PipelineStatus()
@@ -122,6 +124,8 @@ class World:
         """Return everything there is, as the controller would gather it."""
         ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
         waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: (run.created, run.name))
+        data = {name: item["data"] for name, item in self.revisions.items()}
+        frozen = {name for name in data if is_frozen_project(data[name])}
         return Snapshot(
             namespace="team",
             name="web",
@@ -138,9 +142,14 @@ class World:
                 )
                 for run in ended.values()
             ),
-            revisions={name: item["data"] for name, item in self.revisions.items()},
-            known_revisions={name: item["revision"] for name, item in self.revisions.items()},
-            build_projects=self.build_projects,
+            revisions={name: data for name, data in data.items() if name not in frozen},
+            known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},
+            known_projects={name: self.revisions[name]["revision"] for name in frozen},
+            frozen_projects={name: spec for name in frozen if (spec := thaw(data[name]))},
+            build_projects={
+                name: BuildProjectObject(name, f"uid-{name}", self.generations.get(name, 1), spec)
+                for name, spec in self.build_projects.items()
+            },
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             confirmed=self.confirmed,

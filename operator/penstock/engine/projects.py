@@ -1,0 +1,96 @@
+"""Freezes the BuildProject of an attempt, as a run's definition is frozen.
+
+A project is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its content,
+and the attempt's row names project, uid, generation and revision: a Job that must be created again, or a
+further try after a lost pod, is built from the same spec, whatever became of the project meanwhile.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from penstock.api.build_project import BuildProjectSpec
+from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
+from penstock.api.names import child_name, pipeline_label
+from penstock.api.run import ActionExecution, FrozenBuildProject
+from penstock.engine.definition import pipeline_owner
+from penstock.engine.requests import RequestError
+
+_DATA = "buildProject"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProjectObject:
+    """A BuildProject as it is now. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+
+    name: str
+    uid: str
+    generation: int
+    spec: BuildProjectSpec | None
+    unreadable: str = ""
+
+
+@dataclass(slots=True)
+class Freezer:
+    """The frozen projects of one pass: those that rows name, and those that this pass adds as ``revisions``."""
+
+    namespace: str
+    pipeline: str
+    projects: Mapping[str, BuildProjectObject]
+    frozen: dict[str, BuildProjectSpec]
+    known: Mapping[str, int]
+    now: datetime
+    revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
+        """Return what a row says of the project, having seen to its ControllerRevision; raise RequestError."""
+        project = self.projects.get(project_name)
+        if project is None:
+            message = f"there is no BuildProject {project_name} in namespace {self.namespace}"
+            raise RequestError("ConfigurationError", message)
+        if project.spec is None:
+            raise RequestError("ConfigurationError", f"BuildProject {project_name}: {project.unreadable}")
+        data = {_DATA: project.spec.to_dict()}
+        name = child_name(project.name, pipeline_uid, json.dumps(data, sort_keys=True))
+        if name not in self.known and name not in self.revisions:
+            self.revisions[name] = self._manifest(name, pipeline_uid, data)
+        self.frozen[name] = project.spec
+        return FrozenBuildProject(name=project.name, uid=project.uid, generation=project.generation, revision=name)
+
+    def projects_of(self, row: ActionExecution) -> dict[str, BuildProjectSpec]:
+        """Return the project that a row's attempt runs on, by its name; none where there is none, or it is gone."""
+        wanted = row.build_project
+        spec = self.frozen.get(wanted.revision) if wanted else None
+        return {wanted.name: spec} if wanted and spec else {}
+
+    def _manifest(self, name: str, pipeline_uid: str, data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {
+                "namespace": self.namespace,
+                "name": name,
+                "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(self.namespace, self.pipeline)},
+                "ownerReferences": [pipeline_owner(self.pipeline, pipeline_uid)],
+            },
+            # Projects count their generations each for itself; the time says which revision is older.
+            "revision": int(self.now.timestamp()),
+            "data": data,
+        }
+
+
+def is_frozen_project(data: Mapping[str, Any]) -> bool:
+    """Whether the data of a ControllerRevision are a project's, not a definition's."""
+    return _DATA in data
+
+
+def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:
+    """Return the project that a ControllerRevision holds, None where it holds none that can be read."""
+    try:
+        return BuildProjectSpec.model_validate(data[_DATA])
+    except (KeyError, ValidationError):
+        return None
