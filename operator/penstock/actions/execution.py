@@ -93,6 +93,10 @@ class Job(Protocol):
     def log(self, line: str) -> None:
         """Write a line to the action's log, masked."""
 
+    @property
+    def log_key(self) -> str:
+        """The key that the action's log will have in the artifact store."""
+
     def remaining(self) -> float:
         """Return the seconds until the action's deadline; raise ActionError (TimedOut) when none are left."""
 

@@ -78,6 +78,11 @@ class AgentJob:
         """Write a line of our own."""
         self._log.write_line(line)
 
+    @property
+    def log_key(self) -> str:
+        """The key of the log."""
+        return self._workspace.log_key
+
     def remaining(self) -> float:
         """Return the seconds that are left."""
         left = self._deadline - time.monotonic()

@@ -8,7 +8,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.keys import artifact_key, encode_part, report_key
+from penstock.artifacts.keys import artifact_key, encode_part, log_key, report_key
 from penstock.artifacts.store import Store
 
 _SOURCES = "src"
@@ -34,6 +34,11 @@ class Workspace:
     def pod_uid(self) -> str:
         """The uid of the pod that works here."""
         return self._pod_uid
+
+    @property
+    def log_key(self) -> str:
+        """Where the log of this try will be stored."""
+        return log_key(self._request.attempt, self._pod_uid)
 
     def environment(self) -> dict[str, str]:
         """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that another user owns."""

@@ -103,13 +103,19 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13)."""
+    """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13).
+
+    ``source_revision`` is what the primary source pinned, empty for one that no source action made;
+    ``started_ms`` is when the try was started, in milliseconds of Unix time.
+    """
 
     project: str
     image: str
     buildspec: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+    source_revision: str = ""
+    started_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

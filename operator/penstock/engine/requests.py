@@ -6,6 +6,7 @@ The same status always gives the same request, so a Job that must be created aga
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from penstock.actions.declaration import Declaration
 from penstock.api.build_project import BuildProjectSpec
@@ -43,14 +44,19 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one."""
+    """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one.
+
+    ``source_revisions`` are what source actions have pinned by now, by output artifact.
+    """
 
     attempt: Attempt
     action: Action
     declared: Declaration
     definition: Definition
+    started: datetime
     revision: str | None = None
     projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    source_revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -> dict[Reference, str]:
@@ -142,7 +148,17 @@ def _build(subject: Subject, configuration: Mapping[str, str], settings: Setting
         raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")
     environment = {item.name: item.value for item in project.environment_variables}
     overrides = _overrides(configuration.get("EnvironmentVariables") or "[]")
-    return Build(name, image, project.buildspec or "", environment, overrides)
+    inputs = [item.name for item in subject.action.input_artifacts]
+    primary = configuration.get("PrimarySource") or (inputs[0] if inputs else "")
+    return Build(
+        project=name,
+        image=image,
+        buildspec=project.buildspec or "",
+        environment=environment,
+        overrides=overrides,
+        source_revision=subject.source_revisions.get(primary, ""),
+        started_ms=round(subject.started.timestamp() * 1000),
+    )
 
 
 def _overrides(text: str) -> dict[str, str]:

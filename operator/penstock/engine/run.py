@@ -314,7 +314,7 @@ class RunAdvance:
         values = values_of(self.run.uid, self.definition, self.status)
         subject = self._subject(item)
         request = build_request(subject, values, artifacts_of(self.status), self.world.settings)
-        order = JobOrder(subject, request, parse_time(item.row.start_time) or self.world.now)
+        order = JobOrder(subject, request, subject.started)
         self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
 
     def _subject(self, item: _Try) -> Subject:
@@ -332,7 +332,16 @@ class RunAdvance:
         pinned = self.run.spec.source_revisions if self.run.spec else ()
         revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
         projects = self.world.freezer.projects_of(item.row)
-        return Subject(attempt, item.action, item.declared, self.definition, revision, projects)
+        return Subject(
+            attempt,
+            item.action,
+            item.declared,
+            self.definition,
+            parse_time(item.row.start_time) or self.world.now,
+            revision,
+            projects,
+            source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
+        )
 
     # ---- writing
 

@@ -34,6 +34,7 @@ class FakeJob:
         self.report, self.program = self.root / "report", self.root / "program"
         for path in (self.source, self.scratch, self.token_dir):
             path.mkdir(parents=True, exist_ok=True)
+        self.log_key = ""
         self.reports: tuple[BuildReport, ...] = ()
         self._end = time.monotonic() + self.request.limits.timeout_s
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from penstock.api.build_project import BuildProjectSpec
-from penstock.api.contracts import ActionResult
+from penstock.api.contracts import ActionResult, Revision
 from penstock.engine.observed import Container
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, build_action, commands_action, git_action, stage
@@ -106,3 +106,21 @@ def test_build_whose_container_disagrees_with_its_agent_is_no_success() -> None:
     world.end_pod(job, ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", exit_code=0), action_code=3)
     world.settle()
     assert error_of(world)[0] == "ResultMismatch"
+
+
+@pytest.mark.parametrize(("primary", "revision"), [("Source", "c0ffee"), ("Extra", "")])
+def test_build_knows_the_revision_of_its_primary_source(primary: str, revision: str) -> None:
+    configuration = {"ProjectName": "web", "PrimarySource": primary}
+    action = build_action(configuration=configuration, inputArtifacts=[{"name": "Extra"}, {"name": "Source"}])
+    extra = commands_action("Make", outputArtifacts=[{"name": "Extra"}])
+    world = World.of(stage("Source", git_action()), stage("Make", extra), stage("Build", action))
+    world.build_projects["web"] = BuildProjectSpec(image="debian:12")
+    world.start()
+    world.settle()
+    world.succeed(world.job_for("Fetch"), revision=Revision("c0ffee"))
+    world.settle()
+    world.succeed(world.job_for("Make"))
+    world.settle()
+    build = world.request(world.job_for("Compile")).build
+    assert build
+    assert (build.source_revision, build.started_ms) == (revision, int(world.now.timestamp()) * 1000)

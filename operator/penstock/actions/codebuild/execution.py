@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from penstock.actions.codebuild.artifacts import find, names_in, references
 from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, parse
+from penstock.actions.codebuild.environment import build_id, environment
 from penstock.actions.codebuild.phases import render
 from penstock.actions.codebuild.reports import collect, first_failed
 from penstock.actions.codebuild.source import read
@@ -29,11 +30,11 @@ def run(job: Job) -> Outcome:
     build = job.request.build
     if build is None:
         raise ActionError(CONFIGURATION_ERROR, "the request names no BuildProject")
-    job.identify(_build_id(job, build))
+    job.identify(build_id(job.request, build))
     buildspec = parse(_text_of(job, build))
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     text = render(buildspec, job.program, job.report, job.source, kept)
-    ended = job.run_program(Program(text, _environment(job, build, buildspec), kept))
+    ended = job.run_program(Program(text, environment(job, build, buildspec.variables), kept))
     notes = ended.notes.splitlines()
     if "begin BUILD" in notes:
         collect(job, buildspec, ended.variables)
@@ -69,23 +70,6 @@ def _text_of(job: Job, build: Build) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} cannot be read: {why}") from error
-
-
-def _build_id(job: Job, build: Build) -> str:
-    attempt = job.request.attempt
-    return f"{build.project}:{attempt.run_uid}-{attempt.attempt}-{attempt.try_}"
-
-
-def _environment(job: Job, build: Build, buildspec: Buildspec) -> Mapping[str, str]:
-    """Return what commands see: action over project over buildspec (B-13), reserved names last (B-70)."""
-    reserved = {
-        "CODEBUILD_BUILD_ID": _build_id(job, build),
-        "CODEBUILD_BUILD_IMAGE": build.image,
-        "CODEBUILD_BUILD_SUCCEEDING": "1",
-        "CODEBUILD_INITIATOR": f"codepipeline/{job.request.attempt.pipeline}",
-    }
-    given = {**buildspec.variables, **build.environment, **build.overrides}
-    return {**{name: value for name, value in given.items() if not name.startswith("CODEBUILD_")}, **reserved}
 
 
 def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str) -> ActionError | None:
