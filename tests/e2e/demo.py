@@ -1,4 +1,4 @@
-"""``make demo``: from nothing to a deployed page, each step explained as it happens."""
+"""``make demo``: the founding story, from a push to a tested deployment, each step explained as it happens."""
 
 from __future__ import annotations
 
@@ -7,119 +7,181 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import Cluster, load
-from tests.e2e.install import (
-    BUCKET,
-    ROOT,
-    files_below,
-    install_chart,
-    make_bucket,
-    make_store_secret,
-    push_repository,
-)
-from tests.e2e.kube import Kube, eventually
+from tests.e2e.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
+from tests.e2e.kube import Document, Kube, eventually, served
 
 NAMESPACE = "default"
-PAGE = "/api/v1/namespaces/web-production/services/web:http/proxy/"
+PIPELINE = "bakery"
+EXAMPLE = ROOT / "examples" / "03-devops"
+PAGE = "/api/v1/namespaces/bakery-production/services/web:http/proxy/"
+TRIGGERS: Document = {"replicas": 1, "pollSeconds": 2, "allowedHosts": ["git.penstock-dev"]}
+FRONT = "pages/index.html"
+SUCCEEDED, FAILED = 0, 1
 
 
-def main() -> int:
-    """Show the example 02-web; return the exit code of the run."""
-    started = time.monotonic()
-    cluster = load()
-    kube = Kube(cluster.kubeconfig)
-    say("Installing Penstock", f"helm upgrade --install penstock charts/penstock (image {cluster.image})")
-    make_bucket(cluster)
-    install_chart(cluster, kube)
-    make_store_secret(cluster, kube, NAMESPACE)
-    example = ROOT / "examples" / "02-web"
-    repository = push_repository(cluster, "examples/web", files_below(example / "repository"))
-    say("Pushed the web application", f"{repository.url} is at {repository.commit[:10]}")
-    kube.apply((example / "pipeline.yaml").read_text(), "")
-    eventually(lambda: is_ready(kube), 30, "pipeline web ready")
-    say("Applied examples/02-web/pipeline.yaml", "Source -> Build -> Deploy")
-    say("Starting a run", "penstock start web --watch")
-    code, run = start_and_watch(cluster)
-    if code:
-        return code
-    page = eventually(lambda: page_of(kube, repository.commit), 30, "the page of this commit served")
-    say("The deployed Service answers", text_of(page))
-    show_artifacts(cluster, run)
-    closing(cluster, run)
-    say("Done", f"after {time.monotonic() - started:.0f} s")
-    return 0
+@dataclass(frozen=True)
+class Step:
+    """A push of the story: what is changed on the front page, how its run must end, and what must then be true."""
+
+    title: str
+    old: str
+    new: str
+    code: int
+    summary: str = ""
 
 
-def is_ready(kube: Kube) -> bool:
-    """Whether the operator found the definition valid."""
-    conditions = kube.get("pipelines", NAMESPACE, "web").get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+STORY = (
+    Step("A developer pushes a fix to the index page", "every morning", "every morning at six", SUCCEEDED),
+    Step(
+        "A pushed commit that breaks a unit test: nothing is deployed",
+        "bread",
+        "cake",
+        FAILED,
+        "test_front_page_says_what_we_sell",
+    ),
+    Step(
+        "A pushed commit with a broken link: the integration test names it",
+        '<a href="about.html">',
+        '<a href="abuot.html">',
+        FAILED,
+        "abuot.html",
+    ),
+)
 
 
-def start_and_watch(cluster: Cluster) -> tuple[int, str]:
-    """Start a run as a user would; return the exit code that tells its end, and the run's name."""
-    started = subprocess.run(
-        penstock("start", "web"), env=environment(cluster), capture_output=True, text=True, timeout=60, check=False
-    )
-    if started.returncode:
-        sys.stderr.write(started.stderr)
-        return started.returncode, ""
-    run = started.stdout.strip()
-    watched = subprocess.run(
-        penstock("watch", run, "--timeout", "120"), env=environment(cluster), timeout=150, check=False
-    )
-    return watched.returncode, run
+class StoryError(Exception):
+    """The story did not go as it must; the message says where."""
 
 
-def show_artifacts(cluster: Cluster, run: str) -> None:
-    """Show what the run made, with sizes and checksums."""
-    say("What the run used and made", f"penstock describe {run}; the artifacts lie in the bucket {BUCKET}")
-    subprocess.run(penstock("describe", run), env=environment(cluster), timeout=60, check=False)
+def require(condition: bool, message: str) -> None:
+    """Raise StoryError unless the condition holds."""
+    if not condition:
+        raise StoryError(message)
 
 
-def penstock(*arguments: str) -> list[str]:
-    """Return the command line of the penstock command."""
-    return [sys.executable, "-m", "penstock.cli", *arguments]
+class Demo:
+    """The story on a cluster. Each step ends within its limit, or the demo fails and says where."""
 
+    def __init__(self, cluster: Cluster, kube: Kube) -> None:
+        self.cluster, self.kube = cluster, kube
+        self.files = files_below(EXAMPLE / "repository")
+        self.seen = {run["metadata"]["name"] for run in kube.objects("pipelineruns", NAMESPACE)}
 
-def environment(cluster: Cluster) -> dict[str, str]:
-    """Return an environment in which the commands find the cluster."""
-    return {**os.environ, "KUBECONFIG": cluster.kubeconfig}
+    def tell(self) -> None:
+        """Tell the whole story; raise StoryError where it does not go as it must."""
+        make_bucket(self.cluster)
+        make_store_secret(self.cluster, self.kube, NAMESPACE)
+        commit = self.push("The bakery's site", "The bakery's site")
+        self.kube.kubectl("delete", "pipeline", PIPELINE, "--ignore-not-found", "-n", NAMESPACE)
+        self.kube.apply((EXAMPLE / "pipeline.yaml").read_text(), "")
+        say("Applied examples/03-devops/pipeline.yaml", "its creation starts the first run, as in CodePipeline")
+        run = self.watch(SUCCEEDED)
+        self.show_page(commit)
+        say("What the run used and made, and what its tests say", f"penstock describe {run}; penstock reports {run}")
+        self.penstock("describe", run)
+        self.penstock("reports", run)
+        for step in STORY:
+            commit = self.take(step, commit)
 
+    def take(self, step: Step, served: str) -> str:
+        """Push a change, wait for the run that it starts; return the commit that is served now."""
+        page = self.files[FRONT]
+        self.files[FRONT] = page.replace(step.old, step.new)
+        require(self.files[FRONT] != page, f"{FRONT} does not say {step.old!r}")
+        commit = self.push(step.title, f"{step.old} -> {step.new}")
+        pushed = time.monotonic()
+        run = self.new_run()
+        sys.stdout.write(f"    {run} was started by the push, {time.monotonic() - pushed:.1f} s after it\n")
+        self.watch(step.code, run)
+        status = self.kube.get("pipelineruns", NAMESPACE, run)["status"]
+        require(step.summary in status["statusSummary"], f"{status['statusSummary']!r} does not say {step.summary!r}")
+        if step.code == FAILED:
+            self.files[FRONT] = page
+        deployed = any(a["actionName"] == "Deploy" for s in status["stageStates"] for a in s["actionStates"])
+        now = commit if deployed else served
+        self.show_page(now)
+        return now
 
-def page_of(kube: Kube, commit: str) -> str:
-    """Return the page that the Service serves, once it is the one of this commit."""
-    try:
-        page = kube.raw(PAGE)
-    except Exception:  # the Service has no endpoint yet
-        return ""
-    return page if commit in page else ""
+    def push(self, title: str, change: str) -> str:
+        """Push the files as they are now; return the commit."""
+        repository = push_repository(self.cluster, "examples/bakery", self.files, message=change)
+        say(title, f"{repository.url} is at {repository.commit[:10]}: {change}")
+        return repository.commit
+
+    def new_run(self) -> str:
+        """Wait for the run that nobody here has started; return its name."""
+
+        def found() -> str | None:
+            runs = [run["metadata"]["name"] for run in self.kube.objects("pipelineruns", NAMESPACE)]
+            return next((name for name in runs if name.startswith(PIPELINE) and name not in self.seen), None)
+
+        name: str = eventually(found, 30, "a run that the push started")
+        self.seen.add(name)
+        return name
+
+    def watch(self, code: int, run: str = "") -> str:
+        """Show a run stage by stage as a user would; return its name. It must end as expected."""
+        run = run or self.new_run()
+        ended = self.penstock("watch", run, "--timeout", "120")
+        require(ended == code, f"penstock watch {run} ended with {ended}, not {code}")
+        return run
+
+    def show_page(self, commit: str) -> None:
+        """Show what the Service serves, once it is the page of this commit."""
+        page = eventually(lambda: served(self.kube, PAGE, commit), 30, f"the page of commit {commit[:10]} served")
+        say(f"The deployed site answers, from commit {commit[:10]}", text_of(page))
+
+    def penstock(self, *arguments: str) -> int:
+        """Run the penstock command as a user would; return its exit code."""
+        command = [sys.executable, "-m", "penstock.cli", "-n", NAMESPACE, *arguments]
+        environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
+        return subprocess.run(command, env=environment, timeout=150, check=False).returncode
+
+    def closing(self, seconds: float) -> None:
+        """Tell how to look further, and how to clean up."""
+        command = Path(".venv/bin/penstock")
+        say(
+            f"Done after {seconds:.0f} s. Look further",
+            'eval "$(python3 -m tests.cluster env)"   # KUBECONFIG, and kubectl and helm on the PATH',
+            "kubectl get pipelines,pipelineruns",
+            f"{command} runs {PIPELINE}; {command} logs RUN",
+            f"kubectl get --raw {PAGE}",
+            f"git clone {self.cluster.git.url}/examples/bakery.git   # push to it: a run starts",
+            "make cluster-down                        # stops the cluster and removes all of it",
+        )
 
 
 def text_of(page: str) -> str:
     """Return what a person reads of the page."""
-    return " / ".join(" ".join(part.split()) for part in re.findall(r"<(?:h1|p)>(.*?)</", page, re.DOTALL))
-
-
-def closing(cluster: Cluster, run: str) -> None:
-    """Tell how to look further, and how to clean up."""
-    say(
-        "Look further",
-        'eval "$(python3 -m tests.cluster env)"   # KUBECONFIG, and kubectl and helm on the PATH',
-        "kubectl get pipelines,pipelineruns",
-        f"{Path('.venv/bin/penstock')} logs {run}",
-        f"kubectl get pipelinerun {run} -o yaml",
-        f"kubectl get --raw {PAGE}",
-        "make cluster-down                        # stops the cluster and removes all of it",
-    )
+    parts = re.findall(r"<(h1|p|footer)>(.*?)</\1>", page, re.DOTALL)
+    return " / ".join(" ".join(re.sub("<.*?>", "", text).split()) for _, text in parts)
 
 
 def say(title: str, *lines: str) -> None:
     """Print a step."""
     sys.stdout.write(f"\n==> {title}\n" + "".join(f"    {line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def main() -> int:
+    """Install Penstock and tell the story; return 0 if it went as it must."""
+    started = time.monotonic()
+    cluster = load()
+    kube = Kube(cluster.kubeconfig)
+    say("Installing Penstock", f"helm upgrade --install penstock charts/penstock (image {cluster.image})")
+    install_chart(cluster, kube, {"triggers": TRIGGERS})
+    demo = Demo(cluster, kube)
+    try:
+        demo.tell()
+    except StoryError as error:
+        say("The demo failed", str(error))
+        return 1
+    demo.closing(time.monotonic() - started)
+    return 0
 
 
 if __name__ == "__main__":

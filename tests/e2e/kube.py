@@ -182,6 +182,15 @@ class Kube:
             self.delete("namespaces", None, name)
 
 
+def served(kube: Kube, path: str, commit: str) -> str:
+    """Return the page that a Service serves, once it is the one of this commit."""
+    try:
+        page = kube.raw(path)
+    except KubeError:  # the Service has no endpoint yet
+        return ""
+    return page if commit in page else ""
+
+
 def eventually(check: Callable[[], Any], seconds: float, what: str, pause: float = 0.1) -> Any:
     """Return the first true value that ``check`` gives; fail when none comes within the limit."""
     deadline = time.monotonic() + seconds

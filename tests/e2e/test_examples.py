@@ -13,9 +13,9 @@ import yaml
 
 from tests.cluster import Cluster
 from tests.e2e import demo
-from tests.e2e.conftest import Team
-from tests.e2e.install import ROOT, files_below, make_store_secret, push_repository
-from tests.e2e.kube import Kube, eventually
+from tests.e2e.conftest import QUICK_VALUES, Team
+from tests.e2e.install import ROOT, files_below, install_chart, make_store_secret, push_repository
+from tests.e2e.kube import Kube, eventually, served
 
 
 def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -27,8 +27,19 @@ def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def is_ready(team: Team, pipeline: str) -> bool:
+    """Whether the operator found a definition valid."""
+    condition = team.condition("pipelines", pipeline, "Ready")
+    return condition is not None and condition["status"] == "True"
+
+
 def test_all_examples_are_run_here() -> None:
-    assert sorted(path.name for path in (ROOT / "examples").iterdir()) == ["01-hello", "02-web"]
+    assert sorted(path.name for path in (ROOT / "examples").iterdir()) == [
+        "01-hello",
+        "02-web",
+        "03-devops",
+        "04-source-build-deploy",
+    ]
 
 
 def test_01_hello_greets_whom_it_is_told_to(team: Team) -> None:
@@ -47,28 +58,40 @@ def test_01_hello_greets_whom_it_is_told_to(team: Team) -> None:
     assert "first" in penstock(team, "runs", "hello").stdout
 
 
-def test_02_web_serves_the_page_of_the_commit(cluster: Cluster, kube: Kube) -> None:
+WEB = "/api/v1/namespaces/web-production/services/web:http/proxy/"
+
+
+def test_02_web_serves_the_served_the_commit(cluster: Cluster, kube: Kube) -> None:
     """Twice: a second commit replaces the page of the first."""
     example = ROOT / "examples" / "02-web"
-    make_store_secret(cluster, kube, demo.NAMESPACE)
-    team = Team(cluster, kube, demo.NAMESPACE)
+    make_store_secret(cluster, kube, "default")
+    team = Team(cluster, kube, "default")
     for heading in ("First page", "Second page"):
         files = files_below(example / "repository")
         files["page/index.html"] = files["page/index.html"].replace("Deployed by Penstock", heading)
         repository = push_repository(cluster, "examples/web", files, message=heading)
         kube.apply((example / "pipeline.yaml").read_text(), "")
-        eventually(lambda: demo.is_ready(kube), 20, "pipeline web ready")
+        eventually(lambda: is_ready(team, "web"), 20, "pipeline web ready")
         name = team.start("web", f"web-{secrets.token_hex(3)}")
         status = team.ended(name, seconds=90)
 
         assert status["state"] == "Succeeded", status.get("statusSummary")
         assert status["artifactRevisions"][0]["revisionId"] == repository.commit
         assert status["artifactRevisions"][0]["revisionSummary"] == heading
-        page = eventually(partial(demo.page_of, kube, repository.commit), 30, "the new page served")
+        page = eventually(partial(served, kube, WEB, repository.commit), 30, "the new page served")
         assert heading in page
         artifacts = team.execution("Render", name)["outputArtifacts"]
         assert [artifact["name"] for artifact in artifacts] == ["Site"]
         assert len(artifacts[0]["sha256"]) == 64
+
+
+def test_03_devops_tells_the_founding_story(cluster: Cluster, kube: Kube) -> None:
+    """As `make demo` does, with the chart's own triggers: four pushes, four runs, each ending as it must."""
+    install_chart(cluster, kube, {**QUICK_VALUES, "triggers": demo.TRIGGERS})
+    try:
+        demo.Demo(cluster, kube).tell()
+    finally:
+        install_chart(cluster, kube, QUICK_VALUES)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ def main(source: str, target: str) -> None:
     lines = [line for line in Path(source).read_text().splitlines() if line and not line.startswith("#")]
     suite = ElementTree.Element("testsuite", name="links")
     for row in csv.DictReader(lines, delimiter=";"):
-        test = ElementTree.SubElement(suite, "testcase", classname=row["parentname"] or "site", name=row["url"])
+        test = ElementTree.SubElement(suite, "testcase", classname="links", name=f"{row['urlname']} on {row['parentname']}")
         if row["valid"] != "True":
-            ElementTree.SubElement(test, "failure", message=f"{row['urlname']} on {row['parentname']}: {row['result']}")
+            ElementTree.SubElement(test, "failure", message=f"{row['url']}: {row['result']}")
     ElementTree.ElementTree(suite).write(target, encoding="unicode")
 
 
