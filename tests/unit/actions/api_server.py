@@ -95,8 +95,9 @@ class ApiServer:
         return (200, self._current(path)) if path in self.objects else self._missing()
 
     def _patch(self, path: str, query: dict[str, list[str]], body: Any) -> Answer:
+        manager = query["fieldManager"][0]
         if "dryRun" in query:
-            return 200, self._stored(path, body)
+            return 200, self._stored(path, body, manager)
         self.queries.append(query)
         self.applied.append(path)
         if "force" not in query:
@@ -104,7 +105,7 @@ class ApiServer:
             for key in body["metadata"]["labels"]:
                 labels.pop(key)
             return 200, self._current(path)
-        self.objects[path] = self._stored(path, body)
+        self.objects[path] = self._stored(path, body, manager)
         return 200, self._current(path)
 
     def _put(self, path: str, query: dict[str, list[str]], body: Any) -> Answer:
@@ -127,12 +128,12 @@ class ApiServer:
             del self.objects[path]
         return 200, {}
 
-    def _stored(self, path: str, body: Any) -> dict[str, Any]:
+    def _stored(self, path: str, body: Any, manager: str) -> dict[str, Any]:
+        """Return what an apply leaves behind; the parent's two managers leave each other's part as it is."""
         old = self.objects.get(path, {})
-        merged = {**old, **body} if "/secrets/penstock-" in path else dict(body)
         uid = old.get("metadata", {}).get("uid") or f"uid-of-{path}"
-        metadata = {**merged["metadata"], **({} if body["metadata"].keys() > {"name"} else old.get("metadata", {}))}
-        return {**merged, "metadata": {**metadata, "uid": uid}}
+        metadata = old["metadata"] if manager.endswith("-content") else body["metadata"]
+        return {**(old if manager != "penstock" else {}), **body, "metadata": {**metadata, "uid": uid}}
 
     def _current(self, path: str) -> dict[str, Any]:
         name = path.rpartition("/")[2]

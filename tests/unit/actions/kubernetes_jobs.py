@@ -16,6 +16,13 @@ kind: Deployment
 metadata: {name: web}
 spec: {replicas: 1, selector: {matchLabels: {app: web}}}
 """
+ROLLED_OUT = {
+    "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1,
+    "conditions": [
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        {"type": "Available", "status": "True"},
+    ],
+}  # fmt: skip
 
 
 def job_for(tmp_path: Path, files: dict[str, str], timeout_s: float = 20, **configuration: str) -> FakeJob:

@@ -10,15 +10,8 @@ from penstock.actions.kubernetes import server as server_module
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.manifests import read_manifests
 from tests.unit.actions.api_server import ApiServer
-from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, failure, job_for
+from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for
 
-ROLLED_OUT = {
-    "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "readyReplicas": 1,
-    "conditions": [
-        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-        {"type": "Available", "status": "True"},
-    ],
-}  # fmt: skip
 BACK_OFF = {
     "metadata": {"name": "web-1"},
     "status": {"containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]},

@@ -28,6 +28,8 @@ class KubernetesConfiguration(Configuration):
     """Whether objects that an earlier deploy applied and the manifests no longer name are deleted; true if absent."""
     PruneKinds: str | None = Field(None, pattern=_KINDS)
     """Kinds that are kept unless they are named here, separated by commas."""
+    RollbackOnFailure: Literal["true", "false"] | None = None
+    """Whether a deploy that fails after its first write goes back to the last that succeeded; false if absent."""
     DryRun: Literal["true", "false"] | None = None
     """Whether only to tell what would change; false if absent."""
     TimeoutInMinutes: str | None = Field(None, pattern=r"^[1-9][0-9]{0,3}$")

@@ -1,24 +1,27 @@
 """Kubernetes (Deploy): applies an artifact's manifests, waits until each object is what they ask for, then prunes.
 
 The order of one deploy: read the manifests, take the lease, try everything as a dry run and tell the changes, widen
-the ApplySet's parent, apply in order, wait, prune, narrow the parent (ADR 6).
+the ApplySet's parent, apply in order, wait, prune, narrow the parent; and go back when that fails (ADR 6).
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job, Outcome
 from penstock.actions.kubernetes import preview as previews
 from penstock.actions.kubernetes import pruning
+from penstock.actions.kubernetes.applying import apply, apply_all
 from penstock.actions.kubernetes.applyset import Reach
 from penstock.actions.kubernetes.lease import DeployLease, NamespaceMissingError
 from penstock.actions.kubernetes.manifests import Manifest, read_manifests
-from penstock.actions.kubernetes.objects import DEFINITION, Item, find_resource, refused, resolve
+from penstock.actions.kubernetes.objects import Item, read_live, resolve
 from penstock.actions.kubernetes.options import Options
 from penstock.actions.kubernetes.parent import Parent
 from penstock.actions.kubernetes.readiness import wait_until_current
-from penstock.actions.kubernetes.server import ApiError
+from penstock.actions.kubernetes.rollback import roll_back
 from penstock.actions.kubernetes.session import Session
+from penstock.actions.kubernetes.success import Success
 
 
 def run(job: Job) -> Outcome:
@@ -43,7 +46,12 @@ class Deployment:
             return Outcome(summary=_would(preview))
         with self._lease(items):
             _, stale = self._prepare(items)
-            self._deploy(items, stale)
+            try:
+                self._deploy(items, stale)
+            except ActionError as error:
+                if not self._options.rollback or not any(item.is_touched for item in items):
+                    raise
+                raise roll_back(self._session, self._parent, items, error) from error
         pruned = f", {len(stale.doomed)} pruned" if stale.doomed else ""
         return Outcome(summary=f"{len(items)} objects applied to namespace {self._options.namespace}{pruned}")
 
@@ -74,7 +82,7 @@ class Deployment:
     def _make_namespace(self, items: Sequence[Item]) -> None:
         for item in items:
             if item.manifest.kind == "Namespace" and item.manifest.name == self._options.namespace:
-                self._apply(item)
+                apply(self._session, item, self._set_id, force=self._options.force)
                 return
         raise ActionError(
             CONFIGURATION_ERROR,
@@ -83,14 +91,15 @@ class Deployment:
 
     def _prepare(self, items: Sequence[Item]) -> tuple[previews.Preview, pruning.Stale]:
         """Look at everything that is going to happen, and tell it; nothing is changed."""
-        set_id, stale = "", pruning.Stale()
+        stale = pruning.Stale()
         if self._options.has_parent:
             self._parent.read()
-            set_id = self._parent.id
-        previews.read_live(self._session, items, self._parent if set_id else None)
-        preview = previews.try_all(self._session, items, set_id)
+        read_live(self._session, items)
         if self._options.has_parent:
-            stale = pruning.find_stale(self._session, self._parent.reach | self._reach(items), items, set_id)
+            previews.refuse_members_of_others(self._session, items, self._parent)
+        preview = previews.try_all(self._session, items, self._set_id)
+        if self._options.has_parent:
+            stale = pruning.find_stale(self._session, self._parent.reach | self._reach(items), items, self._set_id)
             pruning.check(self._session, stale.doomed)
             preview.lines += stale.lines(self._options.namespace)
             preview.counts[previews.PRUNED] = len(stale.doomed)
@@ -100,37 +109,27 @@ class Deployment:
     def _deploy(self, items: Sequence[Item], stale: pruning.Stale) -> None:
         if self._options.has_parent:
             self._parent.write(self._parent.reach | self._reach(items))
-        self._apply_all(items)
+        apply_all(self._session, items, self._set_id, force=self._options.force)
         wait_until_current(self._session, items)
         if self._options.has_parent:
             pruning.prune(self._session, stale)
             self._parent.write(self._reach(items))
+            self._parent.keep(self._success(items) if self._options.rollback else None)
+
+    def _success(self, items: Sequence[Item]) -> Success:
+        manifests = (replace(item.manifest, body=item.body) for item in items)
+        success = Success.of(self._job.request.attempt.run, manifests)
+        if success.why_not:
+            self._job.log(f"a later deploy cannot roll back to this one: {success.why_not}")
+        return success
+
+    @property
+    def _set_id(self) -> str:
+        """The label's value, nothing when nothing is remembered."""
+        return self._parent.id if self._options.has_parent else ""
 
     def _reach(self, items: Sequence[Item]) -> Reach:
         return Reach.of((item.identity for item in items), self._options.namespace)
-
-    def _apply_all(self, items: Sequence[Item]) -> None:
-        """Apply in order; definitions are waited for before what may use them."""
-        definitions: list[Item] = []
-        for item in items:
-            if item.manifest.kind == DEFINITION:
-                definitions.append(item)
-            elif definitions:
-                wait_until_current(self._session, definitions)
-                definitions = []
-            if not item.is_defined:
-                item.resource = find_resource(self._session, item.manifest)
-            self._apply(item)
-
-    def _apply(self, item: Item) -> None:
-        body = previews.member_body(item, self._parent.id if self._options.has_parent else "")
-        try:
-            item.current = self._session.server.apply(
-                item.path, body, manager=previews.FIELD_MANAGER, force=self._options.force
-            )
-        except ApiError as error:
-            raise refused(item, error) from error
-        self._job.log(f"{item.identity.named(self._options.namespace)} applied")
 
 
 def _would(preview: previews.Preview) -> str:

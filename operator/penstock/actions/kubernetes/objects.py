@@ -38,7 +38,8 @@ class Identity(NamedTuple):
 class Item:
     """An object to apply. ``live`` is what stood on the server before, ``current`` what stands there now.
 
-    ``is_defined`` is False for a kind whose definition comes with the same deploy.
+    ``is_defined`` is False for a kind whose definition comes with the same deploy, ``is_touched`` True once the
+    object may have been changed.
     """
 
     manifest: Manifest
@@ -47,6 +48,7 @@ class Item:
     is_defined: bool = True
     live: dict[str, Any] | None = None
     current: dict[str, Any] | None = None
+    is_touched: bool = False
     said: str = ""
 
     @property
@@ -88,6 +90,16 @@ def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Item]:
                 f"{manifest.place}: {item.title} stands in {first.manifest.place}, too, differently",
             )
     return list(found.values())
+
+
+def read_live(session: Session, items: Iterable[Item]) -> None:
+    """Read what stands there now."""
+    for item in items:
+        if item.is_defined:
+            try:
+                item.live = session.server.find(item.path)
+            except ApiError as error:
+                raise refused(item, error) from error
 
 
 def find_resource(session: Session, manifest: Manifest) -> Resource:

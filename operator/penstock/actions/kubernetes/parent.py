@@ -7,10 +7,12 @@ from penstock.actions.kubernetes.applyset import ID_LABEL, TOOLING_ANNOTATION, R
 from penstock.actions.kubernetes.objects import code_of
 from penstock.actions.kubernetes.server import ApiError, Resource
 from penstock.actions.kubernetes.session import Session
+from penstock.actions.kubernetes.success import Success
 
 SECRETS = Resource("/api/v1", "secrets", True)
 _TYPE = "penstock.dev/applyset"
 _MANAGER = "penstock-applyset"
+_CONTENT_MANAGER = "penstock-applyset-content"
 
 
 class Parent:
@@ -43,6 +45,17 @@ class Parent:
             )
         self.reach = Reach.read(annotations)
 
+    @property
+    def success(self) -> Success | None:
+        """The last success that was kept."""
+        return Success.read(self.document.get("data") or {})
+
+    def keep(self, success: Success | None) -> None:
+        """Keep a success in the place of the last one, or none; the parent must exist."""
+        if success is None and not self.document.get("data"):
+            return
+        self._apply({}, _CONTENT_MANAGER, data=success.data() if success else {})
+
     def write(self, reach: Reach) -> None:
         """Say what the set reaches; nothing is sent when the parent says so already."""
         if self.document and reach == self.reach:
@@ -54,24 +67,8 @@ class Parent:
             "penstock.dev/action": f"{attempt.stage}/{attempt.action}",
         }
         labels = {ID_LABEL: self.id, "app.kubernetes.io/managed-by": "penstock"}
-        self.document = self.apply({"labels": labels, "annotations": annotations}, _MANAGER)
+        self.document = self._apply({"labels": labels, "annotations": annotations}, _MANAGER)
         self.reach = reach
-
-    def apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
-        """Apply a part of the parent under a manager of its own, which leaves the other parts as they are."""
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": _TYPE,
-            "metadata": {"name": self._name, "namespace": self._namespace, **metadata},
-            **fields,
-        }
-        try:
-            return self._session.server.apply(
-                SECRETS.path(self._namespace, self._name), body, manager=manager, force=True
-            )
-        except ApiError as error:
-            raise self.refused(error) from error
 
     def name_of(self, set_id: str) -> str:
         """Return the name of another set with its parent in this namespace, its id where that cannot be found."""
@@ -87,3 +84,19 @@ class Parent:
         if error.status in (401, 403):
             hint = '; a deploy that prunes keeps a Secret: allow get and patch, or set Prune to "false"'
         return ActionError(code_of(error), f"{self.title}: {error.message}{hint}")
+
+    def _apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
+        """Apply a part of the parent under a manager of its own, which leaves the other parts as they are."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": _TYPE,
+            "metadata": {"name": self._name, "namespace": self._namespace, **metadata},
+            **fields,
+        }
+        try:
+            return self._session.server.apply(
+                SECRETS.path(self._namespace, self._name), body, manager=manager, force=True
+            )
+        except ApiError as error:
+            raise self.refused(error) from error

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.applyset import as_member, set_of
+from penstock.actions.kubernetes.applying import apply
+from penstock.actions.kubernetes.applyset import set_of
 from penstock.actions.kubernetes.diff import changes
 from penstock.actions.kubernetes.objects import DEFINITION, Item, refused
 from penstock.actions.kubernetes.parent import Parent
 from penstock.actions.kubernetes.server import ApiError
 from penstock.actions.kubernetes.session import Session
 
-FIELD_MANAGER = "penstock"
 CREATED, CHANGED, UNCHANGED, UNTRIED, PRUNED = "to create", "to change", "unchanged", "not tried", "to prune"
 _MISSING = re.compile(r'"([^"]+)" not found|with name (\S+) was found')
 _NO_DRY_RUN = "does not support dry run"
@@ -41,27 +41,16 @@ class Preview:
             session.log(f"  = {unchanged} unchanged")
 
 
-def read_live(session: Session, items: Sequence[Item], parent: Parent | None) -> None:
-    """Read what stands there now; refuse objects of another ApplySet unless they are to be taken over."""
+def refuse_members_of_others(session: Session, items: Sequence[Item], parent: Parent) -> None:
+    """Refuse objects of another ApplySet unless they are to be taken over."""
     for item in items:
-        if not item.is_defined:
-            continue
-        try:
-            item.live = session.server.find(item.path)
-        except ApiError as error:
-            raise refused(item, error) from error
         other = set_of(item.live)
-        if parent and other not in ("", parent.id) and not session.options.force:
+        if other not in ("", parent.id) and not session.options.force:
             raise ActionError(
                 CONFIGURATION_ERROR,
                 f"{item.manifest.place}: {item.title} belongs to another ApplySet, {parent.name_of(other)}; "
                 'deploy it from one place, or set ForceConflicts to "true" to take it over',
             )
-
-
-def member_body(item: Item, set_id: str) -> dict[str, object]:
-    """Return what is applied: the manifest, and the label of its set where there is one."""
-    return as_member(item.body, set_id) if set_id else item.body
 
 
 def try_all(session: Session, items: Sequence[Item], set_id: str) -> Preview:
@@ -84,9 +73,7 @@ def try_all(session: Session, items: Sequence[Item], set_id: str) -> Preview:
 
 def _try(session: Session, item: Item, set_id: str, coming: set[str]) -> tuple[str, list[str]]:
     try:
-        promised = session.server.apply(
-            item.path, member_body(item, set_id), manager=FIELD_MANAGER, force=session.options.force, is_dry=True
-        )
+        promised = apply(session, item, set_id, force=session.options.force, is_dry=True)
     except ApiError as error:
         if _NO_DRY_RUN in error.message:
             return UNTRIED, [error.message]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.actions.execution import TIMED_OUT, ActionError
+from penstock.actions.kubernetes.applying import FIELD_MANAGER
 from penstock.actions.kubernetes.applyset import MEMBER_LABEL, Reach
 from penstock.actions.kubernetes.manifests import rank_of
 from penstock.actions.kubernetes.objects import Identity, Item, code_of
-from penstock.actions.kubernetes.preview import FIELD_MANAGER
 from penstock.actions.kubernetes.server import ApiError, Resource
 from penstock.actions.kubernetes.session import Session
 
@@ -54,7 +54,7 @@ def find_stale(session: Session, reach: Reach, items: Collection[Item], set_id: 
     for member in _members(session, reach, set_id):
         if member.identity in wanted or member.uid in uids:
             continue
-        if why := _why_kept(session, member):
+        if why := why_kept(session, member):
             stale.kept.append((member, why))
         else:
             stale.doomed.append(member)
@@ -94,6 +94,26 @@ def delete(session: Session, members: Collection[Member], word: str) -> None:
             turn += 1
 
 
+def member_of(session: Session, item: Item) -> Member | None:
+    """Return what stands on the server of an object, None where nothing does."""
+    try:
+        found = session.server.find(item.path)
+    except ApiError as error:
+        raise _refused(error, f"to prune {item.identity.named(session.options.namespace)}") from error
+    return _member(item.identity, item.resource, found["metadata"]) if found else None
+
+
+def why_kept(session: Session, member: Member) -> str:
+    """Return why a member is not to be deleted, nothing if it may be."""
+    if member.is_kept:
+        return f"its annotation {PRUNE_ANNOTATION} is Disabled"
+    if not session.options.prune:
+        return 'Prune is "false"'
+    if member.identity.kind in session.options.kept_kinds:
+        return f"PruneKinds does not name {member.identity.kind}"
+    return ""
+
+
 def _members(session: Session, reach: Reach, set_id: str) -> Iterable[Member]:
     namespaces = sorted({session.options.namespace, *reach.namespaces})
     seen: set[str] = set()
@@ -107,9 +127,12 @@ def _members(session: Session, reach: Reach, set_id: str) -> Iterable[Member]:
                 uid = str(metadata.get("uid"))
                 if uid not in seen:
                     seen.add(uid)
-                    identity = Identity(group, kind, namespace, str(metadata.get("name")))
-                    is_kept = (metadata.get("annotations") or {}).get(PRUNE_ANNOTATION) == "Disabled"
-                    yield Member(identity, resource, uid, is_kept)
+                    yield _member(Identity(group, kind, namespace, str(metadata.get("name"))), resource, metadata)
+
+
+def _member(identity: Identity, resource: Resource, metadata: dict[str, Any]) -> Member:
+    is_kept = (metadata.get("annotations") or {}).get(PRUNE_ANNOTATION) == "Disabled"
+    return Member(identity, resource, str(metadata.get("uid")), is_kept)
 
 
 def _listed(session: Session, resource: Resource, namespace: str, kind: str, set_id: str) -> list[dict[str, Any]]:
@@ -119,16 +142,6 @@ def _listed(session: Session, resource: Resource, namespace: str, kind: str, set
         if error.status == 403 and kind in session.options.kept_kinds:
             return []  # Nothing of this kind would be deleted: no right is needed to leave it alone.
         raise _refused(error, f"to prune {kind}") from error
-
-
-def _why_kept(session: Session, member: Member) -> str:
-    if member.is_kept:
-        return f"its annotation {PRUNE_ANNOTATION} is Disabled"
-    if not session.options.prune:
-        return 'Prune is "false"'
-    if member.identity.kind in session.options.kept_kinds:
-        return f"PruneKinds does not name {member.identity.kind}"
-    return ""
 
 
 def _delete(session: Session, member: Member, *, is_dry: bool = False) -> bool:

@@ -1,7 +1,8 @@
 """Waits until applied objects are what they ask for (kstatus), and says what keeps them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError
 from penstock.actions.kubernetes.kstatus import Status, status_of
@@ -12,6 +13,7 @@ from penstock.actions.kubernetes.session import Session
 
 _POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 _SAY_EVERY_S = 15.0
+_FAILING = ("Progressing", "Stalled", "Failed")
 
 
 def wait_until_current(session: Session, items: Iterable[Item]) -> None:
@@ -35,9 +37,25 @@ def wait_until_current(session: Session, items: Iterable[Item]) -> None:
 
 def _is_current(session: Session, item: Item) -> bool:
     verdict = status_of(item.current or {})
-    if verdict.status is Status.FAILED:
+    if verdict.status is Status.FAILED and not _is_old_news(item):
         raise ActionError(JOB_FAILED, _with_pod(session, item, verdict.message))
     return verdict.status is Status.CURRENT
+
+
+def _is_old_news(item: Item) -> bool:
+    """Whether the failure was there before this deploy changed the object.
+
+    A Deployment that goes back to a ReplicaSet it had keeps ProgressDeadlineExceeded until that one is complete.
+    """
+    if item.live is None or item.current is None:
+        return False
+    changed = item.live["metadata"].get("generation") != item.current["metadata"].get("generation")
+    return changed and _failing(item.live) == _failing(item.current)
+
+
+def _failing(item: Mapping[str, Any]) -> list[Any]:
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return [condition for condition in conditions if condition.get("type") in _FAILING]
 
 
 def _refresh(session: Session, item: Item) -> None:
