@@ -33,7 +33,7 @@ def deployment(name: str, image: str, command: tuple[str, ...] = (), **spec: Any
 
 def make(**artifacts: list[Document]) -> Document:
     """Return a stage whose actions make these artifacts, each of one file of manifests."""
-    return make_files(**{name: {"all.json": _list(items)} for name, items in artifacts.items()})
+    return make_files(**{name: {"all.json": as_list(items)} for name, items in artifacts.items()})
 
 
 def make_files(**artifacts: dict[str, str]) -> Document:
@@ -45,7 +45,8 @@ def make_files(**artifacts: dict[str, str]) -> Document:
     return stage("Make", *actions)
 
 
-def _list(items: list[Document]) -> str:
+def as_list(items: list[Document]) -> str:
+    """Return manifests as one file."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 

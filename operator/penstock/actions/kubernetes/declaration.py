@@ -20,6 +20,10 @@ class KubernetesConfiguration(Configuration):
     """The target namespace; the Pipeline's own if absent."""
     ManifestFiles: str | None = Field(None, min_length=1, max_length=1000)
     """Files, folders or globs in the input artifact, separated by commas; every manifest in it if absent."""
+    Substitutions: str | None = Field(None, min_length=1, max_length=1000)
+    """A file of names and values for ``${NAME}`` in manifests; ``Artifact::file`` for one of another input artifact."""
+    ImageDefinitions: str | None = Field(None, min_length=1, max_length=1000)
+    """A file as CodePipeline's imagedefinitions.json (P-44): the images of containers, by their names."""
     ForceConflicts: Literal["true", "false"] | None = None
     """Whether to take over fields that another manager owns; false if absent."""
     ApplySet: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
@@ -42,7 +46,7 @@ DECLARATION = Declaration(
     provider="Kubernetes",
     folder="kubernetes",
     configuration=KubernetesConfiguration,
-    inputs=Bounds(1, 1),
+    inputs=Bounds(1, 5),
     outputs=Bounds(0, 0),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=3600,

@@ -14,11 +14,11 @@ from penstock.actions.kubernetes import pruning
 from penstock.actions.kubernetes.applying import apply, apply_all
 from penstock.actions.kubernetes.applyset import Reach
 from penstock.actions.kubernetes.lease import DeployLease, NamespaceMissingError
-from penstock.actions.kubernetes.manifests import Manifest, read_manifests
 from penstock.actions.kubernetes.objects import Item, read_live, resolve
 from penstock.actions.kubernetes.options import Options
 from penstock.actions.kubernetes.parent import Parent
 from penstock.actions.kubernetes.readiness import wait_until_current
+from penstock.actions.kubernetes.rendering import render
 from penstock.actions.kubernetes.rollback import roll_back
 from penstock.actions.kubernetes.session import Session
 from penstock.actions.kubernetes.success import Success
@@ -40,7 +40,7 @@ class Deployment:
 
     def run(self) -> Outcome:
         """Deploy, or only tell what a deploy would change."""
-        items = resolve(self._session, self._manifests())
+        items = resolve(self._session, render(self._job))
         if self._options.dry_run:
             preview, _ = self._prepare(items)
             return Outcome(summary=_would(preview))
@@ -54,13 +54,6 @@ class Deployment:
                 raise roll_back(self._session, self._parent, items, error) from error
         pruned = f", {len(stale.doomed)} pruned" if stale.doomed else ""
         return Outcome(summary=f"{len(items)} objects applied to namespace {self._options.namespace}{pruned}")
-
-    def _manifests(self) -> list[Manifest]:
-        folder = next(iter(self._job.inputs.values()))
-        manifests, skipped = read_manifests(folder, self._job.request.configuration.get("ManifestFiles", ""))
-        for place in skipped:
-            self._job.log(f"passed over: {place} is no Kubernetes object")
-        return manifests
 
     @contextmanager
     def _lease(self, items: Sequence[Item]) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _FILE_BYTES = 4 * 1024 * 1024
 _NODES = 500_000
 _OBJECTS = 5000
+_NO_JSON = (float("inf"), float("-inf"))
 _ORDER = (
     ("Namespace",),
     ("CustomResourceDefinition",),
@@ -93,7 +94,22 @@ def read_manifests(folder: Path, wanted: str) -> tuple[list[Manifest], list[str]
                 raise _problem(place, f"there are more than {_OBJECTS} objects")
     if not found:
         raise ActionError(CONFIGURATION_ERROR, "the input artifact holds no manifest")
-    return sorted(found, key=lambda item: rank_of(item.kind)), skipped
+    return in_order(found), skipped
+
+
+def in_order(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Return the manifests in the order of their application."""
+    return sorted(manifests, key=lambda item: rank_of(item.kind))
+
+
+def copied(manifest: Manifest) -> Manifest:
+    """Return a manifest of which nothing is shared with the given one, nor between its own parts (aliases)."""
+    return Manifest(json.loads(json.dumps(manifest.body)), manifest.place)
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse one YAML document as Kubernetes reads it; raise yaml.YAMLError."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader with fewer types
 
 
 def rank_of(kind: str) -> int:
@@ -185,9 +201,11 @@ def _check_size(document: Any, place: str) -> None:
         if seen > _NODES:
             raise _problem(place, f"the document has more than {_NODES} nodes")
         if isinstance(node, dict):
-            pending.extend(node.values())
+            pending.extend([*node, *node.values()])
         elif isinstance(node, list):
             pending.extend(node)
+        elif not isinstance(node, str | int | float | None) or node in _NO_JSON or node != node:  # noqa: PLR0124 - NaN
+            raise _problem(place, f"a {type(node).__name__} is no value of a manifest: {str(node)[:80]}")
 
 
 def _problem(place: str, why: str) -> ActionError:
