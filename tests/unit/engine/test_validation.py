@@ -52,7 +52,7 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [SOURCE, stage("Prod", {**deploy_action(artifact="Source"), "inputArtifacts": []})],
-            "spec.stages[1].actions[0].inputArtifacts: Kubernetes takes 1, not 0 (V-09)",
+            "spec.stages[1].actions[0].inputArtifacts: Kubernetes takes 1 to 5, not 0 (V-09)",
         ),
         (
             [git(Url="http://x/y", Nope="1")],
