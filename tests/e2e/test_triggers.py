@@ -237,10 +237,10 @@ def test_second_replica_waits_and_takes_over(
     assert len(polled(team, "web")) == 2
 
 
-def grant(team: Team) -> None:
+def grant(team: Team, secret: str = "git") -> None:
     """What the chart's triggers.credentials makes of a namespace and a Secret's name."""
     api = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["git"], "verbs": ["get"]}]
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get"]}]
     role = {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": "poll"}, "rules": rules}
     subject = {"kind": "ServiceAccount", "name": "penstock-triggers", "namespace": SYSTEM}
     reference = {"apiGroup": api, "kind": "Role", "name": "poll"}

@@ -31,7 +31,7 @@ from penstock.artifacts.store import Store, open_store
 DUPLICATE = "DuplicateExecution"
 STARTED_TOO_LATE = "StartedTooLate"
 POD_TERMINATED = "PodTerminated"
-_PROVIDER = re.compile(r"[a-z][a-z_]*")
+_PROVIDER = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Lost(Exception):

@@ -6,7 +6,7 @@ An error says what to change: the credentials, the bucket, or the endpoint.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +40,8 @@ _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
 _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "XAdminUserNotFound"}
 """What servers call it: AWS and most others, and versitygw, which answers 404 for an unknown key."""
 _WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
+_NO_VERSION = {"NoSuchVersion", "InvalidArgument"}
+"""What servers say of a version that is not there, or is none."""
 _TAGS = ("Code", "Message")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
 """Checked by us: obstore panics at some of what is no URL."""
@@ -71,6 +73,20 @@ class Upload:
         self.digest.update(data)
         self.writer.write(data)
         return len(data)
+
+
+class MissingObjectError(ArtifactError):
+    """The object, or its version, does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store says of an object: its version where the bucket keeps them, when it was stored, its metadata."""
+
+    version: str
+    etag: str
+    modified: str
+    metadata: Mapping[str, str]
 
 
 class Store:
@@ -120,6 +136,24 @@ class Store:
                 f"(size {artifact.size}, sha256 {artifact.sha256}); it was changed or cut off",
             )
 
+    def read(self, key: str, target: IO[bytes], limit: int, version: str | None = None) -> "Found":
+        """Write an object's bytes, at most ``limit``, to ``target``; return what the store says of it."""
+        with self._errors(key):
+            result = obstore.get(self._backend, key, options={"version": version} if version else {})
+            size = 0
+            for chunk in result.stream(_READ_BYTES):
+                size += len(chunk)
+                if size > limit:
+                    raise ArtifactError("JobFailed", f"{self._where}: {key} is larger than {limit} bytes")
+                target.write(chunk)
+        meta, attributes = result.meta, result.attributes
+        return Found(
+            version=meta["version"] or "",
+            etag=(meta["e_tag"] or "").strip('"'),
+            modified=meta["last_modified"].isoformat(),
+            metadata={str(name): str(value) for name, value in attributes.items()},
+        )
+
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         try:
@@ -133,10 +167,9 @@ class Store:
         text, _, debug = str(error).partition("\n\nDebug source")
         code, why = _said(text, debug)
         refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
-        if code == "NoSuchBucket":
-            return ArtifactError("ConfigurationError", f"{self._where}: the bucket does not exist")
-        if code in _WRONG_REGION:
-            return ArtifactError("ConfigurationError", f"{self._where}: the region is not the bucket's: {why}")
+        if code == "NoSuchBucket" or code in _WRONG_REGION:
+            what = "the bucket does not exist" if code == "NoSuchBucket" else f"the region is not the bucket's: {why}"
+            return ArtifactError("ConfigurationError", f"{self._where}: {what}")
         if code in _WRONG_KEYS:
             return ArtifactError(
                 "PermissionError", f"{self._where}: the credentials are wrong, check the keys in their Secret: {why}"
@@ -147,28 +180,30 @@ class Store:
         if refused:
             return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {why}")
         if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
-            return ArtifactError("SystemUnavailable", f"{self._where}: the object {key} does not exist")
+            return MissingObjectError("SystemUnavailable", f"{self._where}: the object {key} does not exist")
+        if code in _NO_VERSION:
+            return MissingObjectError("SystemUnavailable", f"{self._where}: {key} has no such version: {why}")
         if any(word in text for word in ("credential", "169.254.169.254")):
             return ArtifactError("PermissionError", f"{self._where}: no credentials were found: {why}")
         return ArtifactError("SystemUnavailable", f"{self._where} could not be reached or used: {why}")
 
 
-def open_store(location: StoreLocation, timeout_s: float) -> Store:
-    """Return the store at a location; nothing is sent yet.
+def open_store(location: StoreLocation, timeout_s: float, what: str = "The artifact store") -> Store:
+    """Return the store at a location, called ``what`` in errors; nothing is sent yet.
 
     ``timeout_s`` bounds how long a request that makes no progress may take, its retries included.
     """
     if location.folder:
-        where = f'The artifact store "{location.bucket}" (a volume)'
+        where = f'{what} "{location.bucket}" (a volume)'
         try:
             return Store(LocalStore(location.folder), where)
         except exceptions.BaseError as error:
             raise ArtifactError("ConfigurationError", f"{where} is not there: {_brief(str(error))}") from error
-    return _open_s3(location, timeout_s)
+    where = f'{what} "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
+    return _open_s3(location, timeout_s, where)
 
 
-def _open_s3(location: StoreLocation, timeout_s: float) -> Store:
-    where = f'The artifact store "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
+def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
     if location.endpoint and not _ENDPOINT.fullmatch(location.endpoint):
         raise ArtifactError("ConfigurationError", f"{where}: the endpoint is not an http or https URL")
     config = _credentials(location, where)

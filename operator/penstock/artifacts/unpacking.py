@@ -1,4 +1,4 @@
-"""Unpacks a tar.zst that may have been made by anyone.
+"""Unpacks an archive that may have been made by anyone: a tar.zst of ours, or what a source brings.
 
 Names are resolved folder by folder from the target, never through a link, whether it stood there or came
 with the archive. Links out of the target, devices and all else but files, folders and inner links are
@@ -6,9 +6,10 @@ refused; entries, bytes and the ratio of compression are bounded; modes are ours
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import zstandard
 
@@ -32,38 +33,82 @@ class Caps:
     ratio: int
 
 
+class Plain(Protocol):
+    """A stream of an archive's own bytes, whatever it was compressed with."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most so many bytes."""
+
+
+class Archive(Protocol):
+    """Entries in their order, and the content of the file that was yielded last."""
+
+    def entries(self) -> Iterator[tar.Entry]:
+        """Yield what is in it."""
+
+    def content(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes of the current file, all of them."""
+
+
 def unpack(archive: IO[bytes], target: Path, caps: Caps) -> None:
-    """Unpack into an existing folder; raise ArtifactError at the first entry that is not allowed."""
-    size = os.fstat(archive.fileno()).st_size
-    limit = min(caps.bytes, max(_ALWAYS_ALLOWED, size * caps.ratio))
+    """Unpack a tar.zst into an existing folder; raise ArtifactError at the first entry that is not allowed."""
     try:
         with zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(archive) as plain:
-            _Unpacker(_Bounded(plain, limit), target, caps.entries).run()
+            unpack_archive(TarArchive(plain, most_bytes(archive, caps)), target, caps)
     except zstandard.ZstdError as error:
-        raise ArtifactError("ConfigurationError", f"the archive is malformed: {error}") from error
+        raise malformed(error) from error
 
 
-class _Bounded:
-    """A stream that refuses to give more than so many bytes."""
+def unpack_archive(archive: Archive, target: Path, caps: Caps) -> None:
+    """Unpack whatever can be read entry by entry."""
+    _Unpacker(archive, target, caps.entries).run()
 
-    def __init__(self, stream: IO[bytes], limit: int) -> None:
+
+def most_bytes(archive: IO[bytes], caps: Caps) -> int:
+    """Return how many bytes a compressed archive may become."""
+    return min(caps.bytes, max(_ALWAYS_ALLOWED, os.fstat(archive.fileno()).st_size * caps.ratio))
+
+
+def malformed(error: Exception) -> ArtifactError:
+    """Return the error for an archive that cannot be read."""
+    return ArtifactError("ConfigurationError", f"the archive is malformed: {error}")
+
+
+class TarArchive:
+    """A tar as a plain stream, which may give so many bytes and no more."""
+
+    def __init__(self, stream: Plain, limit: int) -> None:
         self._stream = stream
         self._limit = limit
         self._left = limit
 
     def read(self, size: int) -> bytes:
+        """Read at most so many bytes; raise ArtifactError beyond the limit."""
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
             raise ArtifactError("ConfigurationError", f"the archive unpacks to more than {self._limit} bytes")
         return data
 
+    def entries(self) -> Iterator[tar.Entry]:
+        """Yield what is in it."""
+        return tar.read_headers(self)
+
+    def content(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes of the current file, and pass over what fills its last block."""
+        left = size
+        while left:
+            data = tar.read_exactly(self, min(_CHUNK, left))
+            left -= len(data)
+            yield data
+        tar.read_exactly(self, tar.padding(size))
+
 
 class _Unpacker:
     """One archive. The folder of the last entry stays open, as entries come folder by folder."""
 
-    def __init__(self, stream: _Bounded, target: Path, max_entries: int) -> None:
-        self._stream = stream
+    def __init__(self, archive: Archive, target: Path, max_entries: int) -> None:
+        self._archive = archive
         self._max_entries = max_entries
         self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder = self._root
@@ -71,7 +116,7 @@ class _Unpacker:
 
     def run(self) -> None:
         try:
-            for count, entry in enumerate(tar.read_headers(self._stream)):
+            for count, entry in enumerate(self._archive.entries()):
                 if count >= self._max_entries:
                     raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
                 self._entry(entry, os.fsdecode(entry.name))
@@ -115,14 +160,10 @@ class _Unpacker:
         file = os.open(name, _NEW_FILE, mode, dir_fd=self._folder)
         try:
             os.fchmod(file, mode)
-            left = entry.size
-            while left:
-                data = tar.read_exactly(self._stream, min(_CHUNK, left))
-                left -= len(data)
+            for data in self._archive.content(entry.size):
                 view = memoryview(data)
                 while view:
                     view = view[os.write(file, view) :]
-            tar.read_exactly(self._stream, tar.padding(entry.size))
             os.utime(file, (entry.mtime, entry.mtime))
         finally:
             os.close(file)

@@ -2,19 +2,15 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Mapping
 
-from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, ActionError
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref, remote_of, wanted_of
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
-from penstock.cluster.errors import ForbiddenError, NotFoundError
-from penstock.cluster.resources import SECRETS
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.ls_remote import Credential, LsRemote
-
-_LONGEST_ERROR = 500
+from penstock.triggers.sources import LONGEST_ERROR, secret_texts
 
 
 class GitSource:
@@ -43,32 +39,13 @@ class GitSource:
             async with self._free:
                 revision = await self._ls_remote.revision(remote, wanted, credential)
         except ActionError as error:
-            return Failed(_masked(f"{error.code}: {error.message}", credential)[:_LONGEST_ERROR])
+            return Failed(_masked(f"{error.code}: {error.message}", credential)[:LONGEST_ERROR])
         if revision:
             return Seen(revision)
-        return Seen("", f"{wanted.text} was not found in {remote.url}"[:_LONGEST_ERROR])
+        return Seen("", f"{wanted.text} was not found in {remote.url}"[:LONGEST_ERROR])
 
     async def _credential(self, namespace: str, name: str) -> Credential:
-        try:
-            secret = await self._client.get(SECRETS, namespace, name)
-        except ForbiddenError as error:
-            raise ActionError(
-                PERMISSION_ERROR,
-                f"triggers may not read the Secret {name}; allow it in the chart's triggers.credentials, "
-                'or set PollForSourceChanges to "false"',
-            ) from error
-        except NotFoundError as error:
-            raise ActionError(CONFIGURATION_ERROR, f"there is no Secret {name}") from error
-        data = secret.get("data") or {}
-        if secret.get("type") != "kubernetes.io/basic-auth" or not {"username", "password"} <= data.keys():
-            raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} is not of type kubernetes.io/basic-auth")
-        try:
-            user, password = (
-                base64.b64decode(data[key]).decode("utf-8").strip("\r\n") for key in ("username", "password")
-            )
-        except (binascii.Error, UnicodeDecodeError):
-            raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} holds no text") from None
-        return Credential(user, password)
+        return Credential(*await secret_texts(self._client, namespace, name, ("username", "password")))
 
 
 def _masked(text: str, credential: Credential | None) -> str:

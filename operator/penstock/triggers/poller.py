@@ -25,9 +25,9 @@ from penstock.triggers.decide import (
     pause_s,
     recovered,
 )
-from penstock.triggers.git import GitSource
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import Document, readable, run_of, source_actions, status_of, view_of
+from penstock.triggers.sources import SourceProvider
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Poller:
     """Works on Pipelines, each by its own pass; ``providers`` look at the sources they know."""
 
     def __init__(
-        self, client: Client, providers: Mapping[str, GitSource], interval_s: float, metrics: TriggerMetrics
+        self, client: Client, providers: Mapping[str, SourceProvider], interval_s: float, metrics: TriggerMetrics
     ) -> None:
         self._client, self._providers = client, providers
         self._interval, self._metrics = interval_s, metrics
@@ -67,7 +67,7 @@ class Poller:
         times = list(schedule.due.values())
         return document, max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _polled(self, actions: Iterable[tuple[str, str, Action]]) -> dict[Source, tuple[GitSource, Action]]:
+    def _polled(self, actions: Iterable[tuple[str, str, Action]]) -> dict[Source, tuple[SourceProvider, Action]]:
         found = {}
         for stage, name, action in actions:
             provider = self._providers.get(name)
@@ -90,7 +90,9 @@ class Poller:
         now = time.monotonic()
         return [source for entry, source in sources.items() if schedule.due.get(entry, now) <= now]
 
-    async def _look(self, namespace: str, sources: Mapping[Source, tuple[GitSource, Action]]) -> dict[Key, Observation]:
+    async def _look(
+        self, namespace: str, sources: Mapping[Source, tuple[SourceProvider, Action]]
+    ) -> dict[Key, Observation]:
         looks = (provider.look(namespace, action.configuration) for provider, action in sources.values())
         observed = await asyncio.gather(*looks)
         for observation in observed:

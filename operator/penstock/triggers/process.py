@@ -22,6 +22,8 @@ from penstock.triggers.ls_remote import LsRemote
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import Document, started_run_of
 from penstock.triggers.poller import Poller, Schedule
+from penstock.triggers.s3 import S3Source
+from penstock.triggers.sources import SourceProvider
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,12 @@ class Triggers:
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
         self.queue: WorkQueue[PipelineKey] = WorkQueue()
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
-        git = GitSource(self.client, LsRemote(settings.rules(), settings.timeout_s), settings.parallel)
-        self.poller = Poller(self.client, {"Git": git}, settings.poll_s, self.metrics)
+        rules = settings.rules()
+        providers: dict[str, SourceProvider] = {
+            "Git": GitSource(self.client, LsRemote(rules, settings.timeout_s), settings.parallel),
+            "S3": S3Source(self.client, rules, settings.timeout_s, settings.parallel),
+        }
+        self.poller = Poller(self.client, providers, settings.poll_s, self.metrics)
         self._pipelines: dict[PipelineKey, Document] = {}
         self._schedules: dict[str, Schedule] = {}
         self._started: dict[tuple[str, str], list[StartedRun]] = {}

@@ -28,7 +28,7 @@ class S3Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_PUT = do_GET  # noqa: N815
+            do_PUT = do_HEAD = do_GET  # noqa: N815
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()

@@ -53,6 +53,12 @@ def git_action(name: str = "Fetch", output: str = "Source", **fields: Any) -> di
     }
 
 
+def s3_action(name: str = "Get", output: str = "Release", **fields: Any) -> dict[str, Any]:
+    """Return an S3 source."""
+    type_id = {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"}
+    return {"name": name, "actionTypeId": type_id, "outputArtifacts": [{"name": output}], **fields}
+
+
 def build_action(name: str = "Compile", **fields: Any) -> dict[str, Any]:
     """Return a CodeBuild action."""
     return {

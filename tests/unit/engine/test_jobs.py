@@ -14,7 +14,15 @@ from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest
 from penstock.api.wrapper import WRAPPER
 from penstock.engine.settings import Settings
-from tests.unit.engine.simulation import World, build_action, commands_action, deploy_action, git_action, stage
+from tests.unit.engine.simulation import (
+    World,
+    build_action,
+    commands_action,
+    deploy_action,
+    git_action,
+    s3_action,
+    stage,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 STORE = {
@@ -44,7 +52,11 @@ def job_of(provider: str) -> dict[str, Any]:
     """Return the manifest of a provider's Job, in a run that has come to it."""
     credentials = {"Url": "https://git/x.git", "Tag": "v1", "CredentialsSecret": "git-login"}
     world = World.of(
-        stage("Source", git_action(namespace="Src", configuration=credentials)),
+        stage(
+            "Source",
+            git_action(namespace="Src", configuration=credentials),
+            s3_action(configuration={"S3Bucket": "releases", "S3ObjectKey": "app.zip", "CredentialsSecret": "s3-keys"}),
+        ),
         stage(
             "Build",
             commands_action(
@@ -66,7 +78,7 @@ def job_of(provider: str) -> dict[str, Any]:
     world.build_projects["web"] = PROJECT
     world.start()
     world.settle()
-    for action in ("Fetch", "Make", "Compile", "Apply"):
+    for action in ("Fetch", "Get", "Make", "Compile", "Apply"):
         job = world.job_for(action)
         if world.request(job).provider == provider:
             return world.manifests[job]
@@ -86,7 +98,7 @@ def readable(manifest: dict[str, Any]) -> str:
     return yaml.safe_dump(manifest, sort_keys=True, width=110)
 
 
-@pytest.mark.parametrize("provider", ["git", "commands", "codebuild", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes"])
 def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     path = GOLDEN / f"{provider}.yaml"
     text = readable(job_of(provider))
@@ -95,7 +107,7 @@ def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     assert path.read_text() == text, "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
 
 
-@pytest.mark.parametrize("provider", ["git", "commands", "codebuild", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes"])
 def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
     pod = job_of(provider)["spec"]["template"]["spec"]
     agent, *others = pod["containers"]

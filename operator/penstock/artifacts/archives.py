@@ -1,0 +1,52 @@
+"""Unpacks what a source brings: a zip, a tar, a tar.gz or a tar.zst, whatever it is called.
+
+Beside `unpacking`, which every action pays for, since zip and gzip take some milliseconds to import.
+"""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO
+
+from penstock.artifacts.unpacking import Caps, TarArchive, malformed, most_bytes, unpack, unpack_archive
+from penstock.artifacts.zip import ZipArchive
+
+_HEAD = 512
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
+    """Unpack an archive, told by what it begins with, into an existing folder; return False for what is none.
+
+    Raise ArtifactError at the first entry that is not allowed.
+    """
+    first = archive.read(_HEAD)
+    archive.seek(0)
+    limit = most_bytes(archive, caps)
+    try:
+        if first.startswith(_ZIP):
+            unpack_archive(ZipArchive(archive, limit), target, caps)
+        elif _is_tar(first):
+            unpack_archive(TarArchive(archive, limit), target, caps)
+        elif first.startswith(_GZIP) and _is_tar(_start_of(archive)):
+            unpack_archive(TarArchive(gzip.GzipFile(fileobj=archive), limit), target, caps)
+        elif first.startswith(_ZSTD):
+            unpack(archive, target, caps)
+        else:
+            return False
+    except (OSError, EOFError, zlib.error) as error:
+        raise malformed(error) from error
+    return True
+
+
+def _is_tar(block: bytes) -> bool:
+    return block[257:262] == b"ustar"
+
+
+def _start_of(archive: IO[bytes]) -> bytes:
+    try:
+        return gzip.GzipFile(fileobj=archive).read(_HEAD)
+    finally:
+        archive.seek(0)

@@ -1,0 +1,129 @@
+"""How an S3 source is polled: one HEAD of the object, and the version that it answers with (G-04, G-07)."""
+
+import asyncio
+import http.client
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    PERMISSION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    TIMED_OUT,
+    ActionError,
+)
+from penstock.api.names import hash_of
+from penstock.cluster.client import Client
+from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
+from penstock.triggers.decide import Failed, Observation, Seen
+from penstock.triggers.sources import LONGEST_ERROR, secret_texts
+
+_REGION = "us-east-1"
+_WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Object:
+    """An object: the URL that is asked, the region that the request is signed for."""
+
+    url: str
+    host: str
+    port: int
+    region: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.url.startswith("https://")
+
+
+def object_of(configuration: Mapping[str, str]) -> S3Object:
+    """Return where the object of a source action is: AWS's own address, or the Endpoint's."""
+    region = configuration.get("Region") or _REGION
+    bucket, key = configuration.get("S3Bucket", ""), quote(configuration.get("S3ObjectKey", ""), safe="/~")
+    endpoint = configuration.get("Endpoint")
+    # A bucket's name may hold dots, which the wildcard of AWS's certificate does not cover: it stands in the path.
+    base = endpoint.rstrip("/") if endpoint else f"https://s3.{region}.amazonaws.com"
+    parts = urlsplit(base)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return S3Object(f"{base}/{bucket}/{key}", parts.hostname or "", port, region)
+
+
+class S3Source:
+    """Looks at S3 sources; ``timeout_s`` limits a whole look, and so many are under way at a time.
+
+    Without a CredentialsSecret the request is not signed: the identity of triggers is nobody's to use.
+    """
+
+    def __init__(self, client: Client, rules: AddressRules, timeout_s: float, parallel: int) -> None:
+        self._client, self._rules, self._timeout_s = client, rules, timeout_s
+        self._free = asyncio.Semaphore(parallel)
+
+    @staticmethod
+    def identity(configuration: Mapping[str, str]) -> str | None:
+        """Return a hash of where the object is; None if it is not polled."""
+        if configuration.get("PollForSourceChanges", "true") != "true":
+            return None
+        return hash_of("S3", *(configuration.get(key, "") for key in _WHERE))
+
+    async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
+        """Return the object's version now, its ETag where the bucket keeps none; every error is an observation."""
+        try:
+            credentials: Credentials | None = None
+            if name := configuration.get("CredentialsSecret"):
+                keys = await secret_texts(self._client, namespace, name, ("accessKeyId", "secretAccessKey"))
+                credentials = Credentials(*keys)
+            async with self._free, asyncio.timeout(self._timeout_s):
+                return await self._head(object_of(configuration), credentials)
+        except RefusedAddressError as error:
+            return Failed(f"{CONFIGURATION_ERROR}: {error}"[:LONGEST_ERROR])
+        except TimeoutError:
+            return Failed(f"{TIMED_OUT}: the S3 server took longer than {self._timeout_s:g} s")
+        except (OSError, http.client.HTTPException) as error:
+            return Failed(f"{SYSTEM_UNAVAILABLE}: the S3 server could not be reached: {error}"[:LONGEST_ERROR])
+        except ActionError as error:
+            return Failed(f"{error.code}: {error.message}"[:LONGEST_ERROR])
+
+    async def _head(self, wanted: S3Object, credentials: Credentials | None) -> Observation:
+        address = await address_of(wanted.host, wanted.port, self._rules, self._timeout_s)
+        request = AWSRequest("HEAD", wanted.url)
+        if credentials:
+            S3SigV4Auth(credentials, "s3", wanted.region).add_auth(request)
+        return await asyncio.to_thread(_ask, wanted, address, dict(request.headers), self._timeout_s)
+
+
+def _ask(wanted: S3Object, address: str, headers: Mapping[str, str], timeout_s: float) -> Observation:
+    """Send the request to the address that was checked; no redirect is followed."""
+    plain = socket.create_connection((address, wanted.port), timeout_s)
+    try:
+        if wanted.is_encrypted:
+            plain = ssl.create_default_context().wrap_socket(plain, server_hostname=wanted.host)
+        connection = http.client.HTTPConnection(wanted.host, wanted.port, timeout=timeout_s)
+        connection.sock = plain
+        connection.request("HEAD", urlsplit(wanted.url).path, headers=headers)
+        return _read(wanted, connection.getresponse(), is_signed="Authorization" in headers)
+    finally:
+        plain.close()
+
+
+def _read(wanted: S3Object, response: http.client.HTTPResponse, *, is_signed: bool) -> Observation:
+    if response.status == 200:
+        version = response.getheader("x-amz-version-id", "")
+        return Seen(version if version not in ("", "null") else response.getheader("ETag", "").strip('"'))
+    if response.status == 404:
+        return Seen("", f"{wanted.url} was not found"[:LONGEST_ERROR])
+    if response.status in _REDIRECTS or response.getheader("x-amz-bucket-region", wanted.region) != wanted.region:
+        region = response.getheader("x-amz-bucket-region", "another one")
+        raise ActionError(CONFIGURATION_ERROR, f"the bucket's region is {region}, not {wanted.region}; set Region")
+    if response.status in (401, 403):
+        hint = "check the keys in CredentialsSecret" if is_signed else "name a Secret with keys in CredentialsSecret"
+        raise ActionError(PERMISSION_ERROR, f"{wanted.url}: access was denied; {hint}")
+    raise ActionError(SYSTEM_UNAVAILABLE, f"{wanted.url}: the S3 server answered with status {response.status}")
