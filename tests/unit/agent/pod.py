@@ -1,6 +1,7 @@
 """A pod for one test: the real agent and the real wrapper on a folder, a store on a folder beside it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -70,9 +71,20 @@ class Pod:
     def start_action(self) -> subprocess.Popen[bytes]:
         program = WRAPPER.replace(CONTROL_DIR, str(self.paths.control))
         namespace = ["unshare", "-pf", "--mount-proc"] if self.in_namespace else []
-        shell = [*self.shell[:-1], self.shell[-1]]
-        self.wrapper = subprocess.Popen([*namespace, *shell, "-c", program], start_new_session=True)
+        environment = {**os.environ, "PATH": f"{self._image()}:{os.environ['PATH']}"}
+        self.wrapper = subprocess.Popen(
+            [*namespace, *self.shell, "-c", program], start_new_session=True, env=environment
+        )
         return self.wrapper
+
+    def _image(self) -> Path:
+        """Return a folder where ``sh`` is this pod's shell, as it is in an image."""
+        folder = self.root / "bin"
+        folder.mkdir()
+        path = shutil.which(self.shell[0])
+        assert path, f"{self.shell[0]} is not installed"
+        (folder / "sh").symlink_to(path)
+        return folder
 
     def run(self, wanted: ActionRequest) -> ActionResult:
         """Run both containers to their end."""

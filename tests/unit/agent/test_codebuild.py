@@ -19,7 +19,7 @@ def pod(request: pytest.FixtureRequest, tmp_path: Path) -> Pod:
 
 def spec(phases: Mapping[str, object], **fields: object) -> str:
     wrapped = {name: {"commands": body} if isinstance(body, list) else body for name, body in phases.items()}
-    return yaml.safe_dump({"version": 0.2, "phases": wrapped, **fields})
+    return yaml.safe_dump({"version": 0.2, "phases": wrapped} | fields)
 
 
 def build(pod: Pod, text: str, *outputs: str, files: dict[str, str] | None = None, **fields: object) -> ActionResult:
@@ -148,7 +148,7 @@ def test_one_shell_for_all_phases(pod: Pod) -> None:
         ("version: 0.2\nrun-as: me\nphases: {}\n", "buildspec.run-as is not supported yet (B-06); remove it"),
         ("version: 0.2\nbatch: {}\n", "buildspec.batch is not supported yet (B-60); remove it"),
         ("version: 0.2\na: &a [1]\nb: *a\n", "DOWNLOAD_SOURCE: aliases are not supported"),
-        ("version: 0.1\n\n", "DOWNLOAD_SOURCE: version '0.1' is not supported, 0.2 is"),
+        ("version: 0.3\n\n", "DOWNLOAD_SOURCE: version '0.3' is not supported, 0.2 and 0.1 are"),
         ("version: 0.2\nphases:\n  build:\n    commands:\n      - a: b\n", "phases.build.commands[0] is not a text"),
         ("missing.yml", "DOWNLOAD_SOURCE: missing.yml cannot be read: No such file or directory"),
     ],

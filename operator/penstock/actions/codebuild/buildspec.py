@@ -15,6 +15,8 @@ _LATER = {
     "run-as": "B-06", "proxy": "B-16", "batch": "B-60", "cache": "B-52",
     "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
 }  # fmt: skip
+_VERSIONS = ("0.2", "0.1")
+_TOP_KEYS = ("version", "env", "environment_variables", "phases", "reports", "artifacts")
 JUNIT = "JUNITXML"
 _OTHER_FORMATS = (
     "CUCUMBERJSON", "NUNITXML", "NUNIT3XML", "TESTNGXML", "VISUALSTUDIOTRX",
@@ -60,6 +62,8 @@ class Buildspec:
     variables: Mapping[str, str] = field(default_factory=dict)
     exported: tuple[str, ...] = ()
     shell: str = "sh"
+    has_one_shell: bool = True
+    """Whether all commands share one shell; in version 0.1 each has its own (B-05)."""
     artifacts: Artifacts | None = None
     secondary: Mapping[str, Artifacts] = field(default_factory=dict)
     reports: tuple[ReportGroup, ...] = ()
@@ -82,14 +86,18 @@ def parse(text: str) -> Buildspec:
         document = yaml.load(text, _Loader)  # noqa: S506 — a BaseLoader makes texts, lists and maps only
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _error(" ".join(str(error).split())[:300]) from error
-    top = _map(document, "buildspec", ("version", "env", "phases", "reports", "artifacts"))
-    if top.get("version") != "0.2":
-        raise _error(f"version {top.get('version')!r} is not supported, 0.2 is")
+    top = _map(document, "buildspec", _TOP_KEYS)
+    version = top.get("version")
+    if version not in _VERSIONS:
+        raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
+    if version != "0.1" and "environment_variables" in top:
+        raise _error("environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)")
     env = _map(top.get("env"), "env", ("shell", "variables", "exported-variables"))
     phases = _map(top.get("phases"), "phases", PHASES)
     if not phases:
         raise _error("phases are missing")
-    variables = _map(env.get("variables"), "env.variables")
+    old = _map(top.get("environment_variables"), "environment_variables", ("plaintext",))
+    variables = {**_map(env.get("variables"), "env.variables"), **_map(old.get("plaintext"), "plaintext")}
     artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
     secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
     shell = env.get("shell") or "sh"
@@ -100,6 +108,7 @@ def parse(text: str) -> Buildspec:
         variables={name: _text(value, f"env.variables.{name}") for name, value in variables.items()},
         exported=_list(env.get("exported-variables"), "env.exported-variables"),
         shell="bash" if shell == "bash" else "sh",
+        has_one_shell=version != "0.1",
         artifacts=_artifacts(artifacts, "artifacts") if artifacts.get("files") else None,
         secondary={
             name: _artifacts(value, f"artifacts.secondary-artifacts.{name}") for name, value in secondary.items()

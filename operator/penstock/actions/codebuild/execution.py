@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from penstock.actions.codebuild.artifacts import find, names_in, references
 from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, parse
 from penstock.actions.codebuild.environment import build_id, environment
-from penstock.actions.codebuild.phases import render
+from penstock.actions.codebuild.phases import NO_BASH, render
 from penstock.actions.codebuild.reports import collect, first_failed
 from penstock.actions.codebuild.source import read
 from penstock.actions.execution import (
@@ -22,7 +22,7 @@ from penstock.api.contracts import Build
 
 FAILED = "Build terminated with state: FAILED"
 _SHOWN = 160
-_FAILURE = re.compile(r"failed (\w+) (commands|finally) (\d{1,5}) (\d{1,3})")
+_FAILURE = re.compile(r"failed (\w+):(commands|finally):(\d{1,5}) (\d{1,3})")
 
 
 def run(job: Job) -> Outcome:
@@ -75,6 +75,9 @@ def _text_of(job: Job, build: Build) -> str:
 def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str) -> ActionError | None:
     if ended.exit_code == 0 and notes[-1:] == ["end"]:
         return None
+    if NO_BASH in notes:
+        message = "env.shell: the image has no bash; use an image that has, or /bin/sh (B-10)"
+        return ActionError(YAML_ERROR, message, ended.exit_code)
     for line in notes:
         if (match := _FAILURE.fullmatch(line)) and match[1] in buildspec.phases:
             phase = buildspec.phases[match[1]]

@@ -3,6 +3,8 @@
 Commands run through ``eval`` of a quoted text. Where one ends the shell itself (``exit``, or ``set -e`` typed
 as a command), the EXIT trap replaces the shell by a fresh one that goes on behind that command, with the folder
 and the exported variables of the old one (B-08). Each step therefore has a number and is skipped up to the last.
+Where the trap has no say (a command set its own, or replaced the shell by ``exec``), an outer shell goes on with
+what stood there before that command.
 """
 
 from pathlib import Path
@@ -10,17 +12,25 @@ from pathlib import Path
 from penstock.actions.codebuild.buildspec import PHASES, Buildspec, Phase
 from penstock.actions.quoting import keep, quote
 
+NO_BASH = "no bash"
+"""The note of a program that needs a shell that the image does not have."""
 _NO_RUNTIMES = (
     "[Container] Skipping install of runtimes. Runtime version selection is not supported by this build image"
 )
+_STATE = ("at", "failed", "list", "result", "stop", "where")
+"""What a shell that goes on must know: the step, whether the phase and the list of commands have failed, the
+exit code of the build, whether it stops, and the command that was begun."""
+_LIVES = 1_000
+_GOING = '[ "$penstock_stop" = 0 ]'
 
 
 class _Writer:
     """Numbers the steps as they are written."""
 
-    def __init__(self, notes: Path) -> None:
+    def __init__(self, report: Path, *, has_one_shell: bool) -> None:
         self.lines: list[str] = []
-        self._notes = quote(str(notes))
+        self._notes, self._state, self._folder = (quote(str(report / name)) for name in ("notes", "state", "folder"))
+        self._has_one_shell = has_one_shell
         self._step = 0
 
     def step(self, condition: str, *body: str) -> None:
@@ -34,15 +44,14 @@ class _Writer:
         begin += [f"printf '%s\\n' {quote(_NO_RUNTIMES)}"] if phase.has_runtimes else []
         self.step(_GOING, "penstock_failed=0 penstock_list=0", *begin)
         for index, command in enumerate(phase.commands):
-            self.command(f"{name} commands {index}", command)
+            self.command(f"{name}:commands:{index}", command)
         self.step(_GOING, "penstock_list=0")
         for index, command in enumerate(phase.finally_):
-            self.command(f"{name} finally {index}", command)
+            self.command(f"{name}:finally:{index}", command)
         goes_on = phase.on_failure == "CONTINUE" or (name == "build" and phase.on_failure != "ABORT")
         self.step(
             _GOING,
             'if [ "$penstock_failed" = 0 ]; then penstock_state=SUCCEEDED; else penstock_state=FAILED',
-            "CODEBUILD_BUILD_SUCCEEDING=0; export CODEBUILD_BUILD_SUCCEEDING",
             f"penstock_stop={0 if goes_on else 1}; fi",
             f"printf '[Container] Phase complete: {upper} State: %s\\n' \"$penstock_state\"",
         )
@@ -50,51 +59,90 @@ class _Writer:
     def command(self, where: str, text: str) -> None:
         self.step(
             f'{_GOING} && [ "$penstock_list" = 0 ]',
-            f"penstock_where={quote(where)}",
+            f"penstock_where={where}",
+            f"penstock_keep >| {self._state}",
+            f"pwd >| {self._folder}",
             f"printf '[Container] Running command %s\\n' {quote(text)}",
-            f"eval {quote(text)}",
+            f"eval {quote(text)}" if self._has_one_shell else f"(trap - EXIT; eval {quote(text)})",
             "penstock_code=$?",
             "penstock_ended",
         )
 
 
-_GOING = '[ "$penstock_stop" = 0 ]'
-
-
 def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, variables: tuple[str, ...]) -> str:
     """Return the program; it keeps its notes and the last values of ``variables`` in the report folder."""
-    notes = report / "notes"
-    shell = "bash" if buildspec.shell == "bash" else "sh"
-    again = f'exec {shell} {quote(str(program))} "$penstock_at" "$penstock_code" "$penstock_failed" "$penstock_list"'
-    writer = _Writer(notes)
+    writer = _Writer(report, has_one_shell=buildspec.has_one_shell)
     for name in PHASES:
         writer.phase(name, buildspec.phases[name])
-    start = f". {quote(str(program.with_name('values')))} && cd {quote(str(folder))} || exit 96"
-    switch = ['if [ -z "${BASH_VERSION-}" ]; then exec bash "$0"; fi'] if shell == "bash" else []
+    shell = "bash" if buildspec.shell == "bash" else "sh"
     return "\n".join(
         [
-            *switch,
-            "penstock_ended() {",
-            '  if [ "$penstock_code" = 0 ]; then return; fi',
-            "  penstock_failed=1 penstock_list=1",
-            '  if [ "$penstock_result" = 0 ]; then penstock_result=$penstock_code; fi',
-            f'  printf \'failed %s %s\\n\' "$penstock_where" "$penstock_code" >> {quote(str(notes))}',
-            "}",
-            "penstock_again() {",
-            "  penstock_code=$?; trap - EXIT",
-            f'  {again} "$penstock_result" "$penstock_stop" "$penstock_where"',
-            "}",
-            'if [ "$#" = 7 ]; then penstock_at=$1 penstock_code=$2 penstock_failed=$3 penstock_list=$4',
-            "penstock_result=$5 penstock_stop=$6 penstock_where=$7; set --; penstock_ended",
-            "else penstock_at=0 penstock_code=0 penstock_failed=0 penstock_list=0 penstock_result=0 penstock_stop=0",
-            f"penstock_where=; {start}",
+            *(_use_bash(report) if shell == "bash" else ()),
+            'if [ "$#" = 0 ]; then',
+            *_outer(f"{shell} {quote(str(program))}", program.with_name("values"), report, folder),
             "fi",
-            "trap penstock_again EXIT",
+            *_inner(f"{shell} {quote(str(program))}", report / "notes"),
             *writer.lines,
-            "trap - EXIT",
             *(keep(name, str(report / "variables" / name)) for name in variables),
-            f"printf 'end\\n' >> {quote(str(notes))}",
+            f"printf 'end\\n' >> {quote(str(report / 'notes'))}",
+            f": >| {quote(str(report / 'end'))}",
+            "penstock_is_over=1",
             'exit "$penstock_result"',
             "",
         ]
     )
+
+
+def _use_bash(report: Path) -> list[str]:
+    return [
+        'if [ -z "${BASH_VERSION-}" ]; then',
+        f"  if ! command -v bash >/dev/null 2>&1; then echo {NO_BASH} >> {quote(str(report / 'notes'))}; exit 127; fi",
+        '  exec bash "$0"',
+        "fi",
+    ]
+
+
+def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
+    """Run the phases in an inner shell, and in another one as often as one ends with a command: never for ever."""
+    state, folder, end = (quote(str(report / name)) for name in ("state", "folder", "end"))
+    arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
+    return [
+        f"  . {quote(str(values))} && cd {quote(str(source))} || exit 96",
+        f"  {program} 0 0 0 0 0 0 ''",
+        "  penstock_code=$? penstock_lives=0",
+        f'  while [ ! -e {end} ] && [ -e {state} ] && [ "$penstock_lives" -lt {_LIVES} ]; do',
+        "    penstock_lives=$((penstock_lives + 1))",
+        f'    (. {state}; IFS= read -r penstock_folder < {folder}; cd "$penstock_folder"',
+        f'    {program} "$penstock_code" {arguments})',
+        "    penstock_code=$?",
+        "  done",
+        '  exit "$penstock_code"',
+    ]
+
+
+def _inner(program: str, notes: Path) -> list[str]:
+    """Take over from the shell before, if there was one, and be replaced when a command ends this one."""
+    arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
+    positional = " ".join(f"penstock_{name}=${index}" for index, name in enumerate(("code", *_STATE), 1))
+    assignments = [f"printf 'penstock_{name}=%s\\n' \"$penstock_{name}\"" for name in _STATE]
+    return [
+        "penstock_ended() {",
+        '  if [ "$penstock_code" = 0 ]; then return; fi',
+        "  penstock_failed=1 penstock_list=1",
+        '  if [ "$penstock_result" = 0 ]; then penstock_result=$penstock_code; fi',
+        "  CODEBUILD_BUILD_SUCCEEDING=0; export CODEBUILD_BUILD_SUCCEEDING",
+        f'  printf \'failed %s %s\\n\' "$penstock_where" "$penstock_code" >> {quote(str(notes))}',
+        "}",
+        "penstock_keep() {",
+        "  export -p",
+        *(f"  {line}" for line in assignments),
+        "}",
+        "penstock_again() {",
+        "  penstock_code=$?; trap - EXIT",
+        '  if [ "${penstock_is_over-}" = 1 ]; then exit "$penstock_result"; fi',
+        f'  exec {program} "$penstock_code" {arguments}',
+        "}",
+        f"{positional}; set --",
+        "trap penstock_again EXIT",
+        'if [ -n "$penstock_where" ]; then penstock_ended; fi',
+    ]
