@@ -21,6 +21,8 @@ _STATE = ("at", "failed", "list", "result", "stop", "where")
 """What a shell that goes on must know: the step, whether the phase and the list of commands have failed, the
 exit code of the build, whether it stops, and the command that was begun."""
 _LIVES = 1_000
+_CALL = '"$penstock_shell" {} "$penstock_shell"'
+"""How the program calls itself: the shell was looked up before a build could change the PATH."""
 _GOING = '[ "$penstock_stop" = 0 ]'
 
 
@@ -79,9 +81,10 @@ def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, vari
         [
             *(_use_bash(report) if shell == "bash" else ()),
             'if [ "$#" = 0 ]; then',
-            *_outer(f"{shell} {quote(str(program))}", program.with_name("values"), report, folder),
+            f"  penstock_shell=$(command -v {shell}) || penstock_shell={shell}",
+            *_outer(_CALL.format(quote(str(program))), program.with_name("values"), report, folder),
             "fi",
-            *_inner(f"{shell} {quote(str(program))}", report / "notes"),
+            *_inner(_CALL.format(quote(str(program))), report / "notes"),
             *writer.lines,
             *(keep(name, str(report / "variables" / name)) for name in variables),
             f"printf 'end\\n' >> {quote(str(report / 'notes'))}",
@@ -123,7 +126,7 @@ def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
 def _inner(program: str, notes: Path) -> list[str]:
     """Take over from the shell before, if there was one, and be replaced when a command ends this one."""
     arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
-    positional = " ".join(f"penstock_{name}=${index}" for index, name in enumerate(("code", *_STATE), 1))
+    positional = " ".join(f"penstock_{name}=${index}" for index, name in enumerate(("shell", "code", *_STATE), 1))
     assignments = [f"printf 'penstock_{name}=%s\\n' \"$penstock_{name}\"" for name in _STATE]
     return [
         "penstock_ended() {",
