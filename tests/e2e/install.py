@@ -68,11 +68,15 @@ def install_chart(cluster: Cluster, kube: Kube, values: Document | None = None) 
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({**chart_values(cluster), **(values or {})}, file)
         file.flush()
-        run(
-            str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, "upgrade", "--install", "penstock",
-            str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM, "--create-namespace",
-            "--values", file.name, "--wait", "--timeout", "60s",
+        helm(
+            cluster, "upgrade", "--install", "penstock", str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM,
+            "--create-namespace", "--values", file.name, "--wait", "--timeout", "60s",
         )  # fmt: skip
+
+
+def helm(cluster: Cluster, *arguments: str) -> str:
+    """Run Helm against the cluster and return what it prints; raise RuntimeError with its own words."""
+    return run(str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments)
 
 
 def s3_client(cluster: Cluster) -> Any:

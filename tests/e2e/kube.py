@@ -31,6 +31,8 @@ _APIS = {
     "nodes": "api/v1",
     "events": "apis/events.k8s.io/v1",
     "deployments": "apis/apps/v1",
+    "poddisruptionbudgets": "apis/policy/v1",
+    "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
     "controllerrevisions": "apis/apps/v1",
     "leases": "apis/coordination.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",

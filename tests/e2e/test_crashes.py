@@ -75,25 +75,51 @@ def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
     assert len(tries_of(run)) == 4, "a try was lost though no pod was"
 
 
-def test_operator_killed_five_times_during_three_runs_leaves_one_effect_per_try(
+def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    names = ("one", "two", "three")
-    for name in names:
+    """Each life is long enough to start and get some way, and ends at another moment of a pass."""
+    runs = [f"run-{number}" for number in range(10)]
+    for run in runs:
         actions = (effects.action("A", sleep_s=0.3), effects.action("B", sleep_s=0.1))
-        team.pipeline(name, stage("Build", *actions), stage("Prod", effects.action("C", sleep_s=0.2)), wait=False)
-        team.start(name, f"run-{name}")
-    runs = [f"run-{name}" for name in names]
-    for life in range(5):
+        team.pipeline(run, stage("Build", *actions), stage("Prod", effects.action("C", sleep_s=0.2)), wait=False)
+        team.start(run, run)
+    for kill in range(20):
         operator.start()
-        time.sleep(1.2 + 0.35 * life)
+        eventually(lambda: operator.log().count("Leading") > kill, 20, "the operator leads")  # noqa: B023
+        time.sleep(0.05 + 0.13 * (kill % 7))
         operator.kill()
+    assert not is_over(team, *runs), "the kills came too late to matter"
     operator.start()
-    eventually(lambda: is_over(team, *runs), 90, "three runs ended", pause=0.5)
+    eventually(lambda: is_over(team, *runs), 120, "ten runs ended", pause=0.5)
     ended = [team.run(run) for run in runs]
 
-    assert [run["status"]["state"] for run in ended] == ["Succeeded"] * 3, operator.log()[-2000:]
+    assert [run["status"]["state"] for run in ended] == ["Succeeded"] * len(runs), operator.log()[-2000:]
     assert effects.per_try() == dict.fromkeys([t for run in ended for t in tries_of(run)], 1)
+
+
+def test_leader_that_stands_still_past_its_lease_is_followed_by_the_other_and_does_nothing_more(
+    cluster: Cluster, kube: Kube, team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    """Two replicas; SIGSTOP: the other takes over and goes on; the old one wakes, finds its lease gone, and ends."""
+    other = OperatorProcess(cluster, kube, identity="other-operator", namespaces=[team.namespace])
+    team.pipeline("web", stage("Build", effects.action("A", sleep_s=2)), stage("Prod", effects.action("B")), wait=False)
+    try:
+        operator.start()
+        eventually(lambda: "Leading" in operator.log(), 20, "the first replica leads")
+        other.start()
+        team.start("web")
+        eventually(lambda: team.execution("A").get("jobName"), 30, "the action started")
+        operator.pause()
+        assert team.ended()["state"] == "Succeeded"
+        assert "Leading" in other.log()
+        written = team.run()["metadata"]["resourceVersion"]
+        operator.resume()
+        assert operator.wait(20) != 0, "the old leader went on"
+        assert team.run()["metadata"]["resourceVersion"] == written
+    finally:
+        other.stop()
+    assert effects.per_try() == dict.fromkeys(tries_of(team.run()), 1)
 
 
 def test_job_that_ran_unseen_and_was_deleted_is_a_lost_try_and_not_a_second_effect(

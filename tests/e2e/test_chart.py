@@ -1,0 +1,69 @@
+"""The chart's life around runs under way: upgrade, uninstall, and installing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import QUICK_VALUES, Team, commands, stage
+from tests.e2e.failures import running_pod
+from tests.e2e.install import SYSTEM, helm, install_chart
+from tests.e2e.kube import Kube, eventually
+
+OPERATOR = "app.kubernetes.io/name=penstock"
+AT_WORK = "at work"
+
+
+@pytest.fixture
+def under_way(cluster: Cluster, kube: Kube, team: Team) -> Iterator[Team]:
+    """A run whose first action is at work; the chart is as it was afterwards."""
+    team.pipeline(
+        "web", stage("Work", commands("Do", f"echo {AT_WORK}", "sleep 8")), stage("End", commands("Last", "true"))
+    )
+    team.start("web")
+    running_pod(team, "run", says=AT_WORK)
+    yield team
+    install_chart(cluster, kube, QUICK_VALUES)
+
+
+def operator_pods(kube: Kube) -> set[str]:
+    return {pod["metadata"]["name"] for pod in kube.objects("pods", SYSTEM, OPERATOR)}
+
+
+def tries(team: Team) -> list[int]:
+    return [team.execution(action)["try"] for action in ("Do", "Last")]
+
+
+def test_chart_runs_two_replicas_of_which_one_leads(kube: Kube, team: Team) -> None:
+    pods = eventually(lambda: found if len(found := operator_pods(kube)) == 2 else None, 30, "two operator pods")
+    leading = [name for name in pods if "Leading" in kube.log(SYSTEM, name, "operator")]
+    assert len(leading) == 1
+    budget = kube.get("poddisruptionbudgets", SYSTEM, "penstock")["status"]
+    assert (budget["desiredHealthy"], budget["disruptionsAllowed"]) == (1, 1)
+
+
+def test_upgrade_of_chart_and_definitions_lets_runs_under_way_go_on(
+    cluster: Cluster, kube: Kube, under_way: Team
+) -> None:
+    before = operator_pods(kube)
+    install_chart(cluster, kube, {**QUICK_VALUES, "logFormat": "plain"})
+    assert under_way.ended()["state"] == "Succeeded"
+    assert tries(under_way) == [1, 1]
+    eventually(lambda: not before & operator_pods(kube), 60, "the old operator pods gone")
+    assert kube.get("customresourcedefinitions", None, "pipelines.penstock.dev")
+
+
+def test_uninstall_says_what_it_keeps_and_a_new_installation_takes_the_run_over(
+    cluster: Cluster, kube: Kube, under_way: Team
+) -> None:
+    said = helm(cluster, "uninstall", "penstock", "--namespace", SYSTEM, "--wait", "--timeout", "60s")
+    for plural in ("pipelines", "pipelineruns", "buildprojects"):
+        assert f"{plural}.penstock.dev" in said
+    assert kube.find("deployments", SYSTEM, "penstock") is None
+    assert under_way.status()["state"] == "InProgress"
+    install_chart(cluster, kube, QUICK_VALUES)
+
+    assert under_way.ended()["state"] == "Succeeded"
+    assert tries(under_way) == [1, 1]
