@@ -70,10 +70,11 @@ HELM = Program(
     package="helm.sh/helm/v4/cmd/helm",
     stamps=("-X helm.sh/helm/v4/internal/version.version=v4.3.1",),
 )
+KUSTOMIZE = Program("kustomize", package="sigs.k8s.io/kustomize/kustomize/v5")
 KIND = Program("kind", package="sigs.k8s.io/kind")
 
 # The slowest first: images that need only Debian are built meanwhile.
-LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM)
+LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM, KUSTOMIZE)
 
 
 def ensure(places: Places, programs: tuple[Program, ...]) -> None:

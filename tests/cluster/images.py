@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from tests.cluster import buildah
-from tests.cluster.binaries import VERSITYGW
+from tests.cluster.binaries import KUSTOMIZE, VERSITYGW
+from tests.cluster.binaries import ensure as ensure_programs
 from tests.cluster.components import PAUSE_IMAGE
 from tests.cluster.places import CHECKOUT, Places
 from tests.cluster.shell import Command, locked, run, step, write
@@ -144,15 +145,20 @@ def _penstock(places: Places, folder: Path) -> buildah.Build:
     """Describe the operator's own image: the Dockerfile users have, with packages fetched beforehand."""
     shutil.copytree(_SOURCES, folder / "operator/penstock", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(_REQUIREMENTS, folder)
-    arguments = {"BASE": BASE.tag(places)}
+    ensure_programs(places, (KUSTOMIZE,))
+    (folder / "programs").mkdir()
+    shutil.copy2(KUSTOMIZE.path(places), folder / "programs/kustomize")
+    base = BASE.tag(places)
+    arguments = {"BASE": base, "GO": base, "KUSTOMIZE_VERSION": f"locked-{KUSTOMIZE.key()}"}
+    volumes = {str(folder / "programs"): "/programs"}
     wheels = download_wheels(places, _REQUIREMENTS)
     arguments |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"} if wheels else {}
-    volumes = {str(wheels): "/wheels"} if wheels else {}
+    volumes |= {str(wheels): "/wheels"} if wheels else {}
     return buildah.Build(folder, _DOCKERFILE.read_text(), arguments, volumes)
 
 
 def _penstock_inputs(_: Places) -> list[bytes]:
-    parts = [_DOCKERFILE.read_bytes(), _REQUIREMENTS.read_bytes()]
+    parts = [_DOCKERFILE.read_bytes(), _REQUIREMENTS.read_bytes(), KUSTOMIZE.key().encode()]
     for file in sorted(_SOURCES.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             mode = str(file.stat().st_mode & stat.S_IXUSR)

@@ -43,3 +43,8 @@ def failure(job: FakeJob) -> tuple[str, str]:
         run(job)
     assert not [line for line in [*job.lines, caught.value.message] if "canary" in line]
     return caught.value.code, caught.value.message
+
+
+def never(path: str) -> bytes:
+    """Build no kustomization."""
+    raise AssertionError(path)

@@ -10,7 +10,7 @@ from penstock.actions.kubernetes import server as server_module
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.manifests import read_manifests
 from tests.unit.actions.api_server import ApiServer
-from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for
+from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for, never
 
 BACK_OFF = {
     "metadata": {"name": "web-1"},
@@ -157,7 +157,7 @@ def test_manifest_files_are_files_folders_and_globs(tmp_path: Path, wanted: str,
             "README.md": "#",
         },
     )
-    manifests, skipped = read_manifests(tmp_path / "input", wanted)
+    manifests, skipped = read_manifests(tmp_path / "input", wanted, never)
     assert [item.kind for item in manifests] == found
     assert skipped == ([] if wanted else ["package.json, document 1"])
 
@@ -176,7 +176,7 @@ def test_manifest_files_are_files_folders_and_globs(tmp_path: Path, wanted: str,
 def test_manifest_that_is_none_names_file_and_document(tmp_path: Path, text: str, message: str) -> None:
     job_for(tmp_path, {"a.yaml": text})
     with pytest.raises(ActionError) as caught:
-        read_manifests(tmp_path / "input", "a.yaml")
+        read_manifests(tmp_path / "input", "a.yaml", never)
     assert (caught.value.code, caught.value.message[: len(message)]) == ("ConfigurationError", message)
 
 
@@ -185,14 +185,14 @@ def test_aliases_that_blow_up_are_refused(tmp_path: Path) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     job_for(tmp_path, {"a.yaml": "\n".join(lines)})
     with pytest.raises(ActionError, match="more than 500000 nodes"):
-        read_manifests(tmp_path / "input", "")
+        read_manifests(tmp_path / "input", "", never)
 
 
 @pytest.mark.parametrize("wanted", ["none.yaml", "../x.yaml", "/etc/x.yaml", "k8s/*.yml"])
 def test_manifest_files_that_match_nothing_are_named(tmp_path: Path, wanted: str) -> None:
     job_for(tmp_path, {"k8s/a.yaml": CONFIG_MAP})
     with pytest.raises(ActionError) as caught:
-        read_manifests(tmp_path / "input", wanted)
+        read_manifests(tmp_path / "input", wanted, never)
     assert (caught.value.code, wanted in caught.value.message) == ("ConfigurationError", True)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _FILE_BYTES = 4 * 1024 * 1024
 _NODES = 500_000
 _OBJECTS = 5000
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _NO_JSON = (float("inf"), float("-inf"))
 _ORDER = (
     ("Namespace",),
@@ -49,6 +50,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     }
 
 
+Build = Callable[[str], bytes]
+"""Makes YAML of the kustomization in a folder of the artifact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One object to apply, and where it stands: file and document number from 1."""
@@ -72,17 +77,18 @@ class Manifest:
         return str(self.body["metadata"]["name"])
 
 
-def read_manifests(folder: Path, wanted: str) -> tuple[list[Manifest], list[str]]:
+def read_manifests(folder: Path, wanted: str, build: Build) -> tuple[list[Manifest], list[str]]:
     """Return the objects in the order of their application, and the places that were passed over.
 
     ``wanted`` are files, folders or globs, separated by commas. Without it every manifest in the artifact is
-    taken, and since an artifact also holds other YAML, what is no object is passed over.
+    taken, and since an artifact also holds other YAML, what is no object is passed over. A folder that is named and
+    holds a kustomization is what ``build`` makes of it; so is the artifact when nothing is named.
     """
     patterns = [_pattern(text) for text in wanted.split(",") if text.strip()]
     found: list[Manifest] = []
     skipped: list[str] = []
-    for path in _files(folder, patterns):
-        for number, document in enumerate(_documents(folder / path, path), 1):
+    for path in _Walk(folder, patterns).run():
+        for number, document in enumerate(_documents(folder, path, build), 1):
             place = f"{path}, document {number}"
             if document is None:
                 continue
@@ -112,6 +118,11 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, _Loader)  # noqa: S506 - a safe loader with fewer types
 
 
+def parse_all(text: str) -> Iterator[Any]:
+    """Parse YAML documents as Kubernetes reads them; raise yaml.YAMLError."""
+    yield from yaml.load_all(text, _Loader)
+
+
 def rank_of(kind: str) -> int:
     """Return when a kind is applied: the lower, the earlier."""
     return _RANK.get(kind, _OTHERS)
@@ -124,39 +135,61 @@ def _pattern(text: str) -> globs.Pattern:
         raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
 
 
-def _files(folder: Path, patterns: list[globs.Pattern]) -> list[str]:
-    found: list[str] = []
-    complete: set[int] = set()
+class _Walk:
+    """Finds the files to read, and the folders to build, by the patterns of ManifestFiles."""
 
-    def walk(path: str, match: globs.Match, is_all: bool) -> None:
-        for entry in sorted(os.scandir(folder / path), key=lambda item: item.name):
-            after = globs.step(patterns, match, entry.name)
-            name, taken = f"{path}{entry.name}", is_all or bool(after.complete)
-            is_hidden = not patterns and entry.name.startswith(".")
+    def __init__(self, folder: Path, patterns: list[globs.Pattern]) -> None:
+        self._folder, self._patterns = folder, patterns
+        self._complete: set[int] = set()
+        self.found: list[str] = []
+
+    def run(self) -> list[str]:
+        """Return what was found; a pattern that finds nothing is an error."""
+        start = globs.start(self._patterns)
+        self._complete.update(start.complete)
+        is_all = not self._patterns or bool(start.complete)
+        if is_all and _is_kustomization(self._folder):
+            self.found.append(".")
+        else:
+            self._walk("", start, is_all)
+        for index, pattern in enumerate(self._patterns):
+            if index not in self._complete:
+                raise ActionError(CONFIGURATION_ERROR, f'ManifestFiles: no manifest matches "{pattern.text}"')
+        return self.found
+
+    def _walk(self, path: str, match: globs.Match, is_all: bool) -> None:
+        for entry in sorted(os.scandir(self._folder / path), key=lambda item: item.name):
+            after = globs.step(self._patterns, match, entry.name)
+            name, is_taken = f"{path}{entry.name}", is_all or bool(after.complete)
             if entry.is_dir(follow_symlinks=False):
-                if (taken or after.can_continue) and not is_hidden and name.count("/") < 100:
-                    complete.update(after.complete)
-                    walk(f"{name}/", after, taken)
-            elif taken and name.endswith(_SUFFIXES) and entry.is_file():
-                complete.update(after.complete)
-                found.append(name)
+                is_hidden = not self._patterns and entry.name.startswith(".")
+                if (is_taken or after.can_continue) and not is_hidden and name.count("/") < 100:
+                    self._take_folder(name, after, is_taken)
+            elif is_taken and entry.name in KUSTOMIZATIONS:
+                where = path.rstrip("/") or "."
+                raise _problem(name, f'to build this kustomization, name its folder in ManifestFiles: "{where}"')
+            elif is_taken and name.endswith(_SUFFIXES) and entry.is_file():
+                self._complete.update(after.complete)
+                self.found.append(name)
 
-    start = globs.start(patterns)
-    complete.update(start.complete)
-    walk("", start, not patterns or bool(start.complete))
-    for index, pattern in enumerate(patterns):
-        if index not in complete:
-            raise ActionError(CONFIGURATION_ERROR, f'ManifestFiles: no manifest matches "{pattern.text}"')
-    return found
+    def _take_folder(self, name: str, match: globs.Match, is_taken: bool) -> None:
+        self._complete.update(match.complete)
+        is_built = bool(match.complete) and _is_kustomization(self._folder / name)
+        if is_built:
+            self.found.append(name)
+        if not is_built or match.can_continue:
+            self._walk(f"{name}/", match, is_taken and not is_built)
 
 
-def _documents(path: Path, name: str) -> Iterator[Any]:
-    with path.open("rb") as file:
-        data = file.read(_FILE_BYTES + 1)
-    if len(data) > _FILE_BYTES:
-        raise _problem(name, f"the file is larger than {_FILE_BYTES} bytes")
+def _is_kustomization(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+
+
+def _documents(folder: Path, name: str, build: Build) -> Iterator[Any]:
+    is_built = (folder / name).is_dir()
+    data = build(name) if is_built else _content(folder / name, name)
     try:
-        if name.endswith(".json"):
+        if name.endswith(".json") and not is_built:
             yield json.loads(data)
             return
         yield from yaml.load_all(data, _Loader)
@@ -166,6 +199,14 @@ def _documents(path: Path, name: str) -> Iterator[Any]:
         raise _problem(where, f"not YAML: {getattr(error, 'problem', None) or 'unreadable characters'}") from error
     except (ValueError, RecursionError) as error:
         raise _problem(name, f"not a manifest: {error}") from error
+
+
+def _content(path: Path, name: str) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_FILE_BYTES + 1)
+    if len(data) > _FILE_BYTES:
+        raise _problem(name, f"the file is larger than {_FILE_BYTES} bytes")
+    return data
 
 
 def _is_object(document: Any) -> bool:

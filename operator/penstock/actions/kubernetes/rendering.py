@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 from penstock.actions.kubernetes.images import read_images, with_images
+from penstock.actions.kubernetes.kustomize import build
 from penstock.actions.kubernetes.manifests import Manifest, in_order, read_manifests
 from penstock.actions.kubernetes.substitutions import read_values, with_values
 
@@ -16,7 +18,7 @@ def render(job: Job) -> list[Manifest]:
     """Return what is to be applied, in order. Manifests come from the first input artifact."""
     configuration = job.request.configuration
     folder = next(iter(job.inputs.values()))
-    manifests, skipped = read_manifests(folder, configuration.get("ManifestFiles", ""))
+    manifests, skipped = read_manifests(folder, configuration.get("ManifestFiles", ""), partial(build, job, folder))
     for place in skipped:
         job.log(f"passed over: {place} is no Kubernetes object")
     if name := configuration.get("Substitutions"):
