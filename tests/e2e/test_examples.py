@@ -61,7 +61,7 @@ def test_01_hello_greets_whom_it_is_told_to(team: Team) -> None:
 WEB = "/api/v1/namespaces/web-production/services/web:http/proxy/"
 
 
-def test_02_web_serves_the_served_the_commit(cluster: Cluster, kube: Kube) -> None:
+def test_02_web_serves_the_page_of_the_commit(cluster: Cluster, kube: Kube) -> None:
     """Twice: a second commit replaces the page of the first."""
     example = ROOT / "examples" / "02-web"
     make_store_secret(cluster, kube, "default")
@@ -92,6 +92,27 @@ def test_03_devops_tells_the_founding_story(cluster: Cluster, kube: Kube) -> Non
         demo.Demo(cluster, kube).tell()
     finally:
         install_chart(cluster, kube, QUICK_VALUES)
+
+
+def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cluster, kube: Kube) -> None:
+    """The default environment by nothing, the others by the variable; production has two replicas."""
+    example = ROOT / "examples" / "04-source-build-deploy"
+    make_store_secret(cluster, kube, "default")
+    team = Team(cluster, kube, "default")
+    repository = push_repository(cluster, "examples/quotes", files_below(example / "repository"))
+    kube.apply((example / "pipeline.yaml").read_text(), "")
+    eventually(lambda: is_ready(team, "quotes"), 20, "pipeline quotes ready")
+    for environment in ("development", "production"):
+        name = f"quotes-{secrets.token_hex(3)}"
+        given = [] if environment == "development" else ["--var", f"Environment={environment}"]
+        started = penstock(team, "start", "quotes", "--name", name, "--watch", *given)
+        assert started.returncode == 0, started.stdout + started.stderr
+        path = f"/api/v1/namespaces/quotes-{environment}/services/quotes:http/proxy/"
+        page = eventually(partial(served, kube, path, repository.commit), 30, "the page served")
+        assert f"<p>{environment}, commit" in page
+        replicas = kube.get("deployments", f"quotes-{environment}", "quotes")["status"]["readyReplicas"]
+        assert replicas == (2 if environment == "production" else 1)
+    assert "+ deployment.apps/quotes" in penstock(team, "logs", name, "Deploy/Deploy").stdout
 
 
 @pytest.mark.parametrize(
