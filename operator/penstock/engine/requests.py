@@ -115,7 +115,7 @@ def build_request(
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
-        build=_build(subject, configuration, settings) if subject.declared.runs_project else None,
+        build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
         revision=subject.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
         limits=replace(settings.limits, timeout_s=timeout_of(subject, settings)),
@@ -136,7 +136,7 @@ def timeout_of(subject: Subject, settings: Settings) -> float:
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
 
 
-def _build(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> Build:
+def _build(subject: Subject, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:
     """Return the project as the attempt has it; an ``aws/codebuild/`` image must be one that the installation maps."""
     name = configuration["ProjectName"]
     project = subject.projects.get(name)
@@ -147,7 +147,7 @@ def _build(subject: Subject, configuration: Mapping[str, str], settings: Setting
     if image.startswith("aws/codebuild/"):
         raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")
     environment = {item.name: item.value for item in project.environment_variables}
-    overrides = _overrides(configuration.get("EnvironmentVariables") or "[]")
+    overrides = _overrides(subject.action.configuration.get("EnvironmentVariables") or "[]", values)
     inputs = [item.name for item in subject.action.input_artifacts]
     primary = configuration.get("PrimarySource") or (inputs[0] if inputs else "")
     return Build(
@@ -161,8 +161,11 @@ def _build(subject: Subject, configuration: Mapping[str, str], settings: Setting
     )
 
 
-def _overrides(text: str) -> dict[str, str]:
-    """Read the action's EnvironmentVariables (P-10); the secrets stores are refused by their type."""
+def _overrides(text: str, values: Values) -> dict[str, str]:
+    """Read the action's EnvironmentVariables (P-10); the secrets stores are refused by their type.
+
+    References are resolved within each value: what a commit message says is never read as JSON.
+    """
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -178,10 +181,11 @@ def _overrides(text: str) -> dict[str, str]:
             raise RequestError("ConfigurationError", message)
         if (kind := item.get("type", "PLAINTEXT")) != "PLAINTEXT":
             message = (
-                f"configuration.EnvironmentVariables: {item['name']} has the type {kind}, which is not supported yet"
+                f"configuration.EnvironmentVariables: {item['name']} has the type {kind}, which is not supported yet "
+                "(B-12); PLAINTEXT is"
             )
             raise RequestError("ConfigurationError", message)
-        found[item["name"]] = item["value"]
+        found[item["name"]] = resolve(item["value"], values)
     return found
 
 

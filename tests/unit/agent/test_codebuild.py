@@ -147,7 +147,24 @@ def test_one_shell_for_all_phases(pod: Pod) -> None:
     [
         ("version: 0.2\nrun-as: me\nphases: {}\n", "buildspec.run-as is not supported yet (B-06); remove it"),
         ("version: 0.2\nbatch: {}\n", "buildspec.batch is not supported yet (B-60); remove it"),
-        ("version: 0.2\na: &a [1]\nb: *a\n", "DOWNLOAD_SOURCE: aliases are not supported"),
+        ("version: 0.2\nphases: &a {build: *a}\n", "DOWNLOAD_SOURCE: "),
+        (
+            "version: 0.2\nphases: {build: {commands: [&a 'x" + "x" * 50_000 + "'" + ", *a" * 50 + "]}}\n",
+            "characters, more than",
+        ),
+        ("version: 0.2\ncache: {}\n", "buildspec.cache is not supported yet (B-52); remove it"),
+        ("version: 0.2\nproxy: {}\n", "buildspec.proxy is not supported yet (B-16); remove it"),
+        ("version: 0.2\nenv: {parameter-store: {}}\n", "env.parameter-store is not supported yet (B-12); remove it"),
+        ("version: 0.2\nenv: {secrets-manager: {}}\n", "env.secrets-manager is not supported yet (B-12); remove it"),
+        ("version: 0.2\nenv: {git-credential-helper: yes}\n", "env.git-credential-helper is not supported yet (B-15)"),
+        (
+            "version: 0.2\nphases: {build: {commands: a}}\nenv: {shell: zsh}\n",
+            "env.shell: 'zsh' is not supported, bash and /bin/sh are (B-10)",
+        ),
+        ("version: 0.2\nphases: {build: {run-as: me}}\n", "phases.build.run-as is not supported yet (B-06)"),
+        ("version: 0.2\nphases: {build: {commands: a, on-failure: RETRY-2}}\n", "on-failure: RETRY-2 is not supported"),
+        ("version: 0.2\nphases: {test: {commands: a}}\n", "phases.test is no key of a buildspec"),
+        ("version: 0.2\nenvironment_variables: {}\n", "environment_variables is a key of version 0.1"),
         ("version: 0.3\n\n", "DOWNLOAD_SOURCE: version '0.3' is not supported, 0.2 and 0.1 are"),
         ("version: 0.2\nphases:\n  build:\n    commands:\n      - a: b\n", "phases.build.commands[0] is not a text"),
         ("missing.yml", "DOWNLOAD_SOURCE: missing.yml cannot be read: No such file or directory"),
@@ -155,3 +172,10 @@ def test_one_shell_for_all_phases(pod: Pod) -> None:
 )
 def test_buildspec_that_cannot_run_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     assert message in build(Pod(tmp_path), text).message
+
+
+def test_anchors_and_aliases_stand_for_each_other(tmp_path: Path) -> None:
+    text = "version: 0.2\nphases:\n  install: &same\n    commands: [echo once]\n  build: *same\n"
+    pod = Pod(tmp_path)
+    assert build(pod, text).status == "Succeeded"
+    assert pod.stdout.splitlines().count("once") == 2

@@ -124,3 +124,29 @@ def test_build_knows_the_revision_of_its_primary_source(primary: str, revision: 
     build = world.request(world.job_for("Compile")).build
     assert build
     assert (build.source_revision, build.started_ms) == (revision, int(world.now.timestamp()) * 1000)
+
+
+def test_value_of_a_reference_is_never_read_as_json() -> None:
+    given = [{"name": "MESSAGE", "value": "said: #{Git.CommitMessage}"}]
+    configuration = {"ProjectName": "web", "EnvironmentVariables": json.dumps(given)}
+    fetch = git_action(namespace="Git")
+    world = World.of(stage("Source", fetch), stage("Build", build_action(configuration=configuration)))
+    world.build_projects["web"] = BuildProjectSpec(image="debian:12")
+    world.start()
+    world.settle()
+    hostile = '"}, {"name": "PATH", "value": "/evil'
+    world.succeed(world.job_for("Fetch"), variables={"CommitMessage": hostile})
+    world.settle()
+    build = world.request(world.job_for("Compile")).build
+    assert build
+    assert build.overrides == {"MESSAGE": f"said: {hostile}"}
+
+
+@pytest.mark.parametrize("key", ["BatchEnabled", "CombineArtifacts", "ServiceRoleArnOverride"])
+def test_what_is_missing_is_refused_by_name(key: str) -> None:
+    action = build_action(configuration={"ProjectName": "web", key: "true"})
+    world = World.of(stage("Source", git_action()), stage("Build", action))
+    assert world.pipeline
+    (problem,) = world.pipeline.findings.problems
+    assert problem.path.endswith(f"configuration.{key}")
+    assert problem.message.endswith("; leave it out")

@@ -1,4 +1,7 @@
-"""Reads a buildspec 0.2 (B-01..B-49). It comes from the source: size-capped, no aliases, unknown keys by name."""
+"""Reads a buildspec (B-01..B-50). It comes from the source: unknown keys are refused by name, sizes have limits.
+
+An alias stands for the same object, so it costs nothing to read; what all commands say together has a limit.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +12,7 @@ import yaml
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 
 BYTES = 256 * 1024
+_COMMAND_CHARACTERS = 1024 * 1024
 YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
 _LATER = {
@@ -69,45 +73,22 @@ class Buildspec:
     reports: tuple[ReportGroup, ...] = ()
 
 
-class _Loader(yaml.BaseLoader):
-    """Every scalar is the text that was written, so 0.2, 3.10 and yes stay what they are; aliases are refused."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not supported")
-        return super().compose_node(parent, index)
-
-
 def parse(text: str) -> Buildspec:
     """Return the buildspec; raise ActionError with the key's path for what it does not say rightly."""
-    if len(text.encode("utf-8", "replace")) > BYTES:
-        raise _error(f"the buildspec is larger than {BYTES} bytes")
-    try:
-        document = yaml.load(text, _Loader)  # noqa: S506 — a BaseLoader makes texts, lists and maps only
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _error(" ".join(str(error).split())[:300]) from error
-    top = _map(document, "buildspec", _TOP_KEYS)
+    top = _map(_document(text), "buildspec", _TOP_KEYS)
     version = top.get("version")
     if version not in _VERSIONS:
         raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
     if version != "0.1" and "environment_variables" in top:
         raise _error("environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)")
     env = _map(top.get("env"), "env", ("shell", "variables", "exported-variables"))
-    phases = _map(top.get("phases"), "phases", PHASES)
-    if not phases:
-        raise _error("phases are missing")
-    old = _map(top.get("environment_variables"), "environment_variables", ("plaintext",))
-    variables = {**_map(env.get("variables"), "env.variables"), **_map(old.get("plaintext"), "plaintext")}
     artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
     secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
-    shell = env.get("shell") or "sh"
-    if shell not in ("sh", "/bin/sh", "bash"):
-        raise _error(f"env.shell: {shell!r} is not supported, bash and /bin/sh are")
     return Buildspec(
-        phases={name: _phase(name, phases.get(name)) for name in PHASES},
-        variables={name: _text(value, f"env.variables.{name}") for name, value in variables.items()},
+        phases=_phases(top.get("phases")),
+        variables=_variables(top, env),
         exported=_list(env.get("exported-variables"), "env.exported-variables"),
-        shell="bash" if shell == "bash" else "sh",
+        shell=_shell(env.get("shell") or "sh"),
         has_one_shell=version != "0.1",
         artifacts=_artifacts(artifacts, "artifacts") if artifacts.get("files") else None,
         secondary={
@@ -117,13 +98,50 @@ def parse(text: str) -> Buildspec:
     )
 
 
+def _document(text: str) -> Any:
+    if len(text.encode("utf-8", "replace")) > BYTES:
+        raise _error(f"the buildspec is larger than {BYTES} bytes")
+    try:
+        # Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are.
+        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 — it makes texts, lists and maps only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _error(" ".join(str(error).split())[:300]) from error
+
+
+def _variables(top: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, str]:
+    old = _map(top.get("environment_variables"), "environment_variables", ("plaintext",))
+    places = {"env.variables": env.get("variables"), "environment_variables.plaintext": old.get("plaintext")}
+    return {
+        name: _text(value, f"{path}.{name}")
+        for path, document in places.items()
+        for name, value in _map(document, path).items()
+    }
+
+
+def _shell(text: Any) -> str:
+    if text not in ("sh", "/bin/sh", "bash", "/bin/bash"):
+        raise _error(f"env.shell: {text!r} is not supported, bash and /bin/sh are (B-10)")
+    return "bash" if text.endswith("bash") else "sh"
+
+
+def _phases(document: Any) -> dict[str, Phase]:
+    found = _map(document, "phases", PHASES)
+    if not found:
+        raise _error("phases are missing")
+    phases = {name: _phase(name, found.get(name)) for name in PHASES}
+    length = sum(len(text) for phase in phases.values() for text in (*phase.commands, *phase.finally_))
+    if length > _COMMAND_CHARACTERS:
+        raise _error(f"the commands hold {length} characters, more than {_COMMAND_CHARACTERS}")
+    return phases
+
+
 def _phase(name: str, document: Any) -> Phase:
     path = f"phases.{name}"
     allowed = ("commands", "finally", "on-failure", *(("runtime-versions",) if name == "install" else ()))
     found = _map(document, path, allowed)
     on_failure = _text(found.get("on-failure") or "", f"{path}.on-failure")
     if on_failure not in ("", "ABORT", "CONTINUE"):
-        raise _error(f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are")
+        raise _error(f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are (B-27..B-29)")
     if found and name != "install" and not found.get("commands"):
         raise _error(f"{path}.commands are missing (B-21)")
     return Phase(

@@ -1,10 +1,23 @@
 """Build and Test / AWS / CodeBuild (P-10): a buildspec in a container that a BuildProject describes."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+
+
+def _is_off(why: str) -> Callable[[str | None], str | None]:
+    """Return a check that takes ``false`` and refuses everything else by saying why."""
+
+    def check(value: str | None) -> str | None:
+        if value not in (None, "false"):
+            raise PydanticCustomError("unsupported", "{why}; leave it out", {"why": why})
+        return value
+
+    return check
 
 
 class CodeBuildConfiguration(Configuration):
@@ -15,8 +28,11 @@ class CodeBuildConfiguration(Configuration):
     PrimarySource: str | None = Field(None, min_length=1)
     EnvironmentVariables: str | None = None
     BuildspecOverride: str | None = Field(None, min_length=1)
-    BatchEnabled: Literal["false"] | None = None
-    CombineArtifacts: Literal["false"] | None = None
+    BatchEnabled: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
+    CombineArtifacts: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
+    ServiceRoleArnOverride: Annotated[
+        str | None, AfterValidator(_is_off("a build acts as the Pipeline's serviceAccountName (P-10)"))
+    ] = None
 
 
 DECLARATION = Declaration(
