@@ -9,7 +9,7 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo test lint unit integration e2e bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo test lint unit integration e2e large bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
@@ -30,6 +30,9 @@ integration: $(VENV)/ready cluster-up image
 
 e2e: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/e2e
+
+large: $(VENV)/ready cluster-up image  ## 2 GiB of artifact and of output through an agent of 192 MiB
+	LARGE_MIB=2048 $(PYTEST) tests/e2e/test_large.py
 
 bench: $(VENV)/ready cluster-up image  ## ratios against bare Jobs of the same session; BENCH_OUT=file.json keeps them
 	$(PYTHON) -m tests.bench

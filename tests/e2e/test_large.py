@@ -25,7 +25,7 @@ def test_artifact_of_512_mib_and_as_much_output_leave_the_agents_memory_flat(clu
     used = commands("Use", 'test "#{Made.SUM}" = "$(sha256sum < big)"', inputArtifacts=[{"name": "Big"}])
     team.pipeline("p", stage("Work", made), stage("Print", printed), stage("Use", used))
     team.start("p")
-    status = team.ended(seconds=40 + MIB // 4)
+    status = team.ended(seconds=120 + MIB // 4)
 
     artifact = team.execution("Make")["outputArtifacts"][0]
     s3_client(cluster).delete_object(Bucket=BUCKET, Key=artifact["key"])
