@@ -11,6 +11,8 @@ from penstock.actions.kubernetes import lease as lease_module
 from penstock.actions.kubernetes.applyset import Reach, applyset_id
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.objects import Identity
+from penstock.actions.kubernetes.session import Session
+from penstock.agent.interrupt import Interrupted
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, failure, job_for
 
@@ -132,6 +134,18 @@ def test_lease_that_another_took_over_ends_the_deploy_before_the_next_write(
         "Lease site in namespace team was taken over by pod/other-run; nothing more was changed",
     )
     assert [path.rpartition("/")[2] for path in api.written] == ["site", "settings"]
+
+
+def test_lease_is_given_back_when_the_pod_is_told_to_go(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(Session, "pause", interrupt)
+    with pytest.raises(Interrupted):
+        run(job_for(tmp_path, {"a.yaml": DEPLOYMENT}, ApplySet="site"))
+    assert api.objects[f"{LEASES}/site"]["spec"]["holderIdentity"] is None
 
 
 def test_lease_that_is_held_all_the_time_ends_the_wait(api: ApiServer, tmp_path: Path) -> None:

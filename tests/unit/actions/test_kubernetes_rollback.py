@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +116,19 @@ def test_what_is_kept_goes_when_rollback_is_turned_off(api: ApiServer, tmp_path:
 BODIES = st.dictionaries(st.text(max_size=9), st.text(max_size=99) | st.integers() | st.none(), max_size=5)
 
 
-@given(st.text(min_size=1, max_size=20), st.lists(BODIES, max_size=5))
+@given(st.text(min_size=1, max_size=20), st.lists(BODIES, min_size=1, max_size=5))
 def test_success_is_read_as_it_was_kept(run_name: str, bodies: list[dict[str, Any]]) -> None:
-    success = Success.of(run_name, [Manifest(body, "a.yaml, document 1") for body in bodies])
+    objects = [{**body, "apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}} for body in bodies]
+    success = Success.of(run_name, [Manifest(body, "a.yaml, document 1") for body in objects])
     assert Success.read(success.data()) == success
 
 
-@given(st.binary(max_size=50))
+JUNK = st.binary(max_size=50) | st.sampled_from(["[1]", "{}", '[{"body": {}}]', '[{"body": 1, "place": "x"}]']).map(
+    lambda text: zlib.compress(text.encode())
+)
+
+
+@given(JUNK)
 def test_data_that_is_none_of_ours_is_told(data: bytes) -> None:
     text = base64.b64encode(data).decode()
     found = Success.read({"run": base64.b64encode(b"run-1").decode(), "manifests": text})

@@ -95,7 +95,7 @@ def read_manifests(folder: Path, wanted: str, build: Build) -> tuple[list[Manife
             if not patterns and not _is_object(document):
                 skipped.append(place)
                 continue
-            found += [Manifest(body, place) for body in _objects(document, place)]
+            found += [Manifest(body, place) for body in objects_in(document, place)]
             if len(found) > _OBJECTS:
                 raise _problem(place, f"there are more than {_OBJECTS} objects")
     if not found:
@@ -213,14 +213,15 @@ def _is_object(document: Any) -> bool:
     return isinstance(document, dict) and "apiVersion" in document and "kind" in document
 
 
-def _objects(document: Any, place: str) -> Iterator[dict[str, Any]]:
+def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a document, those of a List one by one; raise ActionError for what is none."""
     _check_size(document, place)
     if not _is_object(document):
         raise _problem(place, "apiVersion or kind is missing")
     items = document.get("items")
     if str(document["kind"]).endswith("List") and isinstance(items, list):
         for item in items:
-            yield from _objects(item, place)
+            yield from objects_in(item, place)
         return
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:

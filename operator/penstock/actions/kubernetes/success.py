@@ -4,14 +4,14 @@ Pure: documents in and out. A Secret holds a megabyte, so that there is a limit 
 """
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from penstock.actions.kubernetes.manifests import Manifest
+from penstock.actions.execution import ActionError
+from penstock.actions.kubernetes.manifests import Manifest, objects_in
 
 KEPT_BYTES = 900_000
 _READ_BYTES = 256 * 1024 * 1024
@@ -48,7 +48,7 @@ class Success:
             run = base64.b64decode(data["run"]).decode()
             why_not = base64.b64decode(data.get("whyNot", "")).decode()
             return cls(run, () if why_not else _unpacked(data["manifests"]), why_not)
-        except (KeyError, ValueError, TypeError, zlib.error, binascii.Error) as error:
+        except (KeyError, ValueError, TypeError, RecursionError, zlib.error, ActionError) as error:
             return cls("unknown", why_not=f"what the Secret keeps cannot be read ({error})")
 
     def data(self) -> dict[str, str]:
@@ -68,5 +68,7 @@ def _unpacked(text: str) -> tuple[Manifest, ...]:
     data = inflater.decompress(base64.b64decode(text), _READ_BYTES)
     if inflater.unconsumed_tail:
         raise ValueError(f"it is longer than {_READ_BYTES} bytes")
-    documents: list[dict[str, Any]] = json.loads(data)
-    return tuple(Manifest(item["body"], item["place"]) for item in documents)
+    documents = json.loads(data)
+    if not isinstance(documents, list) or not documents:
+        raise ValueError("it is no list of manifests")
+    return tuple(Manifest(body, item["place"]) for item in documents for body in objects_in(item["body"], "a manifest"))
