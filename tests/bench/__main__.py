@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.bench.audit import AuditLog
-from tests.bench.workload import Bench, bare_job, pipeline, run_of
+from tests.bench.workload import PROJECT, Bench, bare_job, pair, pipeline, run_of
 from tests.cluster import Cluster, load
 from tests.e2e.install import install_chart, make_bucket, make_store_secret
 from tests.e2e.kube import Kube
@@ -62,10 +62,23 @@ def measure(cluster: Cluster, bench: Bench) -> dict[str, float | None]:
         "further_action_s": (chain - one) / (CHAIN - 1),
         "twenty_jobs_s": many_jobs,
         "twenty_runs_s": many_runs,
+        "codebuild_over_commands_s": build_cost(bench),
         "api_calls_one_action": one_calls,
         "api_calls_further_action": further_calls,
         "operator_rss_mib": rss,
     }
+
+
+def build_cost(bench: Bench) -> float:
+    """Return what a CodeBuild action takes longer than a Commands action: the median of differences, in turns."""
+    bench.kube.apply([PROJECT], bench.namespace)
+    bench.apply(pair("commands", "Commands"), pair("build", "CodeBuild"))
+    differences = []
+    for number in range(REPEATS + 1):
+        commands, build = bench.run("commands", f"commands-{number}"), bench.run("build", f"build-{number}")
+        differences.append(build - commands)
+        say(f"{number}: Commands {commands:.2f} s, CodeBuild {build:.2f} s")
+    return statistics.median(differences[1:])
 
 
 def at_once(bench: Bench) -> tuple[float, float]:

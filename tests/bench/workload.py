@@ -43,6 +43,26 @@ def pipeline(name: str, actions: int) -> Document:
     }
 
 
+PROJECT: Document = {
+    "apiVersion": "penstock.dev/v1alpha1",
+    "kind": "BuildProject",
+    "metadata": {"name": "bench"},
+    "spec": {"image": IMAGE, "buildspec": "version: 0.2\nphases: {build: {commands: ['true']}}\n"},
+}
+
+
+def pair(name: str, provider: str) -> Document:
+    """Return a pipeline whose second action runs ``true`` on the first one's artifact: Commands, or CodeBuild."""
+    made = pipeline(name, 2)
+    second = made["spec"]["stages"][0]["actions"][1]
+    second["outputArtifacts"], second["commands"] = [], ["true"]
+    if provider == "CodeBuild":
+        del second["commands"]
+        second["actionTypeId"] = {"category": "Build", "owner": "AWS", "provider": provider, "version": "1"}
+        second["configuration"] = {"ProjectName": PROJECT["metadata"]["name"]}
+    return made
+
+
 def run_of(pipeline_name: str, name: str) -> Document:
     """Return a run."""
     return {
