@@ -109,6 +109,9 @@ def test_oracle_o_42_nothing_to_upload_fails(pod: Pod) -> None:
             ["my-file-1.txt", "my-file-2.txt", "my-file-3.txt"],
         ),
         ({"files": "*/my-file-3.txt", "base-directory": "my-build2"}, ["sub/my-file-3.txt"]),
+        ({"files": ["./my-file-2.txt"], "base-directory": "./my-build2/"}, ["my-file-2.txt"]),
+        ({"files": "$CODEBUILD_SRC_DIR/my-build1/*", "base-directory": "."}, ["my-build1/my-file-1.txt"]),
+        ({"files": "**/*", "base-directory": "$CODEBUILD_SRC_DIR/my-build1"}, ["my-file-1.txt"]),
         ({"files": "**/*", "exclude-paths": ["**/*-3.txt", "my-build1/**"]}, ["my-build2/my-file-2.txt"]),
     ],
 )  # fmt: skip
@@ -127,8 +130,10 @@ def test_oracle_o_44_action_over_project_over_buildspec(pod: Pod) -> None:
 
 
 def test_oracle_o_45_last_value_is_exported(pod: Pod) -> None:
-    text = spec({"install": ["export V=1"], "post_build": ["V=2"]}, env={"exported-variables": ["V", "UNSET"]})
-    result = build(pod, text)
+    text = spec(
+        {"install": ["export V=1"], "post_build": ["V=2"]}, env={"exported-variables": ["V", "UNSET", "AWS_KEY"]}
+    )
+    result = build(pod, text, environment={"AWS_KEY": "not exported (B-14)"})
     assert result.variables == {"V": "2"}
     assert result.external_execution_id == "web:r-uid-1-1"
 

@@ -83,3 +83,18 @@ def test_image_without_bash_says_so(tmp_path: Path) -> None:
     pod = Pod(tmp_path, ["env", f"PATH={tmp_path}/only", "/bin/busybox", "sh"])
     result = build(pod, spec({"build": ["true"]}, env={"shell": "bash"}))
     assert result.message == "env.shell: the image has no bash; use an image that has, or /bin/sh (B-10)"
+
+
+def test_trace_shows_commands_and_nothing_of_ours(pod: Pod) -> None:
+    build(pod, spec({"build": ["set -x", "echo traced", "true"], "post_build": ["set +x", "echo untraced"]}))
+    lines = [line.lstrip("+ ") for line in pod.stdout.splitlines() if line.startswith("+")]
+    assert "echo traced" in lines
+    assert [line for line in lines if "penstock_" in line or "untraced" in line] == []
+
+
+def test_path_that_leads_nowhere_stops_no_build(pod: Pod) -> None:
+    env = {"variables": {"PATH": "$PATH:/x"}}
+    assert (
+        build(pod, spec({"build": ["exit 0", "trap : EXIT; exit 0"], "post_build": ["echo end"]}, env=env)).status
+        == "Succeeded"
+    )

@@ -46,8 +46,13 @@ def run(job: Job) -> Outcome:
             raise failure or ActionError(error.code, f"{FAILED}: {error.message}") from error
     if failure:
         raise failure
-    exported = {name: ended.variables[name] for name in buildspec.exported if name in ended.variables}
+    exported = {name: ended.variables[name] for name in buildspec.exported if _is_exported(name, ended.variables)}
     return Outcome(variables=exported, exit_code=0)
+
+
+def _is_exported(name: str, values: Mapping[str, str]) -> bool:
+    """Whether a variable becomes an output variable: it has a value, and is none of AWS's own (B-14)."""
+    return name in values and not name.startswith("AWS_")
 
 
 def _referenced(buildspec: Buildspec) -> set[str]:

@@ -65,8 +65,10 @@ class _Writer:
             f"penstock_keep >| {self._state}",
             f"pwd >| {self._folder}",
             f"printf '[Container] Running command %s\\n' {quote(text)}",
+            'if [ "$penstock_trace" = 1 ]; then set -x; fi',
             f"eval {quote(text)}" if self._has_one_shell else f"(trap - EXIT; eval {quote(text)})",
-            "penstock_code=$?",
+            # A trace that a command has turned on (set -x) shall show commands, not what stands between them.
+            "{ penstock_code=$?; penstock_quiet; } 2>/dev/null",
             "penstock_ended",
         )
 
@@ -140,12 +142,14 @@ def _inner(program: str, notes: Path) -> list[str]:
         "  export -p",
         *(f"  {line}" for line in assignments),
         "}",
+        'penstock_quiet() { case "$-" in *x*) penstock_trace=1; set +x ;; *) penstock_trace=0 ;; esac; }',
         "penstock_again() {",
-        "  penstock_code=$?; trap - EXIT",
+        "  { penstock_code=$?; penstock_quiet; } 2>/dev/null",
+        "  trap - EXIT",
         '  if [ "${penstock_is_over-}" = 1 ]; then exit "$penstock_result"; fi',
         f'  exec {program} "$penstock_code" {arguments}',
         "}",
-        f"{positional}; set --",
+        f"{positional} penstock_trace=0; set --",
         "trap penstock_again EXIT",
         'if [ -n "$penstock_where" ]; then penstock_ended; fi',
     ]
