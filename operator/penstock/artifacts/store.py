@@ -6,6 +6,7 @@ An error says what to change: the credentials, the bucket, or the endpoint.
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,15 @@ from penstock.api.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from obstore import WritableFile
     from obstore.store import BackoffConfig, S3Config
 
 PART_BYTES = 8 * 1024 * 1024
 """What is shorter goes up in one request, the rest in parts of this size: so much memory, whatever the size."""
 _PARTS_AT_ONCE = 3
 _READ_BYTES = 1024 * 1024
+_ASSEMBLY_BYTES_S = 32 * 1024 * 1024
+"""How fast a server puts the parts of an upload together at least: 2 GiB took 9 s on a busy disk."""
 _NO_LIMIT = timedelta(days=7)
 _BACKOFF: "BackoffConfig" = {
     "init_backoff": timedelta(milliseconds=200),
@@ -110,8 +114,29 @@ class Store:
         """Give a sink for one artifact; nothing is stored unless the block ends without an exception."""
         with self._errors(key):
             writer = obstore.open_writer(self._backend, key, buffer_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
-            yield Upload(writer, limit)
+            sink = Upload(writer, limit)
+            yield sink
+            self._close(writer, key, sink.size)
+
+    def _close(self, writer: "WritableFile", key: str, size: int) -> None:
+        """Complete the upload. A server may take longer to put parts together than it may be silent for.
+
+        Then the request is repeated, and the repetition finds no such upload: the object itself tells.
+        """
+        try:
             writer.close()
+        except (exceptions.BaseError, OSError):
+            end = time.monotonic() + size / _ASSEMBLY_BYTES_S
+            while self._size(key) != size:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(1)
+
+    def _size(self, key: str) -> int | None:
+        try:
+            return int(obstore.head(self._backend, key)["size"])
+        except (exceptions.BaseError, OSError):
+            return None
 
     def put_file(self, key: str, path: Path) -> None:
         """Store a local file."""
