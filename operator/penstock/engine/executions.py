@@ -16,8 +16,8 @@ from penstock.api.run import (
     FailedTest,
     StoredArtifact,
 )
+from penstock.engine.endings import Ended
 from penstock.engine.observed import Pod, format_time
-from penstock.engine.verdict import Ended
 
 _SUMMARY_LENGTH = 1_000
 

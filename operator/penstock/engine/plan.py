@@ -20,10 +20,11 @@ from penstock.engine.observed import Job, Pod, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_runs
 from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
-from penstock.engine.run import RunAdvance, World
+from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import reason_and_summary, with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
+from penstock.engine.tries import World
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:

@@ -1,94 +1,40 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-
-from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
-from penstock.api.contracts import ActionResult, Attempt
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
-from penstock.api.run import (
-    ActionExecution,
-    ActionState,
-    ActionStatus,
-    ErrorDetails,
-    RunStageState,
-    RunState,
-    StageStatus,
-)
+from penstock.api.run import ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.engine.definition import Definition, groups_of
-from penstock.engine.executions import (
-    ended_execution,
-    lost_for_good,
-    new_execution,
-    revision_of,
-    with_latest,
-)
-from penstock.engine.jobs import JobOrder, build_job
-from penstock.engine.observed import Job, Pod, format_time, parse_time
-from penstock.engine.projects import Freezer
-from penstock.engine.requests import (
-    RequestError,
-    Subject,
-    artifacts_of,
-    build_request,
-    project_name,
-    timeout_of,
-    values_of,
-)
-from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
-from penstock.engine.verdict import Doubtful, Ended, Missing, Observation, Running, judge
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a run's actions look like in the cluster."""
-
-    pipeline: str
-    jobs: Mapping[str, Job]
-    pods: Mapping[str, tuple[Pod, ...]]
-    confirmed: Mapping[str, str]
-    seen: frozenset[str]
-    freezer: Freezer
-    settings: Settings
-    now: datetime
-
-
-@dataclass(slots=True)
-class Findings:
-    """What advancing a run leads to, besides its new status."""
-
-    commands: list[Command] = field(default_factory=list)
-    look_up: set[str] = field(default_factory=set)
-    look_again: list[datetime] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """One execution of one action, with everything needed to judge or to start it."""
-
-    stage: Stage
-    action: Action
-    declared: Declaration
-    row: ActionExecution
+from penstock.engine.observed import format_time
+from penstock.engine.snapshot import RunObject
+from penstock.engine.tries import Findings, Tries, World
 
 
 class RunAdvance:
-    """One pass over one run. ``status`` is its status as far as this pass has come."""
+    """One pass over one run: its stages, and by `Tries` their actions."""
 
     def __init__(self, run: RunObject, definition: Definition, world: World) -> None:
         self.run, self.definition, self.world = run, definition, world
-        self.status = run.status
-        self.findings = Findings()
+        self._tries = Tries(run, definition, world)
+
+    @property
+    def status(self) -> PipelineRunStatus:
+        """The run's status as far as this pass has come."""
+        return self._tries.status
+
+    @status.setter
+    def status(self, status: PipelineRunStatus) -> None:
+        self._tries.status = status
+
+    @property
+    def findings(self) -> Findings:
+        """What this pass leads to, besides the status."""
+        return self._tries.findings
 
     def observe(self) -> None:
         """Read what became of every try under way, and close stages whose actions have all ended."""
         for state in self.status.stage_states:
             if state.status is StageStatus.IN_PROGRESS:
                 stage = self.definition.stage(state.stage_name)
-                states = tuple(self._observe_action(stage, item) for item in state.action_states)
+                states = tuple(self._tries.observe(stage, item) for item in state.action_states)
                 if states != state.action_states:
                     self._replace(state.model_copy(update={"action_states": states}))
         self._close_stage()
@@ -154,113 +100,7 @@ class RunAdvance:
             a.latest and a.latest.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN) for a in state.action_states
         )
 
-    def _observe_action(self, stage: Stage, state: ActionState) -> ActionState:
-        row = state.latest
-        if row is None or row.status is not ActionStatus.IN_PROGRESS:
-            return state
-        action = next(item for item in stage.actions if item.name == state.action_name)
-        declared = declaration_of(action.action_type_id)
-        if declared is None:
-            gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
-            return with_latest(state, ended_execution(row, gone, None, self.world.now))
-        item = _Try(stage, action, declared, row)
-        pod = self._pod(row)
-        verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
-        if isinstance(verdict, Ended):
-            return self._end_try(state, item, verdict, pod)
-        if isinstance(verdict, Doubtful):
-            self.findings.look_up.add(row.job_name)
-            return state
-        if isinstance(verdict, Missing):
-            return self._missing(state, item)
-        return self._running(state, row, verdict, pod)
-
-    def _pod(self, row: ActionExecution) -> Pod | None:
-        """Return the pod whose result counts: the recorded one, else the first that was made."""
-        pods = self.world.pods.get(row.job_name, ())
-        if row.pod_uid:
-            return next((pod for pod in pods if pod.uid == row.pod_uid), None)
-        return min(pods, key=lambda pod: (pod.created, pod.name), default=None)
-
-    def _observation(self, item: _Try, pod: Pod | None) -> Observation:
-        row, world = item.row, self.world
-        return Observation(
-            job=world.jobs.get(row.job_name),
-            pod=pod,
-            is_confirmed=row.job_name in world.confirmed,
-            warning=world.confirmed.get(row.job_name, ""),
-            was_seen=row.job_name in world.seen or row.pod_uid is not None,
-            has_container=item.declared.has_container,
-            timeout_s=timeout_of(self._subject(item), world.settings),
-            started=parse_time(row.start_time) or world.now,
-        )
-
-    def _running(self, state: ActionState, row: ActionExecution, verdict: Running, pod: Pod | None) -> ActionState:
-        if verdict.look_again:
-            self.findings.look_again.append(verdict.look_again)
-        job = self.world.jobs.get(row.job_name)
-        if verdict.is_job_to_go and job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
-        since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
-        if pod is None or row.pod_uid or since is None:
-            return state
-        due = (parse_time(row.start_time) or self.world.now) + timedelta(seconds=self.world.settings.running_record_s)
-        if self.world.now < due:
-            self.findings.look_again.append(due)
-            return state
-        recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
-        return with_latest(state, row.model_copy(update=recorded))
-
-    def _missing(self, state: ActionState, item: _Try) -> ActionState:
-        try:
-            self._create_job(item)
-        except RequestError as error:
-            ended = Ended(ActionStatus.FAILED, error.code, str(error))
-            return with_latest(state, ended_execution(item.row, ended, None, self.world.now))
-        return state
-
     # ---- ending
-
-    def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
-        row = ended_execution(item.row, verdict, pod, self.world.now)
-        job = self.world.jobs.get(row.job_name)
-        if verdict.is_job_to_go and job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
-        if row.status is ActionStatus.SUCCEEDED:
-            self._record_revision(item.action, verdict.result)
-            return with_latest(state, row)
-        if row.status is ActionStatus.UNKNOWN:
-            return self._lost(with_latest(state, row), item, row, pod)
-        self._report_failure(item, row)
-        return with_latest(state, row)
-
-    def _lost(self, state: ActionState, item: _Try, row: ActionExecution, pod: Pod | None) -> ActionState:
-        """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
-        if item.declared.on_lost_pod is OnLostPod.RERUN and row.try_ < self.world.settings.lost_tries:
-            again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
-            again = again.model_copy(update={"build_project": row.build_project})
-            return self._start(state, _Try(item.stage, item.action, item.declared, again))
-        failed = lost_for_good(row)
-        self._report_failure(item, failed)
-        return with_latest(state, failed)
-
-    def _record_revision(self, action: Action, result: ActionResult | None) -> None:
-        if revision := revision_of(action, result):
-            others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
-            self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
-
-    def _report_failure(self, item: _Try, row: ActionExecution) -> None:
-        details = row.error_details or ErrorDetails(code="JobFailed")
-        self.findings.commands.append(
-            EmitEvent(
-                PIPELINE_RUN,
-                self.run.name,
-                self.run.uid,
-                "ActionFailed",
-                f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"[:1000],
-                is_warning=True,
-            )
-        )
 
     def _close_stage(self) -> None:
         current = self._current()
@@ -282,66 +122,8 @@ class RunAdvance:
 
     def _start_group(self, state: RunStageState, group: tuple[Action, ...]) -> None:
         stage = self.definition.stage(state.stage_name)
-        started = list(state.action_states)
-        for action in group:
-            empty = ActionState(action_name=action.name)
-            row = self._new_row(stage, action, attempt=1, try_=1)
-            declared = declaration_of(action.action_type_id)
-            if declared is None:
-                gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is not installed")
-                started.append(with_latest(empty, ended_execution(row, gone, None, self.world.now)))
-            else:
-                started.append(self._start(empty, _Try(stage, action, declared, row)))
-        self._replace(state.model_copy(update={"action_states": tuple(started)}))
-
-    def _new_row(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
-        return new_execution(self.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self.world.now)
-
-    def _start(self, state: ActionState, item: _Try) -> ActionState:
-        row = item.row
-        try:
-            if item.declared.runs_project and row.build_project is None:
-                values = values_of(self.run.uid, self.definition, self.status)
-                frozen = self.world.freezer.freeze(project_name(item.action, values), self.status.pipeline_uid or "")
-                row = row.model_copy(update={"build_project": frozen})
-            self._create_job(replace(item, row=row))
-        except RequestError as error:
-            row = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
-            self._report_failure(item, row)
-        return state.model_copy(update={"executions": (*state.executions, row)})
-
-    def _create_job(self, item: _Try) -> None:
-        values = values_of(self.run.uid, self.definition, self.status)
-        subject = self._subject(item)
-        request = build_request(subject, values, artifacts_of(self.status), self.world.settings)
-        order = JobOrder(subject, request, subject.started)
-        self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
-
-    def _subject(self, item: _Try) -> Subject:
-        attempt = Attempt(
-            namespace=self.run.namespace,
-            pipeline=self.world.pipeline,
-            pipeline_uid=self.status.pipeline_uid or "",
-            run=self.run.name,
-            run_uid=self.run.uid,
-            stage=item.stage.name,
-            action=item.action.name,
-            attempt=item.row.attempt,
-            try_=item.row.try_,
-        )
-        pinned = self.run.spec.source_revisions if self.run.spec else ()
-        revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
-        projects = self.world.freezer.projects_of(item.row)
-        return Subject(
-            attempt,
-            item.action,
-            item.declared,
-            self.definition,
-            parse_time(item.row.start_time) or self.world.now,
-            revision,
-            projects,
-            source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
-        )
+        started = tuple(self._tries.start(stage, action) for action in group)
+        self._replace(state.model_copy(update={"action_states": (*state.action_states, *started)}))
 
     # ---- writing
 

@@ -9,8 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, ActionResult, ContractError
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.run import ActionStatus
+from penstock.engine.endings import (
+    NOT_STARTED,
+    Ended,
+    all_ended,
+    failed,
+    is_lost,
+    lost,
+    not_started,
+    pod_ended,
+    result_of,
+)
 from penstock.engine.observed import Container, Job, Pod
 from penstock.engine.settings import Settings
 
@@ -21,11 +32,8 @@ _AT_ONCE = {
 _PULL_FAILED = "ImagePullBackOff"
 _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
-_NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
 """What the kubelet says of a container that is gone when its pod is evicted; it counts that as a restart."""
-_NO_CODE = "ActionContainerDied"
-_OUT_OF_MEMORY = "OOMKilled"
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
 """What a try is lost for when its pod is deleted: the agent says so, or cannot say anything any more."""
 
@@ -68,17 +76,6 @@ class Doubtful:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Over. ``is_job_to_go``: something of it may still run and must be deleted."""
-
-    status: ActionStatus
-    code: str = ""
-    message: str = ""
-    result: ActionResult | None = None
-    is_job_to_go: bool = False
-
-
 Verdict = Running | Missing | Doubtful | Ended
 
 
@@ -98,12 +95,12 @@ def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) ->
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.has_container else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
     if any(container.restarts for container in containers.values() if container.reason != _STATUS_UNKNOWN):
-        return _failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
+        return failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
     is_over = all(container.is_terminated for container in containers.values())
-    if is_over and not (pod.reason and _is_lost(_result_of(containers[AGENT_CONTAINER]))):
-        return _all_ended(containers)
+    if is_over and not (pod.reason and is_lost(result_of(containers[AGENT_CONTAINER]))):
+        return all_ended(containers)
     if is_over or pod.phase in ("Succeeded", "Failed"):
-        return _pod_ended(pod, containers)
+        return pod_ended(pod, containers)
     for check in (_stuck, _one_sided, _late):
         if verdict := check(seen, containers, settings, now):
             return verdict
@@ -121,15 +118,7 @@ def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
 
 
 def _job_deleted() -> Ended:
-    return _failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
-
-
-def _failed(code: str, message: str, is_job_to_go: bool = False) -> Ended:
-    return Ended(ActionStatus.FAILED, code, message, None, is_job_to_go)
-
-
-def _lost(code: str, message: str) -> Ended:
-    return Ended(ActionStatus.UNKNOWN, code, message, None, True)
+    return failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
 
 
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
@@ -143,95 +132,13 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
         return Running(now + timedelta(seconds=settings.container_end_s))
     limit = seen.job.created + timedelta(seconds=settings.no_pod_s)
     if seen.job.failed_reason == "DeadlineExceeded":
-        return _failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
+        return failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
     if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
-        return _lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
+        return lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
     if now >= limit:
         why = seen.warning or f"`kubectl events --for job/{seen.job.name}` says why"
-        return _failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}", True)
+        return failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}", True)
     return Running(limit)
-
-
-def _is_lost(result: ActionResult | None) -> bool:
-    return result is None or result.status == "Lost"
-
-
-def _all_ended(containers: dict[str, Container]) -> Ended:
-    agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
-    if action and action.reason in _NOT_STARTED:
-        return _not_started(action)
-    result = _result_of(agent)
-    return _with_result(result, agent, action) if result else _agent_without_result(agent)
-
-
-def _result_of(agent: Container) -> ActionResult | None:
-    """Return what the agent reported; a message that does not parse is none."""
-    try:
-        return ActionResult.decode(agent.message) if agent.is_terminated else None
-    except ContractError:
-        return None
-
-
-def _not_started(action: Container) -> Ended:
-    return _failed(
-        action.reason or "StartError",
-        f"the action's container could not start: {action.message.strip()}; an image needs `sh` to run commands",
-        True,
-    )
-
-
-def _agent_without_result(agent: Container) -> Ended:
-    why = f"reason {agent.reason}, exit code {agent.exit_code}" if agent.reason else f"exit code {agent.exit_code}"
-    return _lost("AgentLost", f"the agent ended without a result ({why}); its effect is unknown")
-
-
-def _with_result(result: ActionResult, agent: Container, action: Container | None) -> Ended:
-    if result.status == "Lost":
-        return Ended(ActionStatus.UNKNOWN, result.code, result.message, result)
-    if result.status != "Succeeded":
-        return _failed_result(result, action)
-    if agent.exit_code != 0:
-        return _agent_without_result(agent)
-    if action and not action.exit_code == 0 == (result.exit_code or 0):
-        return _mismatch(result, action)
-    return Ended(ActionStatus.SUCCEEDED, result=result)
-
-
-def _failed_result(result: ActionResult, action: Container | None) -> Ended:
-    code, message = result.code or "JobFailed", result.message
-    if action and code == _NO_CODE:
-        message = f"the action's container ended before its commands did (exit code {action.exit_code})"
-        cause = action.reason or "killed"
-        message += "" if cause == _OUT_OF_MEMORY else f": {cause}"
-    elif action and result.exit_code is not None and code != "TimedOut" and result.exit_code != action.exit_code:
-        return _mismatch(result, action)
-    if action and action.reason == _OUT_OF_MEMORY and code in (_NO_CODE, "JobFailed"):
-        # The kernel may have killed one of the commands' processes only (cgroup v1): then they report an exit code.
-        code = _OUT_OF_MEMORY
-        message += "; the container used more memory than its limit: choose a larger ComputeType"
-    return Ended(ActionStatus.FAILED, code, message, result)
-
-
-def _mismatch(result: ActionResult, action: Container) -> Ended:
-    return Ended(
-        ActionStatus.FAILED,
-        "ResultMismatch",
-        f"the commands reported exit code {result.exit_code}, the container ended with {action.exit_code}: "
-        "a command wrote a result of its own",
-        result,
-    )
-
-
-def _pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
-    """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
-    result = _result_of(containers[AGENT_CONTAINER])
-    if result and result.status == "Failed":
-        return Ended(ActionStatus.FAILED, result.code, result.message, result)
-    if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
-        # It would happen again: that the node runs out of disk is another message.
-        why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"
-        return _failed("WorkspaceFull", why, True)
-    return _lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
 
 
 def _stuck(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:
@@ -239,7 +146,7 @@ def _stuck(seen: Observation, containers: dict[str, Container], settings: Settin
     for name, container in containers.items():
         reason, what = container.waiting, f"container {name}"
         if reason in _AT_ONCE:
-            return _failed(reason, f"{what}: {_AT_ONCE[reason]}: {container.waiting_message}", True)
+            return failed(reason, f"{what}: {_AT_ONCE[reason]}: {container.waiting_message}", True)
         for reasons, limit in (
             (_PULLING, settings.image_pull_s),
             (_CONFIGURING, settings.container_config_s),
@@ -247,9 +154,9 @@ def _stuck(seen: Observation, containers: dict[str, Container], settings: Settin
             if reason in reasons and now >= seen.pod.created + timedelta(seconds=limit):
                 # The kubelet alternates between two words for one failure; a code to match on may not.
                 code = _PULL_FAILED if reason == "ErrImagePull" else reason
-                return _failed(code, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
-        if container.is_terminated and container.reason in _NOT_STARTED and name == ACTION_CONTAINER:
-            return _not_started(container)
+                return failed(code, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
+        if container.is_terminated and container.reason in NOT_STARTED and name == ACTION_CONTAINER:
+            return not_started(container)
     return None
 
 
@@ -262,11 +169,11 @@ def _one_sided(
         return None
     if now < (agent.finished or now) + timedelta(seconds=settings.container_end_s):
         return None
-    result = _result_of(agent)
-    if result is None or _is_lost(result):
+    result = result_of(agent)
+    if result is None or is_lost(result):
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
-        return _failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
+        return failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
     return Ended(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
 
 
@@ -274,7 +181,7 @@ def _late(seen: Observation, containers: dict[str, Container], settings: Setting
     assert seen.pod is not None
     for limit, code, message in _limits(seen, containers, settings):
         if now >= limit:
-            return _failed(code, message, True)
+            return failed(code, message, True)
     return None
 
 

@@ -1,0 +1,120 @@
+"""What ended containers say: the agent's result if it can be trusted, else that the try is lost.
+
+An empty or unreadable result is never success, and a pod without a result is lost, not failed.
+"""
+
+from dataclasses import dataclass
+
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, ActionResult, ContractError
+from penstock.api.run import ActionStatus
+from penstock.engine.observed import Container, Pod
+
+NOT_STARTED = {"StartError", "ContainerCannotRun"}
+_NO_CODE = "ActionContainerDied"
+_OUT_OF_MEMORY = "OOMKilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Over. ``is_job_to_go``: something of it may still run and must be deleted."""
+
+    status: ActionStatus
+    code: str = ""
+    message: str = ""
+    result: ActionResult | None = None
+    is_job_to_go: bool = False
+
+
+def failed(code: str, message: str, is_job_to_go: bool = False) -> Ended:
+    """Return that a try failed."""
+    return Ended(ActionStatus.FAILED, code, message, None, is_job_to_go)
+
+
+def lost(code: str, message: str) -> Ended:
+    """Return that nobody can say what a try did."""
+    return Ended(ActionStatus.UNKNOWN, code, message, None, True)
+
+
+def is_lost(result: ActionResult | None) -> bool:
+    """Whether the agent says nothing of what was done."""
+    return result is None or result.status == "Lost"
+
+
+def all_ended(containers: dict[str, Container]) -> Ended:
+    """Return what a try's containers say once all have ended."""
+    agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
+    if action and action.reason in NOT_STARTED:
+        return not_started(action)
+    result = result_of(agent)
+    return _with_result(result, agent, action) if result else _agent_without_result(agent)
+
+
+def result_of(agent: Container) -> ActionResult | None:
+    """Return what the agent reported; a message that does not parse is none."""
+    try:
+        return ActionResult.decode(agent.message) if agent.is_terminated else None
+    except ContractError:
+        return None
+
+
+def not_started(action: Container) -> Ended:
+    """Return that the action's container could not start."""
+    return failed(
+        action.reason or "StartError",
+        f"the action's container could not start: {action.message.strip()}; an image needs `sh` to run commands",
+        True,
+    )
+
+
+def _agent_without_result(agent: Container) -> Ended:
+    why = f"reason {agent.reason}, exit code {agent.exit_code}" if agent.reason else f"exit code {agent.exit_code}"
+    return lost("AgentLost", f"the agent ended without a result ({why}); its effect is unknown")
+
+
+def _with_result(result: ActionResult, agent: Container, action: Container | None) -> Ended:
+    if result.status == "Lost":
+        return Ended(ActionStatus.UNKNOWN, result.code, result.message, result)
+    if result.status != "Succeeded":
+        return _failed_result(result, action)
+    if agent.exit_code != 0:
+        return _agent_without_result(agent)
+    if action and not action.exit_code == 0 == (result.exit_code or 0):
+        return _mismatch(result, action)
+    return Ended(ActionStatus.SUCCEEDED, result=result)
+
+
+def _failed_result(result: ActionResult, action: Container | None) -> Ended:
+    code, message = result.code or "JobFailed", result.message
+    if action and code == _NO_CODE:
+        message = f"the action's container ended before its commands did (exit code {action.exit_code})"
+        cause = action.reason or "killed"
+        message += "" if cause == _OUT_OF_MEMORY else f": {cause}"
+    elif action and result.exit_code is not None and code != "TimedOut" and result.exit_code != action.exit_code:
+        return _mismatch(result, action)
+    if action and action.reason == _OUT_OF_MEMORY and code in (_NO_CODE, "JobFailed"):
+        # The kernel may have killed one of the commands' processes only (cgroup v1): then they report an exit code.
+        code = _OUT_OF_MEMORY
+        message += "; the container used more memory than its limit: choose a larger ComputeType"
+    return Ended(ActionStatus.FAILED, code, message, result)
+
+
+def _mismatch(result: ActionResult, action: Container) -> Ended:
+    return Ended(
+        ActionStatus.FAILED,
+        "ResultMismatch",
+        f"the commands reported exit code {result.exit_code}, the container ended with {action.exit_code}: "
+        "a command wrote a result of its own",
+        result,
+    )
+
+
+def pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
+    """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
+    result = result_of(containers[AGENT_CONTAINER])
+    if result and result.status == "Failed":
+        return Ended(ActionStatus.FAILED, result.code, result.message, result)
+    if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
+        # It would happen again: that the node runs out of disk is another message.
+        why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"
+        return failed("WorkspaceFull", why, True)
+    return lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
