@@ -136,6 +136,21 @@ def test_lease_that_another_took_over_ends_the_deploy_before_the_next_write(
     assert [path.rpartition("/")[2] for path in api.written] == ["site", "settings"]
 
 
+def test_lease_that_cannot_be_renewed_ends_the_deploy_before_a_write_that_it_does_not_cover(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "_RENEW_S", -1.0)
+    monkeypatch.setattr(lease_module, "DURATION_S", 2)  # No longer than a request may take.
+    api.refusals["PUT site"] = (500, "InternalError", "etcd is away")
+    job = job_for(tmp_path, {"a.yaml": CONFIG_MAP}, ApplySet="site")
+    assert failure(job) == (
+        "SystemUnavailable",
+        "Lease site in namespace team could not be renewed in time; nothing more was changed",
+    )
+    assert api.applied == []
+    assert "Lease site in namespace team could not be given back; it ends by itself within 2 s" in job.lines
+
+
 def test_lease_is_given_back_when_the_pod_is_told_to_go(
     api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,8 @@
 """One deploy per ApplySet at a time: a Lease beside the parent, named as it.
 
-Law, fencing: nothing is written unless the lease outlasts the write's own limit on the monotonic clock. A lease is
-taken over once it stood unrenewed for its duration, as our own clock has seen it.
+Law, fencing: no request is sent unless the lease outlasts the request's own limit on the monotonic clock. Each
+request renews it when it is time, so that neither a long wait nor a long list of objects loses it. A lease is taken
+over once it stood unrenewed for its duration, as our own clock has seen it.
 """
 
 import time
@@ -34,6 +35,7 @@ class DeployLease:
         self._namespace = session.options.namespace
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
+        self._is_renewing = False
         self._seen = ("", 0.0)
 
     def acquire(self) -> None:
@@ -47,12 +49,17 @@ class DeployLease:
                 self._session.log(f"waiting: {self._title} is held by another deploy, {other}")
             self._session.pause(_POLL_S)
         self._session.server.guard = self.keep
-        self._session.keep_lease = self.keep
 
     def keep(self) -> None:
-        """Return if a write that begins now is covered by the lease, renewing it when it is time; raise otherwise."""
+        """Return if a request that begins now is covered by the lease, renewing it when it is time; else raise."""
+        if self._is_renewing:
+            return
         if time.monotonic() - self._renewed > _RENEW_S:
-            self._renew()
+            self._is_renewing = True
+            try:
+                self._renew()
+            finally:
+                self._is_renewing = False
         if self._renewed + DURATION_S - time.monotonic() <= self._session.server.timeout_s:
             raise ActionError(
                 SYSTEM_UNAVAILABLE, f"{self._title} could not be renewed in time; nothing more was changed"
@@ -60,7 +67,7 @@ class DeployLease:
 
     def release(self) -> None:
         """Give the lease back, so that the next deploy need not wait it out; best effort."""
-        self._session.server.guard = self._session.keep_lease = lambda: None
+        self._session.server.guard = lambda: None
         held, self._held = self._held, None
         if held is None:
             return

@@ -52,7 +52,7 @@ class Resource:
 class Server:
     """One connection to the API server with the service account's token, kept open.
 
-    ``guard`` is called before each try of a request that changes what a deploy is about; it raises to forbid it.
+    ``guard`` is called before each try of a request; it raises to forbid it.
     """
 
     def __init__(self, job: Job) -> None:
@@ -91,26 +91,22 @@ class Server:
         options = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
         query = urlencode(options | ({"dryRun": "All"} if is_dry else {}))
         content = json.dumps(body).encode()
-        return self._request(
-            "PATCH", f"{path}?{query}", content, content_type="application/apply-patch+yaml", is_guarded=not is_dry
-        )
+        return self._request("PATCH", f"{path}?{query}", content, content_type="application/apply-patch+yaml")
 
     def merge(self, path: str, body: dict[str, Any], *, manager: str) -> dict[str, Any]:
         """Merge a patch into an object."""
         content, query = json.dumps(body).encode(), urlencode({"fieldManager": manager})
-        return self._request(
-            "PATCH", f"{path}?{query}", content, content_type="application/merge-patch+json", is_guarded=True
-        )
+        return self._request("PATCH", f"{path}?{query}", content, content_type="application/merge-patch+json")
 
     def put(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Create (POST) or replace (PUT) an object, unguarded: this is how the lease itself is held."""
+        """Create (POST) or replace (PUT) an object."""
         return self._request(method, path, json.dumps(body).encode(), content_type="application/json")
 
-    def delete(self, path: str, uid: str, *, is_dry: bool = False) -> None:
-        """Delete the object of this uid and, before it goes, what it owns."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Foreground"}
+    def delete(self, path: str, uid: str, *, propagation: str, is_dry: bool = False) -> None:
+        """Delete the object of this uid; ``propagation`` says what becomes of the objects that it owns."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         content = json.dumps(body | ({"dryRun": ["All"]} if is_dry else {})).encode()
-        self._request("DELETE", path, content, content_type="application/json", is_guarded=not is_dry)
+        self._request("DELETE", path, content, content_type="application/json")
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Get an object or a list."""
@@ -159,14 +155,12 @@ class Server:
         *,
         content_type: str = "",
         accept: str = "application/json",
-        is_guarded: bool = False,
     ) -> dict[str, Any]:
         """Send a request, again where the server asks for it: all of ours may be repeated."""
         headers = {"Accept": accept, "User-Agent": "penstock-agent"}
         headers |= {"Content-Type": content_type} if content_type else {}
         for left in reversed(range(_TRIES)):
-            if is_guarded:
-                self.guard()
+            self.guard()
             try:
                 status, retry_after, data = self._send(method, path, body, headers)
             except (OSError, http.client.HTTPException) as error:

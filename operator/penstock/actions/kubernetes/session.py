@@ -1,7 +1,6 @@
 """What the steps of one deploy share: the server, the options, the log, and the time that is left."""
 
 import time
-from collections.abc import Callable
 
 from penstock.actions.execution import Job
 from penstock.actions.kubernetes.options import Options
@@ -14,14 +13,13 @@ _WITHOUT_ROLLBACK = 2 / 3
 
 
 class Session:
-    """One deploy under way. ``keep_lease`` is called wherever time may have passed."""
+    """One deploy under way."""
 
     def __init__(self, job: Job, options: Options) -> None:
         self.options = options
         self.server = Server(job)
         self.attempt = job.request.attempt
         self.log = job.log
-        self.keep_lease: Callable[[], None] = lambda: None
         self._job = job
         self.limit_s = 0.0
         self._deadline = 0.0
@@ -39,5 +37,4 @@ class Session:
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not beyond the deadline."""
-        self.keep_lease()
         time.sleep(max(0.0, min(seconds, self._job.remaining(), self._deadline - time.monotonic() + 0.01)))
