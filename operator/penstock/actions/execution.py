@@ -18,6 +18,8 @@ PERMISSION_ERROR = "PermissionError"
 REVISION_UNAVAILABLE = "RevisionUnavailable"
 SYSTEM_UNAVAILABLE = "SystemUnavailable"
 TIMED_OUT = "TimedOut"
+LINE_START = "\x1e"
+"""In a program's output: what follows begins a line of the log, whether or not one is unfinished."""
 
 
 class ActionError(Exception):

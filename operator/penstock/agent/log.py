@@ -5,11 +5,15 @@ while too much is pending nothing more is read, which slows the action down inst
 """
 
 import os
+import re
 import time
 from pathlib import Path
 
+from penstock.actions.execution import LINE_START
 from penstock.agent.masking import Masker
 
+_LINE_START = LINE_START.encode()
+_INNER_START = re.compile(rb"(?<=[^\n])" + _LINE_START)
 _LINE_BYTES = 64 * 1024
 _PENDING_BYTES = 1024 * 1024
 _PIECE = 64 * 1024
@@ -42,7 +46,10 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Take output; what follows the last newline waits for the rest of its line."""
-        head, newline, self._line = (self._line + data).rpartition(b"\n")
+        text = self._line + data
+        if _LINE_START in data:
+            text = _INNER_START.sub(b"\n", text).replace(_LINE_START, b"")
+        head, newline, self._line = text.rpartition(b"\n")
         self._emit(head + newline)
         if len(self._line) > _LINE_BYTES:
             # A secret may lie across the cut, so as many bytes as the longest one has stay behind.

@@ -168,7 +168,10 @@ def test_one_shell_for_all_phases(pod: Pod) -> None:
         ),
         ("version: 0.2\nphases: {build: {run-as: me}}\n", "phases.build.run-as is not supported yet (B-06)"),
         ("version: 0.2\nphases: {build: {commands: a, on-failure: RETRY-2}}\n", "on-failure: RETRY-2 is not supported"),
-        ("version: 0.2\nphases: {test: {commands: a}}\n", "phases.test is no key of a buildspec"),
+        (
+            "version: 0.2\nphases: {test: {commands: a}}\n",
+            "phases.test is no phase of a build; these are install, pre_build,",
+        ),
         ("version: 0.2\nenvironment_variables: {}\n", "environment_variables is a key of version 0.1"),
         ("version: 0.3\n\n", "DOWNLOAD_SOURCE: version '0.3' is not supported, 0.2 and 0.1 are"),
         ("version: 0.2\nphases:\n  build:\n    commands:\n      - a: b\n", "phases.build.commands[0] is not a text"),

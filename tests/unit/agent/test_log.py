@@ -55,3 +55,13 @@ def test_reader_that_does_not_read_costs_the_limit_and_no_memory(tmp_path: Path)
 def test_short_values_are_not_masked_and_each_line_of_a_secret_is() -> None:
     masker = Masker(["abc", "first line\nsecond line\n", "with $pecial [chars]"])
     assert masker.mask(b"abc second line, first line with $pecial [chars]") == b"abc ***, *** ***"
+
+
+@given(st.lists(st.sampled_from(["text", "\n", "\x1estep\n"]), max_size=8), st.integers(0, 60))
+def test_step_stands_on_a_line_of_its_own_whatever_came_before_it(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str], cut: int
+) -> None:
+    text = "".join(parts).encode()
+    lines = written(tmp_path_factory.mktemp("log"), [text[:cut], text[cut:]]).decode().split("\n")
+    assert lines.count("step") == parts.count("\x1estep\n")
+    assert "".join(lines) == "".join(parts).replace("\n", "").replace("\x1e", "")

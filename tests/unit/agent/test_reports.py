@@ -93,7 +93,6 @@ def test_no_report_where_build_was_not_reached(pod: Pod) -> None:
         ({"files": "a", "file-format": "CucumberJson"}, "file-format: CucumberJson is not supported yet (B-50)"),
         ({"files": "a", "file-format": "x"}, "reports.unit.file-format: x is no report format; JUNITXML is (B-50)"),
         ({"file-format": "junitxml"}, "reports.unit.files are missing"),
-        ({"files": "a", "colour": "x"}, "reports.unit.colour is no key of a buildspec"),
     ],
 )
 def test_groups_that_are_wrong_are_refused_by_name(pod: Pod, group: dict[str, str], message: str) -> None:

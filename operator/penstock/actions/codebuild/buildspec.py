@@ -1,9 +1,11 @@
-"""Reads a buildspec (B-01..B-50). It comes from the source: unknown keys are refused by name, sizes have limits.
+"""Reads a buildspec (B-01..B-50). It comes from the source: sizes have limits.
 
-An alias stands for the same object, so it costs nothing to read; what all commands say together has a limit.
+What CodeBuild has and this version has not is refused by name. A key that is no part of the format (B-03) is ignored,
+as builds that run on AWS have such keys, and named in the log. An alias stands for the same object, so it costs
+nothing to read; what all commands say together has a limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,12 +22,14 @@ _LATER = {
     "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
 }  # fmt: skip
 _VERSIONS = ("0.2", "0.1")
+_ENV_KEYS = ("shell", "variables", "exported-variables")
 _TOP_KEYS = ("version", "env", "environment_variables", "phases", "reports", "artifacts")
 JUNIT = "JUNITXML"
 _OTHER_FORMATS = (
     "CUCUMBERJSON", "NUNITXML", "NUNIT3XML", "TESTNGXML", "VISUALSTUDIOTRX",
     "CLOVERXML", "COBERTURAXML", "JACOCOXML", "SIMPLECOV",
 )  # fmt: skip
+_REPORT_KEYS = ("files", "base-directory", "discard-paths", "file-format")
 _REPORT_GROUPS = 5
 _FALSE = ("no", "false")
 
@@ -71,6 +75,8 @@ class Buildspec:
     artifacts: Artifacts | None = None
     secondary: Mapping[str, Artifacts] = field(default_factory=dict)
     reports: tuple[ReportGroup, ...] = ()
+    ignored: tuple[str, ...] = ()
+    """Paths of keys that no buildspec has."""
 
 
 def parse(text: str) -> Buildspec:
@@ -81,7 +87,7 @@ def parse(text: str) -> Buildspec:
         raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
     if version != "0.1" and "environment_variables" in top:
         raise _error("environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)")
-    env = _map(top.get("env"), "env", ("shell", "variables", "exported-variables"))
+    env = _map(top.get("env"), "env", _ENV_KEYS)
     artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
     secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
     return Buildspec(
@@ -95,7 +101,19 @@ def parse(text: str) -> Buildspec:
             name: _artifacts(value, f"artifacts.secondary-artifacts.{name}") for name, value in secondary.items()
         },
         reports=_reports(top.get("reports")),
+        ignored=tuple(_ignored(top)),
     )
+
+
+def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
+    phases = top.get("phases") or {}
+    parts = {"": (top, _TOP_KEYS), "env.": (top.get("env"), _ENV_KEYS)}
+    parts |= {f"phases.{name}.": (phases.get(name), _phase_keys(name)) for name in PHASES}
+    parts["artifacts."] = (top.get("artifacts"), (*_ARTIFACT_KEYS, "secondary-artifacts"))
+    parts |= {f"reports.{name}.": (group, _REPORT_KEYS) for name, group in (top.get("reports") or {}).items()}
+    for path, (part, known) in parts.items():
+        if isinstance(part, dict):
+            yield from (f"{path}{key}" for key in part if key not in known)
 
 
 def _document(text: str) -> Any:
@@ -125,9 +143,12 @@ def _shell(text: Any) -> str:
 
 
 def _phases(document: Any) -> dict[str, Phase]:
-    found = _map(document, "phases", PHASES)
+    found = _map(document, "phases")
     if not found:
         raise _error("phases are missing")
+    for name in found:
+        if name not in PHASES:
+            raise _error(f"phases.{name} is no phase of a build; these are {', '.join(PHASES)} (B-20)")
     phases = {name: _phase(name, found.get(name)) for name in PHASES}
     length = sum(len(text) for phase in phases.values() for text in (*phase.commands, *phase.finally_))
     if length > _COMMAND_CHARACTERS:
@@ -137,19 +158,27 @@ def _phases(document: Any) -> dict[str, Phase]:
 
 def _phase(name: str, document: Any) -> Phase:
     path = f"phases.{name}"
-    allowed = ("commands", "finally", "on-failure", *(("runtime-versions",) if name == "install" else ()))
-    found = _map(document, path, allowed)
+    found = _map(document, path, _phase_keys(name))
     on_failure = _text(found.get("on-failure") or "", f"{path}.on-failure")
     if on_failure not in ("", "ABORT", "CONTINUE"):
         raise _error(f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are (B-27..B-29)")
-    if found and name != "install" and not found.get("commands"):
+    if found and name != "install" and not {"commands", "finally"} & found.keys():
         raise _error(f"{path}.commands are missing (B-21)")
     return Phase(
-        _list(found.get("commands"), f"{path}.commands"),
-        _list(found.get("finally"), f"{path}.finally"),
+        _commands(found.get("commands"), f"{path}.commands"),
+        _commands(found.get("finally"), f"{path}.finally"),
         on_failure,
         "runtime-versions" in found,
     )
+
+
+def _phase_keys(name: str) -> tuple[str, ...]:
+    return ("commands", "finally", "on-failure", *(("runtime-versions",) if name == "install" else ()))
+
+
+def _commands(document: Any, path: str) -> tuple[str, ...]:
+    """Return the commands; an item that is nothing but a comment is none."""
+    return tuple(text for text in _list(document, path) if text.strip())
 
 
 _ARTIFACT_KEYS = (
@@ -179,7 +208,7 @@ def _reports(document: Any) -> tuple[ReportGroup, ...]:
 
 def _report_group(name: str, document: Any) -> ReportGroup:
     path = f"reports.{name}"
-    found = _map(document, path, ("files", "base-directory", "discard-paths", "file-format"))
+    found = _map(document, path)
     wanted = _text(found.get("file-format") or JUNIT, f"{path}.file-format")
     if wanted.upper() in _OTHER_FORMATS:
         message = f"{path}.file-format: {wanted} is not supported yet (B-50); {JUNIT} is"
@@ -196,10 +225,9 @@ def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> di
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise _error(f"{path} is not a map")
     for key in document:
-        if allowed is not None and key not in allowed:
-            if key in _LATER:
-                raise ActionError(CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it")
-            raise _error(f"{path}.{key} is no key of a buildspec")
+        is_later = allowed is not None and key not in allowed and key in _LATER
+        if is_later and str(document[key]).lower() not in _FALSE:
+            raise ActionError(CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it")
     return document
 
 

@@ -32,6 +32,8 @@ def run(job: Job) -> Outcome:
         raise ActionError(CONFIGURATION_ERROR, "the request names no BuildProject")
     job.identify(build_id(job.request, build))
     buildspec = parse(_text_of(job, build))
+    for path in buildspec.ignored:
+        job.log(f"[Container] Warning: {path} is no key of a buildspec; it is ignored")
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     text = render(buildspec, job.program, job.report, job.source, kept)
     ended = job.run_program(Program(text, environment(job, build, buildspec.variables), kept))

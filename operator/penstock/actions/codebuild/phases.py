@@ -10,6 +10,7 @@ what stood there before that command.
 from pathlib import Path
 
 from penstock.actions.codebuild.buildspec import PHASES, Buildspec, Phase
+from penstock.actions.execution import LINE_START
 from penstock.actions.quoting import keep, quote
 
 NO_BASH = "no bash"
@@ -17,6 +18,8 @@ NO_BASH = "no bash"
 _NO_RUNTIMES = (
     "[Container] Skipping install of runtimes. Runtime version selection is not supported by this build image"
 )
+_BEGIN = LINE_START.replace("\x1e", "\\036")
+"""Our lines stand alone, also where a command's output does not end with a newline; as ``printf`` reads it."""
 _STATE = ("at", "failed", "list", "result", "stop", "where")
 """What a shell that goes on must know: the step, whether the phase and the list of commands have failed, the
 exit code of the build, whether it stops, and the command that was begun."""
@@ -42,8 +45,11 @@ class _Writer:
 
     def phase(self, name: str, phase: Phase) -> None:
         upper = name.upper()
-        begin = [f"printf '[Container] Entering phase %s\\n' {upper}", f"printf 'begin %s\\n' {upper} >> {self._notes}"]
-        begin += [f"printf '%s\\n' {quote(_NO_RUNTIMES)}"] if phase.has_runtimes else []
+        begin = [
+            f"printf '{_BEGIN}[Container] Entering phase %s\\n' {upper}",
+            f"printf 'begin %s\\n' {upper} >> {self._notes}",
+        ]
+        begin += [f"printf '{_BEGIN}%s\\n' {quote(_NO_RUNTIMES)}"] if phase.has_runtimes else []
         self.step(_GOING, "penstock_failed=0 penstock_list=0", *begin)
         for index, command in enumerate(phase.commands):
             self.command(f"{name}:commands:{index}", command)
@@ -55,7 +61,7 @@ class _Writer:
             _GOING,
             'if [ "$penstock_failed" = 0 ]; then penstock_state=SUCCEEDED; else penstock_state=FAILED',
             f"penstock_stop={0 if goes_on else 1}; fi",
-            f"printf '[Container] Phase complete: {upper} State: %s\\n' \"$penstock_state\"",
+            f"printf '{_BEGIN}[Container] Phase complete: {upper} State: %s\\n' \"$penstock_state\"",
         )
 
     def command(self, where: str, text: str) -> None:
@@ -64,7 +70,7 @@ class _Writer:
             f"penstock_where={where}",
             f"penstock_keep >| {self._state}",
             f"pwd >| {self._folder}",
-            f"printf '[Container] Running command %s\\n' {quote(text)}",
+            f"printf '{_BEGIN}[Container] Running command %s\\n' {quote(text)}",
             'if [ "$penstock_trace" = 1 ]; then set -x; fi',
             f"eval {quote(text)}" if self._has_one_shell else f"(trap - EXIT; eval {quote(text)})",
             # A trace that a command has turned on (set -x) shall show commands, not what stands between them.
