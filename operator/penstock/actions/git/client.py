@@ -6,12 +6,15 @@ The credential travels in the child's environment, as a header that git sends to
 
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
+from typing import IO
 
 from penstock.actions.execution import CONFIGURATION_ERROR, TIMED_OUT, ActionError, Job
 from penstock.actions.git.isolation import (
@@ -25,22 +28,33 @@ from penstock.actions.git.isolation import (
 from penstock.actions.git.remote import Remote
 
 _OUTPUT = 1024 * 1024
+_CHUNK = 64 * 1024
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _PASSED = ("PATH", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", *_PROXIES)
 
 
 class Git:
-    """Runs git for one remote, within the job's limits."""
+    """Runs git for one remote, within the job's limits.
+
+    The credential is for the origin of the action's own Url, whichever remote this is.
+    """
 
     def __init__(self, job: Job, remote: Remote, home: Path) -> None:
         self._job = job
         self._remote = remote
+        self._trusted = remote.origin
         settings = dict(CONFIG)
         settings["http.lowSpeedTime"] = str(max(int(job.request.limits.connect_s), 1))
         if header := _authorization(job):
             settings[f"http.{remote.origin}.extraHeader"] = header
         self._environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         self._environment |= environment_of(str(home), settings)
+
+    def at(self, remote: Remote) -> "Git":
+        """Return the same git for another remote; the credential stays with the first one's origin."""
+        other = copy(self)
+        other._remote = remote
+        return other
 
     def connect(self) -> None:
         """Make sure the host answers: git itself would wait for minutes. A proxy answers for all hosts."""
@@ -68,21 +82,36 @@ class Git:
                 raise GitError(errors.read(_OUTPUT).decode("utf-8", "replace").strip() or f"git {arguments[0]} failed")
             return output.read(_OUTPUT).decode("utf-8", "replace")
 
-    def stream(self, *arguments: str) -> Iterator[bytes]:
-        """Yield git's output line by line; the caller may stop early."""
+    def records(self, *arguments: str) -> Iterator[bytes]:
+        """Yield what git prints, in parts that end with NUL; the caller may stop early. Raise GitError if it fails."""
         with self._start(arguments, subprocess.PIPE, subprocess.DEVNULL) as child:
             assert child.stdout
             try:
-                for line in child.stdout:
-                    self._job.remaining()
-                    yield line
+                rest = b""
+                while chunk := self._read(child.stdout, arguments[0]):
+                    *whole, rest = (rest + chunk).split(b"\0")
+                    yield from whole
+                    if len(rest) > _CHUNK:
+                        raise GitError(f"fatal: git {arguments[0]}: an entry of more than {_CHUNK} bytes")
+                if child.wait(self._job.remaining()):
+                    raise GitError(f"fatal: git {arguments[0]} failed")
             finally:
                 _kill(child)
+
+    def _read(self, output: IO[bytes], what: str) -> bytes:
+        if not select.select([output], [], [], max(self._job.remaining(), 0))[0]:
+            raise ActionError(TIMED_OUT, f"git {what} took too long")
+        return os.read(output.fileno(), _CHUNK)
 
     def failure(self, error: GitError) -> ActionError:
         """Return what a failed fetch means to the user."""
         has_credential = self._job.secret("CredentialsSecret") is not None
         return failure_of(self._remote, error, has_credential=has_credential)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this remote is none that the credential is for."""
+        return self._remote.origin != self._trusted
 
     def _start(self, arguments: tuple[str, ...], output: int, errors: int) -> "subprocess.Popen[bytes]":
         limit = self._job.request.limits.artifact_bytes

@@ -19,6 +19,8 @@ class GitConfiguration(Configuration):
     """A kubernetes.io/basic-auth Secret of the Pipeline's namespace; it is sent to the Url's host only."""
     OutputArtifactFormat: Literal["CODE_ZIP", "CODEBUILD_CLONE_REF"] | None = None
     """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and its history (P-01)."""
+    FetchSubmodules: Literal["true", "false"] | None = None
+    """Whether submodules are fetched, at any depth, as CodeBuild's own key does; "false" where it is absent."""
 
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""

@@ -1,0 +1,92 @@
+"""What stands in a commit, told by git before anything of it is written: trees may name each other a billion times."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from penstock.actions.execution import JOB_FAILED, ActionError
+from penstock.actions.git.client import Git
+from penstock.api.contracts import Limits
+
+MODULES_FILE = b".gitmodules"
+_SHOWN = 200
+_LONGEST_PATH = 4000
+"""Bytes; Linux opens no path of 4,096, and the workspace stands before it."""
+_FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no content of its own."""
+
+    mode: str
+    size: int
+    id: str
+    path: bytes
+
+    @property
+    def is_submodule(self) -> bool:
+        """Whether it names a commit of another repository."""
+        return self.mode == "160000"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return self.mode.startswith("100")
+
+
+class Budget:
+    """What a checkout may still bring, together with its submodules: entries and bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._entries = limits.artifact_entries
+        self._bytes = limits.artifact_bytes
+
+    def take(self, size: int, what: str, *, entries: int = 1) -> None:
+        """Count entries of ``size`` bytes together; raise ActionError if they are too many or too large."""
+        self._entries -= entries
+        self._bytes -= size
+        if self._entries < 0 or self._bytes < 0:
+            raise ActionError(
+                JOB_FAILED,
+                f"{what} is larger than {self._limits.artifact_entries} files or {self._limits.artifact_bytes} bytes",
+            )
+
+
+def entries_of(git: Git, at: str, commit: str) -> Iterator[Entry]:
+    """Yield all that stands in a commit, folders too: a tree without a file can be endless as well.
+
+    Raise ActionError for a path that no system could open, GitError if git fails.
+    """
+    for record in git.records(at, "ls-tree", "-r", "-t", "-z", "--full-tree", f"--format={_FORMAT}", commit):
+        facts, _, path = record.partition(b"\t")
+        mode, size, name = facts.decode("ascii").split()
+        if len(path) > _LONGEST_PATH:
+            raise ActionError(JOB_FAILED, f"Commit {commit} holds a path of more than {_LONGEST_PATH} bytes")
+        yield Entry(mode, int(size) if size.isdigit() else 0, name, path)
+
+
+@dataclass
+class Contents:
+    """What of a commit needs more than a checkout: its submodules, and the file that tells their URLs."""
+
+    submodules: list[Entry] = field(default_factory=list)
+    modules_file: Entry | None = None
+
+
+def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:
+    """Count a commit's entries against the budget; raise ActionError if ``what`` is too large."""
+    found = Contents()
+    for entry in entries:
+        budget.take(entry.size, what)
+        if entry.is_submodule:
+            found.submodules.append(entry)
+        elif entry.path == MODULES_FILE and entry.is_file:
+            found.modules_file = entry
+    return found
+
+
+def shown(name: bytes) -> str:
+    """Return a path or a URL as it can stand in a message: one line, not endless."""
+    text = name[:_SHOWN].decode("utf-8", "backslashreplace") + ("…" if len(name) > _SHOWN else "")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
