@@ -112,7 +112,7 @@ def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cl
         assert f"<p>{environment}, commit" in page
         replicas = kube.get("deployments", f"quotes-{environment}", "quotes")["status"]["readyReplicas"]
         assert replicas == (2 if environment == "production" else 1)
-    assert "+ deployment.apps/quotes" in penstock(team, "logs", name, "Deploy/Deploy").stdout
+    assert " deployment.apps/quotes" in penstock(team, "logs", name, "Deploy/Deploy").stdout
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run that triggers created, as its annotations tell."""
+    """A run that triggers created, as its annotations tell; the one for a Pipeline's creation has no ``key``."""
 
     pipeline_uid: str
-    key: Key
-    revision: str
-    sequence: int
+    key: Key | None = None
+    revision: str = ""
+    sequence: int = 0
 
 
 def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int) -> Decision:
@@ -133,11 +133,13 @@ def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observa
 def recovered(view: View, started: Iterable[StartedRun]) -> State:
     """Return the state with the runs that were created but not yet remembered (a crash between the two)."""
     marks = {(mark.stage_name, mark.action_name): mark for mark in view.state.marks}
-    for run in sorted(started, key=lambda run: run.sequence):
-        mark = marks.get(run.key)
-        if run.pipeline_uid == view.uid and mark and run.sequence == mark.sequence + 1:
+    own = [run for run in started if run.pipeline_uid == view.uid]
+    for run in sorted(own, key=lambda run: run.sequence):
+        mark = marks.get(run.key) if run.key else None
+        if run.key and mark and run.sequence == mark.sequence + 1:
             marks[run.key] = mark.model_copy(update={"revision": run.revision, "sequence": run.sequence})
-    return State(view.state.started, tuple(marks.values()))
+    is_created = view.state.started is None and any(run.key is None for run in own)
+    return State(True if is_created else view.state.started, tuple(marks.values()))
 
 
 def pause_s(interval: float, failures: int, chance: float) -> float:

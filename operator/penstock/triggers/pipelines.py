@@ -19,7 +19,7 @@ from penstock.api.meta import (
     TRIGGERS,
 )
 from penstock.api.pipeline import Action, PipelineSpec, PipelineStatus
-from penstock.triggers.decide import NewRun, StartedRun, State, View
+from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
 
 Document = dict[str, Any]
 
@@ -90,8 +90,11 @@ def run_of(view: View, run: NewRun) -> Document:
 
 
 def started_run_of(document: Document) -> StartedRun | None:
-    """Return what a run says of the change that started it; None where it says none."""
+    """Return what a run says of the change or the creation that started it; None where it says neither."""
     found = document["metadata"].get("annotations") or {}
+    trigger = document.get("spec", {}).get("trigger") or {}
+    if trigger.get("triggerType") == CREATE_PIPELINE and ANNOTATION_PIPELINE_UID in found:
+        return StartedRun(found[ANNOTATION_PIPELINE_UID])
     sequence = found.get(ANNOTATION_SOURCE_SEQUENCE, "")
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19):
         return None

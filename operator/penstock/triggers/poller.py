@@ -13,6 +13,7 @@ from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, NotFoundError
 from penstock.cluster.resources import PIPELINES, RUNS
 from penstock.triggers.decide import (
+    Decision,
     Failed,
     Key,
     NewRun,
@@ -50,7 +51,7 @@ class Poller:
         self._interval, self._metrics = interval_s, metrics
 
     async def run(
-        self, document: Document, schedule: Schedule, started: Iterable[StartedRun]
+        self, document: Document, schedule: Schedule, started: list[StartedRun]
     ) -> tuple[Document, float | None]:
         """Return the Pipeline after the pass, and in how many seconds to look again (None: at its next event)."""
         found = readable(document)
@@ -62,7 +63,10 @@ class Poller:
         due = self._due(schedule, polled)
         if view.state.started is None or due or known != view.state or self._is_stale(view.state, polled):
             observed = await self._look(document["metadata"]["namespace"], {s: polled[s] for s in due})
-            document = await self._carry_out(document, replace(view, state=known), view.state, list(polled), observed)
+            view, before = replace(view, state=known), view.state
+            decision = decide(view, list(polled), observed, int(time.time()))
+            document = await self._carry_out(document, view, decision, before, started)
+            started.clear()
             self._plan_next(schedule, due, observed)
         times = list(schedule.due.values())
         return document, max(0.0, min(times) - time.monotonic()) if times else None
@@ -108,14 +112,15 @@ class Poller:
             schedule.due[source.key, source.identity] = time.monotonic() + pause_s(self._interval, failures, chance)
 
     async def _carry_out(
-        self, document: Document, view: View, before: State, sources: list[Source], observed: Mapping[Key, Observation]
+        self, document: Document, view: View, decision: Decision, before: State, started: list[StartedRun]
     ) -> Document:
-        decision = decide(view, sources, observed, int(time.time()))
+        """Remember, create, remember; what was created counts as started even if it cannot be remembered now."""
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
         for run in decision.runs:
             await self._create(document["metadata"]["namespace"], view, run)
+            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence))
         return await self._remember(document, decision.then) if decision.then != before else document
 
     async def _remember(self, document: Document, state: State) -> Document:

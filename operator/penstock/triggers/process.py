@@ -143,7 +143,9 @@ class Triggers:
 
     def _forget(self, key: PipelineKey) -> None:
         if document := self._pipelines.pop(key, None):
-            self._schedules.pop(document["metadata"]["uid"], None)
+            uid = document["metadata"]["uid"]
+            self._schedules.pop(uid, None)
+            self._started.pop((key[0], uid), None)
 
     # ---- the work
 
@@ -160,7 +162,7 @@ class Triggers:
         schedule = self._schedules.setdefault(uid, Schedule())
         try:
             async with asyncio.timeout(self.settings.pass_s):
-                after, again = await self.poller.run(document, schedule, self._started.get((key[0], uid), ()))
+                after, again = await self.poller.run(document, schedule, self._started.setdefault((key[0], uid), []))
         except (ConflictError, NotFoundError) as error:
             # It was deleted or created again: the watch tells.
             log.info("The Pipeline changed meanwhile: %s", error, extra=where)

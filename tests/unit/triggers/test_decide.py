@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.api.pipeline import PipelineStatus, SourceState
@@ -132,7 +132,7 @@ class World:
             self.restart()
 
     def restart(self) -> None:
-        self.listed = [StartedRun("uid-1", r.key, r.revision, r.sequence) for r, _ in self.runs.values() if r.key]
+        self.listed = [StartedRun("uid-1", r.key, r.revision, r.sequence) for r, _ in self.runs.values()]
 
 
 OPERATION = st.one_of(
@@ -142,6 +142,8 @@ OPERATION = st.one_of(
 
 
 @settings(max_examples=400, deadline=None)
+@example([("look", True, 1), ("look", False, 3), ("look", True, None)])
+@example([("look", False, 1), ("push", "B", None), ("look", True, None), ("push", "A", None)])
 @given(st.lists(OPERATION, max_size=25))
 def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(operations: list[tuple]) -> None:  # type: ignore[type-arg]
     world = World()

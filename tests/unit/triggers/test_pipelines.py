@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.triggers.decide import NewRun, StartedRun, State, View
+from penstock.triggers.decide import NewRun, StartedRun, State, View, creation_run
 from penstock.triggers.pipelines import readable, run_of, started_run_of, status_of
 
 VIEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
@@ -33,6 +33,8 @@ def test_sequence_that_is_no_number_says_nothing(sequence: str) -> None:
     run = run_of(VIEW, RUN)
     run["metadata"]["annotations"]["penstock.dev/source-sequence"] = sequence
     assert started_run_of(run) is None
+    created = run_of(VIEW, creation_run(VIEW))
+    assert started_run_of(created) == StartedRun("uid-1")
     assert started_run_of({"metadata": {}}) is None
 
 
