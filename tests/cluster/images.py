@@ -179,11 +179,12 @@ BASE = Image(
     lambda _: [b"1"],
     _bootstrap(("python3", "git", "ca-certificates")),
 )
+BUILD_PACKAGES = ("ca-certificates", "git", "linkchecker", "python3", "python3-pytest")
 BUILD = Image(
     "penstock-build",
     "docker.io/library/penstock-build:dev",
     lambda _: [b"1"],
-    _bootstrap(("ca-certificates", "git", "linkchecker", "python3", "python3-pytest")),
+    _bootstrap(BUILD_PACKAGES),
 )
 DEV_SERVERS = Image(
     "penstock-dev-servers",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.cluster import buildah, dev_servers, given
 from tests.cluster.binaries import KIND, ensure
-from tests.cluster.images import DEV_SERVERS, PENSTOCK, Image
+from tests.cluster.images import BUILD, BUILD_PACKAGES, DEV_SERVERS, PENSTOCK, Image
 from tests.cluster.places import CHECKOUT, Places
 from tests.cluster.shell import run, step, succeeds, write
 
@@ -56,6 +56,9 @@ def up(places: Places) -> None:
     _kind(places, "export", "kubeconfig", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=60)
     with step("image penstock-dev-servers"):
         _build_dev_servers(places)
+    with step("image penstock-build"):
+        _build_from_packages(BUILD.reference, *BUILD_PACKAGES)
+        _load(places, BUILD)
     cluster = dev_servers.describe(places, "kind", kubeconfig, given.node_ip(places, kubeconfig), None)
     with step("S3 and Git servers"):
         dev_servers.apply(places, kubeconfig)
@@ -79,15 +82,21 @@ def image(places: Places) -> None:
 
 def _build_dev_servers(places: Places) -> None:
     """Build the servers' image with Docker, on a base with Python and git."""
-    base = f"FROM {_PUBLIC_BASE}\nRUN apt-get update -q && apt-get install -y -q --no-install-recommends python3 git\n"
     with tempfile.TemporaryDirectory(prefix="penstock-image-") as name:
         folder = Path(name)
-        run(["docker", "build", "-q", "-t", "penstock-base:dev", "-"], stdin=base, limit=600)
+        _build_from_packages("penstock-base:dev", "python3", "git")
         build: buildah.Build = DEV_SERVERS.prepare(places, folder)
         write(folder / "Dockerfile", build.dockerfile)
         arguments = ["--build-arg", "BASE=penstock-base:dev"]
         run(["docker", "build", "-q", *arguments, "-t", DEV_SERVERS.reference, folder], limit=600)
     _load(places, DEV_SERVERS)
+
+
+def _build_from_packages(reference: str, *packages: str) -> None:
+    """Build an image of Debian's packages with Docker."""
+    install = f"apt-get update -q && apt-get install -y -q --no-install-recommends {' '.join(packages)}"
+    dockerfile = f"FROM {_PUBLIC_BASE}\nRUN {install}\n"
+    run(["docker", "build", "-q", "-t", reference, "-"], stdin=dockerfile, limit=600)
 
 
 def _load(places: Places, wanted_image: Image) -> None:
