@@ -4,6 +4,7 @@ No configuration of system, user or repository; no prompt, hook, helper or redir
 The credential travels in the child's environment, as a header that git sends to one origin.
 """
 
+import contextlib
 import os
 import resource
 import select
@@ -11,8 +12,9 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +31,9 @@ from penstock.actions.git.remote import Remote
 
 _OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
+_MOST_MEMORY = 2 * 1024**3
+"""Of one git process: a server may answer without end, and git keeps some answers in memory."""
+_MEMORY_GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _PASSED = ("PATH", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", *_PROXIES)
 
@@ -43,6 +48,7 @@ class Git:
         self._job = job
         self._remote = remote
         self._trusted = remote.origin
+        self._memory = memory_limit(_MEMORY_GROUPS)
         settings = dict(CONFIG)
         settings["http.lowSpeedTime"] = str(max(int(job.request.limits.connect_s), 1))
         if header := _authorization(job):
@@ -114,7 +120,6 @@ class Git:
         return self._remote.origin != self._trusted
 
     def _start(self, arguments: tuple[str, ...], output: int, errors: int) -> "subprocess.Popen[bytes]":
-        limit = self._job.request.limits.artifact_bytes
         return subprocess.Popen(
             ["git", *arguments],
             env=self._environment,
@@ -122,8 +127,22 @@ class Git:
             stdout=output,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+            preexec_fn=partial(_limit, self._job.request.limits.artifact_bytes, self._memory),
         )
+
+
+def _limit(file_bytes: int, memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def memory_limit(groups: Sequence[Path]) -> int:
+    """Return the bytes that one git process may have: half of the container's, so that git ends and not the agent."""
+    for group in groups:
+        with contextlib.suppress(OSError, ValueError):
+            return min(int(group.read_text()) // 2, _MOST_MEMORY)
+    return _MOST_MEMORY
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:

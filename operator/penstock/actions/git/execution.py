@@ -5,6 +5,7 @@ from pathlib import Path
 
 from penstock.actions.execution import Job, Outcome
 from penstock.actions.git.client import Git
+from penstock.actions.git.isolation import printable
 from penstock.actions.git.listing import Budget, Contents, measure
 from penstock.actions.git.remote import remote_of, wanted_of
 from penstock.actions.git.repository import Repository
@@ -68,5 +69,5 @@ def _outcome(repository: Repository) -> Outcome:
         variables=variables,
         revision=Revision(id=commit, summary=message, created=created),
         external_execution_id=commit,
-        summary=f"{commit[:12]} {first}",
+        summary=f"{commit[:12]} {printable(first)}",
     )

@@ -7,7 +7,13 @@ import base64
 import re
 from collections.abc import Mapping
 
-from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, SYSTEM_UNAVAILABLE, ActionError
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    JOB_FAILED,
+    PERMISSION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    ActionError,
+)
 from penstock.actions.git.remote import Remote
 
 CONFIG: Mapping[str, str] = {
@@ -21,6 +27,11 @@ CONFIG: Mapping[str, str] = {
     "core.attributesFile": "/dev/null",
     "core.fsmonitor": "false",
     "core.autocrlf": "false",
+    # What is large passes through git in pieces, whatever its kind; a small container takes it.
+    "core.bigFileThreshold": "4m",
+    "core.deltaBaseCacheLimit": "16m",
+    "fetch.unpackLimit": "1",
+    "pack.threads": "1",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "submodule.recurse": "false",
@@ -35,20 +46,28 @@ _REFUSED = re.compile(r"authentication failed|could not read (username|password)
 _MISSING = re.compile(r"repository .* not found|returned error: 404", re.I)
 _WANTED = "it wants a user and a password; name a Secret that holds them in CredentialsSecret"
 _NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
+_MEMORY = re.compile(r"out of memory|cannot allocate", re.I)
+_FILE_SIZE = re.compile(r"died of signal 25|file too large|file size limit", re.I)
 _REDIRECTED = re.compile(r"returned error: 30[12378]")
 
 
 class GitError(Exception):
-    """Git exited with an error; ``text`` is what it wrote."""
+    """Git exited with an error; ``text`` is what it wrote, as lines without control characters."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+        # A server has its say in it.
+        self.text = "\n".join(printable(line) for line in text.splitlines())
+        super().__init__(self.text)
 
     @property
     def is_redirect(self) -> bool:
         """Whether the server answered with a redirect, which is not followed."""
         return bool(_REDIRECTED.search(self.text))
+
+
+def printable(text: str) -> str:
+    """Return a text as it can stand in a message or a log: one line, control characters escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def environment_of(home: str, settings: Mapping[str, str]) -> dict[str, str]:
@@ -93,4 +112,9 @@ def failure_of(remote: Remote, error: GitError, *, has_credential: bool) -> Acti
         return ActionError(
             CONFIGURATION_ERROR, f"{remote.url} redirects elsewhere; use the address it redirects to: {text}"
         )
+    if _MEMORY.search(text):
+        why = "git ran out of memory, for a server that answers without end or an agent with too little of it"
+        return ActionError(JOB_FAILED, f"{remote.url} was not fetched: {why}: {text}")
+    if _FILE_SIZE.search(text):
+        return ActionError(JOB_FAILED, f"{remote.url} was not fetched: it is larger than an artifact may be: {text}")
     return ActionError(SYSTEM_UNAVAILABLE, f"git failed on {remote.url}: {text}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.git.client import Git
+from penstock.actions.git.isolation import printable
 from penstock.api.contracts import Limits
 
 MODULES_FILE = b".gitmodules"
@@ -88,5 +89,4 @@ def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:
 
 def shown(name: bytes) -> str:
     """Return a path or a URL as it can stand in a message: one line, not endless."""
-    text = name[:_SHOWN].decode("utf-8", "backslashreplace") + ("…" if len(name) > _SHOWN else "")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(name[:_SHOWN].decode("utf-8", "backslashreplace")) + ("…" if len(name) > _SHOWN else "")
