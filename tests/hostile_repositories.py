@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.git_lfs import ATTRIBUTES, pointer
 from tests.git_objects import FILE, FOLDER, LINK, Objects, Row
 
 ARTIFACT_BYTES = 40_000_000
 ARTIFACT_ENTRIES = 20_000
 """The limits that these repositories are beyond."""
 TOO_LARGE = rf"Commit \w+ is larger than {ARTIFACT_ENTRIES} files or {ARTIFACT_BYTES} bytes"
+MAKE_REFS = """
+commit=$(git rev-parse main); n=0
+while [ $n -lt 10000 ]; do echo "create refs/heads/many/$n $commit"; n=$((n + 1)); done | git update-ref --stdin
+git pack-refs --all
+"""
+"""Run where the repository is: to push so many would take a minute."""
 BRANCH = "a\"b$(id);'`x`ü|&<>!#%{}"
 NAMES = (
     b"new\nline", b"tab\t", b"\x01\x1b[31m", b"\xff\xfe", b"--option", b"-rf", b"n" * 255, b" ", b"a ", b"back\\slash",
@@ -55,10 +63,8 @@ def deep(objects: Objects) -> str:
 
 def many_refs(objects: Objects) -> None:
     """Ten thousand branches beside main."""
-    commit = objects.commit(objects.files({b"a": b""}))
-    lines = [f"create refs/heads/many/{number} {commit}\n" for number in range(10_000)]
-    objects.git("update-ref", "--stdin", data="".join(lines).encode())
-    objects.git("pack-refs", "--all")
+    objects.commit(objects.files({b"a": b""}))
+    subprocess.run(("sh", "-c", MAKE_REFS), cwd=objects.folder, check=True, timeout=60)
 
 
 def names(*found: bytes) -> Callable[[Objects], object]:
@@ -121,6 +127,18 @@ REFUSED = (
         loop,
         f'Submodule "{"/".join(["again"] * 11)}": submodules are nested deeper than 10',
         configuration={"FetchSubmodules": "true"},
+    ),
+    Hostile(
+        "lfs-size",
+        lambda o: o.commit(o.files({b".gitattributes": ATTRIBUTES, b"a.bin": pointer(b"", 10**17)})),
+        rf"Commit \w+, with its files in Git LFS, is larger than {ARTIFACT_ENTRIES} files or {ARTIFACT_BYTES} bytes",
+        configuration={"FetchLfs": "true"},
+    ),
+    Hostile(
+        "lfs-malformed",
+        lambda o: o.commit(o.files({b".gitattributes": ATTRIBUTES, b"a.bin": pointer(b"", 10**30)})),
+        '"a.bin" begins as a Git LFS pointer and is none',
+        configuration={"FetchLfs": "true"},
     ),
 )
 

@@ -1,4 +1,4 @@
-"""A Git server for tests: smart HTTP through `git http-backend`, repositories made by PUT or by the first push.
+"""A Git server for tests: smart HTTP through `git http-backend`, LFS, repositories made by PUT or by the first push.
 
 Everyone may read and write, except below /private/, which wants the basic authentication given in the environment
 (GIT_USER, GIT_PASSWORD). It must never be reachable from outside a test cluster.
@@ -7,7 +7,9 @@ Everyone may read and write, except below /private/, which wants the basic authe
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
+import json
 import os
 import re
 import subprocess
@@ -22,6 +24,8 @@ BACKEND = "/usr/lib/git-core/git-http-backend"
 # One or more plain names, the last with ".git": no dots in front, so neither ".." nor hidden files.
 _REPOSITORY = re.compile(r"/((?:[A-Za-z0-9_][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]*\.git)(/.*)?")
 _RPC = re.compile(r"/(info/refs|HEAD|git-(upload|receive)-pack|objects/[A-Za-z0-9/._-]+)")
+_LFS_OBJECT = re.compile(r"/info/lfs/objects/([0-9a-f]{64})")
+_LFS_TYPE = "application/vnd.git-lfs+json"
 _creating = threading.Lock()
 
 
@@ -55,9 +59,11 @@ class Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_PUT(self) -> None:
-        """Create a repository: 201 if new, 200 if it was there."""
+        """Create a repository, 201 if new, 200 if it was there; or take an LFS object."""
         found = self._repository()
-        if found and not found[1]:
+        if found and (match := _LFS_OBJECT.fullmatch(found[1])):
+            self._take_object(found[0], match[1])
+        elif found and not found[1]:
             self._answer(201 if create(found[0]) else 200, found[0] + "\n")
         elif found:
             self._answer(404, "PUT creates /name.git and nothing below it\n")
@@ -85,6 +91,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         name, rest = found
         query = urlsplit(self.path).query
+        if rest.startswith("/info/lfs/"):
+            self._serve_lfs(name, rest)
+            return
         if not _RPC.fullmatch(rest):
             self._answer(404, "no such service\n")
             return
@@ -94,6 +103,38 @@ class Handler(BaseHTTPRequestHandler):
                 return
             create(name)
         self._run_backend(name, rest, query)
+
+    def _serve_lfs(self, name: str, rest: str) -> None:
+        """Answer the batch API with basic transfers, and give out objects."""
+        match = _LFS_OBJECT.fullmatch(rest)
+        if match and self.command == "GET":
+            path = ROOT / name / "lfs" / match[1]
+            self._answer(200, path.read_bytes()) if path.exists() else self._answer(404, "no such object\n")
+        elif rest == "/info/lfs/objects/batch" and self.command == "POST":
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            objects = [self._object(name, asked["operation"], item) for item in asked["objects"]]
+            self._answer(200, json.dumps({"transfer": "basic", "objects": objects}), {"Content-Type": _LFS_TYPE})
+        else:
+            self._answer(404, "no such service of LFS\n")
+
+    def _object(self, name: str, operation: str, item: dict[str, object]) -> dict[str, object]:
+        """Return where to send an object, or to have it from."""
+        is_there = (ROOT / name / "lfs" / str(item["oid"])).exists()
+        if operation == "download" and not is_there:
+            return {**item, "error": {"code": 404, "message": "Object does not exist"}}
+        href = f"http://{self.headers['Host']}/{name}/info/lfs/objects/{item['oid']}"
+        is_wanted = operation == "download" or not is_there
+        return {**item, "actions": {operation: {"href": href}}} if is_wanted else item
+
+    def _take_object(self, name: str, oid: str) -> None:
+        create(name)
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if hashlib.sha256(data).hexdigest() != oid:
+            self._answer(422, "not the object of this id\n")
+            return
+        (ROOT / name / "lfs").mkdir(exist_ok=True)
+        (ROOT / name / "lfs" / oid).write_bytes(data)
+        self._answer(200, "")
 
     def _run_backend(self, name: str, rest: str, query: str) -> None:
         """Run git's own CGI program and pass its answer on."""
@@ -155,12 +196,11 @@ class Handler(BaseHTTPRequestHandler):
         while block := source.read1(65536):  # type: ignore[attr-defined]
             self.wfile.write(block)
 
-    def _answer(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
-        body = text.encode()
+    def _answer(self, status: int, text: str | bytes, headers: dict[str, str] | None = None) -> None:
+        body = text.encode() if isinstance(text, str) else text
         self.send_response(status)
-        for key, value in (headers or {}).items():
+        for key, value in {"Content-Type": "text/plain", **(headers or {})}.items():
             self.send_header(key, value)
-        self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")  # a body that was not read must not become the next request
         self.end_headers()

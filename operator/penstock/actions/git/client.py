@@ -51,8 +51,9 @@ class Git:
         self._memory = memory_limit(_MEMORY_GROUPS)
         settings = dict(CONFIG)
         settings["http.lowSpeedTime"] = str(max(int(job.request.limits.connect_s), 1))
-        if header := _authorization(job):
-            settings[f"http.{remote.origin}.extraHeader"] = header
+        self._header = _authorization(job)
+        if self._header:
+            settings[f"http.{remote.origin}.extraHeader"] = self._header
         self._environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         self._environment |= environment_of(str(home), settings)
 
@@ -61,6 +62,10 @@ class Git:
         other = copy(self)
         other._remote = remote
         return other
+
+    def credential(self) -> tuple[str, str]:
+        """Return the origin that the credential is for, and the value of its header, empty where there is none."""
+        return self._trusted, self._header.partition(": ")[2]
 
     def connect(self) -> None:
         """Make sure the host answers: git itself would wait for minutes. A proxy answers for all hosts."""
@@ -79,13 +84,15 @@ class Git:
                 try:
                     child.wait(self._job.remaining())
                 except subprocess.TimeoutExpired as error:
-                    raise ActionError(TIMED_OUT, f"git {arguments[0]} took too long") from error
+                    raise ActionError(TIMED_OUT, f"git {_verb(arguments)} took too long") from error
                 finally:
                     _kill(child)
             output.seek(0)
             errors.seek(0)
             if child.returncode:
-                raise GitError(errors.read(_OUTPUT).decode("utf-8", "replace").strip() or f"git {arguments[0]} failed")
+                raise GitError(
+                    errors.read(_OUTPUT).decode("utf-8", "replace").strip() or f"git {_verb(arguments)} failed"
+                )
             return output.read(_OUTPUT).decode("utf-8", "replace")
 
     def records(self, *arguments: str) -> Iterator[bytes]:
@@ -94,13 +101,13 @@ class Git:
             assert child.stdout
             try:
                 rest = b""
-                while chunk := self._read(child.stdout, arguments[0]):
+                while chunk := self._read(child.stdout, _verb(arguments)):
                     *whole, rest = (rest + chunk).split(b"\0")
                     yield from whole
                     if len(rest) > _CHUNK:
-                        raise GitError(f"fatal: git {arguments[0]}: an entry of more than {_CHUNK} bytes")
+                        raise GitError(f"fatal: git {_verb(arguments)}: an entry of more than {_CHUNK} bytes")
                 if child.wait(self._job.remaining()):
-                    raise GitError(f"fatal: git {arguments[0]} failed")
+                    raise GitError(f"fatal: git {_verb(arguments)} failed")
             finally:
                 _kill(child)
 
@@ -143,6 +150,10 @@ def memory_limit(groups: Sequence[Path]) -> int:
         with contextlib.suppress(OSError, ValueError):
             return min(int(group.read_text()) // 2, _MOST_MEMORY)
     return _MOST_MEMORY
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    return next(argument for argument in arguments if not argument.startswith("-"))
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:

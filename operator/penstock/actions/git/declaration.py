@@ -21,6 +21,8 @@ class GitConfiguration(Configuration):
     """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and its history (P-01)."""
     FetchSubmodules: Literal["true", "false"] | None = None
     """Whether submodules are fetched, at any depth, as CodeBuild's own key does; "false" where it is absent."""
+    FetchLfs: Literal["true", "false"] | None = None
+    """Whether files in Git LFS are fetched; "false" where it is absent: pointers are left, and the log says so."""
 
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from penstock.actions.execution import Job, Outcome
 from penstock.actions.git.client import Git
 from penstock.actions.git.isolation import printable
-from penstock.actions.git.listing import Budget, Contents, measure
+from penstock.actions.git.lfs import Lfs
+from penstock.actions.git.listing import Budget, Contents
 from penstock.actions.git.remote import remote_of, wanted_of
 from penstock.actions.git.repository import Repository
 from penstock.actions.git.submodules import Submodules
@@ -28,20 +29,19 @@ def run(job: Job) -> Outcome:
         repository = Repository(git, remote, wanted, job.source / ".git" if with_history else home / "repository")
         job.log(f"Fetching {wanted.text} of {remote.url}")
         repository.fetch(with_history=with_history)
-        _check_out(job, git, repository)
+        budget = Budget(job.request.limits)
+        _check_out(job, repository, Submodules(job, git, budget, Lfs(job, git, budget)))
         if with_history:
             repository.become_clone()
         job.log(f"Checked out {repository.commit}")
         return _outcome(repository)
 
 
-def _check_out(job: Job, git: Git, repository: Repository) -> None:
+def _check_out(job: Job, repository: Repository, submodules: Submodules) -> None:
     """Write the files, and those of submodules if they are asked for; nothing before its size is known."""
-    budget = Budget(job.request.limits)
-    contents = measure(repository.entries(), budget, f"Commit {repository.commit}")
-    repository.check_out(job.source)
+    contents = submodules.check_out_one(repository, job.source, f"Commit {repository.commit}")
     if job.request.configuration.get("FetchSubmodules") == "true":
-        Submodules(job, git, budget).check_out(repository, contents, job.source)
+        submodules.check_out(repository, contents, job.source)
     else:
         _tell_what_is_missing(job, contents)
 

@@ -9,6 +9,7 @@ from penstock.actions.git.isolation import printable
 from penstock.api.contracts import Limits
 
 MODULES_FILE = b".gitmodules"
+_ATTRIBUTES_FILE = b".gitattributes"
 _SHOWN = 200
 _LONGEST_PATH = 4000
 """Bytes; Linux opens no path of 4,096, and the workspace stands before it."""
@@ -69,10 +70,11 @@ def entries_of(git: Git, at: str, commit: str) -> Iterator[Entry]:
 
 @dataclass
 class Contents:
-    """What of a commit needs more than a checkout: its submodules, and the file that tells their URLs."""
+    """What of a commit needs more than a checkout: its submodules, the file that tells their URLs, its attributes."""
 
     submodules: list[Entry] = field(default_factory=list)
     modules_file: Entry | None = None
+    has_attributes: bool = False
 
 
 def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:
@@ -84,6 +86,7 @@ def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:
             found.submodules.append(entry)
         elif entry.path == MODULES_FILE and entry.is_file:
             found.modules_file = entry
+        found.has_attributes |= entry.path.endswith(_ATTRIBUTES_FILE)
     return found
 
 

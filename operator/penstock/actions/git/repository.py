@@ -59,6 +59,14 @@ class Repository:
         except GitError as error:
             raise ActionError(JOB_FAILED, f"Commit {self.commit} was not checked out: {error.text[:500]}") from error
 
+    def tracked_by_lfs(self, folder: Path) -> Iterator[bytes]:
+        """Yield the paths of a checkout that are Git LFS's by the commit's own .gitattributes."""
+        command = ("ls-files", "-z", "--", ":(top,attr:filter=lfs)")
+        try:
+            yield from self._git.records(self._at, f"--work-tree={folder}", *command)
+        except GitError as error:
+            raise ActionError(JOB_FAILED, f"Commit {self.commit} could not be read: {error.text}") from error
+
     def become_clone(self) -> None:
         """Make git's own folder what a clone of the remote has."""
         self._git.run(self._at, "update-ref", "-d", _FETCHED)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, PERMISSION_ERROR, ActionError, Job
 from penstock.actions.git.client import Git
+from penstock.actions.git.lfs import Lfs
 from penstock.actions.git.listing import MODULES_FILE, Budget, Contents, Entry, measure, shown
 from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.actions.git.repository import Repository
@@ -27,11 +28,20 @@ _USER = re.compile(rb"//[^/@]*@")
 class Submodules:
     """All submodules of one checkout, at any depth."""
 
-    def __init__(self, job: Job, git: Git, budget: Budget) -> None:
+    def __init__(self, job: Job, git: Git, budget: Budget, lfs: Lfs) -> None:
         self._job = job
         self._git = git
         self._budget = budget
+        self._lfs = lfs
         self._number = 0
+
+    def check_out_one(self, repository: Repository, folder: Path, what: str) -> Contents:
+        """Write one commit's own files, those in Git LFS too; return what else it needs. ``what`` names it."""
+        contents = measure(repository.entries(), self._budget, what)
+        repository.check_out(folder)
+        if contents.has_attributes:
+            self._lfs.complete(repository, folder)
+        return contents
 
     def check_out(self, parent: Repository, contents: Contents, folder: Path, above: tuple[str, ...] = ()) -> None:
         """Bring a commit's submodules, and theirs, into the folder of its checkout.
@@ -71,8 +81,7 @@ class Submodules:
                 text = f"{error.message}; CredentialsSecret is for the host of Url alone"
                 raise ActionError(error.code, text) from error
             what = f"Commit {repository.commit}, with all that is checked out before it,"
-            contents = measure(repository.entries(), self._budget, what)
-            repository.check_out(folder)
+            contents = self.check_out_one(repository, folder, what)
             self.check_out(repository, contents, folder, path)
 
 
