@@ -31,6 +31,9 @@ QUICK: Document = {
     # So little that an agent which keeps in memory what passes through it is killed.
     "agent_resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "192Mi"}},
 }
+QUICK_LEASE: Document = {"duration_s": 4, "renew_s": 1, "write_timeout_s": 2}
+SAFE_LEASE: Document = {"duration_s": 15, "renew_s": 3, "write_timeout_s": 5}
+"""The chart's own, for a test that loads the machine and is not about leases."""
 QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
 
 
@@ -45,6 +48,7 @@ class OperatorProcess:
     namespaces: list[str] = field(default_factory=list)
     module: str = "tests.e2e.faulty"
     account: str = "penstock"
+    lease: Document = field(default_factory=lambda: QUICK_LEASE)
     process: subprocess.Popen[bytes] | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-")))
 
@@ -111,7 +115,7 @@ class OperatorProcess:
 
     def _config(self) -> Path:
         config: dict[str, Any] = {
-            "lease": {"namespace": SYSTEM, "name": "penstock", "duration_s": 4, "renew_s": 1, "write_timeout_s": 2},
+            "lease": {"namespace": SYSTEM, "name": "penstock", **self.lease},
             "port": None,
             "resync_s": 20,
             "namespaces": self.namespaces,

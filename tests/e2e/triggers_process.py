@@ -23,7 +23,7 @@ class TriggersProcess(OperatorProcess):
 
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
-        lease = {"namespace": SYSTEM, "name": self.account, "duration_s": 4, "renew_s": 1, "write_timeout_s": 2}
+        lease = {"namespace": SYSTEM, "name": self.account, **self.lease}
         config = {
             "lease": lease,
             "namespaces": self.namespaces,
