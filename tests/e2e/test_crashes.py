@@ -14,6 +14,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
+from tests.e2e.failures import living
 from tests.e2e.install import SYSTEM
 from tests.e2e.kube import Kube, eventually
 from tests.e2e.operator_process import OperatorProcess
@@ -73,6 +74,34 @@ def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
     assert lives > 8, "the fault points were not met"
     assert effects.per_try() == dict.fromkeys(tries_of(run), 1)
     assert len(tries_of(run)) == 4, "a try was lost though no pod was"
+
+
+@pytest.mark.parametrize("abandon", [False, True], ids=["wait", "abandon"])
+def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
+    team: Team, operator: OperatorProcess, effects: Effects, abandon: bool
+) -> None:
+    """X-53, X-54: whatever is written of a stop when the operator dies, the run is Stopped and starts nothing."""
+    both = [effects.action(name, sleep_s=30 if abandon else 3) for name in ("A", "B")]
+    team.pipeline("web", stage("Build", *both, effects.action("C", runOrder=2)), wait=False)
+    team.start("web")
+    operator.start()
+    eventually(lambda: all(is_running(team, job_of(team, name)) for name in ("A", "B")), 30, "both pods running")
+    operator.kill()
+    team.kube.patch("pipelineruns", team.namespace, "run", {"spec": {"stop": {"abandon": abandon}}})
+    lives = 0
+    while team.status()["state"] != "Stopped" and lives < 30:
+        operator.start(die_after_writes=1)
+        eventually(lambda: not operator.is_running or team.status()["state"] == "Stopped", 60, "a write, or the end")
+        operator.kill()
+        lives += 1
+    status = team.status()
+    rows = [action["executions"][-1]["status"] for action in status["stageStates"][0]["actionStates"]]
+
+    assert status["state"] == "Stopped", operator.log()[-2000:]
+    assert lives > 1, "the fault points were not met"
+    assert rows == ["Abandoned" if abandon else "Succeeded"] * 2
+    assert effects.per_try() == ({} if abandon else dict.fromkeys(tries_of(team.run()), 1))
+    eventually(lambda: not living(team, team.run()["metadata"]["uid"]), 10, "its pods ended")
 
 
 def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
@@ -198,6 +227,10 @@ def pipeline_of(team: Team, effects: Effects) -> dict[str, object]:
     found = team.kube.get("pipelines", team.namespace, "web")
     spec = {"stages": [stage("Build", commands("A", "true"), effects.action("B", runOrder=2))]}
     return {"apiVersion": found["apiVersion"], "kind": "Pipeline", "metadata": {"name": "web"}, "spec": spec}
+
+
+def job_of(team: Team, action: str) -> str:
+    return str(team.execution(action).get("jobName", "none"))
 
 
 def is_running(team: Team, job: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.api.run import PipelineRunSpec
 from tests.e2e.kube import Kube, KubeError
 
 SPEC: dict[str, Any] = {
@@ -150,12 +151,54 @@ def test_both_kinds_of_store_exclude_each_other(kube: Kube, namespace: str) -> N
         kube.create("pipelines", namespace, pipeline({**SPEC, "artifactStore": store, "artifactStores": {"a": store}}))
 
 
+CHANGES: dict[str, Any] = {
+    "pipelineRef": {"name": "other"},
+    "variables": [{"name": "a", "value": "b"}],
+    "sourceRevisions": [{"actionName": "Fetch", "revisionType": "COMMIT_ID", "revisionValue": "f"}],
+    "trigger": {"triggerType": "Webhook"},
+    "requestedBy": "somebody",
+}
+
+
+def test_changes_tried_below_are_of_every_field_but_the_requests() -> None:
+    assert set(CHANGES) == set(PipelineRunSpec.model_json_schema(by_alias=True)["properties"]) - {"stop"}
+
+
 def test_run_cannot_be_changed_once_it_is_created(kube: Kube, namespace: str) -> None:
     kube.create("pipelineruns", namespace, run())
-    with pytest.raises(KubeError, match="a PipelineRun's spec cannot be changed"):
-        kube.patch("pipelineruns", namespace, "r", {"spec": {"pipelineRef": {"name": "other"}}})
+    for field, value in CHANGES.items():
+        with pytest.raises(KubeError) as raised:
+            kube.patch("pipelineruns", namespace, "r", {"spec": {field: value}})
+        assert f"spec.{field}: Invalid value" in raised.value.message
+        assert "cannot be changed: start a new run" in raised.value.message
     labelled = kube.patch("pipelineruns", namespace, "r", {"metadata": {"labels": {"team": "a"}}})
     assert labelled["metadata"]["labels"] == {"team": "a"}
+
+
+def test_oracle_o_17_stop_can_be_asked_once_and_only_be_raised_to_abandon(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, run())
+
+    def ask(request: Any) -> dict[str, Any]:
+        return kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})["spec"]["stop"]  # type: ignore[no-any-return]
+
+    assert ask({"reason": "wrong", "requestedBy": "alice"}) == {"reason": "wrong", "requestedBy": "alice"}
+    for refused in ({"reason": "other"}, {"requestedBy": "mallory"}, {"requestedBy": None}, {"abandon": False}):
+        with pytest.raises(KubeError, match="DuplicatedStopRequest"):
+            ask(refused)
+    with pytest.raises(KubeError, match="a stop cannot be taken back"):
+        ask(None)
+    raised = {"abandon": True, "reason": "hangs", "requestedBy": "bob"}
+    assert ask(raised) == raised
+    for refused in ({"abandon": False}, {"abandon": None}, {"reason": "other"}):
+        with pytest.raises(KubeError, match="DuplicatedStopRequest"):
+            ask(refused)
+    assert ask(raised) == raised, "the same request again changes nothing, as a re-sync by GitOps"
+
+
+def test_reason_of_a_stop_is_at_most_200_characters(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, run())
+    with pytest.raises(KubeError, match=r"spec\.stop\.reason"):
+        kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"reason": "x" * 201}}})
 
 
 def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(kube: Kube, namespace: str) -> None:

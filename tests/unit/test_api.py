@@ -109,6 +109,7 @@ def test_readable_part_of_a_name_survives() -> None:
 
 CONDITIONS = {
     RunState.IN_PROGRESS: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
+    RunState.STOPPING: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
     RunState.SUCCEEDED: {"Succeeded": "True", "Ready": "True"},
     RunState.FAILED: {"Succeeded": "False", "Ready": "False", "Stalled": "True"},
     RunState.STOPPED: {"Succeeded": "False", "Ready": "True"},

@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     WARNINGS = "Warnings"
     CODEPIPELINE_COMPATIBLE = "CodePipelineCompatible"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    REQUEST_REFUSED = "RequestRefused"
 
 
 class Condition(Model):

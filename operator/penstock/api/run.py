@@ -38,6 +38,11 @@ class StageStatus(StrEnum):
     CANCELLED = "Cancelled"
     SKIPPED = "Skipped"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the run is in a stage of this status, and holds it."""
+        return self in (StageStatus.IN_PROGRESS, StageStatus.STOPPING)
+
 
 class ActionStatus(StrEnum):
     """The states of an action execution (X-03); Unknown is a try whose pod was lost without a result."""
@@ -77,10 +82,40 @@ class Trigger(Model):
     trigger_detail: Annotated[str, StringConstraints(max_length=1024)] = ""
 
 
-class PipelineRunSpec(Model):
-    """What to execute. Immutable: a run is started once."""
+_RAISED_ONLY = rule(
+    "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && oldSelf.abandon))",
+    "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to true (X-55)",
+)
 
-    model_config = {"json_schema_extra": rules(rule("self == oldSelf", "a PipelineRun's spec cannot be changed"))}
+
+class StopRequest(Model):
+    """Asks a run to stop (X-53): no action starts any more; with ``abandon`` those under way are ended, too (X-54).
+
+    It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom.
+    """
+
+    model_config = {"json_schema_extra": rules(_RAISED_ONLY)}
+
+    abandon: bool | None = None
+    reason: Annotated[str, StringConstraints(max_length=200)] | None = None
+    requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
+
+
+def _unchanged(field: str) -> dict[str, str]:
+    # Comparing optionals, `self.?x == oldSelf.?x`, would be costed without bound and refused by the API server.
+    same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    return rule(same, "cannot be changed: start a new run", field_path=f".{field}")
+
+
+class PipelineRunSpec(Model):
+    """What to execute: a run is started once. Later, only what is asked of it is added: ``stop``."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            *(_unchanged(name) for name in ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy")),
+            rule("!has(oldSelf.stop) || has(self.stop)", "a stop cannot be taken back", field_path=".stop"),
+        )
+    }
 
     pipeline_ref: PipelineReference
     variables: Annotated[tuple[Variable, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
@@ -90,6 +125,7 @@ class PipelineRunSpec(Model):
     ] = ()
     trigger: Trigger | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
+    stop: StopRequest | None = None
 
 
 class ErrorDetails(Model):
@@ -208,6 +244,16 @@ class ArtifactRevision(Model):
     created: str | None = None
 
 
+class StopTrigger(Model):
+    """The stop request that the run follows (X-58), as it was when it was seen."""
+
+    abandon: bool = False
+    reason: str | None = None
+    requested_by: str | None = None
+    time: str
+    """When the engine saw it."""
+
+
 class PipelineRunStatus(Model):
     """What became of a run, stage by stage and action by action."""
 
@@ -221,6 +267,7 @@ class PipelineRunStatus(Model):
     """The ControllerRevision that this run executes, whatever becomes of the Pipeline."""
     start_time: str | None = None
     completion_time: str | None = None
+    stop_trigger: StopTrigger | None = None
     variables: Annotated[tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))] = ()
     artifact_revisions: Annotated[tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))] = ()
     stage_states: Annotated[tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()

@@ -14,6 +14,7 @@ from penstock.api.meta import API_VERSION, LABEL_RUN_UID
 
 Document = dict[str, Any]
 
+_MERGE_PATCH = "application/merge-patch+json"
 _READ_S = 30.0
 _STREAM_S = 300.0
 _RUNS, _PIPELINES = "pipelineruns", "pipelines"
@@ -61,6 +62,20 @@ class Cluster:
         """Create a PipelineRun; unknown fields are refused by the server."""
         body = {"apiVersion": API_VERSION, "kind": "PipelineRun", "metadata": metadata, "spec": spec}
         return self._object("POST", f"{self._penstock(_RUNS)}?fieldValidation=Strict", body)
+
+    def change_run(self, run: Document, spec: Document) -> Document:
+        """Merge a patch into a run's spec; a null removes a field."""
+        path = f"{self._penstock(_RUNS, run['metadata']['name'])}?fieldValidation=Strict"
+        return self._object("PATCH", path, {"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec})
+
+    def whoami(self) -> str | None:
+        """Return the name by which the API server knows the user, None where it does not say."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+        except ClusterError:
+            return None
+        return str(review["status"]["userInfo"]["username"])[:253] or None
 
     def changes(self, name: str) -> Iterator[Document]:
         """Yield a run as it is and with every change, until the server ends the watch."""
@@ -138,7 +153,7 @@ class Cluster:
             return self._pool.request(
                 method,
                 self._settings.host + path,
-                headers=self._headers(),
+                headers={**self._headers(), **({"Content-Type": _MERGE_PATCH} if method == "PATCH" else {})},
                 json=body,
                 timeout=timeout,
                 preload_content=not stream,

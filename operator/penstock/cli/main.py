@@ -1,4 +1,4 @@
-"""The penstock command: start, watch, runs, logs, describe, reports. As ``kubectl penstock`` it is the same."""
+"""The penstock command: start, watch, stop, runs, logs, describe, reports. As ``kubectl penstock`` it is the same."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from penstock.api.names import slug_of
 from penstock.cli.cluster import Cluster, ClusterError, Document
 from penstock.cli.render import executions, is_over, run_details, run_tree, runs_table, state_of
 from penstock.cli.reports import ReportFormat, report_lines, reports_of
+from penstock.cli.stop import ask_to_stop
 
 EXIT_CODES = {"Succeeded": 0, "Failed": 1}
 EXIT_NOT_RUN = 3
@@ -80,6 +81,29 @@ def _pairs(option: str, given: list[str] | None) -> Iterator[tuple[str, str]]:
 def watch(run: Run, timeout: Timeout = 3600.0) -> None:
     """Show a run live; the exit code tells its end: 0 Succeeded, 1 Failed, 3 anything else, 4 timeout."""
     raise typer.Exit(_watch(_cluster(), run, timeout))
+
+
+@app.command()
+def stop(
+    run: Run,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="End the actions under way, too; nothing is undone.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for everyone to read.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it has stopped.")] = False,
+    timeout: Timeout = 3600.0,
+) -> None:
+    """Start no action of a run any more; those under way end by themselves, unless they are abandoned.
+
+    The exit code with --wait: 0 Stopped, 3 it ended otherwise before, 4 timeout. 1: it cannot be stopped.
+    """
+    cluster = _cluster()
+    ask_to_stop(cluster, run, abandon=abandon, reason=reason)
+    console.print(f"asked {run} to stop")
+    if wait:
+        code = _watch(cluster, run, timeout)
+        is_stopped = code == EXIT_NOT_RUN and state_of(cluster.run(run)) == "Stopped"
+        raise typer.Exit(0 if is_stopped else code if code == EXIT_TIMEOUT else EXIT_NOT_RUN)
 
 
 def _watch(cluster: Cluster, name: str, timeout: float) -> int:

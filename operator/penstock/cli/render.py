@@ -15,7 +15,9 @@ _STYLES = {
     "Failed": ("✗", "red"),
     "InProgress": ("●", "cyan"),
     "Cancelled": ("–", "yellow"),
+    "Stopping": ("●", "yellow"),
     "Stopped": ("–", "yellow"),
+    "Abandoned": ("–", "yellow"),
     "Superseded": ("–", "yellow"),
     "Unknown": ("?", "yellow"),
 }
@@ -67,15 +69,25 @@ def _rows(
     entered: list[Document], pipeline: Document | None, now: datetime
 ) -> Iterator[tuple[RenderableType, RenderableType, RenderableType, RenderableType]]:
     names = [stage["stageName"] for stage in entered]
+    wanted = {stage["name"]: stage["actions"] for stage in (pipeline or {}).get("spec", {}).get("stages", [])}
     for stage in entered:
         took = duration(stage["startTime"], stage.get("completionTime"), now)
         yield Text(f"  {stage['stageName']}", "bold"), _state(stage["status"]), Text(took), Text("")
         for action in stage.get("actionStates", []):
             for execution in action.get("executions", []):
                 yield _action_row(action["actionName"], execution, now)
-    for stage in (pipeline or {}).get("spec", {}).get("stages", []):
-        if stage["name"] not in names:
-            yield Text(f"  {stage['name']}", "dim"), Text("○ not run", "dim"), Text(""), Text("")
+        started = [action["actionName"] for action in stage.get("actionStates", [])]
+        for action in wanted.get(stage["stageName"], []):
+            if action["name"] not in started:
+                yield _not_run(f"    {action['name']}")
+    for name in wanted:
+        if name not in names:
+            yield _not_run(f"  {name}")
+
+
+def _not_run(name: str) -> tuple[RenderableType, RenderableType, RenderableType, RenderableType]:
+    """A stage or an action that has not started has no status (X-03), unlike one that was skipped."""
+    return Text(name, "dim"), Text("○ not run", "dim"), Text(""), Text("")
 
 
 def _action_row(

@@ -56,7 +56,7 @@ class Applier:
         for revision in plan.revisions:
             await self._ensure_revision(snapshot.namespace, dict(revision))
         saved: set[str] = set()
-        for run in snapshot.runs:
+        for run in (*snapshot.runs, *snapshot.late):
             if run.name in plan.run_statuses and left > 0:
                 await self._save(RUNS, snapshot.namespace, run.name, run.status, plan.run_statuses[run.name])
                 saved.add(run.uid)

@@ -40,7 +40,7 @@ class Gatherer:
         """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
         namespace, name = key
         document = self._cache.get(PIPELINES, namespace, name)
-        runs, ended = self._runs(key)
+        runs, ended, late = self._runs(key)
         named = {run.status.revision for run in runs if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
         projects = {name for name, item in revisions.items() if is_frozen_project(item["data"])}
@@ -52,6 +52,7 @@ class Gatherer:
             is_pipeline_absent=is_pipeline_absent,
             runs=runs,
             ended=ended,
+            late=late,
             revisions={name: revisions[name]["data"] for name in named if name in revisions},
             known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in projects},
             known_projects={name: int(revisions[name]["revision"]) for name in projects},
@@ -69,18 +70,22 @@ class Gatherer:
             pipeline_status_written=pipeline_status_written,
         )
 
-    def _runs(self, key: PipelineKey) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...]]:
+    def _runs(self, key: PipelineKey) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...], tuple[RunObject, ...]]:
+        """Return the runs under way in the order of their creation, those that ended, and those asked too late."""
         unfinished: list[RunObject] = []
         ended: list[EndedRun] = []
+        late: list[RunObject] = []
         for document in self._cache.of(RUNS, key):
             if "deletionTimestamp" in document["metadata"]:
                 continue
             if _has_ended(document):
                 ended.append(_ended_of(document))
+                if document["metadata"]["generation"] > document["status"].get("observedGeneration", 0):
+                    late.append(self._once(document, _run_of))
             else:
                 unfinished.append(self._once(document, _run_of))
         unfinished.sort(key=lambda run: (run.created, run.name))
-        return tuple(unfinished), tuple(ended)
+        return tuple(unfinished), tuple(ended), tuple(late)
 
     def _pipeline(self, document: Document) -> PipelineObject:
         return _pipeline_of(document, self._default_store)

@@ -57,10 +57,19 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
     )
 
 
-def lost_for_good(row: ActionExecution) -> ActionExecution:
+def abandoned(row: ActionExecution, pod: Pod | None, now: datetime) -> ActionExecution:
+    """Return the row of a try that was given up while it ran (X-54)."""
+    what = "the run was stopped while the action ran; what it had done by then is not undone"
+    ended = ended_execution(row, Ended(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
+    since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
+    return ended.model_copy(update={"running_time": format_time(since) if since else ended.running_time})
+
+
+def lost_for_good(row: ActionExecution, *, is_stopping: bool) -> ActionExecution:
     """Return the row of the last try of an attempt that may not be made again."""
     why = row.error_details.message if row.error_details else ""
     tries = f"after {row.try_} tries" if row.try_ > 1 else "and it may not be run again"
+    tries = "and it is not run again, as the run is stopping" if is_stopping else tries
     details = ErrorDetails(code="ExecutionLost", message=f"its pod was lost {tries}: {why}")
     return row.model_copy(update={"status": ActionStatus.FAILED, "error_details": details})
 

@@ -6,13 +6,9 @@ known to have ended, its run existing or not. Who came first enters first.
 
 from collections.abc import Iterable
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
-from penstock.api.run import StageStatus
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Pod
 from penstock.engine.run import RunAdvance
-
-_OURS = (AGENT_CONTAINER, ACTION_CONTAINER)
 
 
 def holder_of(stage: str, asking: RunAdvance, advances: Iterable[RunAdvance], pods: Iterable[Pod]) -> str | None:
@@ -25,19 +21,10 @@ def holder_of(stage: str, asking: RunAdvance, advances: Iterable[RunAdvance], po
             break
         if other.is_between_stages and other.next_stage() == asking.next_stage():
             return "another run"
-        if any(state.stage_name == stage for state in other.status.stage_states if _is_held(state.status)):
+        if any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open):
             return "another run"
     label = stage_label(stage)
     for pod in pods:
-        if pod.stage_label == label and pod.run_uid != asking.run.uid and may_run(pod):
+        if pod.stage_label == label and pod.run_uid != asking.run.uid and pod.may_run:
             return f"pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
     return None
-
-
-def may_run(pod: Pod) -> bool:
-    """Whether one of our containers in a pod is not known to have ended."""
-    return pod.holds(tuple(name for name in _OURS if name in pod.containers))
-
-
-def _is_held(status: StageStatus) -> bool:
-    return status is StageStatus.IN_PROGRESS

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import ANNOTATION_RUN, ANNOTATION_SPEC_HASH, LABEL_RUN_UID, LABEL_STAGE
 
 Document = Mapping[str, Any]
@@ -59,11 +60,13 @@ class Pod:
     unscheduled: str = ""
     """Why the scheduler has not found a node for it, in the scheduler's words."""
 
-    def holds(self, names: tuple[str, ...]) -> bool:
+    @property
+    def may_run(self) -> bool:
         """Whether one of our containers in it may still run: what is not known to have ended holds its stage."""
         if self.phase in ("Succeeded", "Failed"):
             return False
-        return not all(name in self.containers and self.containers[name].is_terminated for name in names)
+        ours = (self.containers[name] for name in (AGENT_CONTAINER, ACTION_CONTAINER) if name in self.containers)
+        return not all(container.is_terminated for container in ours)
 
 
 @dataclass(frozen=True, slots=True)

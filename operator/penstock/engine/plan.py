@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from penstock.api.meta import PIPELINE_RUN
-from penstock.api.pipeline import ExecutionMode, PipelineStatus
-from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
+from penstock.api.pipeline import PipelineStatus
+from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Refusal, admit
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
-from penstock.engine.locks import holder_of
-from penstock.engine.observed import Job, Pod, format_seconds, format_time
+from penstock.engine.inbound import Inbound
+from penstock.engine.observed import Pod, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_runs
 from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
@@ -24,6 +24,18 @@ from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import reason_and_summary, with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
+from penstock.engine.stop import (
+    NOT_STOPPABLE,
+    answer,
+    asked_by,
+    go_on_stopping,
+    is_too_late,
+    refusal,
+    stopped_before_start,
+    stopped_summary,
+    stopping_summary,
+)
+from penstock.engine.sweep import sweep
 from penstock.engine.tries import World
 
 
@@ -42,10 +54,8 @@ class _Pass:
         self.events: list[Command] = []
         self.revisions: list[dict[str, object]] = []
         self.look_up: set[str] = set()
-        self.holders: dict[str, str] = {}
-        self.superseded_by: dict[str, str] = {}
         self.look_again: list[datetime] = []
-        self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in snapshot.runs}
+        self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
         self.world = World(
             pipeline=snapshot.name,
             jobs={job.name: job for job in snapshot.jobs},
@@ -71,15 +81,21 @@ class _Pass:
         self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
         advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
-        self._let_in(advances)
+        self.inbound = Inbound(advances, self.snapshot.pods)
+        self.inbound.let_in(advance for advance in advances if not self._is_orphan(advance.status))
         for advance in advances:
             self._finish(advance)
-        self._sweep()
+        for run in (*self.snapshot.runs, *self.snapshot.late):
+            self._answer(run)
+        going = [command.name for command in self.commands if isinstance(command, DeleteJob)]
+        self.commands += sweep(self.snapshot.jobs, self.world.pods, self.statuses.values(), going)
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
         return Plan(
             revisions=(*self.revisions, *self.world.freezer.revisions.values()),
             run_statuses={
-                run.name: self.statuses[run.name] for run in self.snapshot.runs if self.statuses[run.name] != run.status
+                run.name: self.statuses[run.name]
+                for run in (*self.snapshot.runs, *self.snapshot.late)
+                if self.statuses[run.name] != run.status
             },
             pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
             commands=(*self.commands, *self.events),
@@ -137,14 +153,26 @@ class _Pass:
             return None
         advance = RunAdvance(replace(run, status=status), definition, self.world)
         advance.observe()
-        if not self._is_orphan(status):
+        if advance.status.state and not advance.status.state.is_terminal:
+            self._go_on(advance)
+        return advance
+
+    def _go_on(self, advance: RunAdvance) -> None:
+        spec = advance.run.spec
+        if spec and spec.stop:
+            go_on_stopping(advance, spec.stop, format_time(self.now))
+        elif not self._is_orphan(advance.status):
             advance.proceed()
         elif not advance.has_running_actions():
             advance.close_current(StageStatus.CANCELLED)
             advance.end(RunState.CANCELLED)
-        return advance
 
     def _admit(self, run: RunObject) -> None:
+        if run.spec and run.spec.stop:
+            status = stopped_before_start(run, run.spec.stop, self.now)
+            self.statuses[run.name] = status
+            self._event(run, "RunStopped", f"Run stopped: {status.status_summary}")
+            return
         pipeline = self.snapshot.pipeline
         if pipeline is None:
             self._await_pipeline(run)
@@ -187,6 +215,15 @@ class _Pass:
         )
         self._event(run, "RunFailed", f"{refusal.reason}: {refusal.message}", is_warning=True)
 
+    def _answer(self, run: RunObject) -> None:
+        """X-55: tell what was asked of a run that has ended that it comes too late."""
+        before = self.statuses[run.name]
+        if (answered := answer(run, before, self.seconds)) is None:
+            return
+        self.statuses[run.name] = answered
+        if is_too_late(run, before):
+            self._event(run, NOT_STOPPABLE, refusal(before), is_warning=True)
+
     def _frozen(self, status: PipelineRunStatus) -> Definition | None:
         """Return what the run executes, whatever became of the Pipeline since."""
         if self.current is not None and status.revision == self.revision:
@@ -204,37 +241,6 @@ class _Pass:
             return self.snapshot.is_pipeline_absent
         return pipeline.uid != status.pipeline_uid
 
-    def _let_in(self, advances: list[RunAdvance]) -> None:
-        """Let runs into stages, the oldest first; a lock stays with whoever holds it."""
-        entered = True
-        while entered:
-            entered = False
-            for advance in self._waiting(advances):
-                stage = advance.next_stage()
-                if stage is None:
-                    advance.end(RunState.SUCCEEDED)
-                elif holder := holder_of(stage.name, advance, advances, self.snapshot.pods):
-                    self.holders[advance.run.uid] = holder
-                else:
-                    advance.enter(stage)
-                    entered = True
-        self._supersede(advances)
-
-    def _waiting(self, advances: list[RunAdvance]) -> list[RunAdvance]:
-        return [a for a in advances if a.is_between_stages and not self._is_orphan(a.status)]
-
-    def _supersede(self, advances: list[RunAdvance]) -> None:
-        """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage."""
-        newest: dict[str, RunAdvance] = {}
-        for advance in reversed(self._waiting(advances)):
-            stage = advance.next_stage()
-            if stage is None or advance.definition.execution_mode is not ExecutionMode.SUPERSEDED:
-                continue
-            newer = newest.setdefault(stage.name, advance)
-            if newer is not advance:
-                self.superseded_by[advance.run.uid] = newer.run.name
-                advance.end(RunState.SUPERSEDED)
-
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
         run, before = advance.run, advance.run.status
@@ -248,6 +254,8 @@ class _Pass:
             self.statuses[run.name] = with_conditions(
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message
             )
+        if status.state is RunState.STOPPING and status.stop_trigger != before.stop_trigger:
+            self._event(run, "RunStopping", f"Stopping the run, {asked_by(status)}")
         if status.state and status.state.is_terminal:
             is_warning = status.state is RunState.FAILED
             text = f"Run {status.state.value.lower()}: {message}"
@@ -258,40 +266,21 @@ class _Pass:
         if status.state is RunState.CANCELLED:
             return "PipelineDeleted", "the Pipeline was deleted while the run was under way"
         if status.state is RunState.SUPERSEDED:
-            return "Superseded", f"overtaken by the newer run {self.superseded_by.get(advance.run.uid, '')}".rstrip()
-        if advance.is_between_stages and (stage := advance.next_stage()):
-            reason = "Waiting" if status.stage_states else "Queued"
-            return reason, f"waiting for stage {stage.name}, held by {self.holders.get(advance.run.uid, 'another run')}"
+            return "Superseded", self.inbound.why_superseded(advance)
+        if status.state is RunState.STOPPING:
+            return status.state, stopping_summary(advance)
+        if status.state is RunState.STOPPED:
+            return status.state, stopped_summary(status)
+        if advance.is_between_stages:
+            return self.inbound.why_waiting(advance)
         return reason_and_summary(status)
 
     def _is_waiting_news(self, advance: RunAdvance, message: str) -> bool:
-        return advance.is_between_stages and advance.status.status_summary != message
+        is_waiting = advance.is_between_stages or advance.status.state is RunState.STOPPING
+        return is_waiting and advance.status.status_summary != message
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
-
-    # ---- the cluster
-
-    def _sweep(self) -> None:
-        """Delete what runs without being known: a Job whose try is not under way in any status."""
-        wanted = {
-            action.latest.job_name
-            for status in self.statuses.values()
-            for stage in status.stage_states
-            for action in stage.action_states
-            if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
-        }
-        going = {command.name for command in self.commands if isinstance(command, DeleteJob)}
-        for job in self.snapshot.jobs:
-            if job.name not in wanted | going and not job.is_deleted and not job.is_over and self._may_run(job):
-                self.commands.append(DeleteJob(job.name, job.uid))
-
-    def _may_run(self, job: Job) -> bool:
-        pods = self.world.pods.get(job.name, ())
-        return not pods or any(
-            pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
-            for pod in pods
-        )
 
 
 def _by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:

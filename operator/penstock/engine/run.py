@@ -1,7 +1,14 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
 from penstock.api.pipeline import Action, Stage
-from penstock.api.run import ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.run import (
+    ActionStatus,
+    PipelineRunStatus,
+    RunStageState,
+    RunState,
+    StageStatus,
+    StopTrigger,
+)
 from penstock.engine.definition import Definition, groups_of
 from penstock.engine.observed import format_time
 from penstock.engine.snapshot import RunObject
@@ -32,7 +39,7 @@ class RunAdvance:
     def observe(self) -> None:
         """Read what became of every try under way, and close stages whose actions have all ended."""
         for state in self.status.stage_states:
-            if state.status is StageStatus.IN_PROGRESS:
+            if state.status.is_open:
                 stage = self.definition.stage(state.stage_name)
                 states = tuple(self._tries.observe(stage, item) for item in state.action_states)
                 if states != state.action_states:
@@ -84,11 +91,43 @@ class RunAdvance:
         if current := self._current():
             self._end_stage(current, status)
 
+    # ---- stopping (X-53, X-54)
+
+    def begin_stop(self, trigger: StopTrigger) -> None:
+        """Start no action any more."""
+        self.status = self.status.model_copy(update={"state": RunState.STOPPING, "stop_trigger": trigger})
+        if current := self._current():
+            self._replace(current.model_copy(update={"status": StageStatus.STOPPING}))
+
+    def abandon(self) -> None:
+        """End the tries under way as Abandoned, and delete their Jobs."""
+        if current := self._current():
+            states = tuple(self._tries.abandon(item) for item in current.action_states)
+            self._replace(current.model_copy(update={"action_states": states}))
+
+    def remains(self) -> list[str]:
+        """Return what of the current stage's abandoned tries may still run, as people read it."""
+        current = self._current()
+        return self._tries.remains(current.action_states) if current else []
+
+    def stopped(self) -> None:
+        """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
+        if current := self._current():
+            count = len(self.definition.stage(current.stage_name).actions)
+            is_done = len(current.action_states) == count and not self._has_abandoned(current)
+            done = StageStatus.SUCCEEDED if is_done else StageStatus.STOPPED
+            self._end_stage(current, StageStatus.FAILED if self._has_failed(current) else done)
+        self.end(RunState.STOPPED)
+
     # ---- reading
 
     def _current(self) -> RunStageState | None:
         states = self.status.stage_states
-        return states[-1] if states and states[-1].status is StageStatus.IN_PROGRESS else None
+        return states[-1] if states and states[-1].status.is_open else None
+
+    @staticmethod
+    def _has_abandoned(state: RunStageState) -> bool:
+        return any(a.latest and a.latest.status is ActionStatus.ABANDONED for a in state.action_states)
 
     @staticmethod
     def _has_running(state: RunStageState) -> bool:
@@ -107,6 +146,8 @@ class RunAdvance:
         if current is None or self._has_running(current):
             return
         stage = self.definition.stage(current.stage_name)
+        if self.status.state is RunState.STOPPING or (self.run.is_asked_to_stop and self._has_failed(current)):
+            return
         if self._has_failed(current):
             self._end_stage(current, StageStatus.FAILED)
             self.end(RunState.FAILED)

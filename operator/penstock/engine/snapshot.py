@@ -64,6 +64,16 @@ class RunObject:
     spec: PipelineRunSpec | None
     unreadable: str = ""
 
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether its spec asks it to stop."""
+        return self.spec is not None and self.spec.stop is not None
+
+    @property
+    def is_asked_to_abandon(self) -> bool:
+        """Whether its spec asks it to abandon the actions under way."""
+        return bool(self.spec and self.spec.stop and self.spec.stop.abandon)
+
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
@@ -82,6 +92,7 @@ class Snapshot:
 
     ``revisions`` are the data of the ControllerRevisions that unfinished runs name, ``frozen_projects`` the
     BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
+    ``late`` are those of the ended runs whose spec was changed since the last write: what is asked comes too late.
     ``seen`` are Jobs that existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with
     their pods, each with the last warning among their Events, or an empty text.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
@@ -93,6 +104,7 @@ class Snapshot:
     is_pipeline_absent: bool = False
     runs: tuple[RunObject, ...] = ()
     ended: tuple[EndedRun, ...] = ()
+    late: tuple[RunObject, ...] = ()
     revisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     known_revisions: Mapping[str, int] = field(default_factory=dict)
     build_projects: Mapping[str, BuildProjectObject] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 An attempt is what a user asks for, a try one Job within it; a lost pod leads to a new try, not to a failure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,14 @@ from penstock.api.pipeline import Action, Stage
 from penstock.api.run import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.engine.definition import Definition
 from penstock.engine.endings import Ended
-from penstock.engine.executions import ended_execution, lost_for_good, new_execution, revision_of, with_latest
+from penstock.engine.executions import (
+    abandoned,
+    ended_execution,
+    lost_for_good,
+    new_execution,
+    revision_of,
+    with_latest,
+)
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Job, Pod, format_time, parse_time
 from penstock.engine.projects import Freezer
@@ -92,7 +99,7 @@ class Tries:
             self.findings.look_up.add(row.job_name)
             return state
         if isinstance(verdict, Missing):
-            return self._missing(state, item)
+            return state if self.run.is_asked_to_abandon else self._missing(state, item)
         return self._running(state, row, verdict, pod)
 
     def _pod(self, row: ActionExecution) -> Pod | None:
@@ -139,6 +146,31 @@ class Tries:
             return with_latest(state, ended_execution(item.row, ended, None, self.world.now))
         return state
 
+    def abandon(self, state: ActionState) -> ActionState:
+        """Return the action's state with its try under way given up, and delete its Job."""
+        row = state.latest
+        if row is None or row.status is not ActionStatus.IN_PROGRESS:
+            return state
+        job = self.world.jobs.get(row.job_name)
+        if job and not job.is_deleted:
+            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        return with_latest(state, abandoned(row, self._pod(row), self.world.now))
+
+    def remains(self, states: Iterable[ActionState]) -> list[str]:
+        """Return what of abandoned tries may still run, as people read it.
+
+        That nothing is seen of a try is looked up live before it counts: absence is never evidence.
+        """
+        tries = [s.latest.job_name for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
+        pods = [f"pod {pod.name}" for name in tries for pod in self.world.pods.get(name, ()) if pod.may_run]
+        unseen = [name for name in tries if name not in self.world.pods]
+        jobs = [f"Job {name}" for name in unseen if (job := self.world.jobs.get(name)) and not job.is_over]
+        if pods or jobs:
+            return pods + jobs
+        doubtful = [name for name in unseen if name not in self.world.confirmed]
+        self.findings.look_up.update(doubtful)
+        return [f"Job {name}" for name in doubtful]
+
     def start(self, stage: Stage, action: Action) -> ActionState:
         """Start the first try of an action."""
         empty = ActionState(action_name=action.name)
@@ -166,11 +198,13 @@ class Tries:
 
     def _lost(self, state: ActionState, item: _Try, row: ActionExecution, pod: Pod | None) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
-        if item.declared.on_lost_pod is OnLostPod.RERUN and row.try_ < self.world.settings.lost_tries:
+        is_stopping = self.run.is_asked_to_stop
+        may_rerun = item.declared.on_lost_pod is OnLostPod.RERUN and not is_stopping
+        if may_rerun and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
             again = again.model_copy(update={"build_project": row.build_project})
             return self._start(state, _Try(item.stage, item.action, item.declared, again))
-        failed = lost_for_good(row)
+        failed = lost_for_good(row, is_stopping=is_stopping)
         self._report_failure(item, failed)
         return with_latest(state, failed)
 

@@ -13,7 +13,7 @@ from typing import Any
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
 from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
-from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus
+from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
@@ -108,6 +108,8 @@ class World:
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    do_pods_linger: bool = False
+    """Whether the pods of a deleted Job run on until a test ends them."""
 
     def __post_init__(self) -> None:
         status = PipelineStatus()
@@ -125,6 +127,13 @@ class World:
         created = self.now + timedelta(milliseconds=self.numbers)
         self.runs[name] = RunObject("team", name, f"uid-{name}", 1, created, PipelineRunStatus(), wanted)
         return name
+
+    def stop(self, name: str = "run-1", **request: Any) -> None:
+        """Ask a run to stop, as a user's patch of its spec does."""
+        run = self.runs[name]
+        assert run.spec is not None
+        spec = run.spec.model_copy(update={"stop": StopRequest.model_validate(request)})
+        self.runs[name] = replace(run, spec=spec, generation=run.generation + 1)
 
     def snapshot(self) -> Snapshot:
         """Return everything there is, as the controller would gather it."""
@@ -148,6 +157,7 @@ class World:
                 )
                 for run in ended.values()
             ),
+            late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
             revisions={name: data for name, data in data.items() if name not in frozen},
             known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},
             known_projects={name: self.revisions[name]["revision"] for name in frozen},
@@ -221,10 +231,13 @@ class World:
     # ---- what the cluster does
 
     def delete_job(self, name: str) -> None:
-        """Delete a Job and its pod at once."""
+        """Delete a Job and its pod at once; a pod that lingers is only told to end."""
         self.jobs.pop(name, None)
         self.deleted_jobs.add(name)
-        self.pods.pop(name, None)
+        if self.do_pods_linger and name in self.pods:
+            self.pods[name] = replace(self.pods[name], is_deleted=True)
+        else:
+            self.pods.pop(name, None)
 
     def run_pod(self, job: str, **fields: Any) -> Pod:
         """Let a Job's pod run, with the given fields changed."""

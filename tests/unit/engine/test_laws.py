@@ -1,15 +1,19 @@
 """The laws of the engine, shown on random pipelines under random fates (design: the laws)."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.jobs import stage_label
+from penstock.engine.observed import Pod
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import CreateJob, Plan
 from tests.unit.engine.simulation import World, commands_action, stage
 
-FATES = ("succeed", "fail", "lose", "crash", "run", "wait", "sleep", "delete", "start")
+FATES = ("succeed", "fail", "lose", "crash", "run", "wait", "sleep", "delete", "start", "stop", "abandon")
 
 
 @st.composite
@@ -31,6 +35,8 @@ def meet_fate(world: World, fate: str, pick: int) -> None:
     job = live[pick % len(live)] if live else None
     if fate == "start" and len(world.runs) < 4:
         world.start(f"run-{len(world.runs) + 1}")
+    elif fate in ("stop", "abandon") and world.runs:
+        ask_to_stop(world, sorted(world.runs)[pick % len(world.runs)], is_abandoned=fate == "abandon")
     elif fate == "sleep":
         world.advance(7)
     elif job and job in world.manifests:
@@ -46,6 +52,14 @@ def meet_fate(world: World, fate: str, pick: int) -> None:
             world.delete_job(job)
 
 
+def ask_to_stop(world: World, run: str, *, is_abandoned: bool) -> None:
+    """Ask a run to stop, whatever its state, as far as the schema lets a user ask."""
+    spec = world.runs[run].spec
+    assert spec is not None
+    if spec.stop is None or (is_abandoned and not spec.stop.abandon):
+        world.stop(run, abandon=is_abandoned)
+
+
 def crash(plan: Plan, pick: int) -> Plan:
     """Return the part of a plan that is written before the operator dies: a prefix, statuses first."""
     cut = pick % (len(plan.run_statuses) + len(plan.commands) + 1)
@@ -54,27 +68,51 @@ def crash(plan: Plan, pick: int) -> Plan:
     return Plan(revisions=plan.revisions, run_statuses=statuses, commands=commands)
 
 
-def check_laws(world: World, ended: dict[str, object]) -> None:
+@dataclass
+class Seen:
+    """What laws about more than one moment need to remember of each run."""
+
+    ended: dict[str, object] = field(default_factory=dict)
+    stopping: dict[str, list[str]] = field(default_factory=dict)
+
+
+def check_laws(world: World, seen: Seen) -> None:
     for name, run in world.runs.items():
         if run.status.state and run.status.state.is_terminal:
-            assert ended.setdefault(name, run.status) == run.status, "a terminal status changed"
+            what_became = run.status.model_dump(exclude={"conditions", "observed_generation"})
+            assert seen.ended.setdefault(name, what_became) == what_became, "a terminal status changed"
+        if run.status.stop_trigger:
+            tries = tries_of(run.status)
+            assert seen.stopping.setdefault(name, tries) == tries, "something started in a run that is stopping"
     created = [c.manifest["metadata"]["name"] for c in world.history if isinstance(c, CreateJob)]
     assert len(set(created)) == len(world.manifests)
     holders: dict[str, str] = {}
     for name, run in world.runs.items():
         for state in run.status.stage_states:
-            if state.status == "InProgress":
+            if state.status.is_open:
                 assert holders.setdefault(state.stage_name, name) == name, "two runs hold one stage"
+                others = [pod for pod in pods_in(world, state.stage_name) if pod.run_uid != run.uid]
+                assert not others, "a run is in a stage where containers of another still run"
+
+
+def tries_of(status: PipelineRunStatus) -> list[str]:
+    rows = (row for stage in status.stage_states for action in stage.action_states for row in action.executions)
+    return [row.job_name for row in rows]
+
+
+def pods_in(world: World, stage_name: str) -> list[Pod]:
+    return [pod for pod in world.pods.values() if pod.stage_label == stage_label(stage_name) and pod.may_run]
 
 
 @settings(max_examples=150, deadline=None)
-@given(stages(), st.lists(st.tuples(st.sampled_from(FATES), st.integers(0, 99)), max_size=25))
+@given(stages(), st.lists(st.tuples(st.sampled_from(FATES), st.integers(0, 99)), max_size=25), st.booleans())
 def test_every_run_ends_and_no_law_is_broken_whatever_happens(
-    wanted: list[dict[str, Any]], story: list[tuple[str, int]]
+    wanted: list[dict[str, Any]], story: list[tuple[str, int]], do_pods_linger: bool
 ) -> None:
     world = World.of(*wanted, settings=Settings(container_end_s=5, no_pod_s=60, start_s=60))
+    world.do_pods_linger = do_pods_linger
     world.start()
-    ended: dict[str, object] = {}
+    seen = Seen()
     for fate, pick in story:
         meet_fate(world, fate, pick)
         if fate == "crash":
@@ -82,17 +120,17 @@ def test_every_run_ends_and_no_law_is_broken_whatever_happens(
         else:
             world.settle()
             assert world.plan().is_empty, "planning after applying plans something"
-        check_laws(world, ended)
+        check_laws(world, seen)
     for _ in range(60):
         world.settle()
         live = world.live_jobs()
         if not live and all(run.status.state and run.status.state.is_terminal for run in world.runs.values()):
             break
-        for job in live:
-            if job in world.jobs:
+        for job in {*live, *world.pods}:
+            if job in world.jobs or job in world.pods:
                 world.succeed(job)
         world.advance(10)
-    check_laws(world, ended)
+    check_laws(world, seen)
     assert {
         name for name, run in world.runs.items() if not (run.status.state and run.status.state.is_terminal)
     } == set()

@@ -1,0 +1,126 @@
+"""Stops runs as their spec asks for it (X-53..X-58), and refuses what is asked too late (X-55).
+
+Waiting, a run is Stopping until the actions under way have ended by themselves; abandoning, until the containers
+of what was abandoned have ended. Either way it holds its stage until then: locks follow containers.
+"""
+
+from datetime import datetime
+
+from penstock.api.conditions import Condition, ConditionType, merge
+from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StopRequest, StopTrigger
+from penstock.engine.observed import format_seconds, format_time
+from penstock.engine.run import RunAdvance
+from penstock.engine.run_conditions import with_conditions
+from penstock.engine.snapshot import RunObject
+
+NOT_STOPPABLE = "PipelineExecutionNotStoppable"
+
+
+def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
+    """Stop a run as far as this pass can: at once where nothing of it is under way (X-56)."""
+    trigger = advance.status.stop_trigger
+    if trigger is None or bool(request.abandon) != trigger.abandon:
+        trigger = trigger_of(request, now)
+    advance.begin_stop(trigger)
+    if trigger.abandon:
+        advance.abandon()
+    if not advance.has_running_actions() and not advance.remains():
+        advance.stopped()
+
+
+def trigger_of(request: StopRequest, now: str) -> StopTrigger:
+    """Return what the status keeps of a request: its texts on one line."""
+    return StopTrigger(
+        abandon=bool(request.abandon),
+        reason=_line(request.reason),
+        requested_by=_line(request.requested_by),
+        time=now,
+    )
+
+
+def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:
+    """Return the status of a run that had not begun: it is stopped at once, whatever it waits for (X-56)."""
+    moment = format_time(now)
+    ended = {"state": RunState.STOPPED, "start_time": moment, "completion_time": moment}
+    status = run.status.model_copy(update={**ended, "stop_trigger": trigger_of(request, moment)})
+    return with_conditions(
+        status,
+        generation=run.generation,
+        now=format_seconds(now),
+        reason=RunState.STOPPED,
+        message=stopped_summary(status),
+    )
+
+
+def stopping_summary(advance: RunAdvance) -> str:
+    """Return who stops a run and why, and what it still waits for."""
+    running = list(_actions(advance.status, ActionStatus.IN_PROGRESS))
+    if running:
+        return f"stopping, {asked_by(advance.status)}; waiting for {', '.join(running)} to end"
+    remains = advance.remains()
+    lost = "".join(f"; if its node is lost: kubectl delete {what} --force" for what in remains if what[:4] == "pod ")
+    return f"stopping, {asked_by(advance.status)}; waiting for {', '.join(remains)} to end{lost}"
+
+
+def stopped_summary(status: PipelineRunStatus) -> str:
+    """Return who stopped a run and why, and what did not end well by then."""
+    parts = [f"stopped, {asked_by(status)}"]
+    for state, words in ((ActionStatus.ABANDONED, "abandoned"), (ActionStatus.FAILED, "failed")):
+        if actions := list(_actions(status, state)):
+            parts.append(f"{words}: {', '.join(actions)}")
+    return "; ".join(parts)
+
+
+def asked_by(status: PipelineRunStatus) -> str:
+    """Return by whom a stop was asked for, and why, as far as the request says."""
+    trigger = status.stop_trigger
+    who = f" by {trigger.requested_by}" if trigger and trigger.requested_by else ""
+    return f"as asked{who}" + (f": {trigger.reason}" if trigger and trigger.reason else "")
+
+
+def is_too_late(run: RunObject, status: PipelineRunStatus) -> bool:
+    """Whether a run has ended without following what its spec asks for."""
+    request, trigger = (run.spec.stop if run.spec else None), status.stop_trigger
+    if status.state is None or not status.state.is_terminal or request is None:
+        return False
+    return trigger is None or bool(request.abandon) != trigger.abandon
+
+
+def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus | None:
+    """Return the status of an ended run with the condition that refuses what was asked too late.
+
+    None where there is nothing to answer. Each answer is given once for each generation of the spec.
+    """
+    if status.state is None or not status.state.is_terminal:
+        return None
+    if not is_too_late(run, status):
+        is_seen = status.observed_generation == run.generation
+        return None if is_seen else status.model_copy(update={"observed_generation": run.generation})
+    condition = Condition(
+        type=ConditionType.REQUEST_REFUSED,
+        status="True",
+        reason=NOT_STOPPABLE,
+        message=refusal(status),
+        observed_generation=run.generation,
+    )
+    others = tuple(c for c in status.conditions if c.type != condition.type)
+    conditions = merge(status.conditions, (*others, condition), now)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": run.generation})
+
+
+def refusal(status: PipelineRunStatus) -> str:
+    """Return the sentence that refuses a stop."""
+    return f"spec.stop: the run had ended before, as {status.state}; only a run under way can be stopped (X-55)"
+
+
+def _actions(status: PipelineRunStatus, wanted: ActionStatus) -> list[str]:
+    return [
+        f"{stage.stage_name}/{action.action_name}"
+        for stage in status.stage_states
+        for action in stage.action_states
+        if action.latest and action.latest.status is wanted
+    ]
+
+
+def _line(text: str | None) -> str | None:
+    return " ".join((text or "").split()) or None

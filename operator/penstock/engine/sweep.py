@@ -1,0 +1,37 @@
+"""Deletes what runs without being known: a Job whose try is not under way in any status (design: fencing)."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.engine.observed import Job, Pod
+from penstock.engine.snapshot import DeleteJob
+
+
+def sweep(
+    jobs: Iterable[Job],
+    pods: Mapping[str, tuple[Pod, ...]],
+    statuses: Iterable[PipelineRunStatus],
+    going: Collection[str],
+) -> Iterator[DeleteJob]:
+    """Yield the deletion of each Job that may run and that nobody waits for; ``going`` are deleted anyway."""
+    known = _under_way(statuses) | set(going)
+    for job in jobs:
+        if job.name not in known and not job.is_deleted and not job.is_over and _may_run(pods.get(job.name, ())):
+            yield DeleteJob(job.name, job.uid)
+
+
+def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
+    return {
+        action.latest.job_name
+        for status in statuses
+        for stage in status.stage_states
+        for action in stage.action_states
+        if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
+    }
+
+
+def _may_run(pods: tuple[Pod, ...]) -> bool:
+    return not pods or any(
+        pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
+        for pod in pods
+    )
