@@ -135,6 +135,9 @@ ACTION = "stages.1.actions.0"
         ("artifactStore", {"type": "S3", "location": "ok-1", "endpoint": "ftp://x"}, "endpoint"),
         ("pipelineType", "V1", "(V-23)"),
         ("variables", [{"name": "a", "defaultValue": ""}], "defaultValue"),
+        ("disableInboundStageTransitions", [{"stageName": "Build"}], "disableInboundStageTransitions[0].reason"),
+        ("disableInboundStageTransitions", [{"stageName": "Build", "reason": "x" * 301}], "reason"),
+        ("disableInboundStageTransitions", [{"stageName": "Build", "reason": "x"}] * 2, "Duplicate value"),
     ],
 )
 def test_definition_that_breaks_a_rule_is_refused_with_the_fields_path(

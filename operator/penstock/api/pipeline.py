@@ -144,6 +144,13 @@ class VariableDeclaration(Model):
     description: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
+class DisabledTransition(Model):
+    """A stage that no run enters (X-71, as CloudFormation declares it): runs wait in front of it."""
+
+    stage_name: CodePipelineName
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
 _SOURCE_FIRST = rule(
     "self.stages.filter(s, s.actions.exists(a, a.actionTypeId.category == 'Source'))"
     ".all(s, s.name == self.stages[0].name)",
@@ -188,10 +195,19 @@ class PipelineSpec(Model):
     variables: Annotated[tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
     triggers: Annotated[tuple[Reserved, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
+    disable_inbound_stage_transitions: Annotated[
+        tuple[DisabledTransition, ...], Field(max_length=50, json_schema_extra=list_map("stageName"))
+    ] = ()
+    """The declared floor: what stands here is disabled, whatever is enabled elsewhere."""
     successful_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
     failed_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
     start_on_create: bool | None = None
     """Whether creating the Pipeline starts its first run (X-21): true if absent, as on AWS."""
+
+    @property
+    def disabled_stages(self) -> dict[str, str]:
+        """The stages that no run enters, each with the reason."""
+        return {item.stage_name: item.reason for item in self.disable_inbound_stage_transitions}
 
     @property
     def mode(self) -> ExecutionMode:
@@ -207,12 +223,31 @@ class StageRunReference(Model):
     status: str
 
 
+class InboundExecution(StageRunReference):
+    """A run that waits in front of a stage."""
+
+    waiting_since: str
+
+
+class TransitionState(Model):
+    """Whether runs may enter a stage (X-74)."""
+
+    enabled: bool
+    disabled_reason: str | None = None
+    last_changed_at: str
+
+
 class StageState(Model):
     """A stage as GetPipelineState shows it (X-80)."""
 
     stage_name: str
     latest_execution: StageRunReference | None = None
-    inbound_executions: Annotated[tuple[StageRunReference, ...], Field(json_schema_extra=ATOMIC)] = ()
+    inbound_executions: Annotated[tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
+    """The runs that wait in front of the stage, who enters first standing first; at most 50 of them."""
+    inbound_executions_count: int | None = None
+    """How many wait; absent when none does."""
+    inbound_transition_state: TransitionState | None = None
+    """Absent while the transition was never disabled."""
 
 
 class SourceState(Model):

@@ -1,19 +1,25 @@
-"""Lets runs into stages, the oldest first, and supersedes those that wait in vain (X-22, X-26, X-31..X-33)."""
+"""Lets runs into stages, the oldest first, and supersedes those that wait in vain (X-22, X-26, X-31..X-33).
 
-from collections.abc import Iterable, Sequence
+A run waits in front of a stage that is locked, or whose inbound transition is disabled (X-72). Transitions are of
+the Pipeline as it is now, not of the definition that a run executes.
+"""
 
-from penstock.api.pipeline import ExecutionMode
+from collections.abc import Iterable, Mapping, Sequence
+
+from penstock.api.pipeline import ExecutionMode, InboundExecution
 from penstock.api.run import RunState
 from penstock.engine.locks import holder_of
 from penstock.engine.observed import Pod
 from penstock.engine.run import RunAdvance
 
+TRANSITION_DISABLED = "TransitionDisabled"
+
 
 class Inbound:
     """The runs in front of the stages, in one pass."""
 
-    def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[Pod]) -> None:
-        self._advances, self._pods = advances, tuple(pods)
+    def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[Pod], disabled: Mapping[str, str]) -> None:
+        self._advances, self._pods, self._disabled = advances, tuple(pods), disabled
         self._holders: dict[str, str] = {}
         self._superseded_by: dict[str, str] = {}
 
@@ -27,6 +33,8 @@ class Inbound:
                 stage = advance.next_stage()
                 if stage is None:
                     advance.end(RunState.SUCCEEDED)
+                elif stage.name in self._disabled:
+                    continue
                 elif holder := holder_of(stage.name, advance, self._advances, self._pods):
                     self._holders[advance.run.uid] = holder
                 else:
@@ -48,9 +56,30 @@ class Inbound:
 
     def why_waiting(self, advance: RunAdvance) -> tuple[str, str]:
         """Return the reason and the sentence for a run that waits in front of a stage."""
-        stage, holder = advance.next_stage(), self._holders.get(advance.run.uid, "another run")
+        stage = advance.next_stage()
+        name = stage.name if stage else ""
+        if name in self._disabled:
+            why = f"waiting for stage {name}: its inbound transition is disabled: {self._disabled[name]}"
+            return TRANSITION_DISABLED, why
+        holder = self._holders.get(advance.run.uid, "another run")
         reason = "Waiting" if advance.status.stage_states else "Queued"
-        return reason, f"waiting for stage {stage.name if stage else ''}, held by {holder}"
+        return reason, f"waiting for stage {name}, held by {holder}"
+
+    def waiting(self) -> dict[str, list[InboundExecution]]:
+        """Return the runs that wait in front of each stage, who enters first standing first (X-80)."""
+        found: dict[str, list[InboundExecution]] = {}
+        for advance in _between_stages(self._advances):
+            states, stage = advance.status.stage_states, advance.next_stage()
+            since = (states[-1].completion_time if states else None) or advance.status.start_time
+            if stage is not None:
+                row = InboundExecution(
+                    pipeline_execution_id=advance.run.uid,
+                    run=advance.run.name,
+                    status=RunState.IN_PROGRESS.value,
+                    waiting_since=since or "",
+                )
+                found.setdefault(stage.name, []).append(row)
+        return found
 
     def why_superseded(self, advance: RunAdvance) -> str:
         """Return the sentence for a run that was superseded."""

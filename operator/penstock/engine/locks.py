@@ -19,7 +19,7 @@ def holder_of(stage: str, asking: RunAdvance, advances: Iterable[RunAdvance], po
     for other in advances:
         if other is asking:
             break
-        if other.is_between_stages and other.next_stage() == asking.next_stage():
+        if other.is_between_stages and (ahead := other.next_stage()) and ahead.name == stage:
             return "another run"
         if any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open):
             return "another run"

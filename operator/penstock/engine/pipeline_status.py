@@ -1,14 +1,23 @@
 """The status of a Pipeline: version, stages as GetPipelineState shows them, conditions (X-80, S-06)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.pipeline import PipelineStatus, StageRunReference, StageState
+from penstock.api.pipeline import (
+    InboundExecution,
+    PipelineSpec,
+    PipelineStatus,
+    StageRunReference,
+    StageState,
+    TransitionState,
+)
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.engine.snapshot import PipelineObject, RunObject
 from penstock.engine.validation import INVALID, Findings, Problem
 
 _MESSAGE_LENGTH = 4_000
+_SHOWN_INBOUND = 50
+"""How many waiting runs a stage shows: as many as wait at most on AWS (X-36)."""
 
 
 def definition_status(pipeline: PipelineObject, findings: Findings, revision: str | None, now: str) -> PipelineStatus:
@@ -62,13 +71,46 @@ def _sentence(problems: Iterable[Problem]) -> str:
     return "; ".join(str(problem) for problem in problems)[:_MESSAGE_LENGTH]
 
 
+def with_inbound(
+    status: PipelineStatus, spec: PipelineSpec | None, waiting: Mapping[str, list[InboundExecution]], now: str
+) -> PipelineStatus:
+    """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
+    disabled = spec.disabled_stages if spec else {}
+    stages = {state.stage_name: state for state in status.stage_states}
+    for name in {**waiting, **disabled}:
+        stages.setdefault(name, StageState(stage_name=name))
+    shown = tuple(
+        state.model_copy(
+            update={
+                "inbound_executions": tuple(waiting.get(name, ())[:_SHOWN_INBOUND]),
+                "inbound_executions_count": len(waiting.get(name, ())) or None,
+                "inbound_transition_state": _transition(state.inbound_transition_state, disabled.get(name), now),
+            }
+        )
+        for name, state in stages.items()
+    )
+    order = [stage.name for stage in spec.stages] if spec else []
+    last = len(order)
+    by_place = sorted(shown, key=lambda s: order.index(s.stage_name) if s.stage_name in order else last)
+    return status.model_copy(update={"stage_states": tuple(by_place)})
+
+
+def _transition(before: TransitionState | None, reason: str | None, now: str) -> TransitionState | None:
+    """All transitions are enabled at creation (X-71): one that never was disabled has no state."""
+    if before is None and reason is None:
+        return None
+    is_same = before is not None and (before.enabled, before.disabled_reason) == (reason is None, reason)
+    return before if is_same else TransitionState(enabled=reason is None, disabled_reason=reason, last_changed_at=now)
+
+
 def with_runs(status: PipelineStatus, runs: Iterable[tuple[RunObject, PipelineRunStatus]], now: str) -> PipelineStatus:
     """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first."""
     stages = {state.stage_name: state for state in status.stage_states}
     for run, run_status in runs:
         for entered in run_status.stage_states:
             shown = StageRunReference(pipeline_execution_id=run.uid, run=run.name, status=entered.status.value)
-            stages[entered.stage_name] = StageState(stage_name=entered.stage_name, latest_execution=shown)
+            known = stages.get(entered.stage_name) or StageState(stage_name=entered.stage_name)
+            stages[entered.stage_name] = known.model_copy(update={"latest_execution": shown})
         status = _with_last_run(status, run, run_status, now)
     return status.model_copy(update={"stage_states": tuple(stages.values())})
 

@@ -17,7 +17,7 @@ from penstock.engine.admission import Refusal, admit
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
 from penstock.engine.inbound import Inbound
 from penstock.engine.observed import Pod, format_seconds, format_time
-from penstock.engine.pipeline_status import definition_status, with_runs
+from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
 from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
 from penstock.engine.run import RunAdvance
@@ -81,7 +81,8 @@ class _Pass:
         self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
         advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
-        self.inbound = Inbound(advances, self.snapshot.pods)
+        disabled = pipeline.spec.disabled_stages if pipeline and pipeline.spec else {}
+        self.inbound = Inbound(advances, self.snapshot.pods, disabled)
         self.inbound.let_in(advance for advance in advances if not self._is_orphan(advance.status))
         for advance in advances:
             self._finish(advance)
@@ -121,6 +122,7 @@ class _Pass:
         """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
         runs = [(run, self.statuses[run.name]) for run in self.snapshot.runs]
         status = with_runs(status, runs, self.seconds)
+        status = with_inbound(status, pipeline.spec, self.inbound.waiting(), self.seconds)
         before = pipeline.status
         if status == before:
             return None

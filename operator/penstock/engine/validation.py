@@ -57,6 +57,7 @@ def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
     problems = [
         *_unsupported(spec),
         *_stores(spec, has_default_store),
+        *_transitions(spec),
         *(problem for item in placed for problem in _action(item)),
         *_artifacts(spec),
         *_namespaces(placed),
@@ -101,14 +102,20 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
     needs_store = any(a.input_artifacts or a.output_artifacts for s in spec.stages for a in s.actions)
     if not spec.artifact_store and not has_default_store:
         why = "to keep its artifacts" if needs_store else "to keep claims and logs"
-        yield Problem(
-            "spec.artifactStore",
-            f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore",
-        )
+        what = f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
+        yield Problem("spec.artifactStore", what)
     if spec.artifact_store and spec.artifact_store.type == "Volume":
         for name in ("endpoint", "region", "credentials"):
             if getattr(spec.artifact_store, name) is not None:
                 yield Problem(f"spec.artifactStore.{name}", "means nothing for a store of type Volume; remove it")
+
+
+def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
+    names = [stage.name for stage in spec.stages]
+    for index, name in enumerate(item.stage_name for item in spec.disable_inbound_stage_transitions):
+        if name not in names:
+            what = f'the pipeline has no stage "{name}"; it has {", ".join(names)}'
+            yield Problem(f"spec.disableInboundStageTransitions[{index}].stageName", what)
 
 
 def _action(item: _Placed) -> Iterator[Problem]:

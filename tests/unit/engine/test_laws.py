@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.api.pipeline import PipelineSpec
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Pod
@@ -13,7 +14,8 @@ from penstock.engine.settings import Settings
 from penstock.engine.snapshot import CreateJob, Plan
 from tests.unit.engine.simulation import World, commands_action, stage
 
-FATES = ("succeed", "fail", "lose", "crash", "run", "wait", "sleep", "delete", "start", "stop", "abandon")
+FATES = ("succeed", "fail", "lose", "crash", "run", "wait", "sleep", "delete", "start")
+REQUESTS = ("stop", "abandon", "disable", "enable")
 
 
 @st.composite
@@ -37,6 +39,8 @@ def meet_fate(world: World, fate: str, pick: int) -> None:
         world.start(f"run-{len(world.runs) + 1}")
     elif fate in ("stop", "abandon") and world.runs:
         ask_to_stop(world, sorted(world.runs)[pick % len(world.runs)], is_abandoned=fate == "abandon")
+    elif fate in ("disable", "enable"):
+        declare(world, f"S{pick % 3}", is_disabled=fate == "disable")
     elif fate == "sleep":
         world.advance(7)
     elif job and job in world.manifests:
@@ -58,6 +62,15 @@ def ask_to_stop(world: World, run: str, *, is_abandoned: bool) -> None:
     assert spec is not None
     if spec.stop is None or (is_abandoned and not spec.stop.abandon):
         world.stop(run, abandon=is_abandoned)
+
+
+def declare(world: World, name: str, *, is_disabled: bool) -> None:
+    """Edit the Pipeline: the transition into one stage, or into none, is disabled (X-71)."""
+    disabled = [{"stageName": name, "reason": "freeze"}] if is_disabled else []
+    assert world.pipeline is not None
+    assert world.pipeline.spec is not None
+    spec = PipelineSpec.model_validate(world.pipeline.spec.to_dict() | {"disableInboundStageTransitions": disabled})
+    world.change_pipeline(spec=spec, generation=world.pipeline.generation + 1)
 
 
 def crash(plan: Plan, pick: int) -> Plan:
@@ -105,7 +118,7 @@ def pods_in(world: World, stage_name: str) -> list[Pod]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(stages(), st.lists(st.tuples(st.sampled_from(FATES), st.integers(0, 99)), max_size=25), st.booleans())
+@given(stages(), st.lists(st.tuples(st.sampled_from(FATES + REQUESTS), st.integers(0, 99)), max_size=25), st.booleans())
 def test_every_run_ends_and_no_law_is_broken_whatever_happens(
     wanted: list[dict[str, Any]], story: list[tuple[str, int]], do_pods_linger: bool
 ) -> None:
@@ -121,6 +134,7 @@ def test_every_run_ends_and_no_law_is_broken_whatever_happens(
             world.settle()
             assert world.plan().is_empty, "planning after applying plans something"
         check_laws(world, seen)
+    declare(world, "", is_disabled=False)
     for _ in range(60):
         world.settle()
         live = world.live_jobs()

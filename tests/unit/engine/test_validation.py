@@ -188,3 +188,10 @@ def test_volume_store_takes_a_claim_and_nothing_of_s3() -> None:
     assert problems(SOURCE, build(), artifactStore={**volume, "region": "eu-west-1"}) == [
         "spec.artifactStore.region: means nothing for a store of type Volume; remove it"
     ]
+
+
+def test_disabled_transition_of_no_stage_is_refused_with_its_path() -> None:
+    disabled = [{"stageName": "Source", "reason": "freeze"}, {"stageName": "Prod", "reason": "freeze"}]
+    assert problems(SOURCE, build(), disableInboundStageTransitions=disabled) == [
+        'spec.disableInboundStageTransitions[1].stageName: the pipeline has no stage "Prod"; it has Source, Build'
+    ]
