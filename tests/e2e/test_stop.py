@@ -115,6 +115,7 @@ def test_x_55_stop_that_comes_too_late_is_refused_where_people_look(team: Team) 
     assert team.status()["observedGeneration"] == team.run()["metadata"]["generation"]
     told = dict(eventually(lambda: event_notes(team, "run"), 10, "an Event"))
     assert told["PipelineExecutionNotStoppable"] == condition["message"]
+    team.kube.kubectl("-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=5s")
 
 
 def test_command_stops_by_waiting_and_may_raise_it_to_abandon(team: Team) -> None:

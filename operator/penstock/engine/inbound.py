@@ -5,6 +5,7 @@ the Pipeline as it is now, not of the definition that a run executes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from penstock.api.pipeline import ExecutionMode, InboundExecution
 from penstock.api.run import RunState
@@ -13,6 +14,16 @@ from penstock.engine.observed import Pod
 from penstock.engine.run import RunAdvance
 
 TRANSITION_DISABLED = "TransitionDisabled"
+
+_SHOWN = 50
+"""How many waiting runs a stage shows: as many as wait at most on AWS (X-36)."""
+
+
+class Queue(NamedTuple):
+    """The runs in front of a stage: those that enter first, and how many there are."""
+
+    first: tuple[InboundExecution, ...]
+    length: int
 
 
 class Inbound:
@@ -65,21 +76,16 @@ class Inbound:
         reason = "Waiting" if advance.status.stage_states else "Queued"
         return reason, f"waiting for stage {name}, held by {holder}"
 
-    def waiting(self) -> dict[str, list[InboundExecution]]:
-        """Return the runs that wait in front of each stage, who enters first standing first (X-80)."""
-        found: dict[str, list[InboundExecution]] = {}
+    def queues(self) -> dict[str, Queue]:
+        """Return who waits in front of each stage (X-80)."""
+        members: dict[str, list[RunAdvance]] = {}
         for advance in _between_stages(self._advances):
-            states, stage = advance.status.stage_states, advance.next_stage()
-            since = (states[-1].completion_time if states else None) or advance.status.start_time
-            if stage is not None:
-                row = InboundExecution(
-                    pipeline_execution_id=advance.run.uid,
-                    run=advance.run.name,
-                    status=RunState.IN_PROGRESS.value,
-                    waiting_since=since or "",
-                )
-                found.setdefault(stage.name, []).append(row)
-        return found
+            if stage := advance.next_stage():
+                members.setdefault(stage.name, []).append(advance)
+        return {
+            name: Queue(tuple(_inbound(advance) for advance in waiting[:_SHOWN]), len(waiting))
+            for name, waiting in members.items()
+        }
 
     def why_superseded(self, advance: RunAdvance) -> str:
         """Return the sentence for a run that was superseded."""
@@ -88,3 +94,14 @@ class Inbound:
 
 def _between_stages(advances: Iterable[RunAdvance]) -> list[RunAdvance]:
     return [advance for advance in advances if advance.is_between_stages]
+
+
+def _inbound(advance: RunAdvance) -> InboundExecution:
+    states = advance.status.stage_states
+    since = (states[-1].completion_time if states else None) or advance.status.start_time
+    return InboundExecution(
+        pipeline_execution_id=advance.run.uid,
+        run=advance.run.name,
+        status=RunState.IN_PROGRESS.value,
+        waiting_since=since or "",
+    )

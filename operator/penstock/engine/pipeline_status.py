@@ -3,21 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.pipeline import (
-    InboundExecution,
-    PipelineSpec,
-    PipelineStatus,
-    StageRunReference,
-    StageState,
-    TransitionState,
-)
+from penstock.api.pipeline import PipelineSpec, PipelineStatus, StageRunReference, StageState, TransitionState
 from penstock.api.run import PipelineRunStatus, RunState
+from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import PipelineObject, RunObject
 from penstock.engine.validation import INVALID, Findings, Problem
 
 _MESSAGE_LENGTH = 4_000
-_SHOWN_INBOUND = 50
-"""How many waiting runs a stage shows: as many as wait at most on AWS (X-36)."""
 
 
 def definition_status(pipeline: PipelineObject, findings: Findings, revision: str | None, now: str) -> PipelineStatus:
@@ -72,18 +64,18 @@ def _sentence(problems: Iterable[Problem]) -> str:
 
 
 def with_inbound(
-    status: PipelineStatus, spec: PipelineSpec | None, waiting: Mapping[str, list[InboundExecution]], now: str
+    status: PipelineStatus, spec: PipelineSpec | None, queues: Mapping[str, Queue], now: str
 ) -> PipelineStatus:
     """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
     disabled = spec.disabled_stages if spec else {}
     stages = {state.stage_name: state for state in status.stage_states}
-    for name in {**waiting, **disabled}:
+    for name in (*queues, *disabled):
         stages.setdefault(name, StageState(stage_name=name))
     shown = tuple(
         state.model_copy(
             update={
-                "inbound_executions": tuple(waiting.get(name, ())[:_SHOWN_INBOUND]),
-                "inbound_executions_count": len(waiting.get(name, ())) or None,
+                "inbound_executions": queues[name].first if name in queues else (),
+                "inbound_executions_count": queues[name].length if name in queues else None,
                 "inbound_transition_state": _transition(state.inbound_transition_state, disabled.get(name), now),
             }
         )

@@ -122,7 +122,7 @@ class _Pass:
         """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
         runs = [(run, self.statuses[run.name]) for run in self.snapshot.runs]
         status = with_runs(status, runs, self.seconds)
-        status = with_inbound(status, pipeline.spec, self.inbound.waiting(), self.seconds)
+        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.seconds)
         before = pipeline.status
         if status == before:
             return None

@@ -94,8 +94,7 @@ def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunSt
     if status.state is None or not status.state.is_terminal:
         return None
     if not is_too_late(run, status):
-        is_seen = status.observed_generation == run.generation
-        return None if is_seen else status.model_copy(update={"observed_generation": run.generation})
+        return None if status.observed_generation == run.generation else _seen(status, run.generation)
     condition = Condition(
         type=ConditionType.REQUEST_REFUSED,
         status="True",
@@ -103,9 +102,15 @@ def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunSt
         message=refusal(status),
         observed_generation=run.generation,
     )
-    others = tuple(c for c in status.conditions if c.type != condition.type)
-    conditions = merge(status.conditions, (*others, condition), now)
-    return status.model_copy(update={"conditions": conditions, "observed_generation": run.generation})
+    seen = _seen(status, run.generation)
+    others = tuple(c for c in seen.conditions if c.type != condition.type)
+    return seen.model_copy(update={"conditions": merge(status.conditions, (*others, condition), now)})
+
+
+def _seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
+    """Return the status as that of a generation: kubectl wait takes no condition of an older one."""
+    conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
 def refusal(status: PipelineRunStatus) -> str:
