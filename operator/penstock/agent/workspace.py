@@ -93,7 +93,7 @@ class Workspace:
         limits = self._request.limits
         patterns = [globs.parse(text) for text in order.files]
         names = (_SOURCES, self.source.name)
-        tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries)
+        tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries, limits.artifact_bytes)
         key = artifact_key(self._request.attempt, self._pod_uid, order.name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack(tree, upload)
@@ -104,7 +104,9 @@ class Workspace:
         from penstock.artifacts.packing import Tree, pack_files  # see _fetch
 
         limits = self._request.limits
-        tree = Tree(str(self._root), (_SOURCES, self.source.name), name, (), limits.artifact_entries)
+        tree = Tree(
+            str(self._root), (_SOURCES, self.source.name), name, (), limits.artifact_entries, limits.artifact_bytes
+        )
         key = artifact_key(self._request.attempt, self._pod_uid, name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack_files(tree, files, upload)

@@ -26,13 +26,17 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What to pack: the folder ``path`` below ``root``, the patterns, and the artifact's name for errors."""
+    """What to pack: the folder ``path`` below ``root``, the patterns, and the artifact's name for errors.
+
+    ``max_bytes`` is of files before they are compressed, as unpacking counts: a sparse file costs a command nothing.
+    """
 
     root: str
     path: Sequence[str]
     name: str
     patterns: Sequence[globs.Pattern]
     max_entries: int
+    max_bytes: int
 
 
 def pack(tree: Tree, sink: Sink) -> None:
@@ -55,6 +59,7 @@ class _Packer:
         self._output = output
         self._complete: set[int] = set()
         self._entries = 0
+        self._bytes = 0
 
     def run(self) -> None:
         with self._open_root() as folder:
@@ -156,6 +161,9 @@ class _Packer:
             raise ArtifactError(
                 "JobFailed", f'Output artifact "{self._tree.name}" has more than {self._tree.max_entries} entries'
             )
+        self._bytes += size
+        if self._bytes > self._tree.max_bytes:
+            raise self._refusal(path, f"makes it larger than {self._tree.max_bytes} bytes")
         entry = tar.Entry(
             os.fsencode(path), kind, found.st_mode & 0o777, size, int(found.st_mtime), os.fsencode(target)
         )

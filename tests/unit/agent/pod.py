@@ -122,7 +122,7 @@ class Pod:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         with self.store.upload(f"in/{name}", 1 << 30) as upload:
-            pack(Tree(str(self.root / "inputs"), [name], name, (), 1000), upload)
+            pack(Tree(str(self.root / "inputs"), [name], name, (), 1000, 10**9), upload)
         return ArtifactLocation(name, f"in/{name}", upload.size, upload.digest.hexdigest())
 
 

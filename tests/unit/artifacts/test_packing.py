@@ -21,9 +21,10 @@ from penstock.artifacts.unpacking import Caps, unpack
 CAPS = Caps(entries=1000, bytes=200 * 1024 * 1024, ratio=1000)
 
 
-def packed(root: Path, *patterns: str, folder: str = "src", max_entries: int = 1000) -> bytes:
+def packed(root: Path, *patterns: str, folder: str = "src", max_entries: int = 1000, max_bytes: int = 10**9) -> bytes:
     sink = io.BytesIO()
-    pack(Tree(str(root), folder.split("/"), "Out", [globs.parse(text) for text in patterns], max_entries), sink)
+    found = [globs.parse(text) for text in patterns]
+    pack(Tree(str(root), folder.split("/"), "Out", found, max_entries, max_bytes), sink)
     return sink.getvalue()
 
 
@@ -219,6 +220,19 @@ def test_more_entries_than_allowed_fail(root: Path) -> None:
         (root / f"src/{index}").write_text("")
     with pytest.raises(ArtifactError, match="more than 3 entries"):
         packed(root, max_entries=3)
+
+
+def test_files_larger_than_allowed_fail_before_they_are_read(root: Path) -> None:
+    """A sparse file of terabytes costs a command nothing, and nobody could unpack it."""
+    (root / "src/a").write_bytes(b"x" * 60)
+    with (root / "src/huge").open("wb") as file:
+        file.truncate(100 * 1024**3)
+    with pytest.raises(ArtifactError, match='"huge" makes it larger than 1000 bytes'):
+        packed(root, max_bytes=1000)
+    (root / "src/huge").unlink()
+    packed(root, max_bytes=60)
+    with pytest.raises(ArtifactError, match='"a" makes it larger than 59 bytes'):
+        packed(root, max_bytes=59)
 
 
 def test_tree_deeper_than_allowed_fails(root: Path) -> None:
