@@ -38,10 +38,12 @@ class ZipArchive:
         self._current: zipfile.ZipInfo | None = None
 
     def entries(self) -> Iterator[tar.Entry]:
-        """Yield what is in it; raise ArtifactError for what is encrypted."""
+        """Yield what is in it; raise ArtifactError for what is encrypted or has no name."""
         for info in self._zip.infolist():
             if info.flag_bits & _ENCRYPTED:
                 raise ArtifactError("ConfigurationError", f'"{info.filename[:300]}" is encrypted')
+            if not info.filename:
+                raise ArtifactError("ConfigurationError", "the zip is malformed: an entry has no name")
             self._current = info
             yield self._entry(info)
 

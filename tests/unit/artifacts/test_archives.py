@@ -99,6 +99,7 @@ def test_what_is_no_archive_is_left_alone(data: bytes, tmp_path: Path) -> None:
         (linked("link", "/etc"), '"link" is a symbolic link that leads out of the folder'),
         (linked("in/link", "../../out"), "is a symbolic link that leads out of the folder"),
         (linked("inner", "."), 'written through "inner", which is no folder'),
+        (zipped({"a": b"x"}).replace(b"a", b"\0"), "malformed: an entry has no name"),
         (zipped({"bomb": bytes(90 * 1024 * 1024)}), "unpacks to more than 67108864 bytes"),
         (zipped({str(number): b"" for number in range(1001)}), "more than 1000 entries"),
         (zipped(FILES)[:-30], "malformed"),
