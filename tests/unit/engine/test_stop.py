@@ -1,4 +1,4 @@
-"""Stop and wait, stop and abandon (X-53..X-58), and what is refused (X-55)."""
+"""Stop and wait, stop and abandon (X-53..X-58)."""
 
 from __future__ import annotations
 
@@ -255,55 +255,6 @@ def test_oracle_o_17_stop_and_wait_may_be_raised_to_abandon() -> None:
     assert (trigger.abandon, trigger.reason, trigger.requested_by) == (True, "it hangs", "bob")
     assert world.status().state == "Stopped"
     assert world.status().status_summary == "stopped, as asked by bob: it hangs; abandoned: Build/Make, Build/Lint"
-
-
-@pytest.mark.parametrize("end", ["succeed", "fail"])
-def test_x_55_stop_of_a_run_that_has_ended_is_refused_once_and_changes_nothing(end: str) -> None:
-    world = World.of(stage("Build", commands_action("Make")))
-    world.start()
-    world.settle()
-    getattr(world, end)(world.job_for("Make"))
-    world.settle()
-    before = world.status()
-    world.stop()
-    world.settle()
-
-    message = f"spec.stop: the run had ended before, as {before.state}; only a run under way can be stopped (X-55)"
-    after = world.status()
-    refused = next(c for c in after.conditions if c.type == "RequestRefused")
-    assert (refused.status, refused.reason, refused.message) == ("True", "PipelineExecutionNotStoppable", message)
-    assert after.observed_generation == 2
-    assert (after.state, after.stage_states, after.stop_trigger) == (before.state, before.stage_states, None)
-    kept = {(c.type, c.status, c.reason, c.last_transition_time) for c in after.conditions if c != refused}
-    assert kept == {(c.type, c.status, c.reason, c.last_transition_time) for c in before.conditions}
-    assert {c.observed_generation for c in after.conditions} == {2}
-    assert events(world)[-1] == ("PipelineExecutionNotStoppable", message)
-    assert world.plan().is_empty
-
-
-def test_x_55_abandon_of_a_stopped_run_is_refused() -> None:
-    world = building()
-    world.stop()
-    for action in ("Make", "Lint"):
-        world.succeed(world.job_for(action))
-    world.settle()
-    world.stop(abandon=True)
-    world.settle()
-
-    assert conditions(world)["RequestRefused"] == ("True", "PipelineExecutionNotStoppable")
-    assert statuses(world) == {"Build": "Stopped", "Make": "Succeeded", "Lint": "Succeeded"}
-
-
-def test_stop_that_is_seen_together_with_the_runs_success_comes_too_late() -> None:
-    world = World.of(stage("Build", commands_action("Make")))
-    world.start()
-    world.settle()
-    world.succeed(world.job_for("Make"))
-    world.stop()
-    world.settle()
-
-    assert world.status().state == "Succeeded"
-    assert conditions(world)["RequestRefused"] == ("True", "PipelineExecutionNotStoppable")
 
 
 def test_stop_goes_on_when_the_pipeline_is_deleted() -> None:
