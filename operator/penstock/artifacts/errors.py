@@ -8,3 +8,9 @@ class ArtifactError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def shown(path: str) -> str:
+    """Return a file's name as a message shows it: bytes without meaning and control characters escaped."""
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import zstandard
 
 from penstock.artifacts import globs, tar
-from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.store import Sink
 
 _CHUNK = 256 * 1024
@@ -170,8 +170,7 @@ class _Packer:
         self._output.write(tar.header(entry))
 
     def _refusal(self, path: str, why: str) -> ArtifactError:
-        shown = path.rstrip("/").encode("utf-8", "backslashreplace").decode()
-        return ArtifactError("JobFailed", f'Output artifact "{self._tree.name}": "{shown}" {why}')
+        return ArtifactError("JobFailed", f'Output artifact "{self._tree.name}": "{shown(path.rstrip("/"))}" {why}')
 
 
 def stays_inside(path: str, target: str) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, Protocol
 import zstandard
 
 from penstock.artifacts import tar
-from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.packing import MAX_DEPTH, stays_inside
 
 _CHUNK = 256 * 1024
@@ -199,5 +199,4 @@ class _Unpacker:
 
 
 def _refusal(path: str, why: str) -> ArtifactError:
-    shown = path[:300].encode("utf-8", "backslashreplace").decode()
-    return ArtifactError("ConfigurationError", f'"{shown}" {why}')
+    return ArtifactError("ConfigurationError", f'"{shown(path[:300])}" {why}')
