@@ -176,6 +176,8 @@ def _kubelet_config(places: Places) -> dict[str, Any]:
         "clusterDNS": [places.node_ip],
         "resolvConf": str(resolvers),
         "maxPods": 250,
+        # A workspace that outgrows its limit is noticed by the next look at volumes; a minute is long in a test.
+        "volumeStatsAggPeriod": "10s",
         "kubeAPIQPS": 100,
         "kubeAPIBurst": 200,
         # A full disk on the developer's machine is no reason to evict pods or to drop imported images.
