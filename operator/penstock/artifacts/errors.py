@@ -1,5 +1,7 @@
 """The one error of stores, packing and unpacking: a code for the result, a message for the user."""
 
+from penstock.api.text import printable
+
 
 class ArtifactError(Exception):
     """An artifact could not be made, stored or read. ``code`` is one of CodePipeline's failure types."""
@@ -12,5 +14,4 @@ class ArtifactError(Exception):
 
 def shown(path: str) -> str:
     """Return a file's name as a message shows it: bytes without meaning and control characters escaped."""
-    text = path.encode("utf-8", "backslashreplace").decode()
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(path.encode("utf-8", "backslashreplace").decode())

@@ -125,9 +125,8 @@ class Tries:
     def _running(self, state: ActionState, row: ActionExecution, verdict: Running, pod: Pod | None) -> ActionState:
         if verdict.look_again:
             self.findings.look_again.append(verdict.look_again)
-        job = self.world.jobs.get(row.job_name)
-        if verdict.is_job_to_go and job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        if verdict.is_job_to_go:
+            self._delete_job(row)
         since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
         if pod is None or row.pod_uid or since is None:
             return state
@@ -151,9 +150,7 @@ class Tries:
         row = state.latest
         if row is None or row.status is not ActionStatus.IN_PROGRESS:
             return state
-        job = self.world.jobs.get(row.job_name)
-        if job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        self._delete_job(row)
         return with_latest(state, abandoned(row, self._pod(row), self.world.now))
 
     def remains(self, states: Iterable[ActionState]) -> list[str]:
@@ -185,18 +182,17 @@ class Tries:
 
     def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
         row = ended_execution(item.row, verdict, pod, self.world.now)
-        job = self.world.jobs.get(row.job_name)
-        if verdict.is_job_to_go and job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
+        if verdict.is_job_to_go:
+            self._delete_job(row)
         if row.status is ActionStatus.SUCCEEDED:
             self._record_revision(item.action, verdict.result)
             return with_latest(state, row)
         if row.status is ActionStatus.UNKNOWN:
-            return self._lost(with_latest(state, row), item, row, pod)
+            return self._lost(with_latest(state, row), item, row)
         self._report_failure(item, row)
         return with_latest(state, row)
 
-    def _lost(self, state: ActionState, item: _Try, row: ActionExecution, pod: Pod | None) -> ActionState:
+    def _lost(self, state: ActionState, item: _Try, row: ActionExecution) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         is_stopping = self.run.is_asked_to_stop
         may_rerun = item.declared.on_lost_pod is OnLostPod.RERUN and not is_stopping
@@ -207,6 +203,11 @@ class Tries:
         failed = lost_for_good(row, is_stopping=is_stopping)
         self._report_failure(item, failed)
         return with_latest(state, failed)
+
+    def _delete_job(self, row: ActionExecution) -> None:
+        job = self.world.jobs.get(row.job_name)
+        if job and not job.is_deleted:
+            self.findings.commands.append(DeleteJob(job.name, job.uid))
 
     def _record_revision(self, action: Action, result: ActionResult | None) -> None:
         if revision := revision_of(action, result):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from penstock.actions.execution import Job, Outcome
 from penstock.actions.git.client import Git
-from penstock.actions.git.isolation import printable
 from penstock.actions.git.lfs import Lfs
 from penstock.actions.git.listing import Budget, Contents
 from penstock.actions.git.remote import remote_of, wanted_of
 from penstock.actions.git.repository import Repository
 from penstock.actions.git.submodules import Submodules
 from penstock.api.contracts import Revision
+from penstock.api.text import printable
 
 _MESSAGE_BYTES = 1000
 """A result must fit a termination message; what is longer of a commit message is cut."""

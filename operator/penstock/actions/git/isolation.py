@@ -15,6 +15,7 @@ from penstock.actions.execution import (
     ActionError,
 )
 from penstock.actions.git.remote import Remote
+from penstock.api.text import printable
 
 CONFIG: Mapping[str, str] = {
     "protocol.allow": "never",
@@ -63,11 +64,6 @@ class GitError(Exception):
     def is_redirect(self) -> bool:
         """Whether the server answered with a redirect, which is not followed."""
         return bool(_REDIRECTED.search(self.text))
-
-
-def printable(text: str) -> str:
-    """Return a text as it can stand in a message or a log: one line, control characters escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def environment_of(home: str, settings: Mapping[str, str]) -> dict[str, str]:

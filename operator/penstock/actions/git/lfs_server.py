@@ -24,8 +24,8 @@ from penstock.actions.execution import (
     ActionError,
     Job,
 )
-from penstock.actions.git.isolation import printable
 from penstock.actions.git.remote import Remote, remote_of
+from penstock.api.text import printable
 
 _MEDIA_TYPE = "application/vnd.git-lfs+json"
 _LARGEST_ANSWER = 4 * 1024 * 1024

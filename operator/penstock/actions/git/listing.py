@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.git.client import Git
-from penstock.actions.git.isolation import printable
 from penstock.api.contracts import Limits
+from penstock.api.text import printable
 
 MODULES_FILE = b".gitmodules"
 _ATTRIBUTES_FILE = b".gitattributes"
