@@ -2,10 +2,11 @@
 
 import asyncio
 import http.client
-import socket
+import io
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from urllib.parse import quote, urlsplit
 
 from botocore.auth import S3SigV4Auth
@@ -27,6 +28,7 @@ from penstock.triggers.sources import LONGEST_ERROR, secret_texts
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
+_HEAD_BYTES = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -87,7 +89,7 @@ class S3Source:
             return Failed(f"{CONFIGURATION_ERROR}: {error}"[:LONGEST_ERROR])
         except TimeoutError:
             return Failed(f"{TIMED_OUT}: the S3 server took longer than {self._timeout_s:g} s")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, EOFError, asyncio.LimitOverrunError, http.client.HTTPException) as error:
             return Failed(f"{SYSTEM_UNAVAILABLE}: the S3 server could not be reached: {error}"[:LONGEST_ERROR])
         except ActionError as error:
             return Failed(f"{error.code}: {error.message}"[:LONGEST_ERROR])
@@ -97,33 +99,53 @@ class S3Source:
         request = AWSRequest("HEAD", wanted.url)
         if credentials:
             S3SigV4Auth(credentials, "s3", wanted.region).add_auth(request)
-        return await asyncio.to_thread(_ask, wanted, address, dict(request.headers), self._timeout_s)
+        return await _ask(wanted, address, dict(request.headers))
 
 
-def _ask(wanted: S3Object, address: str, headers: Mapping[str, str], timeout_s: float) -> Observation:
-    """Send the request to the address that was checked; no redirect is followed."""
-    plain = socket.create_connection((address, wanted.port), timeout_s)
+async def _ask(wanted: S3Object, address: str, headers: Mapping[str, str]) -> Observation:
+    """Send the request to the address that was checked; no redirect is followed.
+
+    Without a thread, which nobody could end: a server that trickles its answer would keep it.
+    """
+    host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+    usual = 443 if wanted.is_encrypted else 80
+    lines = [
+        f"HEAD {urlsplit(wanted.url).path} HTTP/1.1",
+        f"Host: {host}" if wanted.port == usual else f"Host: {host}:{wanted.port}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    if not all(line.isprintable() for line in lines):
+        raise ActionError(CONFIGURATION_ERROR, "the keys in CredentialsSecret hold a control character")
+    context = ssl.create_default_context() if wanted.is_encrypted else None
+    name = wanted.host if context else None
+    reader, writer = await asyncio.open_connection(
+        address, wanted.port, ssl=context, server_hostname=name, limit=_HEAD_BYTES
+    )
     try:
-        if wanted.is_encrypted:
-            plain = ssl.create_default_context().wrap_socket(plain, server_hostname=wanted.host)
-        connection = http.client.HTTPConnection(wanted.host, wanted.port, timeout=timeout_s)
-        connection.sock = plain
-        connection.request("HEAD", urlsplit(wanted.url).path, headers=headers)
-        return _read(wanted, connection.getresponse(), is_signed="Authorization" in headers)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = await reader.readuntil(b"\r\n\r\n")
     finally:
-        plain.close()
+        writer.close()
+    first, _, rest = head.partition(b"\r\n")
+    status = first.split()[1:2]
+    if not status or not status[0].isdigit():
+        raise http.client.BadStatusLine(repr(first[:100]))
+    return _read(
+        wanted, int(status[0]), http.client.parse_headers(io.BytesIO(rest)), is_signed="Authorization" in headers
+    )
 
 
-def _read(wanted: S3Object, response: http.client.HTTPResponse, *, is_signed: bool) -> Observation:
-    if response.status == 200:
-        version = response.getheader("x-amz-version-id", "")
-        return Seen(version if version not in ("", "null") else response.getheader("ETag", "").strip('"'))
-    if response.status == 404:
+def _read(wanted: S3Object, status: int, headers: Message, *, is_signed: bool) -> Observation:
+    if status == 200:
+        version = headers.get("x-amz-version-id", "")
+        return Seen(version if version not in ("", "null") else headers.get("ETag", "").strip('"'))
+    if status == 404:
         return Seen("", f"{wanted.url} was not found"[:LONGEST_ERROR])
-    if response.status in _REDIRECTS or response.getheader("x-amz-bucket-region", wanted.region) != wanted.region:
-        region = response.getheader("x-amz-bucket-region", "another one")
+    if status in _REDIRECTS or headers.get("x-amz-bucket-region", wanted.region) != wanted.region:
+        region = headers.get("x-amz-bucket-region", "another one")
         raise ActionError(CONFIGURATION_ERROR, f"the bucket's region is {region}, not {wanted.region}; set Region")
-    if response.status in (401, 403):
+    if status in (401, 403):
         hint = "check the keys in CredentialsSecret" if is_signed else "name a Secret with keys in CredentialsSecret"
         raise ActionError(PERMISSION_ERROR, f"{wanted.url}: access was denied; {hint}")
-    raise ActionError(SYSTEM_UNAVAILABLE, f"{wanted.url}: the S3 server answered with status {response.status}")
+    raise ActionError(SYSTEM_UNAVAILABLE, f"{wanted.url}: the S3 server answered with status {status}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 from unittest.mock import create_autospec
 
@@ -65,3 +67,21 @@ async def test_server_that_says_nothing_costs_no_more_than_the_limit() -> None:
     with S3Server(200, hang=True) as server:
         seen = await look(server.address, timeout_s=0.5)
     assert isinstance(seen, Failed)
+
+
+async def test_server_that_trickles_its_answer_costs_no_more_than_the_limit_and_is_left() -> None:
+    left = asyncio.Event()
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        left.set()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    async with server:
+        seen = await look(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.5)
+        await asyncio.wait_for(left.wait(), 10)
+    assert seen == Failed("TimedOut: the S3 server took longer than 0.5 s")
