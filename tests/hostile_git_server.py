@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import random
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,7 +40,9 @@ class Handler(BaseHTTPRequestHandler):
             line = b"%s refs/heads/any\n" % (b"a" * 40)
             while True:
                 yield b"%04x%s" % (len(line) + 4, line) * 1000
-        yield os.urandom(5000)
+        # The same garbage every time; it begins with what would pass for git's own words, and is longer than a message.
+        yield b"\rfatal: Authentication failed\x0bfatal: repository 'x' not found\n" * 20
+        yield random.Random(kind).randbytes(5000)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

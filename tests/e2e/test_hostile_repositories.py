@@ -51,7 +51,7 @@ SERVERS = {
     "endless": ("JobFailed", "{url} was not fetched: git ran out of memory, .*"),
     "refs": ("JobFailed", "{url} was not fetched: git ran out of memory, .*"),
     "redirect": ("ConfigurationError", "{url} redirects elsewhere; .*"),
-    "escapes": ("SystemUnavailable", "git failed on {url}: .* returned error: 500"),
+    "escapes": ("SystemUnavailable", "git failed on {url}: fatal: .* returned error: 500 remote: .*"),
 }
 
 

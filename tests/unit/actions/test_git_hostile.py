@@ -101,7 +101,7 @@ def test_link_and_folder_of_one_name_write_nothing_through_the_link(server: GitS
         ("endless", "JobFailed", "{url} was not fetched: git ran out of memory, .*"),
         ("refs", "JobFailed", "{url} was not fetched: git ran out of memory, .*"),
         ("redirect", "ConfigurationError", "{url} redirects elsewhere; .*"),
-        ("escapes", "SystemUnavailable", "git failed on {url}: .* returned error: 500"),
+        ("escapes", "SystemUnavailable", "git failed on {url}: fatal: .* returned error: 500 remote: .*"),
     ],
 )
 @pytest.mark.parametrize("configuration", [{}, {"OutputArtifactFormat": "CODEBUILD_CLONE_REF"}], ids=["files", "clone"])

@@ -88,11 +88,10 @@ class Git:
                 finally:
                     _kill(child)
             output.seek(0)
-            errors.seek(0)
             if child.returncode:
-                raise GitError(
-                    errors.read(_OUTPUT).decode("utf-8", "replace").strip() or f"git {_verb(arguments)} failed"
-                )
+                # What git itself says of the failure comes last.
+                errors.seek(max(errors.seek(0, os.SEEK_END) - _OUTPUT, 0))
+                raise GitError(errors.read().decode("utf-8", "replace").strip() or f"git {_verb(arguments)} failed")
             return output.read(_OUTPUT).decode("utf-8", "replace")
 
     def records(self, *arguments: str) -> Iterator[bytes]:

@@ -49,21 +49,26 @@ _WANTED = "it wants a user and a password; name a Secret that holds them in Cred
 _NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
 _MEMORY = re.compile(r"out of memory|cannot allocate", re.I)
 _FILE_SIZE = re.compile(r"died of signal 25|file too large|file size limit", re.I)
+_LONGEST = 500
 _REDIRECTED = re.compile(r"returned error: 30[12378]")
 
 
 class GitError(Exception):
-    """Git exited with an error; ``text`` is what it wrote, as lines without control characters."""
+    """Git exited with an error. ``words`` are its own; ``text`` is these and then the server's. Both are one line."""
 
     def __init__(self, text: str) -> None:
-        # A server has its say in it.
-        self.text = "\n".join(printable(line) for line in text.splitlines())
+        # Only git ends lines with a line feed; any other line end is a server's attempt to pass for git.
+        lines = [printable(line) for line in text.strip().split("\n")]
+        own = [line for line in lines if line.startswith(("fatal:", "error:"))]
+        remote = [line for line in lines if line.startswith("remote:")]
+        self.words = " ".join(own or lines[-1:])[:_LONGEST]
+        self.text = " ".join([self.words, *remote] if own else remote or [self.words])[:_LONGEST]
         super().__init__(self.text)
 
     @property
     def is_redirect(self) -> bool:
         """Whether the server answered with a redirect, which is not followed."""
-        return bool(_REDIRECTED.search(self.text))
+        return bool(_REDIRECTED.search(self.words))
 
 
 def environment_of(home: str, settings: Mapping[str, str]) -> dict[str, str]:
@@ -93,24 +98,23 @@ def unreachable(remote: Remote, why: str) -> ActionError:
 
 def failure_of(remote: Remote, error: GitError, *, has_credential: bool) -> ActionError:
     """Return what a failed git command means to the user."""
-    lines = [line for line in error.text.splitlines() if line.startswith(("fatal:", "error:", "remote:"))]
-    text = " ".join(lines or error.text.splitlines()[-1:])[:500]
-    if _UNREACHABLE.search(text):
+    words, text = error.words, error.text
+    if _UNREACHABLE.search(words):
         return unreachable(remote, text)
-    if _REFUSED.search(text):
-        if _PROMPT.search(text):
+    if _REFUSED.search(words):
+        if _PROMPT.search(words):
             # Git would ask; that it may not is nothing a user can act on.
             text = _NOT_ACCEPTED if has_credential else _WANTED
         return ActionError(PERMISSION_ERROR, f"Git host {remote.host} refused access to {remote.url}: {text}")
-    if _MISSING.search(text):
+    if _MISSING.search(words):
         return ActionError(CONFIGURATION_ERROR, f"{remote.url} was not found: {text}")
     if error.is_redirect:
         return ActionError(
             CONFIGURATION_ERROR, f"{remote.url} redirects elsewhere; use the address it redirects to: {text}"
         )
-    if _MEMORY.search(text):
+    if _MEMORY.search(words):
         why = "git ran out of memory, for a server that answers without end or an agent with too little of it"
         return ActionError(JOB_FAILED, f"{remote.url} was not fetched: {why}: {text}")
-    if _FILE_SIZE.search(text):
+    if _FILE_SIZE.search(words):
         return ActionError(JOB_FAILED, f"{remote.url} was not fetched: it is larger than an artifact may be: {text}")
     return ActionError(SYSTEM_UNAVAILABLE, f"git failed on {remote.url}: {text}")

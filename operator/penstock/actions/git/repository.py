@@ -57,7 +57,7 @@ class Repository:
         try:
             self._git.run(self._at, tree, "checkout", "-q", "-f", "--detach", self.commit, "--")
         except GitError as error:
-            raise ActionError(JOB_FAILED, f"Commit {self.commit} was not checked out: {error.text[:500]}") from error
+            raise ActionError(JOB_FAILED, f"Commit {self.commit} was not checked out: {error.text}") from error
 
     def tracked_by_lfs(self, folder: Path) -> Iterator[bytes]:
         """Yield the paths of a checkout that are Git LFS's by the commit's own .gitattributes."""
@@ -122,7 +122,7 @@ class Repository:
         try:
             self._fetch_refs(*options, specs=[f"+{what}:{_FETCHED}"])
         except GitError as error:
-            if _NO_REF in error.text:
+            if _NO_REF in error.words:
                 raise self._not_found() from error
             if not self._wanted.commit or self._git.failure(error).code == "PermissionError":
                 raise
