@@ -6,11 +6,10 @@ claim, log file nor termination message: those are the agent's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from penstock.api.contracts import ActionRequest, BuildReport, Revision
+from penstock.api.contracts import NOTHING, ActionRequest, BuildReport, Revision
 
 JOB_FAILED = "JobFailed"
 CONFIGURATION_ERROR = "ConfigurationError"
@@ -32,11 +31,10 @@ class ActionError(Exception):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a succeeded action reports beside its output artifacts."""
 
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = NOTHING
     revision: Revision | None = None
     external_execution_id: str = ""
     external_execution_url: str = ""
@@ -44,8 +42,7 @@ class Outcome:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """Shell code for the action's container; ``variables`` are those whose last values it keeps."""
 
     text: str
@@ -53,8 +50,7 @@ class Program:
     variables: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramEnd:
+class ProgramEnd(NamedTuple):
     """How a program ended: its exit code, what it noted about its progress, the variables that had a value."""
 
     exit_code: int

@@ -8,7 +8,6 @@ import importlib
 import os
 import re
 import time
-from dataclasses import replace
 from types import ModuleType
 
 from penstock.actions.execution import CONFIGURATION_ERROR, SYSTEM_UNAVAILABLE, ActionError, Outcome
@@ -68,12 +67,12 @@ class Agent:
     def _completed(self, result: ActionResult) -> ActionResult:
         """Add what the action reported however it ended; texts of the action's are masked."""
         mask, job = self._masker.mask_text, self._job
-        result = replace(result, message=mask(result.message), summary=mask(result.summary))
+        result = result._replace(message=mask(result.message), summary=mask(result.summary))
         if job is None:
             return result
         external = result.external_execution_id or job.external_execution_id
         reports = tuple(results.masked_report(report, mask) for report in job.reports)
-        return replace(result, external_execution_id=external, reports=reports)
+        return result._replace(external_execution_id=external, reports=reports)
 
     def _end(self) -> ActionResult:
         try:
@@ -158,7 +157,7 @@ class Agent:
             # The action's own end is worth more than its log; the pod still has the log.
             os.write(self._stdout, f"[penstock] The log was not stored: {error.message}\n".encode())
             return result
-        return replace(result, log=key)
+        return result._replace(log=key)
 
 
 def _execution(provider: str) -> ModuleType:

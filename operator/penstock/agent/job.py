@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from penstock.actions.execution import (
@@ -139,7 +138,7 @@ class AgentJob:
         except ArtifactError as error:
             self.log(f"[penstock] The report {report.name} was not stored: {error.message}")
             key = ""
-        self.reports += (replace(report, key=key),)
+        self.reports += (report._replace(key=key),)
 
     def identify(self, external_execution_id: str) -> None:
         """Keep the id."""

@@ -1,13 +1,12 @@
 """Where things stand in an action's pod; tests put all of it below a folder of their own."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.api import contracts
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Every path the agent uses that the request does not name."""
 
     control: Path = Path(contracts.CONTROL_DIR)

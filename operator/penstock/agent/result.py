@@ -1,7 +1,6 @@
 """Fits a result into the termination message, which must arrive whatever happened."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from penstock.agent.report import TOO_LARGE, size_message
@@ -29,14 +28,14 @@ def lost(code: str, message: str, pod_uid: str) -> ActionResult:
 def masked_report(report: BuildReport, mask: Callable[[str], str]) -> BuildReport:
     """Return a report whose texts hold no secret."""
     tests = (FailedTest(mask(test.suite), mask(test.name), mask(test.message)) for test in report.failed_tests)
-    return replace(report, failed_tests=tuple(tests))
+    return report._replace(failed_tests=tuple(tests))
 
 
 def write_result(path: Path, result: ActionResult) -> ActionResult:
     """Write the termination message; return what was really reported."""
-    result = replace(result, message=_cut(result.message, _MESSAGE), summary=_cut(result.summary, _SUMMARY))
+    result = result._replace(message=_cut(result.message, _MESSAGE), summary=_cut(result.summary, _SUMMARY))
     for tests, message in _DETAILS:
-        result = replace(result, reports=tuple(_shed(report, tests, message) for report in result.reports))
+        result = result._replace(reports=tuple(_shed(report, tests, message) for report in result.reports))
         text = result.encode()
         if text is not None:
             break
@@ -44,7 +43,7 @@ def write_result(path: Path, result: ActionResult) -> ActionResult:
         result = _too_large(result)
         text = result.encode()
     if text is None:
-        result = replace(result, reports=())
+        result = result._replace(reports=())
         text = result.encode() or ""
     path.write_text(text)
     return result
@@ -55,13 +54,13 @@ def _too_large(result: ActionResult) -> ActionResult:
     message = size_message(sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message")
     short = failure(TOO_LARGE, _cut(message, _MESSAGE), result.pod_uid, result.exit_code)
     external = result.external_execution_id
-    return replace(short, log=result.log, reports=result.reports, external_execution_id=external)
+    return short._replace(log=result.log, reports=result.reports, external_execution_id=external)
 
 
 def _shed(report: BuildReport, tests: int, message: int) -> BuildReport:
     """Return a report with at most so many failed tests; the counts and the key of the whole stay."""
-    kept = (replace(test, message=_cut(test.message, message)) for test in report.failed_tests[:tests])
-    return replace(report, failed_tests=tuple(kept))
+    kept = (test._replace(message=_cut(test.message, message)) for test in report.failed_tests[:tests])
+    return report._replace(failed_tests=tuple(kept))
 
 
 def _cut(text: str, limit: int) -> str:

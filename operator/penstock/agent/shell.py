@@ -7,7 +7,7 @@ grace, KILL, a short time more, and then the agent reports without it.
 import os
 import select
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.agent.control import Control
 from penstock.agent.interrupt import Interrupted
@@ -18,8 +18,7 @@ _PIECE = 256 * 1024
 _LAGGING_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How the container ended. ``exit_code`` is None if it died without a word, or has not ended at all."""
 
     exit_code: int | None

@@ -1,14 +1,14 @@
 """The two documents that operator and agent exchange: ActionRequest and ActionResult.
 
-Frozen dataclasses on the standard library alone: every action pays for the agent's start, so the agent
-must not import pydantic. Both documents are JSON objects with camelCase keys and a ``version``; a reader
-refuses a version it does not know (`ContractError`) rather than guess.
+Named tuples on the standard library alone: every action pays for the agent's start, so the agent must import
+neither pydantic nor dataclasses (ADR 8). Both documents are JSON objects with camelCase keys and a ``version``;
+a reader refuses a version it does not know (`ContractError`) rather than guess.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 from penstock.api.documents import ContractError as ContractError
 from penstock.api.documents import compress, decode, to_document
@@ -32,9 +32,10 @@ ACTION_CONTAINER = "action"
 COMPRESS_REQUEST_ABOVE = 32 * 1024
 TERMINATION_MESSAGE_BYTES = 4096
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class StoreLocation:
+
+class StoreLocation(NamedTuple):
     """An artifact store. ``credentials`` names a folder with the files accessKeyId and secretAccessKey.
 
     With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name.
@@ -48,8 +49,7 @@ class StoreLocation:
     folder: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """Who this Job is: enough to claim it, to name its artifacts, and to tell a user about it."""
 
     namespace: str
@@ -63,8 +63,7 @@ class Attempt:
     try_: int
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactLocation:
+class ArtifactLocation(NamedTuple):
     """A stored artifact: key within the store, size in bytes, sha256 in hex, format tar.zst or zip."""
 
     name: str
@@ -74,8 +73,7 @@ class ArtifactLocation:
     format: str = "tar.zst"
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactOrder:
+class ArtifactOrder(NamedTuple):
     """An artifact to produce: ``files`` are globs below the source folder; none means everything."""
 
     name: str
@@ -83,26 +81,23 @@ class ArtifactOrder:
     format: str = "tar.zst"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command: ``text`` as the user wrote it (shown in the log), ``code`` as the shell reads it."""
 
     text: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """What the action container runs: commands in one shell, the values they refer to, its environment."""
 
     commands: tuple[Command, ...]
-    values: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = NOTHING
+    environment: Mapping[str, str] = NOTHING
     output_variables: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13).
 
     ``source_revision`` is what the primary source pinned, empty for one that no source action made;
@@ -112,14 +107,13 @@ class Build:
     project: str
     image: str
     buildspec: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = NOTHING
+    overrides: Mapping[str, str] = NOTHING
     source_revision: str = ""
     started_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds on one action. Times in seconds, sizes in bytes; each is a setting of the operator."""
 
     timeout_s: float = 3300.0
@@ -135,22 +129,21 @@ class Limits:
     variables_bytes: int = 122_880
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequest:
+class ActionRequest(NamedTuple):
     """Everything one try of an action needs, resolved; it never holds a secret, only folders of secrets."""
 
     version: int
     attempt: Attempt
     provider: str
     store: StoreLocation
-    configuration: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, str] = NOTHING
     inputs: tuple[ArtifactLocation, ...] = ()
     outputs: tuple[ArtifactOrder, ...] = ()
     script: Script | None = None
     build: Build | None = None
     revision: str | None = None
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    secrets: Mapping[str, str] = NOTHING
+    limits: Limits = Limits()
 
     def encode(self) -> str:
         """Return the annotation's value: JSON, compressed (``z:`` + base64) when it is long."""
@@ -164,8 +157,7 @@ class ActionRequest:
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """What a source action pinned (X-29): an id, its summary (X-87), a page about it, when it was made."""
 
     id: str
@@ -174,8 +166,7 @@ class Revision:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedTest:
+class FailedTest(NamedTuple):
     """A test that failed: ``suite`` is its class or suite, ``name`` its own; ``message`` is cut to fit."""
 
     suite: str
@@ -183,8 +174,7 @@ class FailedTest:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildReport:
+class BuildReport(NamedTuple):
     """What a report group holds (B-50): counts of test cases, the first that failed, the key of the whole report."""
 
     name: str
@@ -198,8 +188,7 @@ class BuildReport:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResult:
+class ActionResult(NamedTuple):
     """What the agent reports. ``status`` is Succeeded, Failed, or Lost: ``code`` says whether anything was done."""
 
     version: int
@@ -209,7 +198,7 @@ class ActionResult:
     message: str = ""
     exit_code: int | None = None
     outputs: tuple[ArtifactLocation, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = NOTHING
     revision: Revision | None = None
     external_execution_id: str = ""
     external_execution_url: str = ""

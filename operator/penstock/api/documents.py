@@ -1,11 +1,10 @@
 """How contracts become JSON documents and come back, on the standard library alone.
 
-A contract is a frozen dataclass; its document has camelCase keys and leaves out what stands at its default. A
+A contract is a named tuple; its document has camelCase keys and leaves out what stands at its default. A
 reader refuses what it does not know (`ContractError`) rather than guess.
 """
 
 import base64
-import dataclasses
 import json
 import types
 import typing
@@ -15,6 +14,7 @@ from functools import cache
 from typing import Any
 
 COMPRESSED = "z:"
+_MISSING = object()
 
 
 class ContractError(ValueError):
@@ -39,12 +39,9 @@ def decompress(text: str, limit: int = 4 * 1024 * 1024) -> str:
 
 def to_document(value: Any) -> Any:
     """Turn a contract into plain JSON values: camelCase keys, fields at their default left out."""
-    if dataclasses.is_dataclass(value):
-        return {
-            key: to_document(item)
-            for name, key, default, _ in _fields(value.__class__)
-            if (item := getattr(value, name)) != default
-        }
+    if hasattr(value, "_fields"):
+        fields = zip(value, _fields(value.__class__), strict=True)
+        return {key: to_document(item) for item, (_, key, default, _) in fields if item != default}
     if isinstance(value, tuple | list):
         return [to_document(item) for item in value]
     if isinstance(value, Mapping):
@@ -72,7 +69,7 @@ def _from_document(kind: Any, document: Any, path: str) -> Any:
             return None
         kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
         return _from_document(kind, document, path)
-    if dataclasses.is_dataclass(kind):
+    if hasattr(kind, "_fields"):
         return _object(kind, document, path)
     if origin is tuple:
         _expect(isinstance(document, list), path)
@@ -93,7 +90,7 @@ def _object(kind: Any, document: Any, path: str) -> Any:
         if key in document:
             values[name] = _from_document(annotation, document[key], f"{path}.{key}")
         else:
-            _expect(default is not dataclasses.MISSING, f"{path}.{key}")
+            _expect(default is not _MISSING, f"{path}.{key}")
     return kind(**values)
 
 
@@ -104,15 +101,9 @@ def _expect(condition: bool, path: str) -> None:
 
 @cache
 def _fields(kind: Any) -> tuple[tuple[str, str, Any, Any], ...]:
-    """Name, JSON key, default and type of each field; computed once per class, as `get_type_hints` is slow."""
-    hints = typing.get_type_hints(kind)
-    return tuple((f.name, _camel(f.name), _default(f), hints[f.name]) for f in dataclasses.fields(kind))
-
-
-def _default(item: "dataclasses.Field[Any]") -> Any:
-    if item.default_factory is not dataclasses.MISSING:
-        return item.default_factory()
-    return item.default
+    """Name, JSON key, default and type of each field."""
+    defaults, types_ = kind._field_defaults, kind.__annotations__
+    return tuple((name, _camel(name), defaults.get(name, _MISSING), types_[name]) for name in kind._fields)
 
 
 def _camel(name: str) -> str:

@@ -7,15 +7,14 @@ means all of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.artifacts.errors import ArtifactError
 
 _INVALID = "ConfigurationError"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one character may be, and the state behind it: one of ``characters``, or (negated) none of them."""
 
     characters: tuple[tuple[str, str], ...]
@@ -32,8 +31,7 @@ _NOT_SLASH = ((_SLASH,), True)
 _ANY: tuple[tuple[tuple[str, str], ...], bool] = ((), True)
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A pattern as the user wrote it, and its automaton: steps and free moves by state, first and last state."""
 
     text: str
@@ -63,8 +61,7 @@ class Pattern:
         return self.last in self.feed(self.start(), value)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """How far the patterns have got at a path: ``states`` per pattern; ``complete`` are the satisfied ones."""
 
     states: tuple[frozenset[int], ...]

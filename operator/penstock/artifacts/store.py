@@ -9,10 +9,9 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import obstore
 from obstore import exceptions
@@ -59,15 +58,13 @@ class Sink(Protocol):
         """Take the bytes, all of them."""
 
 
-@dataclass(slots=True)
 class Upload:
     """An upload under way: hash and size are of the very bytes that are sent."""
 
-    writer: Sink
-    limit: int
-    size: int = 0
-
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    def __init__(self, writer: Sink, limit: int) -> None:
+        self.writer, self.limit = writer, limit
+        self.size = 0
+        self.digest = hashlib.sha256()
 
     def write(self, data: bytes, /) -> int:
         """Send the bytes."""
@@ -83,8 +80,7 @@ class MissingObjectError(ArtifactError):
     """The object, or its version, does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the store says of an object: its version where the bucket keeps them, when it was stored, its metadata."""
 
     version: str

@@ -5,8 +5,7 @@ time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from penstock.artifacts.errors import ArtifactError
 
@@ -15,8 +14,7 @@ _EXTENSION_BYTES = 1024 * 1024
 _USTAR_SIZE = 8 * 1024**3
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic link, 5 folder, others unwanted."""
 
     name: bytes

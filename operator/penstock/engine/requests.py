@@ -5,7 +5,7 @@ The same status always gives the same request, so a Job that must be created aga
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock.actions.declaration import Declaration
@@ -118,7 +118,7 @@ def build_request(
         build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
         revision=subject.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
-        limits=replace(settings.limits, timeout_s=timeout_of(subject, settings)),
+        limits=settings.limits._replace(timeout_s=timeout_of(subject, settings)),
     )
     _check_size(request, settings)
     return request

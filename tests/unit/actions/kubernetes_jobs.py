@@ -1,6 +1,5 @@
 """Deploys against the API server of a few lines."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ ROLLED_OUT = {
 
 def job_for(tmp_path: Path, files: dict[str, str], timeout_s: float = 20, **configuration: str) -> FakeJob:
     """Return a job whose only input artifact holds these files."""
-    wanted = replace(request("kubernetes", configuration), limits=Limits(timeout_s=timeout_s, connect_s=2))
+    wanted = request("kubernetes", configuration)._replace(limits=Limits(timeout_s=timeout_s, connect_s=2))
     job = FakeJob(tmp_path / "job", wanted)
     job.inputs = {"Build": tmp_path / "input"}
     for name, text in files.items():

@@ -1,7 +1,6 @@
 """The Git source against Git's own HTTP server."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,7 +103,7 @@ def with_secret(job: FakeJob, tmp_path: Path, password: str) -> None:
     folder.mkdir()
     (folder / "username").write_text("ada")
     (folder / "password").write_text(password + "\n")
-    job.request = replace(job.request, secrets={"CredentialsSecret": str(folder)})
+    job.request = job.request._replace(secrets={"CredentialsSecret": str(folder)})
 
 
 def test_code_zip_fetches_one_commit_only(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +220,7 @@ def test_host_that_does_not_answer_is_named(server: GitServer, tmp_path: Path, u
 
 def test_tree_that_is_too_large_is_refused_before_it_is_written(server: GitServer, tmp_path: Path) -> None:
     job = job_for(server, tmp_path)
-    job.request = replace(job.request, limits=Limits(timeout_s=20, artifact_bytes=100_000, artifact_entries=0))
+    job.request = job.request._replace(limits=Limits(timeout_s=20, artifact_bytes=100_000, artifact_entries=0))
     assert failure(job).code == "JobFailed"
     assert not list(job.source.iterdir())
 

@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +46,8 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 def job_for(tmp_path: Path, url: str, **configuration: str) -> FakeJob:
     job = FakeJob(tmp_path / "job", request("git", {"Url": url, "Branch": "main", **configuration}))
-    limits = replace(job.request.limits, artifact_bytes=ARTIFACT_BYTES, artifact_entries=ARTIFACT_ENTRIES)
-    job.request = replace(job.request, limits=limits)
+    limits = job.request.limits._replace(artifact_bytes=ARTIFACT_BYTES, artifact_entries=ARTIFACT_ENTRIES)
+    job.request = job.request._replace(limits=limits)
     return job
 
 

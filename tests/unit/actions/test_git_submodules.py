@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,7 @@ def test_credential_goes_to_its_own_origin_only(server: GitServer, shop: Objects
     secret.mkdir()
     (secret / "username").write_text("ada")
     (secret / "password").write_text("canary-password")
-    job.request = replace(job.request, secrets={"CredentialsSecret": str(secret)})
+    job.request = job.request._replace(secrets={"CredentialsSecret": str(secret)})
     run(job)
     assert sorted(files_below(job.source)) == [".gitmodules", "a/b.txt", "b/c.txt"]
     assert other.authorizations and set(other.authorizations) == {None}
@@ -195,10 +194,10 @@ def test_limits_count_the_whole_checkout(server: GitServer, shop: Objects, lib: 
     commit = lib.commit(lib.files({b"b.txt": b"b"}))
     shop.with_submodules({b"x": ("../lib.git", commit), b"y": ("../lib.git", commit)})
     job = job_for(server, tmp_path)
-    job.request = replace(job.request, limits=replace(job.request.limits, artifact_entries=5))
+    job.request = job.request._replace(limits=job.request.limits._replace(artifact_entries=5))
     run(job)
-    tight = replace(job.request.limits, artifact_entries=4)
-    code, message = failure(FakeJob(tmp_path / "again", replace(job.request, limits=tight)))
+    tight = job.request.limits._replace(artifact_entries=4)
+    code, message = failure(FakeJob(tmp_path / "again", job.request._replace(limits=tight)))
     assert (code, message.startswith('Submodule "y": Commit ')) == ("JobFailed", True)
     assert "with all that is checked out before it, is larger than 4 files" in message
 

@@ -5,8 +5,9 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from obstore.store import LocalStore
 
@@ -33,13 +34,13 @@ LIMITS = Limits(timeout_s=20, grace_s=0.3, kill_s=2, log_drain_s=0.3, store_time
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"]}
 
 
-def script(*commands: str, **fields: object) -> Script:
-    return replace(Script(tuple(Command(text, text) for text in commands)), **fields)  # type: ignore[arg-type]
+def script(*commands: str, **fields: Any) -> Script:
+    return Script(tuple(Command(text, text) for text in commands))._replace(**fields)
 
 
-def request(**fields: object) -> ActionRequest:
+def request(**fields: Any) -> ActionRequest:
     base = ActionRequest(1, ATTEMPT, "commands", StoreLocation("bucket"), limits=LIMITS)
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return base._replace(**fields)
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """The agent with the real wrapper: what users see of an action that runs commands."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def test_outputs_variables_and_inputs_pass_through_the_store(pod: Pod) -> None:
     again = Pod(pod.root.parent / "next")
     again.store = pod.store
     follower = again.run(request(
-        attempt=replace(request().attempt, action="Next"), inputs=result.outputs, script=script("cat dist/x.txt")
+        attempt=request().attempt._replace(action="Next"), inputs=result.outputs, script=script("cat dist/x.txt")
     ))  # fmt: skip
     assert (follower.status, again.stdout) == ("Succeeded", "+ cat dist/x.txt\nout\n")
 
@@ -95,7 +94,7 @@ def test_set_options_of_a_command_keep_their_meaning(pod: Pod) -> None:
 
 
 def test_timeout_sends_term_then_reports_timed_out(pod: Pod) -> None:
-    limits = replace(LIMITS, timeout_s=0.5, grace_s=10)
+    limits = LIMITS._replace(timeout_s=0.5, grace_s=10)
     commands = script("trap 'echo got term; exit 4' TERM; sleep 30 & wait")
     result = pod.run(request(script=commands, limits=limits))
     assert (result.code, result.message) == ("TimedOut", "Timed out after 0.5 s")
@@ -103,7 +102,7 @@ def test_timeout_sends_term_then_reports_timed_out(pod: Pod) -> None:
 
 
 def test_action_that_ignores_term_is_killed(pod: Pod) -> None:
-    limits = replace(LIMITS, timeout_s=0.5)
+    limits = LIMITS._replace(timeout_s=0.5)
     result = pod.run(request(script=script("trap '' TERM; sleep 30; sleep 30"), limits=limits))
     assert result.code == "TimedOut"
     assert pod.exit_code != 0
@@ -128,7 +127,7 @@ def test_code_that_a_command_forges_is_overruled_by_the_last(pod: Pod) -> None:
 
 
 def test_log_beyond_its_limit_is_cut_and_says_so(one_pod: Pod) -> None:
-    limits = replace(LIMITS, log_bytes=1000)
+    limits = LIMITS._replace(log_bytes=1000)
     result = one_pod.run(
         request(script=script("i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done"), limits=limits)
     )
@@ -138,7 +137,7 @@ def test_log_beyond_its_limit_is_cut_and_says_so(one_pod: Pod) -> None:
 
 
 def test_output_variables_beyond_the_limit_fail_naming_sizes(one_pod: Pod) -> None:
-    limits = replace(LIMITS, variables_bytes=10)
+    limits = LIMITS._replace(variables_bytes=10)
     commands = script("A=12345678901", output_variables=("A",))
     result = one_pod.run(request(script=commands, limits=limits))
     assert (result.code, "A 11" in result.message) == ("OutputVariablesSizeExceeded", True)

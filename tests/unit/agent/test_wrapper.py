@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,7 @@ def test_image_without_sleep_still_meets_the_agent(tmp_path: Path, pod: Pod) -> 
 def test_pod_that_is_deleted_ends_the_action_and_reports_no_success(tmp_path: Path) -> None:
     pod = Pod(tmp_path / "pod", in_namespace=is_root())
     commands = script(f"trap 'touch {pod.root}/term; exit 0' TERM; touch {pod.root}/ran; sleep 60 & wait")
-    wanted = request(script=commands, limits=replace(LIMITS, grace_s=10))
+    wanted = request(script=commands, limits=LIMITS._replace(grace_s=10))
     pod.paths.request.write_text(wanted.encode())
     pod.start_action()
     program = str(Path(__file__).with_name("agent_program.py"))

@@ -280,7 +280,7 @@ class World:
         request = self.request(job)
         outputs = tuple(ArtifactLocation(o.name, f"key/{job}/{o.name}", 10, "00" * 32) for o in request.outputs)
         result = ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", outputs=outputs, exit_code=0)
-        self.end_pod(job, replace(result, **fields))
+        self.end_pod(job, result._replace(**fields))
 
     def fail(self, job: str, code: str = "JobFailed", message: str = "no", exit_code: int = 1) -> None:
         """Let a Job's pod end badly."""

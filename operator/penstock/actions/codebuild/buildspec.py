@@ -6,12 +6,13 @@ nothing to read; what all commands say together has a limit.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import yaml
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.api.contracts import NOTHING
 
 BYTES = 256 * 1024
 _COMMAND_CHARACTERS = 1024 * 1024
@@ -34,8 +35,7 @@ _REPORT_GROUPS = 5
 _FALSE = ("no", "false")
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """One phase: its commands, those that run in any case, and what a failure leads to."""
 
     commands: tuple[str, ...] = ()
@@ -44,8 +44,7 @@ class Phase:
     has_runtimes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Artifacts:
+class Artifacts(NamedTuple):
     """Which files make an artifact."""
 
     files: tuple[str, ...]
@@ -54,26 +53,24 @@ class Artifacts:
     discard_paths: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReportGroup:
+class ReportGroup(NamedTuple):
     """Which files hold the results of a group of tests, as JUnit XML (B-50); nothing is flattened, so none is lost."""
 
     name: str
     files: Artifacts
 
 
-@dataclass(frozen=True, slots=True)
-class Buildspec:
+class Buildspec(NamedTuple):
     """A buildspec, as far as this version acts on it."""
 
     phases: Mapping[str, Phase]
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = NOTHING
     exported: tuple[str, ...] = ()
     shell: str = "sh"
     has_one_shell: bool = True
     """Whether all commands share one shell; in version 0.1 each has its own (B-05)."""
     artifacts: Artifacts | None = None
-    secondary: Mapping[str, Artifacts] = field(default_factory=dict)
+    secondary: Mapping[str, Artifacts] = MappingProxyType({})
     reports: tuple[ReportGroup, ...] = ()
     ignored: tuple[str, ...] = ()
     """Paths of keys that no buildspec has."""
@@ -216,7 +213,7 @@ def _report_group(name: str, document: Any) -> ReportGroup:
     if wanted.upper() != JUNIT:
         raise _error(f"{path}.file-format: {wanted} is no report format; {JUNIT} is (B-50)")
     files = _artifacts({key: value for key, value in found.items() if key != "file-format"}, path)
-    return ReportGroup(name.rpartition(":report-group/")[2], replace(files, discard_paths=False))
+    return ReportGroup(name.rpartition(":report-group/")[2], files._replace(discard_paths=False))
 
 
 def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ testcase says counts: the totals that a suite states about itself may be wrong.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 from xml.parsers import expat
 
 _DEPTH = 100
@@ -32,8 +32,7 @@ class JUnitError(ValueError):
     """A file that is no JUnit XML, or more than is read; the message says where."""
 
 
-@dataclass(slots=True)
-class Case:
+class Case(NamedTuple):
     """One test case; ``details`` is what its failure printed, ``seconds`` None where the file does not say."""
 
     suite: str
@@ -89,8 +88,8 @@ class _Reader:
         elif tag == "testcase":
             self._begin_case(attributes)
         elif self._case and tag in _OUTCOMES and self._case.status is CaseStatus.SUCCEEDED:
-            self._case.status = _OUTCOMES[tag]
-            self._case.message = (attributes.get("message") or attributes.get("type") or "")[:_MESSAGE]
+            message = (attributes.get("message") or attributes.get("type") or "")[:_MESSAGE]
+            self._keep(self._case._replace(status=_OUTCOMES[tag], message=message))
             self._text, self._length = [], 0
 
     def _begin_case(self, attributes: Mapping[str, str]) -> None:
@@ -99,6 +98,9 @@ class _Reader:
         suite = attributes.get("classname") or (self._suites[-1] if self._suites else "")
         self._case = Case(suite[:_NAME], attributes.get("name", "")[:_NAME], _seconds(attributes.get("time")))
         self.cases.append(self._case)
+
+    def _keep(self, case: Case) -> None:
+        self._case = self.cases[-1] = case
 
     def _characters(self, data: str) -> None:
         if self._text is not None and self._length < _DETAILS:
@@ -112,7 +114,7 @@ class _Reader:
         elif tag == "testcase":
             self._case = None
         elif tag in _OUTCOMES and self._case and self._text is not None:
-            self._case.details = "".join(self._text)[:_DETAILS].strip()
+            self._keep(self._case._replace(details="".join(self._text)[:_DETAILS].strip()))
             self._text = None
 
 

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from penstock.actions.codebuild.artifacts import NOTHING, expand, find
 from penstock.actions.codebuild.buildspec import JUNIT, Buildspec, ReportGroup
@@ -24,14 +23,14 @@ _MESSAGE = 300
 _BAD = (CaseStatus.FAILED, CaseStatus.ERROR)
 
 
-@dataclass(slots=True)
 class _Group:
     """The test cases of one report group, as its files are read."""
 
-    name: str
-    cases: list[Case] = field(default_factory=list)
-    files: int = 0
-    left: int = _GROUP_BYTES
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cases: list[Case] = []
+        self.files = 0
+        self.left = _GROUP_BYTES
 
 
 def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:

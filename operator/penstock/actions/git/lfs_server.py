@@ -12,8 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import urljoin
 
 from penstock.actions.execution import (
@@ -35,8 +34,7 @@ _TRIES = 3
 _PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class LfsObject:
+class LfsObject(NamedTuple):
     """A file on the server: the sha256 of its content in hex, its size in bytes, its path for messages."""
 
     oid: str
@@ -44,8 +42,7 @@ class LfsObject:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Where the server says an object is, and with which headers to ask."""
 
     url: str

@@ -1,7 +1,7 @@
 """What stands in a commit, told by git before anything of it is written: trees may name each other a billion times."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.git.client import Git
@@ -16,8 +16,7 @@ _LONGEST_PATH = 4000
 _FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no content of its own."""
 
     mode: str
@@ -68,13 +67,13 @@ def entries_of(git: Git, at: str, commit: str) -> Iterator[Entry]:
         yield Entry(mode, int(size) if size.isdigit() else 0, name, path)
 
 
-@dataclass
 class Contents:
     """What of a commit needs more than a checkout: its submodules, the file that tells their URLs, its attributes."""
 
-    submodules: list[Entry] = field(default_factory=list)
-    modules_file: Entry | None = None
-    has_attributes: bool = False
+    def __init__(self) -> None:
+        self.submodules: list[Entry] = []
+        self.modules_file: Entry | None = None
+        self.has_attributes = False
 
 
 def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:

@@ -6,7 +6,7 @@ or a credential by git.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
@@ -16,8 +16,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|[/.]$|^/")
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """A repository over HTTP. ``origin`` is scheme, host and port: what a credential is bound to."""
 
     url: str
@@ -27,8 +26,7 @@ class Remote:
     full_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which commit: a full ref, or a commit id, or (neither) what the remote's HEAD names."""
 
     ref: str = ""
