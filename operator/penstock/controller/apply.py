@@ -1,4 +1,4 @@
-"""Carries out a Plan: definitions first, then statuses, then commands (law: status first).
+"""Carries out a Plan: definitions first, then the runs' statuses, then commands (law: status first).
 
 Every effect can be repeated: names are deterministic, statuses are guarded by resourceVersion, and an object
 that is already there counts only if it is the one we meant.
@@ -64,15 +64,21 @@ class Applier:
         if len(saved) < len(plan.run_statuses):
             # What follows belongs to statuses that are not yet written: the next pass plans it again.
             return False
+        try:
+            for command in plan.commands:
+                if left <= 0 and not isinstance(command, EmitEvent):
+                    return False
+                await self._run(snapshot.namespace, command)
+                left -= 1
+        finally:
+            # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job keeps it back.
+            await self._save_pipeline(snapshot, plan)
+        return True
+
+    async def _save_pipeline(self, snapshot: Snapshot, plan: Plan) -> None:
         if plan.pipeline_status and snapshot.pipeline:
             before = snapshot.pipeline.status
             await self._save(PIPELINES, snapshot.namespace, snapshot.name, before, plan.pipeline_status)
-        for command in plan.commands:
-            if left <= 0 and not isinstance(command, EmitEvent):
-                return False
-            await self._run(snapshot.namespace, command)
-            left -= 1
-        return True
 
     async def _save(self, resource: Resource, namespace: str, name: str, old: Model, new: Model) -> None:
         known = self._cache.get(resource, namespace, name)
