@@ -29,6 +29,13 @@ class ExecutionMode(StrEnum):
     PARALLEL = "PARALLEL"
 
 
+class OnUpdate(StrEnum):
+    """What an edit of the Pipeline does to runs under way: end them as AWS does (X-40), or let them finish."""
+
+    CANCEL = "Cancel"
+    FINISH = "Finish"
+
+
 class ActionTypeId(Model):
     """The provider of an action (S-05). Owner and version may be left out here, unlike on AWS."""
 
@@ -203,6 +210,12 @@ class PipelineSpec(Model):
     failed_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
     start_on_create: bool | None = None
     """Whether creating the Pipeline starts its first run (X-21): true if absent, as on AWS."""
+    on_update: OnUpdate | None = None
+    """What an edit does to runs under way in modes SUPERSEDED and QUEUED (X-40): Cancel if absent, as on AWS."""
+    restart_execution_on_update: bool | None = None
+    """Whether an edit starts a run (X-21, as CloudFormation's RestartExecutionOnUpdate): false if absent."""
+    max_concurrent_executions: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many PARALLEL runs may be under way at once (Q-05): 50 if absent. What comes above waits."""
 
     @property
     def disabled_stages(self) -> dict[str, str]:
@@ -279,7 +292,9 @@ class PipelineStatus(Model):
     last_run: str | None = None
     stage_states: Annotated[tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
     sources: Annotated[tuple[SourceState, ...], Field(json_schema_extra=list_map("stageName", "actionName"))] = ()
-    """Written by triggers alone, as is startedOnCreate."""
+    """Written by triggers alone, as are startedOnCreate and restartedVersion."""
     started_on_create: bool | None = None
     """Whether creation started a run (X-21); absent until triggers has seen the Pipeline."""
+    restarted_version: int | None = None
+    """The version up to which edits have started runs; absent where they start none."""
     conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()

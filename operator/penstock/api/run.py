@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from penstock.api.conditions import Condition
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
-from penstock.api.pipeline import CodePipelineName, DnsName, VariableName
+from penstock.api.pipeline import CodePipelineName, DnsName, ExecutionMode, VariableName
 
 
 class RunState(StrEnum):
@@ -263,6 +263,8 @@ class PipelineRunStatus(Model):
     """One line for people: where the run is, what it waits for, or why it failed."""
     pipeline_uid: str | None = None
     pipeline_version: int | None = None
+    execution_mode: ExecutionMode | None = None
+    """The mode that the run started with (X-84); it keeps it whatever becomes of the Pipeline."""
     revision: str | None = None
     """The ControllerRevision that this run executes, whatever becomes of the Pipeline."""
     start_time: str | None = None

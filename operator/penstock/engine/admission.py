@@ -1,9 +1,12 @@
 """Admits a run: may it start, with which variables, on which definition (X-50, X-51)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from penstock.api.pipeline import ExecutionMode
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, ResolvedVariable, RunState
 from penstock.engine.definition import Definition
+from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, RunObject
 from penstock.engine.validation import INVALID
 
@@ -21,6 +24,33 @@ class Admission:
     """The first status of a run."""
 
     status: PipelineRunStatus
+
+
+class Concurrency:
+    """How many PARALLEL runs of a pipeline are under way; above the limit a start waits instead of failing (Q-05)."""
+
+    def __init__(self, runs: Iterable[RunObject], settings: Settings) -> None:
+        modes = [run.status.execution_mode for run in runs if run.status.state]
+        self._count = modes.count(ExecutionMode.PARALLEL)
+        self._default = settings.concurrent_executions
+
+    def is_full(self, pipeline: PipelineObject) -> bool:
+        """Whether a run that starts now would be one too many."""
+        definition = pipeline.definition
+        is_limited = definition is not None and definition.execution_mode is ExecutionMode.PARALLEL
+        return is_limited and self._count >= self._limit(pipeline)
+
+    def why_waiting(self, pipeline: PipelineObject) -> Refusal:
+        """Return what a run that has to wait says; the same as long as it waits, so that it is written once."""
+        limit = self._limit(pipeline)
+        return Refusal("Queued", f"waiting for one of {limit} runs under way to end (spec.maxConcurrentExecutions)")
+
+    def take(self) -> None:
+        """Count a run that starts."""
+        self._count += 1
+
+    def _limit(self, pipeline: PipelineObject) -> int:
+        return (pipeline.spec and pipeline.spec.max_concurrent_executions) or self._default
 
 
 def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission | Refusal:
@@ -41,7 +71,11 @@ def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission |
             return Refusal(INVALID, message)
     return Admission(
         PipelineRunStatus(
-            state=RunState.IN_PROGRESS, pipeline_uid=pipeline.uid, start_time=started, variables=variables
+            state=RunState.IN_PROGRESS,
+            execution_mode=definition.execution_mode,
+            pipeline_uid=pipeline.uid,
+            start_time=started,
+            variables=variables,
         )
     )
 

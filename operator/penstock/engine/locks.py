@@ -1,30 +1,37 @@
-"""Who holds a stage (X-26). Law: locks follow containers.
+"""Who holds a stage (X-26). Law: locks follow containers. PARALLEL runs neither hold nor wait (X-38).
 
 A stage is locked while a run's status holds it, or any pod of that stage has a container of ours that is not
 known to have ended, its run existing or not. Who came first enters first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Pod
 from penstock.engine.run import RunAdvance
 
 
-def holder_of(stage: str, asking: RunAdvance, advances: Iterable[RunAdvance], pods: Iterable[Pod]) -> str | None:
+def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[Pod]) -> str | None:
     """Return what keeps a run out of a stage, as people read it; None where it may enter.
 
     ``advances`` are the pipeline's runs, the oldest first, the asking one among them.
     """
+    if asking.is_parallel:
+        return None
     for other in advances:
         if other is asking:
             break
+        if other.is_parallel:
+            continue
         if other.is_between_stages and (ahead := other.next_stage()) and ahead.name == stage:
             return "another run"
         if any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open):
             return "another run"
     label = stage_label(stage)
+    unlocked = {other.run.uid for other in advances if other.is_parallel}
     for pod in pods:
+        if pod.run_uid in unlocked:
+            continue
         if pod.stage_label == label and pod.run_uid != asking.run.uid and pod.may_run:
             return f"pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
     return None

@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.pipeline import PipelineSpec, PipelineStatus, StageRunReference, StageState, TransitionState
+from penstock.api.pipeline import (
+    ExecutionMode,
+    PipelineSpec,
+    PipelineStatus,
+    StageRunReference,
+    StageState,
+    TransitionState,
+)
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import PipelineObject, RunObject
@@ -99,7 +106,9 @@ def with_runs(status: PipelineStatus, runs: Iterable[tuple[RunObject, PipelineRu
     """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first."""
     stages = {state.stage_name: state for state in status.stage_states}
     for run, run_status in runs:
-        for entered in run_status.stage_states:
+        # A PARALLEL run has its stages for itself: the pipeline has no state of them to show (X-39).
+        shared = () if run_status.execution_mode is ExecutionMode.PARALLEL else run_status.stage_states
+        for entered in shared:
             shown = StageRunReference(pipeline_execution_id=run.uid, run=run.name, status=entered.status.value)
             known = stages.get(entered.stage_name) or StageState(stage_name=entered.stage_name)
             stages[entered.stage_name] = known.model_copy(update={"latest_execution": shown})

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import PipelineStatus
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
-from penstock.engine.admission import Refusal, admit
+from penstock.engine.admission import Concurrency, Refusal, admit
+from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
 from penstock.engine.inbound import Inbound
 from penstock.engine.observed import Pod, format_seconds, format_time
@@ -80,10 +81,11 @@ class _Pass:
         self.current = pipeline.definition if pipeline else None
         self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
+        self.concurrency = Concurrency(self.snapshot.runs, self.settings)
         advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
         disabled = pipeline.spec.disabled_stages if pipeline and pipeline.spec else {}
         self.inbound = Inbound(advances, self.snapshot.pods, disabled)
-        self.inbound.let_in(advance for advance in advances if not self._is_orphan(advance.status))
+        self.inbound.let_in(advance for advance in advances if not self._cancellation(advance))
         for advance in advances:
             self._finish(advance)
         for run in (*self.snapshot.runs, *self.snapshot.late):
@@ -163,7 +165,7 @@ class _Pass:
         spec = advance.run.spec
         if spec and spec.stop:
             go_on_stopping(advance, spec.stop, format_time(self.now))
-        elif not self._is_orphan(advance.status):
+        elif not self._cancellation(advance):
             advance.proceed()
         elif not advance.has_running_actions():
             advance.close_current(StageStatus.CANCELLED)
@@ -179,10 +181,14 @@ class _Pass:
         if pipeline is None:
             self._await_pipeline(run)
             return
+        if self.concurrency.is_full(pipeline):
+            self._wait(run, self.concurrency.why_waiting(pipeline))
+            return
         admitted = admit(run, pipeline, format_time(self.now))
         if isinstance(admitted, Refusal):
             self._refuse(run, admitted)
             return
+        self.concurrency.take()
         self.statuses[run.name] = admitted.status.model_copy(
             update={"pipeline_version": self.version, "revision": self.revision}
         )
@@ -195,15 +201,14 @@ class _Pass:
             self._refuse(run, Refusal("PipelineNotFound", message))
             return
         self.look_again.append(limit)
-        waiting = with_conditions(
-            run.status,
-            generation=run.generation,
-            now=self.seconds,
-            reason="PipelineNotFound",
-            message=message,
-        )
-        if waiting.conditions != run.status.conditions:
-            self.statuses[run.name] = waiting
+        self._wait(run, Refusal("PipelineNotFound", message))
+
+    def _wait(self, run: RunObject, why: Refusal) -> None:
+        """Say why a run does not start yet; it is written once, however many wait and however long."""
+        if (run.status.status_summary, run.status.observed_generation) != (why.message, run.generation):
+            self.statuses[run.name] = with_conditions(
+                run.status, generation=run.generation, now=self.seconds, reason=why.reason, message=why.message
+            )
 
     def _refuse(self, run: RunObject, refusal: Refusal) -> None:
         moment, status = format_time(self.now), self.statuses[run.name]
@@ -236,12 +241,9 @@ class _Pass:
         except ValidationError:
             return None
 
-    def _is_orphan(self, status: PipelineRunStatus) -> bool:
-        """Whether the Pipeline that the run was started from is gone, or another has its name."""
-        pipeline = self.snapshot.pipeline
-        if pipeline is None:
-            return self.snapshot.is_pipeline_absent
-        return pipeline.uid != status.pipeline_uid
+    def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
+        snapshot = self.snapshot
+        return cancellation_of(advance, snapshot.pipeline, is_pipeline_absent=snapshot.is_pipeline_absent)
 
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
@@ -265,8 +267,8 @@ class _Pass:
 
     def _explain(self, advance: RunAdvance) -> tuple[str, str]:
         status = advance.status
-        if status.state is RunState.CANCELLED:
-            return "PipelineDeleted", "the Pipeline was deleted while the run was under way"
+        if status.state in (RunState.CANCELLED, RunState.IN_PROGRESS) and (why := self._cancellation(advance)):
+            return why
         if status.state is RunState.SUPERSEDED:
             return "Superseded", self.inbound.why_superseded(advance)
         if status.state is RunState.STOPPING:
@@ -278,7 +280,8 @@ class _Pass:
         return reason_and_summary(status)
 
     def _is_waiting_news(self, advance: RunAdvance, message: str) -> bool:
-        is_waiting = advance.is_between_stages or advance.status.state is RunState.STOPPING
+        is_stopping = advance.status.state is RunState.STOPPING or self._cancellation(advance) is not None
+        is_waiting = advance.is_between_stages or is_stopping
         return is_waiting and advance.status.status_summary != message
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:

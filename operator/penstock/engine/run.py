@@ -1,6 +1,6 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
-from penstock.api.pipeline import Action, Stage
+from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import (
     ActionStatus,
     PipelineRunStatus,
@@ -66,6 +66,11 @@ class RunAdvance:
         )
         self.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
         self.proceed()
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether the run started in mode PARALLEL: it shares its stages with any other (X-38)."""
+        return self.definition.execution_mode is ExecutionMode.PARALLEL
 
     @property
     def is_between_stages(self) -> bool:

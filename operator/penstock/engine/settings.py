@@ -35,6 +35,8 @@ class Settings:
     """A try that runs longer than this has its pod written into the status."""
     pipeline_status_s: float = 2.0
     """The least time between two writes of a Pipeline's status in the middle of runs."""
+    concurrent_executions: int = 50
+    """How many PARALLEL runs of a pipeline may be under way (Q-05), unless it says otherwise."""
     lost_tries: int = 3
     """How many tries an attempt may need for lost pods."""
     configuration_bytes: int = 100 * 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
-from penstock.api.pipeline import Action, ActionTypeId, ExecutionMode, PipelineSpec, Stage
+from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.definition import groups_of
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
@@ -77,7 +77,6 @@ def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
     present: list[tuple[str, object]] = [
         ("spec.artifactStores", spec.artifact_stores),
         ("spec.triggers", spec.triggers),
-        ("spec.executionMode: PARALLEL", spec.mode is ExecutionMode.PARALLEL),
     ]
     if spec.artifact_store:
         present.append(("spec.artifactStore.encryptionKey", spec.artifact_store.encryption_key))

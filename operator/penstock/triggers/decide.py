@@ -8,12 +8,13 @@ The laws (G-06, X-20, X-21), whatever dies between two effects:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.api.names import child_name
 from penstock.api.pipeline import SourceState
 
 CREATE_PIPELINE = "CreatePipeline"
+START = "StartPipelineExecution"
 POLL = "PollForSourceChanges"
 LONGEST_PAUSE_S = 600.0
 
@@ -55,10 +56,14 @@ Observation = Seen | Failed
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What status remembers: whether creation started a run (None: not yet decided), and the sources."""
+    """What status remembers: whether creation started a run (None: not yet decided), and the sources.
+
+    ``restarted`` is the version up to which edits were looked at, None while they start nothing.
+    """
 
     started: bool | None = None
     marks: tuple[SourceState, ...] = ()
+    restarted: int | None = None
 
     def mark(self, key: Key) -> SourceState | None:
         """Return what is remembered of a source."""
@@ -74,6 +79,18 @@ class View:
     wants_start: bool
     last_run: str | None
     state: State
+    version: int = 1
+    wants_restart: bool = False
+
+    @property
+    def looked_at(self) -> int | None:
+        """What status shall remember of the edits that were looked at."""
+        return self.version if self.wants_restart else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether creation and edits were dealt with, so that only the sources are left to look at."""
+        return self.state.started is not None and self.state.restarted == self.looked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +142,13 @@ def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observa
         then.append(mark)
         runs += [run] if run else []
     # Last: what a crash leaves of a change is read back from its run, so that run comes first.
-    runs = [*runs, creation] if creation else runs
+    runs = [*runs, *(run for run in (_restart(view), creation) if run)]
     started = view.state.started if view.state.started is not None else creation is not None
-    return Decision(State(view.state.started, tuple(first)), tuple(runs), State(started, tuple(then)))
+    return Decision(
+        State(view.state.started, tuple(first), view.state.restarted),
+        tuple(runs),
+        State(started, tuple(then), view.looked_at),
+    )
 
 
 def recovered(view: View, started: Iterable[StartedRun]) -> State:
@@ -139,7 +160,7 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
         if run.key and mark and run.sequence == mark.sequence + 1:
             marks[run.key] = mark.model_copy(update={"revision": run.revision, "sequence": run.sequence})
     is_created = view.state.started is None and any(run.key is None for run in own)
-    return State(True if is_created else view.state.started, tuple(marks.values()))
+    return replace(view.state, started=True if is_created else view.state.started, marks=tuple(marks.values()))
 
 
 def pause_s(interval: float, failures: int, chance: float) -> float:
@@ -151,6 +172,15 @@ def pause_s(interval: float, failures: int, chance: float) -> float:
 def creation_run(view: View) -> NewRun:
     """Return the first run of a Pipeline (X-21)."""
     return NewRun(child_name(view.name, view.uid, CREATE_PIPELINE), CREATE_PIPELINE, f"pipeline {view.name} created")
+
+
+def _restart(view: View) -> NewRun | None:
+    """Return the run that an edit asks for (X-21): one per version, none for the version seen first."""
+    before = view.state.restarted
+    if not view.wants_restart or before is None or view.version <= before:
+        return None
+    name = child_name(view.name, view.uid, "UpdatePipeline", view.version)
+    return NewRun(name, START, f"restartExecutionOnUpdate: version {view.version} of pipeline {view.name}")
 
 
 def _creation(view: View) -> NewRun | None:

@@ -44,7 +44,9 @@ def view_of(document: Document, spec: PipelineSpec, status: PipelineStatus) -> V
         uid=document["metadata"]["uid"],
         wants_start=spec.start_on_create is not False,
         last_run=status.last_run,
-        state=State(status.started_on_create, status.sources),
+        state=State(status.started_on_create, status.sources, status.restarted_version),
+        version=status.version or 1,
+        wants_restart=spec.restart_execution_on_update is True,
     )
 
 
@@ -63,6 +65,8 @@ def status_of(document: Document, state: State) -> Document:
     status: Document = {"sources": [mark.to_dict() for mark in state.marks]}
     if state.started is not None:
         status["startedOnCreate"] = state.started
+    if state.restarted is not None:
+        status["restartedVersion"] = state.restarted
     # With its uid, so that a Pipeline that was created again is not taken for this one.
     identity = {key: metadata[key] for key in ("name", "namespace", "uid")}
     return {"apiVersion": API_VERSION, "kind": PIPELINE, "metadata": identity, "status": status}

@@ -61,7 +61,7 @@ class Poller:
         polled = self._polled(source_actions(found[0]))
         known = recovered(view, started)
         due = self._due(schedule, polled)
-        if view.state.started is None or due or known != view.state or self._is_stale(view.state, polled):
+        if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
             observed = await self._look(document["metadata"]["namespace"], {s: polled[s] for s in due})
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))

@@ -228,6 +228,13 @@ class World:
         assert self.pipeline is not None
         self.pipeline = replace(self.pipeline, **fields)
 
+    def edit(self, **fields: Any) -> None:
+        """Edit the Pipeline's spec as a user does; a field that is None is taken out."""
+        assert self.pipeline is not None and self.pipeline.spec is not None
+        changed = {**self.pipeline.spec.to_dict(), **fields}
+        spec = PipelineSpec.model_validate({name: value for name, value in changed.items() if value is not None})
+        self.change_pipeline(spec=spec, generation=self.pipeline.generation + 1)
+
     # ---- what the cluster does
 
     def delete_job(self, name: str) -> None:

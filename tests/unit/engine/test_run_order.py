@@ -147,7 +147,7 @@ def test_run_executes_the_definition_it_was_admitted_with() -> None:
     world = three_stages()
     world.start()
     world.settle()
-    changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")))
+    changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")), onUpdate="Finish")
     world.change_pipeline(generation=2, spec=changed.spec)
     world.succeed(world.job_for("Fetch"))
     world.settle()

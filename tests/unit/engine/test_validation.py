@@ -133,7 +133,6 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
     [
         ({"triggers": [{"providerType": "CodeStarSourceConnection"}]}, "spec.triggers"),
         ({"artifactStores": {"eu-west-1": {"type": "S3", "location": "b"}}}, "spec.artifactStores"),
-        ({"executionMode": "PARALLEL"}, "spec.executionMode: PARALLEL"),
         (
             {"artifactStore": {"type": "S3", "location": "bucket", "encryptionKey": {"id": "k", "type": "KMS"}}},
             "spec.artifactStore.encryptionKey",

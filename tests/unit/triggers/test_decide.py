@@ -182,3 +182,26 @@ def test_controller_never_names_what_triggers_write() -> None:
     patch = merge_patch(read.to_dict(), read.model_copy(update={"observed_generation": 2, "last_run": "r"}).to_dict())
     assert read.sources == status.sources
     assert patch == {"observedGeneration": 2, "lastRun": "r"}
+
+
+def test_x_21_an_edit_starts_one_run_per_version_where_the_pipeline_asks_for_it() -> None:
+    asked = replace(known("A"), wants_restart=True)
+    seen_first = decided(asked, Seen("A"))
+    assert (seen_first.runs, seen_first.then.restarted) == ((), 1)
+
+    edited = replace(asked, version=3, state=seen_first.then)
+    restarted = decided(edited, Seen("A"))
+    assert [(run.trigger, run.detail) for run in restarted.runs] == [
+        ("StartPipelineExecution", "restartExecutionOnUpdate: version 3 of pipeline web")
+    ]
+    assert decided(edited, Seen("A")).runs == restarted.runs, "deciding again names the same run"
+    assert decided(replace(edited, state=restarted.then), Seen("A")).runs == ()
+    assert decided(replace(edited, version=4, state=restarted.then), Seen("A")).runs[0].name != restarted.runs[0].name
+
+
+def test_edit_starts_nothing_unless_asked_and_what_came_before_the_question_does_not_count() -> None:
+    edited = replace(known("A"), version=3)
+    assert decided(edited, Seen("A")).then.restarted is None
+    assert decided(replace(edited, wants_restart=True), Seen("A")).runs == ()
+    asked_before = replace(edited, state=replace(edited.state, restarted=2))
+    assert decided(asked_before, Seen("A")).runs == ()
