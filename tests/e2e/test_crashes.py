@@ -104,6 +104,35 @@ def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
     eventually(lambda: not living(team, team.run()["metadata"]["uid"]), 10, "its pods ended")
 
 
+@pytest.mark.parametrize("mode", ["FAILED_ACTIONS", "ALL_ACTIONS"])
+def test_operator_that_dies_after_each_of_its_writes_retries_a_stage_all_the_same(
+    team: Team, operator: OperatorProcess, effects: Effects, mode: str
+) -> None:
+    """X-60, X-61: whatever is written of a retry when the operator dies, each attempt has one effect."""
+    fails = commands("A", '[ "$PENSTOCK_ATTEMPT" = 2 ]')
+    team.pipeline("web", stage("Build", fails, effects.action("B"), effects.action("C", runOrder=2)), wait=False)
+    team.start("web")
+    operator.start()
+    team.ended()
+    operator.kill()
+    retries = [{"stageName": "Build", "retryMode": mode}]
+    team.kube.patch("pipelineruns", team.namespace, "run", {"spec": {"retries": retries}})
+    lives = 0
+    while team.status()["state"] != "Succeeded" and lives < 30:
+        operator.start(die_after_writes=1)
+        eventually(lambda: not operator.is_running or team.status()["state"] == "Succeeded", 60, "a write, or the end")
+        operator.kill()
+        lives += 1
+
+    assert team.status()["state"] == "Succeeded", operator.log()[-2000:]
+    assert lives > 3, "the fault points were not met"
+    tries = tries_of(team.run())
+    uid = team.run()["metadata"]["uid"]
+    again = [f"{uid}/Build/B/2/1"] if mode == "ALL_ACTIONS" else []
+    assert tries == sorted([*(f"{uid}/Build/{t}/1" for t in ("A/1", "A/2", "B/1", "C/1")), *again])
+    assert effects.per_try() == dict.fromkeys([f"{uid}/Build/B/1/1", *again, f"{uid}/Build/C/1/1"], 1)
+
+
 def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:

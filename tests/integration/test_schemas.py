@@ -164,7 +164,7 @@ CHANGES: dict[str, Any] = {
 
 
 def test_changes_tried_below_are_of_every_field_but_the_requests() -> None:
-    assert set(CHANGES) == set(PipelineRunSpec.model_json_schema(by_alias=True)["properties"]) - {"stop"}
+    assert set(CHANGES) == set(PipelineRunSpec.model_json_schema(by_alias=True)["properties"]) - {"stop", "retries"}
 
 
 def test_run_cannot_be_changed_once_it_is_created(kube: Kube, namespace: str) -> None:
@@ -202,6 +202,59 @@ def test_reason_of_a_stop_is_at_most_200_characters(kube: Kube, namespace: str) 
     kube.create("pipelineruns", namespace, run())
     with pytest.raises(KubeError, match=r"spec\.stop\.reason"):
         kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"reason": "x" * 201}}})
+
+
+def test_run_that_was_retried_can_be_asked_to_stop_anew(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, {**run(), "spec": {"pipelineRef": {"name": "p"}, "stop": {"abandon": True}}})
+
+    def ask(request: Any) -> Any:
+        return kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})["spec"]["stop"]
+
+    assert ask({"afterRetries": 1, "reason": "again"})["reason"] == "again"
+    for refused in ({"reason": "other"}, {"afterRetries": 0}, {"afterRetries": None}):
+        with pytest.raises(KubeError, match="a run that was retried since is stopped anew with a greater afterRetries"):
+            ask(refused)
+    assert ask({"afterRetries": 2, "abandon": None})["afterRetries"] == 2
+
+
+def test_retries_are_only_ever_added_at_the_end(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, run())
+    first = {"stageName": "Build", "retryMode": "FAILED_ACTIONS", "requestedBy": "alice", "reason": "flaky"}
+    second = {"stageName": "Build", "retryMode": "ALL_ACTIONS"}
+
+    def ask(retries: Any) -> Any:
+        return kube.patch("pipelineruns", namespace, "r", {"spec": {"retries": retries}})["spec"]["retries"]
+
+    assert ask([first]) == [first]
+    assert ask([first, second]) == [first, second]
+    added = '[{"op": "add", "path": "/spec/retries/-", "value": {"stageName": "Prod"}}]'
+    kube.kubectl("-n", namespace, "patch", "plr", "r", "--type=json", "-p", added)
+    third = {"stageName": "Prod"}
+    for refused in ([first], [second, first, third], [first, third, second], [{**first, "reason": "x"}, second, third]):
+        with pytest.raises(KubeError, match="retries are added at the end; those that stand there cannot be changed"):
+            ask(refused)
+    with pytest.raises(KubeError, match="retries cannot be taken back"):
+        ask(None)
+    with pytest.raises(KubeError, match="must have at most 50 items"):
+        ask([first, second, third, *[third] * 48])
+    assert len(ask([first, second, third, *[third] * 47])) == 50
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        ({"result": "PANIC"}, "onFailure.result"),
+        ({"result": "RETRY", "retryConfiguration": {"retryMode": "SOME"}}, "retryConfiguration.retryMode"),
+        ({"result": "RETRY", "retryConfiguration": {"maxAttempts": 11}}, "retryConfiguration.maxAttempts"),
+        ({"result": "RETRY", "retryConfiguration": {"backoffSeconds": 0}}, "retryConfiguration.backoffSeconds"),
+    ],
+)
+def test_failure_of_a_stage_is_declared_in_codepipelines_words(
+    kube: Kube, namespace: str, failure: Any, message: str
+) -> None:
+    with pytest.raises(KubeError) as raised:
+        kube.create("pipelines", namespace, pipeline(changed("stages.1.onFailure", failure)))
+    assert message in raised.value.message
 
 
 def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(kube: Kube, namespace: str) -> None:

@@ -19,8 +19,9 @@ from penstock.api.pipeline import PipelineSpec
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.api.schema import UntranslatableError, structural_schema
 from penstock.cli.crds import render
+from penstock.engine.findings import Findings
 from penstock.engine.run_conditions import with_conditions
-from penstock.engine.validation import Findings, validate
+from penstock.engine.validation import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "crds" / "README.md"
@@ -166,7 +167,7 @@ REFUSED: dict[str, Any] = {
     "artifactStore.encryptionKey": {"artifactStore": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}},
     "artifactStores": {"artifactStores": {"eu-west-1": {"type": "S3"}}},
     "triggers": {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
-    **{f"stages[].{name}": {"stage": {name: {"conditions": []}}} for name in ("onSuccess", "onFailure")},
+    "stages[].onSuccess": {"stage": {"onSuccess": {"conditions": []}}},
     "stages[].beforeEntry": {"stage": {"beforeEntry": {"conditions": []}}},
     "stages[].blockers": {"stage": {"blockers": [{"name": "b", "type": "Schedule"}]}},
     "stages[].actions[].region": {"action": {"region": "eu-west-1"}},

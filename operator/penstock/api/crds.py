@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from penstock.api.build_project import BuildProjectSpec, BuildProjectStatus
 from penstock.api.meta import GROUP, VERSION
-from penstock.api.pipeline import PipelineSpec, PipelineStatus
+from penstock.api.pipeline import PipelineSpec
+from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
 from penstock.api.schema import Schema, structural_schema
 

@@ -1,12 +1,12 @@
 """The Pipeline object: CodePipeline's declaration with its own field names (S-02..S-04), and its status."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.conditions import Condition
-from penstock.api.model import ANYTHING, ATOMIC, Model, list_map, rule, rules
+from penstock.api.model import ATOMIC, Model, list_map, rule, rules
+from penstock.api.stage_conditions import FailureConditions, Reserved
 
 CodePipelineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.@_-]+$", min_length=1, max_length=100)]
 ArtifactName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)]
@@ -18,7 +18,6 @@ RoleArn = Annotated[
 ]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)]
 Category = Literal["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]
-Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
 
 
 class ExecutionMode(StrEnum):
@@ -111,7 +110,7 @@ class Stage(Model):
     actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))]
     before_entry: Reserved | None = None
     on_success: Reserved | None = None
-    on_failure: Reserved | None = None
+    on_failure: FailureConditions | None = None
     blockers: Annotated[tuple[Reserved, ...], Field(max_length=10, json_schema_extra=ATOMIC)] = ()
 
 
@@ -226,75 +225,3 @@ class PipelineSpec(Model):
     def mode(self) -> ExecutionMode:
         """The execution mode, with its default (S-07)."""
         return self.execution_mode or ExecutionMode.SUPERSEDED
-
-
-class StageRunReference(Model):
-    """A run as a stage's state shows it."""
-
-    pipeline_execution_id: str
-    run: str
-    status: str
-
-
-class InboundExecution(StageRunReference):
-    """A run that waits in front of a stage."""
-
-    waiting_since: str
-
-
-class TransitionState(Model):
-    """Whether runs may enter a stage (X-74)."""
-
-    enabled: bool
-    disabled_reason: str | None = None
-    last_changed_at: str
-
-
-class StageState(Model):
-    """A stage as GetPipelineState shows it (X-80)."""
-
-    stage_name: str
-    latest_execution: StageRunReference | None = None
-    inbound_executions: Annotated[tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
-    """The runs that wait in front of the stage, who enters first standing first; at most 50 of them."""
-    inbound_executions_count: int | None = None
-    """How many wait; absent when none does."""
-    inbound_transition_state: TransitionState | None = None
-    """Absent while the transition was never disabled."""
-
-
-class SourceState(Model):
-    """What `triggers` last saw of a source, and how many changes it has started runs for.
-
-    ``sequence`` begins at the time of the first look, so that an action that is removed and added again
-    never counts the same numbers twice.
-    """
-
-    stage_name: str
-    action_name: str
-    source: str = ""
-    """A hash of where the source is: with another Url or branch the first look is a baseline again (G-06)."""
-    revision: str | None = None
-    """Absent: not yet seen; empty: there was nothing, so that the first revision is a change."""
-    sequence: int = 0
-    last_error: str | None = None
-    """Why the latest look saw nothing; absent when it did."""
-
-
-class PipelineStatus(Model):
-    """What became of a Pipeline: its version, its stages now, and whether its definition is valid."""
-
-    observed_generation: int | None = None
-    version: int | None = None
-    """1 at creation, +1 with every structural change (S-06)."""
-    revision: str | None = None
-    """The ControllerRevision that holds the current definition."""
-    last_run: str | None = None
-    stage_states: Annotated[tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
-    sources: Annotated[tuple[SourceState, ...], Field(json_schema_extra=list_map("stageName", "actionName"))] = ()
-    """Written by triggers alone, as are startedOnCreate and restartedVersion."""
-    started_on_create: bool | None = None
-    """Whether creation started a run (X-21); absent until triggers has seen the Pipeline."""
-    restarted_version: int | None = None
-    """The version up to which edits have started runs; absent where they start none."""
-    conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()

@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints
 from penstock.api.conditions import Condition
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
 from penstock.api.pipeline import CodePipelineName, DnsName, ExecutionMode, VariableName
+from penstock.api.retry import AnsweredRetry, RetryRequests
+from penstock.api.stage_conditions import RetryStageMetadata
 
 
 class RunState(StrEnum):
@@ -83,15 +85,18 @@ class Trigger(Model):
 
 
 _RAISED_ONLY = rule(
-    "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && oldSelf.abandon))",
-    "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to true (X-55)",
+    "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && oldSelf.abandon))"
+    " || (has(self.afterRetries) && self.afterRetries > (has(oldSelf.afterRetries) ? oldSelf.afterRetries : 0))",
+    "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to true (X-55),"
+    " and a run that was retried since is stopped anew with a greater afterRetries",
 )
 
 
 class StopRequest(Model):
     """Asks a run to stop (X-53): no action starts any more; with ``abandon`` those under way are ended, too (X-54).
 
-    It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom.
+    It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom; and a run that
+    a retry has resumed may be asked again.
     """
 
     model_config = {"json_schema_extra": rules(_RAISED_ONLY)}
@@ -99,6 +104,8 @@ class StopRequest(Model):
     abandon: bool | None = None
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
+    after_retries: Annotated[int, Field(ge=0, le=50)] | None = None
+    """How many ``spec.retries`` there are, where the run was stopped before and one of them resumed it."""
 
 
 def _unchanged(field: str) -> dict[str, str]:
@@ -108,12 +115,13 @@ def _unchanged(field: str) -> dict[str, str]:
 
 
 class PipelineRunSpec(Model):
-    """What to execute: a run is started once. Later, only what is asked of it is added: ``stop``."""
+    """What to execute: a run is started once. Later, only what is asked of it is added: ``stop``, ``retries``."""
 
     model_config = {
         "json_schema_extra": rules(
             *(_unchanged(name) for name in ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy")),
             rule("!has(oldSelf.stop) || has(self.stop)", "a stop cannot be taken back", field_path=".stop"),
+            rule("!has(oldSelf.retries) || has(self.retries)", "retries cannot be taken back", field_path=".retries"),
         )
     }
 
@@ -126,6 +134,7 @@ class PipelineRunSpec(Model):
     trigger: Trigger | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
     stop: StopRequest | None = None
+    retries: RetryRequests = ()
 
 
 class ErrorDetails(Model):
@@ -205,15 +214,17 @@ class ActionExecution(Model):
 
 
 class ActionState(Model):
-    """An action of a run; ``executions`` holds its tries, the latest last."""
+    """An action of a run; ``executions`` holds its tries of all attempts, the latest last."""
 
     action_name: str
+    awaits_retry: bool | None = None
+    """Whether it is to run again: its tries are of attempts that a retry of the stage has left behind (X-61)."""
     executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
 
     @property
     def latest(self) -> ActionExecution | None:
-        """The latest try, None when the action has not started."""
-        return self.executions[-1] if self.executions else None
+        """The latest try that counts, None when the action has not started, or not again."""
+        return self.executions[-1] if self.executions and not self.awaits_retry else None
 
 
 class RunStageState(Model):
@@ -222,7 +233,11 @@ class RunStageState(Model):
     stage_name: str
     status: StageStatus
     start_time: str
+    """When the run entered it; a retry is no entry."""
     completion_time: str | None = None
+    retry_stage_metadata: RetryStageMetadata | None = None
+    retry_not_before: str | None = None
+    """Until when an automatic retry waits (``retryConfiguration.backoffSeconds``)."""
     action_states: Annotated[tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))] = ()
 
 
@@ -250,8 +265,11 @@ class StopTrigger(Model):
     abandon: bool = False
     reason: str | None = None
     requested_by: str | None = None
+    after_retries: int | None = None
     time: str
     """When the engine saw it."""
+    resumed_time: str | None = None
+    """When a retry resumed the run: the stop is over since."""
 
 
 class PipelineRunStatus(Model):
@@ -270,6 +288,10 @@ class PipelineRunStatus(Model):
     start_time: str | None = None
     completion_time: str | None = None
     stop_trigger: StopTrigger | None = None
+    retries: Annotated[tuple[AnsweredRetry, ...], Field(json_schema_extra=ATOMIC)] = ()
+    """The answers to ``spec.retries``, in the same order: what has no answer yet is not yet seen."""
+    execution_attempt: int | None = None
+    """2 after the first retry that resumed the run, and so on; absent before."""
     variables: Annotated[tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))] = ()
     artifact_revisions: Annotated[tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))] = ()
     stage_states: Annotated[tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()

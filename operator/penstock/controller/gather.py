@@ -7,14 +7,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from penstock.api.build_project import BuildProjectSpec
-from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
+from penstock.api.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
 from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.engine.observed import job_of, parse_time, pod_of
 from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
 from penstock.engine.retention import projects_of
-from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
+from penstock.engine.snapshot import EndedRun, EndedStage, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -41,7 +42,7 @@ class Gatherer:
         namespace, name = key
         document = self._cache.get(PIPELINES, namespace, name)
         runs, ended, late = self._runs(key)
-        named = {run.status.revision for run in runs if run.status.revision}
+        named = {run.status.revision for run in (*runs, *late) if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
         projects = {name for name, item in revisions.items() if is_frozen_project(item["data"])}
         started_with = projects & set(projects_of(run.status for run in runs))
@@ -66,7 +67,7 @@ class Gatherer:
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed or {},
-            seen=self._cache.deleted_names({run.uid for run in runs}),
+            seen=self._cache.deleted_names({run.uid for run in (*runs, *late)}),
             pipeline_status_written=pipeline_status_written,
         )
 
@@ -114,9 +115,14 @@ def _ended_of(document: Document) -> EndedRun:
     return EndedRun(
         name=document["metadata"]["name"],
         uid=document["metadata"]["uid"],
+        created=parse_time(document["metadata"]["creationTimestamp"]) or datetime.fromtimestamp(0, UTC),
         completed=status.get("completionTime", ""),
         is_succeeded=status["state"] == RunState.SUCCEEDED,
         revision=status.get("revision", ""),
+        stages={
+            stage["stageName"]: EndedStage(stage["startTime"], stage["status"], stage.get("completionTime", ""))
+            for stage in status.get("stageStates", ())
+        },
     )
 
 

@@ -100,7 +100,8 @@ class Reconciler:
         """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
         for run in list(self.cache.of(RUNS, key)):
             status = run.get("status", {})
-            names = {status.get("revision"), *_frozen_projects(status)} if "completionTime" not in status else set()
+            is_at_rest = "completionTime" in status and run["metadata"]["generation"] == status["observedGeneration"]
+            names = {status.get("revision"), *_frozen_projects(status)} if not is_at_rest else set()
             for name in names:
                 if name and not self.cache.get(REVISIONS, key[0], name):
                     await self._exists(REVISIONS, key[0], name)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, ResolvedVariable, RunState
 from penstock.engine.definition import Definition
+from penstock.engine.findings import INVALID
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, RunObject
-from penstock.engine.validation import INVALID
 
 
 @dataclass(frozen=True, slots=True)

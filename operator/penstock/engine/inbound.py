@@ -7,7 +7,8 @@ the Pipeline as it is now, not of the definition that a run executes.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from penstock.api.pipeline import ExecutionMode, InboundExecution
+from penstock.api.pipeline import ExecutionMode
+from penstock.api.pipeline_status import InboundExecution
 from penstock.api.run import RunState
 from penstock.engine.locks import holder_of
 from penstock.engine.observed import Pod

@@ -1,6 +1,6 @@
 """What the engine sees of the cluster: small values read from Kubernetes' own documents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -126,6 +126,14 @@ def job_of(document: Document) -> Job:
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
     )
+
+
+def by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
+    """Return the pods of each Job."""
+    grouped: dict[str, tuple[Pod, ...]] = {}
+    for pod in pods:
+        grouped[pod.job] = (*grouped.get(pod.job, ()), pod)
+    return grouped
 
 
 def _is_unscheduled(condition: Document) -> bool:

@@ -3,18 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.pipeline import (
-    ExecutionMode,
-    PipelineSpec,
-    PipelineStatus,
-    StageRunReference,
-    StageState,
-    TransitionState,
-)
-from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.pipeline import ExecutionMode, PipelineSpec
+from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState
+from penstock.engine.findings import INVALID, Findings, Problem
 from penstock.engine.inbound import Queue
-from penstock.engine.snapshot import PipelineObject, RunObject
-from penstock.engine.validation import INVALID, Findings, Problem
+from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
 
 _MESSAGE_LENGTH = 4_000
 
@@ -102,18 +96,40 @@ def _transition(before: TransitionState | None, reason: str | None, now: str) ->
     return before if is_same else TransitionState(enabled=reason is None, disabled_reason=reason, last_changed_at=now)
 
 
-def with_runs(status: PipelineStatus, runs: Iterable[tuple[RunObject, PipelineRunStatus]], now: str) -> PipelineStatus:
-    """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first."""
+def with_runs(
+    status: PipelineStatus,
+    runs: Iterable[tuple[RunObject, PipelineRunStatus]],
+    ended: Iterable[EndedRun],
+    now: str,
+) -> PipelineStatus:
+    """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first.
+
+    A stage shows the run that entered it last; neither there nor as the last run does one that a retry has resumed
+    take the place of a younger one.
+    """
     stages = {state.stage_name: state for state in status.stage_states}
+    youngest = max(((run.created, run.name) for run in ended), default=None)
     for run, run_status in runs:
         # A PARALLEL run has its stages for itself: the pipeline has no state of them to show (X-39).
         shared = () if run_status.execution_mode is ExecutionMode.PARALLEL else run_status.stage_states
         for entered in shared:
-            shown = StageRunReference(pipeline_execution_id=run.uid, run=run.name, status=entered.status.value)
             known = stages.get(entered.stage_name) or StageState(stage_name=entered.stage_name)
-            stages[entered.stage_name] = known.model_copy(update={"latest_execution": shown})
-        status = _with_last_run(status, run, run_status, now)
+            if _is_latest(known.latest_execution, run, entered):
+                stages[entered.stage_name] = _with_latest(known, run, entered)
+        if youngest is None or (run.created, run.name) >= youngest:
+            status = _with_last_run(status, run, run_status, now)
     return status.model_copy(update={"stage_states": tuple(stages.values())})
+
+
+def _is_latest(known: LatestExecution | None, run: RunObject, entered: RunStageState) -> bool:
+    return known is None or known.pipeline_execution_id == run.uid or (known.entered or "") <= entered.start_time
+
+
+def _with_latest(known: StageState, run: RunObject, entered: RunStageState) -> StageState:
+    shown = LatestExecution(
+        pipeline_execution_id=run.uid, run=run.name, status=entered.status.value, entered=entered.start_time
+    )
+    return known.model_copy(update={"latest_execution": shown, "retry_stage_metadata": entered.retry_stage_metadata})
 
 
 def _with_last_run(status: PipelineStatus, run: RunObject, run_status: PipelineRunStatus, now: str) -> PipelineStatus:

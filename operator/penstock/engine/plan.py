@@ -4,25 +4,27 @@ The pipeline is the unit, since its runs compete for its stages. Runs are taken 
 creation; a stage admits one run at a time, and who came first enters first.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from penstock.api.meta import PIPELINE_RUN
-from penstock.api.pipeline import PipelineStatus
+from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Concurrency, Refusal, admit
 from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
+from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
-from penstock.engine.observed import Pod, format_seconds, format_time
+from penstock.engine.observed import by_job, format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
 from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
+from penstock.engine.retry_requests import LIMIT_EXCEEDED, Retries, cancelled_since, has_unanswered
 from penstock.engine.run import RunAdvance
-from penstock.engine.run_conditions import reason_and_summary, with_conditions
+from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
 from penstock.engine.stop import (
@@ -33,8 +35,6 @@ from penstock.engine.stop import (
     is_too_late,
     refusal,
     stopped_before_start,
-    stopped_summary,
-    stopping_summary,
 )
 from penstock.engine.sweep import sweep
 from penstock.engine.tries import World
@@ -60,7 +60,7 @@ class _Pass:
         self.world = World(
             pipeline=snapshot.name,
             jobs={job.name: job for job in snapshot.jobs},
-            pods=_by_job(snapshot.pods),
+            pods=by_job(snapshot.pods),
             confirmed=snapshot.confirmed,
             seen=snapshot.seen,
             freezer=Freezer(
@@ -82,7 +82,11 @@ class _Pass:
         self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
         self.concurrency = Concurrency(self.snapshot.runs, self.settings)
-        advances = [advance for run in self.snapshot.runs if (advance := self._advance(run))]
+        self.retries = Retries(self.snapshot, self.statuses, self.now)
+        asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: (run.created, run.name))
+        advances = [advance for run in asked if (advance := self._advance(run))]
+        self.events += self.retries.events
+        self.advances = advances
         disabled = pipeline.spec.disabled_stages if pipeline and pipeline.spec else {}
         self.inbound = Inbound(advances, self.snapshot.pods, disabled)
         self.inbound.let_in(advance for advance in advances if not self._cancellation(advance))
@@ -122,8 +126,10 @@ class _Pass:
 
     def _due(self, pipeline: PipelineObject, status: PipelineStatus) -> PipelineStatus | None:
         """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
-        runs = [(run, self.statuses[run.name]) for run in self.snapshot.runs]
-        status = with_runs(status, runs, self.seconds)
+        resumed = {advance.run.uid for advance in self.advances}
+        asked = (*self.snapshot.runs, *(run for run in self.snapshot.late if run.uid in resumed))
+        runs = [(run, self.statuses[run.name]) for run in asked]
+        status = with_runs(status, runs, self.snapshot.ended, self.seconds)
         status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.seconds)
         before = pipeline.status
         if status == before:
@@ -148,23 +154,39 @@ class _Pass:
         if run.status.state is None:
             self._admit(run)
         status = self.statuses[run.name]
-        if status.state is None or status.state.is_terminal:
+        if status.state is None or (status.state.is_terminal and not has_unanswered(run, status)):
             return None
         definition = self._frozen(status)
-        if definition is None:
+        if definition is None and not status.state.is_terminal:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
             self._refuse(run, Refusal("DefinitionLost", gone))
             return None
-        advance = RunAdvance(replace(run, status=status), definition, self.world)
-        advance.observe()
-        if advance.status.state and not advance.status.state.is_terminal:
+        advance = RunAdvance(replace(run, status=status), definition, self.world) if definition else None
+        if advance and not status.state.is_terminal:
+            advance.observe()
+        hindrance = self._hindrance(advance) if advance else None
+        answered = self.retries.answer(run, advance.status if advance else status, definition, hindrance)
+        if advance is None or (status.state.is_terminal and answered.state is status.state):
+            self.statuses[run.name] = answered
+            return None
+        advance.status = answered
+        if status.state.is_terminal and advance.is_parallel:
+            self.concurrency.take()
+        if answered.state and not answered.state.is_terminal:
             self._go_on(advance)
         return advance
 
+    def _hindrance(self, advance: RunAdvance) -> RefusedRequest | None:
+        """X-63: a run is not retried under a Pipeline that would cancel it at once, nor above its limit."""
+        if cancelled := self._cancellation(advance):
+            return cancelled_since(cancelled)
+        pipeline, state = self.snapshot.pipeline, advance.status.state
+        is_one_more = advance.is_parallel and state is not None and state.is_terminal
+        return LIMIT_EXCEEDED if is_one_more and pipeline and self.concurrency.is_full(pipeline) else None
+
     def _go_on(self, advance: RunAdvance) -> None:
-        spec = advance.run.spec
-        if spec and spec.stop:
-            go_on_stopping(advance, spec.stop, format_time(self.now))
+        if advance.stop:
+            go_on_stopping(advance, advance.stop, format_time(self.now))
         elif not self._cancellation(advance):
             advance.proceed()
         elif not advance.has_running_actions():
@@ -225,6 +247,8 @@ class _Pass:
     def _answer(self, run: RunObject) -> None:
         """X-55: tell what was asked of a run that has ended that it comes too late."""
         before = self.statuses[run.name]
+        if len(before.retries) > len(run.status.retries):
+            return  # a retry was answered, and the answer is of this generation
         if (answered := answer(run, before, self.seconds)) is None:
             return
         self.statuses[run.name] = answered
@@ -253,8 +277,9 @@ class _Pass:
         self.look_up |= advance.findings.look_up
         self.look_again += advance.findings.look_again
         status = advance.status
-        reason, message = self._explain(advance)
-        if status != before or not status.conditions or self._is_waiting_news(advance, message):
+        cancelled = self._cancellation(advance)
+        reason, message = explain(advance, self.inbound, cancelled)
+        if status != before or not status.conditions or is_news(advance, message, is_cancelled=cancelled is not None):
             self.statuses[run.name] = with_conditions(
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message
             )
@@ -265,31 +290,5 @@ class _Pass:
             text = f"Run {status.state.value.lower()}: {message}"
             self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
 
-    def _explain(self, advance: RunAdvance) -> tuple[str, str]:
-        status = advance.status
-        if status.state in (RunState.CANCELLED, RunState.IN_PROGRESS) and (why := self._cancellation(advance)):
-            return why
-        if status.state is RunState.SUPERSEDED:
-            return "Superseded", self.inbound.why_superseded(advance)
-        if status.state is RunState.STOPPING:
-            return status.state, stopping_summary(advance)
-        if status.state is RunState.STOPPED:
-            return status.state, stopped_summary(status)
-        if advance.is_between_stages:
-            return self.inbound.why_waiting(advance)
-        return reason_and_summary(status)
-
-    def _is_waiting_news(self, advance: RunAdvance, message: str) -> bool:
-        is_stopping = advance.status.state is RunState.STOPPING or self._cancellation(advance) is not None
-        is_waiting = advance.is_between_stages or is_stopping
-        return is_waiting and advance.status.status_summary != message
-
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
-
-
-def _by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
-    grouped: dict[str, tuple[Pod, ...]] = {}
-    for pod in pods:
-        grouped[pod.job] = (*grouped.get(pod.job, ()), pod)
-    return grouped

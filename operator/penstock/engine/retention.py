@@ -11,7 +11,8 @@ def housekeeping(
     snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
 ) -> Iterator[Command]:
     """Yield the deletions that the limits ask for; runs that this very pass ended count from the next pass on."""
-    newest_first = sorted(snapshot.ended, key=lambda run: run.completed, reverse=True)
+    at_rest = (run for run in snapshot.ended if not _is_resumed(run, statuses))
+    newest_first = sorted(at_rest, key=lambda run: run.completed, reverse=True)
     gone = set(_runs_over_limit(snapshot, newest_first, settings))
     yield from (DeleteRun(run.name, run.uid) for run in newest_first if run.uid in gone)
     with_jobs = {job.run_uid for job in snapshot.jobs if not job.is_deleted}
@@ -22,6 +23,12 @@ def housekeeping(
     named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
     yield from _revisions(snapshot.known_revisions, named, settings)
     yield from _revisions(snapshot.known_projects, set(projects_of(statuses.values())), settings)
+
+
+def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> bool:
+    """Whether this very pass takes up again what had ended."""
+    status = statuses.get(run.name)
+    return status is not None and status.state is not None and not status.state.is_terminal
 
 
 def projects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:

@@ -1,17 +1,21 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
+from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import (
+    ActionState,
     ActionStatus,
     PipelineRunStatus,
     RunStageState,
     RunState,
     StageStatus,
+    StopRequest,
     StopTrigger,
 )
 from penstock.engine.definition import Definition, groups_of
-from penstock.engine.observed import format_time
-from penstock.engine.snapshot import RunObject
+from penstock.engine.observed import format_time, parse_time
+from penstock.engine.retry import automatic_retry, most_automatic
+from penstock.engine.snapshot import EmitEvent, RunObject
 from penstock.engine.tries import Findings, Tries, World
 
 
@@ -46,18 +50,29 @@ class RunAdvance:
                     self._replace(state.model_copy(update={"action_states": states}))
         self._close_stage()
 
+    @property
+    def stop(self) -> StopRequest | None:
+        """The stop that is asked of the run, if any."""
+        return self._tries.stop
+
     def proceed(self) -> None:
-        """Start the next group of the current stage, if the one before it has succeeded."""
-        while (state := self._current()) and not self._has_running(state):
-            started = {item.action_name for item in state.action_states}
-            group = next(
-                (g for g in groups_of(self.definition.stage(state.stage_name)) if g[0].name not in started),
-                None,
-            )
-            if group is None or self._has_failed(state):
-                break
-            self._start_group(state, group)
+        """Start what may start in the current stage: the next group, once the one before it has succeeded."""
+        while (state := self._current()) and (actions := self._startable(state)):
+            self._start(state, actions)
             self._close_stage()
+
+    def _startable(self, state: RunStageState) -> tuple[Action, ...]:
+        """Return the actions of the first group that is not done that have not started, or not again (X-23, X-61)."""
+        not_before = parse_time(state.retry_not_before)
+        if not_before and not_before > self.world.now:
+            self.findings.look_again.append(not_before)
+            return ()
+        states = {item.action_name: item for item in state.action_states}
+        group = next((g for g in groups_of(self._stage(state)) if not all(_is_done(states.get(a.name)) for a in g)), ())
+        if self._has_failed(state):
+            return ()
+        waiting = (a for a in group if a.name not in states or states[a.name].awaits_retry)
+        return tuple(a for a in waiting if not self._tries.may_still_run(states.get(a.name)))
 
     def enter(self, stage: Stage) -> None:
         """Enter a stage whose lock is free, and start its first group."""
@@ -118,9 +133,7 @@ class RunAdvance:
     def stopped(self) -> None:
         """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
         if current := self._current():
-            count = len(self.definition.stage(current.stage_name).actions)
-            is_done = len(current.action_states) == count and not self._has_abandoned(current)
-            done = StageStatus.SUCCEEDED if is_done else StageStatus.STOPPED
+            done = StageStatus.SUCCEEDED if self._is_done(current) else StageStatus.STOPPED
             self._end_stage(current, StageStatus.FAILED if self._has_failed(current) else done)
         self.end(RunState.STOPPED)
 
@@ -130,9 +143,12 @@ class RunAdvance:
         states = self.status.stage_states
         return states[-1] if states and states[-1].status.is_open else None
 
-    @staticmethod
-    def _has_abandoned(state: RunStageState) -> bool:
-        return any(a.latest and a.latest.status is ActionStatus.ABANDONED for a in state.action_states)
+    def _stage(self, state: RunStageState) -> Stage:
+        return self.definition.stage(state.stage_name)
+
+    def _is_done(self, state: RunStageState) -> bool:
+        is_complete = len(state.action_states) == len(self._stage(state).actions)
+        return is_complete and all(_is_done(action) for action in state.action_states)
 
     @staticmethod
     def _has_running(state: RunStageState) -> bool:
@@ -150,29 +166,45 @@ class RunAdvance:
         current = self._current()
         if current is None or self._has_running(current):
             return
-        stage = self.definition.stage(current.stage_name)
-        if self.status.state is RunState.STOPPING or (self.run.is_asked_to_stop and self._has_failed(current)):
+        if self.status.state is RunState.STOPPING or (self.stop and self._has_failed(current)):
             return
         if self._has_failed(current):
-            self._end_stage(current, StageStatus.FAILED)
-            self.end(RunState.FAILED)
-        elif len(current.action_states) == len(stage.actions):
+            self._fail_stage(current)
+        elif self._is_done(current):
             self._end_stage(current, StageStatus.SUCCEEDED)
             if self.next_stage() is None:
                 self.end(RunState.SUCCEEDED)
+
+    def _fail_stage(self, state: RunStageState) -> None:
+        """End stage and run as Failed, unless the stage declares that it is retried (X-65)."""
+        stage = self._stage(state)
+        if again := automatic_retry(stage, state, self.world.now):
+            self._replace(again)
+            count = again.retry_stage_metadata.auto_stage_retry_attempt if again.retry_stage_metadata else None
+            when = f", not before {again.retry_not_before}" if again.retry_not_before else ""
+            message = f"Retrying stage {stage.name}: automatic retry {count} of {most_automatic(stage)}{when}"
+            self.findings.commands.append(EmitEvent(PIPELINE_RUN, self.run.name, self.run.uid, "StageRetried", message))
+            return
+        self._end_stage(state, StageStatus.FAILED)
+        self.end(RunState.FAILED)
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
         self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.world.now)}))
 
     # ---- starting
 
-    def _start_group(self, state: RunStageState, group: tuple[Action, ...]) -> None:
-        stage = self.definition.stage(state.stage_name)
-        started = tuple(self._tries.start(stage, action) for action in group)
-        self._replace(state.model_copy(update={"action_states": (*state.action_states, *started)}))
+    def _start(self, state: RunStageState, actions: tuple[Action, ...]) -> None:
+        states = {item.action_name: item for item in state.action_states}
+        for action in actions:
+            states[action.name] = self._tries.start(self._stage(state), action, states.get(action.name))
+        self._replace(state.model_copy(update={"action_states": tuple(states.values())}))
 
     # ---- writing
 
     def _replace(self, state: RunStageState) -> None:
         states = tuple(state if old.stage_name == state.stage_name else old for old in self.status.stage_states)
         self.status = self.status.model_copy(update={"stage_states": states})
+
+
+def _is_done(state: ActionState | None) -> bool:
+    return bool(state and state.latest and state.latest.status is ActionStatus.SUCCEEDED)

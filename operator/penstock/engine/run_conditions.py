@@ -13,9 +13,10 @@ def with_conditions(
 ) -> PipelineRunStatus:
     """Return the status with conditions that agree with its state; ``message`` is its summary, too."""
     message = message[:_SUMMARY_LENGTH]
+    refusals = (c for c in status.conditions if c.type == ConditionType.REQUEST_REFUSED)
     wanted = tuple(
         condition.model_copy(update={"observed_generation": generation})
-        for condition in _conditions(status.state or RunState.IN_PROGRESS, reason, message)
+        for condition in (*_conditions(status.state or RunState.IN_PROGRESS, reason, message), *refusals)
     )
     return status.model_copy(
         update={
@@ -24,6 +25,26 @@ def with_conditions(
             "conditions": merge(status.conditions, wanted, now),
         }
     )
+
+
+def with_refusal(status: PipelineRunStatus, generation: int, code: str, message: str, now: str) -> PipelineRunStatus:
+    """Return the status with the condition that refuses what the spec of a generation asks for."""
+    refused = Condition(
+        type=ConditionType.REQUEST_REFUSED,
+        status="True",
+        reason=code,
+        message=message,
+        observed_generation=generation,
+    )
+    seen = as_seen(status, generation)
+    others = tuple(c for c in seen.conditions if c.type != refused.type)
+    return seen.model_copy(update={"conditions": merge(status.conditions, (*others, refused), now)})
+
+
+def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
+    """Return the status as that of a generation: kubectl wait takes no condition of an older one."""
+    conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
 def _conditions(state: RunState, reason: str, message: str) -> Iterator[Condition]:
@@ -56,6 +77,8 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
     current = next((s for s in status.stage_states if s.status is StageStatus.IN_PROGRESS), None)
     if current is None:
         return "InProgress", ""
+    if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
+        return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
     running = [
         action.action_name
         for action in current.action_states

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import Any
 
 from penstock.api.build_project import BuildProjectSpec
-from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus
+from penstock.api.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
 from penstock.engine.definition import Definition, definition_of, revision_name
+from penstock.engine.findings import Findings
 from penstock.engine.observed import Job, Pod
 from penstock.engine.projects import BuildProjectObject
-from penstock.engine.validation import Findings, validate
+from penstock.engine.validation import validate
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,26 @@ class RunObject:
     spec: PipelineRunSpec | None
     unreadable: str = ""
 
-    @property
-    def is_asked_to_stop(self) -> bool:
-        """Whether its spec asks it to stop."""
-        return self.spec is not None and self.spec.stop is not None
+    def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
+        """Return the stop that its spec asks for, unless a retry has resumed the run since, as the status says."""
+        request, trigger = (self.spec.stop if self.spec else None), status.stop_trigger
+        is_over = request and trigger and trigger.resumed_time and is_trigger_of(trigger, request)
+        return None if is_over else request
 
-    @property
-    def is_asked_to_abandon(self) -> bool:
-        """Whether its spec asks it to abandon the actions under way."""
-        return bool(self.spec and self.spec.stop and self.spec.stop.abandon)
+
+def is_trigger_of(trigger: StopTrigger, request: StopRequest) -> bool:
+    """Whether a status follows this very request; only what tells two of them apart is compared."""
+    asked = (bool(request.abandon), request.after_retries or 0)
+    return asked == (trigger.abandon, trigger.after_retries or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedStage:
+    """A stage that an ended run had entered, and what became of it."""
+
+    entered: str
+    status: str
+    completed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +94,11 @@ class EndedRun:
 
     name: str
     uid: str
+    created: datetime
     completed: str
     is_succeeded: bool
     revision: str = ""
+    stages: Mapping[str, EndedStage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +107,8 @@ class Snapshot:
 
     ``revisions`` are the data of the ControllerRevisions that unfinished runs name, ``frozen_projects`` the
     BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
-    ``late`` are those of the ended runs whose spec was changed since the last write: what is asked comes too late.
+    ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
+    retry may resume the run.
     ``seen`` are Jobs that existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with
     their pods, each with the last warning among their Events, or an empty text.
     ``is_pipeline_absent``: a live GET did not find the pipeline.

@@ -6,12 +6,12 @@ of what was abandoned have ended. Either way it holds its stage until then: lock
 
 from datetime import datetime
 
-from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StopRequest, StopTrigger
+from penstock.api.text import one_line
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.run import RunAdvance
-from penstock.engine.run_conditions import with_conditions
-from penstock.engine.snapshot import RunObject
+from penstock.engine.run_conditions import as_seen, with_conditions, with_refusal
+from penstock.engine.snapshot import RunObject, is_trigger_of
 
 NOT_STOPPABLE = "PipelineExecutionNotStoppable"
 
@@ -19,7 +19,7 @@ NOT_STOPPABLE = "PipelineExecutionNotStoppable"
 def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
     """Stop a run as far as this pass can: at once where nothing of it is under way (X-56)."""
     trigger = advance.status.stop_trigger
-    if trigger is None or bool(request.abandon) != trigger.abandon:
+    if trigger is None or not is_trigger_of(trigger, request) or trigger.resumed_time:
         trigger = trigger_of(request, now)
     advance.begin_stop(trigger)
     if trigger.abandon:
@@ -32,8 +32,9 @@ def trigger_of(request: StopRequest, now: str) -> StopTrigger:
     """Return what the status keeps of a request: its texts on one line."""
     return StopTrigger(
         abandon=bool(request.abandon),
-        reason=_line(request.reason),
-        requested_by=_line(request.requested_by),
+        reason=one_line(request.reason),
+        requested_by=one_line(request.requested_by),
+        after_retries=request.after_retries,
         time=now,
     )
 
@@ -83,7 +84,7 @@ def is_too_late(run: RunObject, status: PipelineRunStatus) -> bool:
     request, trigger = (run.spec.stop if run.spec else None), status.stop_trigger
     if status.state is None or not status.state.is_terminal or request is None:
         return False
-    return trigger is None or bool(request.abandon) != trigger.abandon
+    return trigger is None or not is_trigger_of(trigger, request)
 
 
 def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus | None:
@@ -94,23 +95,8 @@ def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunSt
     if status.state is None or not status.state.is_terminal:
         return None
     if not is_too_late(run, status):
-        return None if status.observed_generation == run.generation else _seen(status, run.generation)
-    condition = Condition(
-        type=ConditionType.REQUEST_REFUSED,
-        status="True",
-        reason=NOT_STOPPABLE,
-        message=refusal(status),
-        observed_generation=run.generation,
-    )
-    seen = _seen(status, run.generation)
-    others = tuple(c for c in seen.conditions if c.type != condition.type)
-    return seen.model_copy(update={"conditions": merge(status.conditions, (*others, condition), now)})
-
-
-def _seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
-    """Return the status as that of a generation: kubectl wait takes no condition of an older one."""
-    conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
-    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+        return None if status.observed_generation == run.generation else as_seen(status, run.generation)
+    return with_refusal(status, run.generation, NOT_STOPPABLE, refusal(status), now)
 
 
 def refusal(status: PipelineRunStatus) -> str:
@@ -125,7 +111,3 @@ def _actions(status: PipelineRunStatus, wanted: ActionStatus) -> list[str]:
         for action in stage.action_states
         if action.latest and action.latest.status is wanted
     ]
-
-
-def _line(text: str | None) -> str | None:
-    return " ".join((text or "").split()) or None

@@ -11,7 +11,7 @@ from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
-from penstock.api.run import ActionExecution, ActionState, ActionStatus, ErrorDetails
+from penstock.api.run import ActionExecution, ActionState, ActionStatus, ErrorDetails, StopRequest
 from penstock.engine.definition import Definition
 from penstock.engine.endings import Ended
 from penstock.engine.executions import (
@@ -80,6 +80,11 @@ class Tries:
         self.status = run.status
         self.findings = Findings()
 
+    @property
+    def stop(self) -> StopRequest | None:
+        """The stop that is asked of the run, if any."""
+        return self.run.stop_under(self.status)
+
     def observe(self, stage: Stage, state: ActionState) -> ActionState:
         """Return the action's state after a look at its try under way, if it has one."""
         row = state.latest
@@ -99,7 +104,7 @@ class Tries:
             self.findings.look_up.add(row.job_name)
             return state
         if isinstance(verdict, Missing):
-            return state if self.run.is_asked_to_abandon else self._missing(state, item)
+            return state if self.stop and self.stop.abandon else self._missing(state, item)
         return self._running(state, row, verdict, pod)
 
     def _pod(self, row: ActionExecution) -> Pod | None:
@@ -168,15 +173,22 @@ class Tries:
         self.findings.look_up.update(doubtful)
         return [f"Job {name}" for name in doubtful]
 
-    def start(self, stage: Stage, action: Action) -> ActionState:
-        """Start the first try of an action."""
-        empty = ActionState(action_name=action.name)
-        row = self._new_row(stage, action, attempt=1, try_=1)
+    def start(self, stage: Stage, action: Action, before: ActionState | None) -> ActionState:
+        """Start the first try of an action's next attempt; ``before`` holds those that a retry has left behind."""
+        rows = before.executions if before else ()
+        state = ActionState(action_name=action.name, executions=rows)
+        row = self._new_row(stage, action, attempt=rows[-1].attempt + 1 if rows else 1, try_=1)
         declared = declaration_of(action.action_type_id)
         if declared is None:
             gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is not installed")
-            return with_latest(empty, ended_execution(row, gone, None, self.world.now))
-        return self._start(empty, _Try(stage, action, declared, row))
+            ended = ended_execution(row, gone, None, self.world.now)
+            return state.model_copy(update={"executions": (*rows, ended)})
+        return self._start(state, _Try(stage, action, declared, row))
+
+    def may_still_run(self, state: ActionState | None) -> bool:
+        """Whether anything of an action's earlier tries may still run: the next attempt waits for its end."""
+        rows = state.executions if state else ()
+        return any(pod.may_run for row in rows for pod in self.world.pods.get(row.job_name, ()))
 
     # ---- ending
 
@@ -194,7 +206,7 @@ class Tries:
 
     def _lost(self, state: ActionState, item: _Try, row: ActionExecution) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
-        is_stopping = self.run.is_asked_to_stop
+        is_stopping = self.stop is not None
         may_rerun = item.declared.on_lost_pod is OnLostPod.RERUN and not is_stopping
         if may_rerun and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)

@@ -12,32 +12,10 @@ from pydantic import ValidationError
 from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.definition import groups_of
+from penstock.engine.findings import UNSUPPORTED, Findings, Problem
 from penstock.engine.lexer import LexerError, lex
+from penstock.engine.stage_validation import stage_incompatibilities, stage_problems
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
-
-INVALID = "InvalidPipeline"
-UNSUPPORTED = "UnsupportedField"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One finding: the field's path, and a sentence that says what to do."""
-
-    path: str
-    message: str
-    reason: str = INVALID
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything that is to be said about a definition."""
-
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    incompatibilities: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +36,7 @@ def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
         *_unsupported(spec),
         *_stores(spec, has_default_store),
         *_transitions(spec),
+        *stage_problems(spec),
         *(problem for item in placed for problem in _action(item)),
         *_artifacts(spec),
         *_namespaces(placed),
@@ -83,7 +62,7 @@ def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
     for number, stage in enumerate(spec.stages):
         path = f"spec.stages[{number}]"
         present += [(f"{path}.beforeEntry", stage.before_entry), (f"{path}.onSuccess", stage.on_success)]
-        present += [(f"{path}.onFailure", stage.on_failure), (f"{path}.blockers", stage.blockers)]
+        present += [(f"{path}.blockers", stage.blockers)]
         for index, action in enumerate(stage.actions):
             inner = f"{path}.actions[{index}]"
             present.append((f"{inner}.region", action.region))
@@ -286,6 +265,7 @@ def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem
 
 
 def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+    yield from stage_incompatibilities(spec)
     if len(spec.stages) < 2:
         yield Problem("spec.stages", "AWS wants at least two stages (V-01)")
     for item in placed:

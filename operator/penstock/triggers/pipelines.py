@@ -18,7 +18,8 @@ from penstock.api.meta import (
     PIPELINE_RUN,
     TRIGGERS,
 )
-from penstock.api.pipeline import Action, PipelineSpec, PipelineStatus
+from penstock.api.pipeline import Action, PipelineSpec
+from penstock.api.pipeline_status import PipelineStatus
 from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
 
 Document = dict[str, Any]

@@ -12,7 +12,9 @@ from typing import Any
 
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
-from penstock.api.pipeline import ArtifactStore, PipelineSpec, PipelineStatus
+from penstock.api.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.retry import RetryRequest
 from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
@@ -26,6 +28,7 @@ from penstock.engine.snapshot import (
     DeleteRevision,
     DeleteRun,
     EndedRun,
+    EndedStage,
     PipelineObject,
     Plan,
     RunObject,
@@ -86,6 +89,20 @@ def stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "actions": list(actions)}
 
 
+def ended_run(run: RunObject) -> EndedRun:
+    """Return what the controller keeps of a run that has ended."""
+    status = run.status
+    return EndedRun(
+        run.name,
+        run.uid,
+        run.created,
+        status.completion_time or "",
+        status.state == "Succeeded",
+        status.revision or "",
+        {s.stage_name: EndedStage(s.start_time, s.status, s.completion_time or "") for s in status.stage_states},
+    )
+
+
 @dataclass
 class World:
     """One pipeline with its runs, Jobs and pods, and a clock that tests move."""
@@ -135,6 +152,14 @@ class World:
         spec = run.spec.model_copy(update={"stop": StopRequest.model_validate(request)})
         self.runs[name] = replace(run, spec=spec, generation=run.generation + 1)
 
+    def retry(self, stage_name: str, mode: str = "FAILED_ACTIONS", run: str = "run-1", **request: Any) -> None:
+        """Ask for a retry of a stage, as a user's patch of the spec does."""
+        before = self.runs[run]
+        assert before.spec is not None
+        asked = RetryRequest.model_validate({"stageName": stage_name, "retryMode": mode, **request})
+        spec = before.spec.model_copy(update={"retries": (*before.spec.retries, asked)})
+        self.runs[run] = replace(before, spec=spec, generation=before.generation + 1)
+
     def snapshot(self) -> Snapshot:
         """Return everything there is, as the controller would gather it."""
         ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
@@ -147,16 +172,7 @@ class World:
             pipeline=self.pipeline,
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
-            ended=tuple(
-                EndedRun(
-                    run.name,
-                    run.uid,
-                    run.status.completion_time or "",
-                    run.status.state == "Succeeded",
-                    run.status.revision or "",
-                )
-                for run in ended.values()
-            ),
+            ended=tuple(ended_run(run) for run in ended.values()),
             late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
             revisions={name: data for name, data in data.items() if name not in frozen},
             known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.api.run import PipelineRunStatus
+from penstock.api.run import ActionExecution, PipelineRunStatus
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Pod
 from penstock.engine.settings import Settings
@@ -15,19 +15,25 @@ from penstock.engine.snapshot import CreateJob, Plan
 from tests.unit.engine.simulation import World, commands_action, stage
 
 FATES = ("succeed", "fail", "lose", "crash", "run", "wait", "sleep", "delete", "start")
-REQUESTS = ("stop", "abandon", "disable", "enable")
+REQUESTS = ("stop", "abandon", "disable", "enable", "retry", "retry", "retry-all")
+
+
+RETRY = {"onFailure": {"result": "RETRY", "retryConfiguration": {"maxAttempts": 2, "backoffSeconds": 5}}}
 
 
 @st.composite
 def stages(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [
-        stage(
-            f"S{number}",
-            *(
-                commands_action(f"A{number}{index}", runOrder=draw(st.integers(1, 3)))
-                for index in range(draw(st.integers(1, 3)))
+        {
+            **stage(
+                f"S{number}",
+                *(
+                    commands_action(f"A{number}{index}", runOrder=draw(st.integers(1, 3)))
+                    for index in range(draw(st.integers(1, 3)))
+                ),
             ),
-        )
+            **draw(st.sampled_from(({}, {}, RETRY))),
+        }
         for number in range(draw(st.integers(1, 3)))
     ]
 
@@ -39,6 +45,11 @@ def meet_fate(world: World, fate: str, pick: int) -> None:
         world.start(f"run-{len(world.runs) + 1}")
     elif fate in ("stop", "abandon") and world.runs:
         ask_to_stop(world, sorted(world.runs)[pick % len(world.runs)], is_abandoned=fate == "abandon")
+    elif fate in ("retry", "retry-all") and world.runs:
+        mode = "ALL_ACTIONS" if fate == "retry-all" else "FAILED_ACTIONS"
+        run = sorted(world.runs)[pick % len(world.runs)]
+        states = world.status(run).stage_states
+        world.retry(states[-1].stage_name if states else "S0", mode, run)
     elif fate in ("disable", "enable"):
         declare(world, f"S{pick % 3}", is_disabled=fate == "disable")
     elif fate == "sleep":
@@ -60,8 +71,9 @@ def ask_to_stop(world: World, run: str, *, is_abandoned: bool) -> None:
     """Ask a run to stop, whatever its state, as far as the schema lets a user ask."""
     spec = world.runs[run].spec
     assert spec is not None
-    if spec.stop is None or (is_abandoned and not spec.stop.abandon):
-        world.stop(run, abandon=is_abandoned)
+    before = spec.stop.after_retries or 0 if spec.stop else -1
+    if spec.stop is None or (is_abandoned and not spec.stop.abandon) or len(spec.retries) > before:
+        world.stop(run, abandon=is_abandoned, afterRetries=len(spec.retries))
 
 
 def declare(world: World, name: str, *, is_disabled: bool) -> None:
@@ -83,20 +95,26 @@ def crash(plan: Plan, pick: int) -> Plan:
 
 @dataclass
 class Seen:
-    """What laws about more than one moment need to remember of each run."""
+    """What laws about more than one moment need to remember of each run, and of each attempt of it."""
 
-    ended: dict[str, object] = field(default_factory=dict)
-    stopping: dict[str, list[str]] = field(default_factory=dict)
+    ended: dict[tuple[str, int], object] = field(default_factory=dict)
+    stopping: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    rows: dict[str, object] = field(default_factory=dict)
 
 
 def check_laws(world: World, seen: Seen) -> None:
     for name, run in world.runs.items():
+        attempt = (name, run.status.execution_attempt or 1)
         if run.status.state and run.status.state.is_terminal:
-            what_became = run.status.model_dump(exclude={"conditions", "observed_generation"})
-            assert seen.ended.setdefault(name, what_became) == what_became, "a terminal status changed"
-        if run.status.stop_trigger:
-            tries = tries_of(run.status)
-            assert seen.stopping.setdefault(name, tries) == tries, "something started in a run that is stopping"
+            what_became = run.status.model_dump(exclude={"conditions", "observed_generation", "retries"})
+            assert seen.ended.setdefault(attempt, what_became) == what_became, "a terminal status changed"
+        if run.status.stop_trigger and not run.status.stop_trigger.resumed_time:
+            tries = [row.job_name for row in rows_of(run.status)]
+            assert seen.stopping.setdefault(attempt, tries) == tries, "something started in a run that is stopping"
+        for row in rows_of(run.status):
+            if row.status != "InProgress":
+                assert seen.rows.setdefault(row.job_name, row) == row, "a try that had ended changed"
+        check_attempts(run.status)
     created = [c.manifest["metadata"]["name"] for c in world.history if isinstance(c, CreateJob)]
     assert len(set(created)) == len(world.manifests)
     holders: dict[str, str] = {}
@@ -108,9 +126,22 @@ def check_laws(world: World, seen: Seen) -> None:
                 assert not others, "a run is in a stage where containers of another still run"
 
 
-def tries_of(status: PipelineRunStatus) -> list[str]:
-    rows = (row for stage in status.stage_states for action in stage.action_states for row in action.executions)
-    return [row.job_name for row in rows]
+def rows_of(status: PipelineRunStatus) -> list[ActionExecution]:
+    return [row for stage in status.stage_states for action in stage.action_states for row in action.executions]
+
+
+def check_attempts(status: PipelineRunStatus) -> None:
+    """A new attempt follows one that had ended; only a retry leads to one."""
+    for state in status.stage_states:
+        retried = state.retry_stage_metadata
+        allowed = 1 + (
+            ((retried.auto_stage_retry_attempt or 0) + (retried.manual_stage_retry_attempt or 0)) if retried else 0
+        )
+        for action in state.action_states:
+            numbers = [(row.attempt, row.try_) for row in action.executions]
+            assert numbers == sorted(set(numbers)), "a try was made twice"
+            assert not numbers or numbers[-1][0] <= allowed, "an attempt that nobody asked for"
+            assert [row for row in action.executions[:-1] if row.status == "InProgress"] == []
 
 
 def pods_in(world: World, stage_name: str) -> list[Pod]:
@@ -135,7 +166,7 @@ def test_every_run_ends_and_no_law_is_broken_whatever_happens(
             assert world.plan().is_empty, "planning after applying plans something"
         check_laws(world, seen)
     declare(world, "", is_disabled=False)
-    for _ in range(60):
+    for _ in range(90):
         world.settle()
         live = world.live_jobs()
         if not live and all(run.status.state and run.status.state.is_terminal for run in world.runs.values()):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.validation import Findings, validate
+from penstock.engine.findings import Findings
+from penstock.engine.validation import validate
 from tests.unit.engine.simulation import STORE, commands_action, deploy_action, git_action, stage
 
 
@@ -144,10 +145,38 @@ def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any
     assert [(problem.path, problem.reason) for problem in found] == [(path, "UnsupportedField")]
 
 
-@pytest.mark.parametrize("field", ["beforeEntry", "onSuccess", "onFailure"])
+@pytest.mark.parametrize("field", ["beforeEntry", "onSuccess"])
 def test_condition_of_a_stage_is_refused_by_its_path(field: str) -> None:
     (found,) = check(SOURCE, {**build(), field: {"conditions": [{"result": "FAIL"}]}}).problems
     assert (found.path, found.reason) == (f"spec.stages[1].{field}", "UnsupportedField")
+
+
+@pytest.mark.parametrize(
+    ("failure", "path", "reason"),
+    [
+        ({}, "result", "InvalidPipeline"),
+        ({"conditions": [{"result": "ROLLBACK"}]}, "conditions", "UnsupportedField"),
+        ({"result": "RETRY", "conditions": [{"result": "ROLLBACK"}]}, "result", "InvalidPipeline"),
+        ({"result": "FAIL"}, "result", "UnsupportedField"),
+    ],
+)
+def test_failure_that_declares_no_retry_is_refused_by_its_path(failure: Any, path: str, reason: str) -> None:
+    (found,) = check(SOURCE, {**build(), "onFailure": failure}).problems
+    assert (found.path, found.reason) == (f"spec.stages[1].onFailure.{path}", reason)
+
+
+def test_x_65_retry_is_valid_on_any_stage_the_source_included() -> None:
+    retry = {"onFailure": {"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}}}
+    assert check({**SOURCE, **retry}, {**build(), **retry}).problems == ()
+
+
+def test_retries_beyond_the_one_of_aws_are_named_as_incompatible() -> None:
+    wanted = {"result": "RETRY", "retryConfiguration": {"maxAttempts": 3, "backoffSeconds": 10}}
+    found = check(SOURCE, {**build(), "onFailure": wanted})
+    assert found.problems == ()
+    path = "spec.stages[1].onFailure.retryConfiguration"
+    named = {item.path for item in found.incompatibilities}
+    assert {f"{path}.maxAttempts", f"{path}.backoffSeconds"} <= named
 
 
 def test_field_without_effect_is_accepted_and_named() -> None:

@@ -1,0 +1,77 @@
+"""Opens a stage again for another attempt: what runs again, what is kept, what is counted (X-60, X-61, X-65, X-66).
+
+An attempt starts nothing by itself: its actions await it, and start when nothing of their earlier tries runs.
+"""
+
+from datetime import datetime, timedelta
+
+from penstock.api.pipeline import Stage
+from penstock.api.run import ActionState, ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
+from penstock.engine.observed import format_time
+
+_LONGEST_BACKOFF_S = 3_600
+_RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN)
+
+
+def resumed(
+    status: PipelineRunStatus, stage: RunStageState, mode: RetryMode, trigger: RetryTrigger, now: str
+) -> PipelineRunStatus:
+    """Return the status of a run whose stage was opened again, back in progress if it had ended (X-60)."""
+    states = tuple(
+        reopened(stage, mode, trigger) if s.stage_name == stage.stage_name else s for s in status.stage_states
+    )
+    changes: dict[str, object] = {"stage_states": states}
+    if status.state is not RunState.IN_PROGRESS:
+        attempt = (status.execution_attempt or 1) + 1
+        changes |= {"state": RunState.IN_PROGRESS, "completion_time": None, "execution_attempt": attempt}
+    if status.stop_trigger and not status.stop_trigger.resumed_time:
+        changes["stop_trigger"] = status.stop_trigger.model_copy(update={"resumed_time": now})
+    return status.model_copy(update=changes)
+
+
+def reopened(
+    state: RunStageState, mode: RetryMode, trigger: RetryTrigger, not_before: datetime | None = None
+) -> RunStageState:
+    """Return the stage in progress: what failed awaits its next attempt, or with ALL_ACTIONS everything does."""
+    return state.model_copy(
+        update={
+            "status": StageStatus.IN_PROGRESS,
+            "completion_time": None,
+            "retry_stage_metadata": _counted(state.retry_stage_metadata, trigger),
+            "retry_not_before": format_time(not_before) if not_before else None,
+            "action_states": tuple(_awaiting(action, mode) for action in state.action_states),
+        }
+    )
+
+
+def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunStageState | None:
+    """Return the failed stage opened again where its declaration still allows it, else None (X-65)."""
+    failure = stage.on_failure
+    if failure is None or failure.result != "RETRY":
+        return None
+    wanted = failure.retry_configuration or RetryConfiguration()
+    done = (state.retry_stage_metadata and state.retry_stage_metadata.auto_stage_retry_attempt) or 0
+    if done >= most_automatic(stage):
+        return None
+    wait = min((wanted.backoff_seconds or 0) * 2**done, _LONGEST_BACKOFF_S)
+    not_before = now + timedelta(seconds=wait) if wait else None
+    return reopened(state, wanted.retry_mode or RetryMode.FAILED_ACTIONS, RetryTrigger.AUTOMATED, not_before)
+
+
+def most_automatic(stage: Stage) -> int:
+    """Return how many automatic retries a run may have in a stage that declares them."""
+    wanted = stage.on_failure.retry_configuration if stage.on_failure else None
+    return (wanted.max_attempts if wanted else None) or 1
+
+
+def _awaiting(action: ActionState, mode: RetryMode) -> ActionState:
+    is_to_run = mode is RetryMode.ALL_ACTIONS or (action.latest and action.latest.status in _RUNS_AGAIN)
+    return action.model_copy(update={"awaits_retry": True}) if is_to_run else action
+
+
+def _counted(before: RetryStageMetadata | None, trigger: RetryTrigger) -> RetryStageMetadata:
+    field = "manual_stage_retry_attempt" if trigger is RetryTrigger.MANUAL else "auto_stage_retry_attempt"
+    count = (before and getattr(before, field)) or 0
+    known = before or RetryStageMetadata(latest_retry_trigger=trigger)
+    return known.model_copy(update={field: count + 1, "latest_retry_trigger": trigger})

@@ -1,0 +1,163 @@
+"""Answers ``spec.retries`` of runs, each entry once: carried out, or refused by CodePipeline's name (X-60..X-63)."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from penstock.api.conditions import ConditionType
+from penstock.api.meta import PIPELINE_RUN
+from penstock.api.pipeline import ExecutionMode
+from penstock.api.retry import AnsweredRetry, RefusedRequest, RetryRequest
+from penstock.api.run import ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.stage_conditions import RetryMode, RetryTrigger
+from penstock.api.text import one_line
+from penstock.engine.cancellation import PIPELINE_DELETED, Cancellation
+from penstock.engine.definition import Definition
+from penstock.engine.observed import format_seconds, format_time
+from penstock.engine.retry import resumed
+from penstock.engine.run_conditions import with_refusal
+from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot
+
+NOT_RETRYABLE = "StageNotRetryable"
+CONFLICT = "Conflict"
+NOT_LATEST = "NotLatestPipelineExecution"
+STAGE_NOT_FOUND = "StageNotFound"
+
+LIMIT_EXCEEDED = RefusedRequest(
+    code="ConcurrentPipelineExecutionsLimitExceeded",
+    message="as many runs are under way as spec.maxConcurrentExecutions allows: ask again when one has ended",
+)
+
+_OPEN_AGAIN = (StageStatus.FAILED, StageStatus.STOPPED)
+
+
+def has_unanswered(run: RunObject, status: PipelineRunStatus) -> bool:
+    """Whether the run's spec asks for a retry that its status does not answer yet."""
+    return run.spec is not None and len(run.spec.retries) > len(status.retries)
+
+
+def cancelled_since(why: Cancellation) -> RefusedRequest:
+    """Return the refusal of a run that would be cancelled at once (X-63)."""
+    if why.reason == PIPELINE_DELETED:
+        return RefusedRequest(code="PipelineNotFound", message="the Pipeline that the run was started from is gone")
+    what = "the Pipeline was edited since the run started: start a new run, or set spec.onUpdate: Finish (X-63)"
+    return RefusedRequest(code=NOT_RETRYABLE, message=what)
+
+
+class Retries:
+    """The answers of one pass; ``statuses`` are those of all runs that are not at rest, as far as it has come."""
+
+    def __init__(self, snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], now: datetime) -> None:
+        self._snapshot, self._statuses, self._now = snapshot, statuses, now
+        self.events: list[EmitEvent] = []
+
+    def answer(
+        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, hindrance: RefusedRequest | None
+    ) -> PipelineRunStatus:
+        """Return the status with every request answered; ``hindrance`` is what refuses all that could be done."""
+        for index, request in enumerate(run.spec.retries if run.spec else ()):
+            if index >= len(status.retries):
+                refused = self._refusal(run, status, definition, request) or hindrance
+                status = self._answered(run, status, request, refused, index)
+        return status
+
+    def _answered(
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        request: RetryRequest,
+        refused: RefusedRequest | None,
+        index: int,
+    ) -> PipelineRunStatus:
+        answer = AnsweredRetry(
+            stage_name=request.stage_name,
+            retry_mode=request.mode,
+            requested_by=one_line(request.requested_by),
+            reason=one_line(request.reason),
+            time=format_time(self._now),
+            refused=refused,
+        )
+        status = status.model_copy(update={"retries": (*status.retries, answer)})
+        if refused:
+            message = f"spec.retries[{index}]: {refused.message}"
+            self._event(run, refused.code, message, is_warning=True)
+            return with_refusal(status, run.generation, refused.code, message, format_seconds(self._now))
+        had_ended = status.state is not RunState.IN_PROGRESS
+        stage = next(s for s in status.stage_states if s.stage_name == request.stage_name)
+        status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, answer.time)
+        who = f" by {answer.requested_by}" if answer.requested_by else ""
+        why = f": {answer.reason}" if answer.reason else ""
+        message = f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry {index + 1}){why}"
+        self._event(run, "RunResumed" if had_ended else "StageRetried", message)
+        kept = tuple(c for c in status.conditions if c.type != ConditionType.REQUEST_REFUSED)
+        return status.model_copy(update={"conditions": kept})
+
+    def _refusal(
+        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: RetryRequest
+    ) -> RefusedRequest | None:
+        """Return why a request cannot be followed, None where it can."""
+        name = request.stage_name
+        if definition and name not in (stages := [stage.name for stage in definition.stages]):
+            what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
+            return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
+        state = next((s for s in status.stage_states if s.stage_name == name), None)
+        if state is None:
+            what = f"the run has not entered stage {name}; only one that failed or was stopped is retried"
+            return RefusedRequest(code=NOT_RETRYABLE, message=what)
+        if refused := _not_now(run, status, state, request.mode):
+            return refused
+        is_parallel = definition is not None and definition.execution_mode is ExecutionMode.PARALLEL
+        if not is_parallel and (newer := self._newer(run, state)):
+            what = f"{newer} has entered stage {name} since: retry that one, or start a new run (X-34)"
+            return RefusedRequest(code=NOT_LATEST, message=what)
+        if definition is None:
+            gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
+            return RefusedRequest(code="DefinitionLost", message=gone)
+        return None
+
+    def _newer(self, run: RunObject, state: RunStageState) -> str | None:
+        """Return the run that entered the stage after this one; the Pipeline's status knows of a pruned one."""
+        mine = (state.start_time, run.created, run.name)
+        for name, since in self._entries(run, state.stage_name):
+            if since > mine:
+                return f"run {name}"
+        pipeline = self._snapshot.pipeline
+        for shown in pipeline.status.stage_states if pipeline else ():
+            latest = shown.latest_execution
+            if shown.stage_name == state.stage_name and latest and latest.pipeline_execution_id != run.uid:
+                return f"run {latest.run}" if (latest.entered or "") > state.start_time else None
+        return None
+
+    def _entries(self, run: RunObject, stage_name: str) -> Iterator[tuple[str, tuple[str, datetime, str]]]:
+        """Yield the other runs that have entered a stage, each with what says who entered first."""
+        for other in self._snapshot.runs:
+            for state in self._statuses[other.name].stage_states:
+                if other.uid != run.uid and state.stage_name == stage_name:
+                    yield other.name, (state.start_time, other.created, other.name)
+        for ended in self._snapshot.ended:
+            if ended.uid != run.uid and stage_name in ended.stages:
+                yield ended.name, (ended.stages[stage_name].entered, ended.created, ended.name)
+
+    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
+        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
+
+
+def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mode: RetryMode) -> RefusedRequest | None:
+    """Return what in the run itself refuses a retry of one of its stages (X-61, X-62)."""
+    name = state.stage_name
+    if not status.state or not (state.status.is_open or state.status in _OPEN_AGAIN):
+        what = f"stage {name} is {state.status}; only one that failed or was stopped is retried (X-62)"
+        return RefusedRequest(code=NOT_RETRYABLE, message=what)
+    if not status.state.is_terminal and (run.stop_under(status) or status.state is RunState.STOPPING):
+        return RefusedRequest(code=CONFLICT, message="the run is being stopped: ask again when it is Stopped")
+    if not state.status.is_open:
+        return None
+    rows = {action.action_name: action.latest.status for action in state.action_states if action.latest}
+    running = [action for action, became in rows.items() if became is ActionStatus.IN_PROGRESS]
+    if ActionStatus.FAILED not in rows.values():
+        if state.retry_stage_metadata:
+            return RefusedRequest(code=CONFLICT, message=f"a retry of stage {name} is under way already")
+        return RefusedRequest(code=NOT_RETRYABLE, message=f"stage {name} is in progress, and nothing in it has failed")
+    if mode is RetryMode.ALL_ACTIONS and running:
+        what = f"{', '.join(running)} of stage {name} still running: ALL_ACTIONS is possible once nothing runs (X-61)"
+        return RefusedRequest(code=CONFLICT, message=what)
+    return None
