@@ -18,12 +18,13 @@ def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], po
     """
     if asking.is_parallel:
         return None
+    is_ahead = True
     for other in advances:
         if other is asking:
-            break
-        if other.is_parallel:
+            is_ahead = False
+        if other is asking or other.is_parallel:
             continue
-        if other.is_between_stages and (ahead := other.next_stage()) and ahead.name == stage:
+        if is_ahead and other.is_between_stages and (front := other.next_stage()) and front.name == stage:
             return "another run"
         if any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open):
             return "another run"

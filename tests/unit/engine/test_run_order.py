@@ -1,5 +1,7 @@
 """How a run goes through its stages (X-22..X-24, X-26, X-28), played against the simulated cluster."""
 
+from dataclasses import replace
+
 from penstock.engine.snapshot import CreateJob
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
@@ -228,3 +230,15 @@ def test_run_inside_a_stage_is_never_superseded() -> None:
         "InProgress",
     ]
     assert world.status("run-2").stage_states == ()
+
+
+def test_run_of_the_same_second_does_not_enter_a_stage_that_another_holds() -> None:
+    """Kubernetes counts creation in seconds: by name the later of the two may stand first."""
+    world = World.of(stage("Build", commands_action("Make")), executionMode="QUEUED")
+    world.start("b")
+    world.settle()
+    world.start("a")
+    world.runs["a"] = replace(world.runs["a"], created=world.runs["b"].created)
+    world.settle()
+    assert world.live_jobs() == [world.job_for("Make", "b")]
+    assert world.status("a").stage_states == ()
