@@ -21,6 +21,7 @@ Document = dict[str, Any]
 _APIS = {
     "pipelines": "apis/penstock.dev/v1alpha1",
     "pipelineruns": "apis/penstock.dev/v1alpha1",
+    "approvals": "apis/penstock.dev/v1alpha1",
     "jobs": "apis/batch/v1",
     "pods": "api/v1",
     "secrets": "api/v1",
@@ -36,6 +37,8 @@ _APIS = {
     "controllerrevisions": "apis/apps/v1",
     "leases": "apis/coordination.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
+    "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
 }
 
 
@@ -53,6 +56,9 @@ class Kube:
 
     kubeconfig: str
     token: str | None = None
+    user: str = ""
+    """Whom an admin acts as, with ``groups``."""
+    groups: tuple[str, ...] = ()
     host: str = ""
     _pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
 
@@ -69,7 +75,13 @@ class Kube:
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Document:
         """Send one request; raise KubeError for an answer that is no success."""
-        headers = {"Content-Type": content_type} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        headers = urllib3.HTTPHeaderDict({"Content-Type": content_type})
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if self.user:
+            headers["Impersonate-User"] = self.user
+        for group in self.groups:
+            headers.add("Impersonate-Group", group)
         data = None if body is None else json.dumps(body)
         response = self._pool.request(method, self.host + path, body=data, headers=headers, timeout=30.0)
         if response.status >= 300:

@@ -118,6 +118,7 @@ class OperatorProcess:
             "lease": {"namespace": SYSTEM, "name": "penstock", **self.lease},
             "port": None,
             "resync_s": 20,
+            "approval_policy": "penstock-approvals",
             "namespaces": self.namespaces,
             "defaultArtifactStore": store_values(self.cluster),
             "engine": {

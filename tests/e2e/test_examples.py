@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -11,11 +12,12 @@ from functools import partial
 import pytest
 import yaml
 
+from tests.approvals import pending
 from tests.cluster import Cluster
 from tests.e2e import demo
 from tests.e2e.conftest import QUICK_VALUES, Team
 from tests.e2e.install import ROOT, files_below, install_chart, make_store_secret, push_repository
-from tests.e2e.kube import Kube, eventually, served
+from tests.e2e.kube import Kube, KubeError, eventually, served
 
 
 def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +41,7 @@ def test_all_examples_are_run_here() -> None:
         "02-web",
         "03-devops",
         "04-source-build-deploy",
+        "05-approval",
     ]
 
 
@@ -113,6 +116,33 @@ def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cl
         replicas = kube.get("deployments", f"quotes-{environment}", "quotes")["status"]["readyReplicas"]
         assert replicas == (2 if environment == "production" else 1)
     assert " deployment.apps/quotes" in penstock(team, "logs", name, "Deploy/Deploy").stdout
+
+
+def test_05_approval_ships_when_somebody_else_agreed(team: Team) -> None:
+    """With kubectl alone: who started the run is refused, another's decision ships it."""
+    kubectl = partial(team.kube.kubectl, "-n", team.namespace)
+    team.kube.apply((ROOT / "examples" / "05-approval" / "pipeline.yaml").read_text(), team.namespace)
+    eventually(lambda: is_ready(team, "release"), 20, "pipeline release ready")
+    carol, alice = (("--as", name, "--as-group", "system:masters") for name in ("carol", "alice"))
+    run = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": "release-1"}}
+    spec = {"pipelineRef": {"name": "release"}, "requestedBy": "carol"}
+    kubectl("create", "-f", "-", *carol, text=yaml.safe_dump({**run, "spec": spec}))
+    asked = pending(team.kube, team.namespace, "release-1", seconds=30)
+    assert asked["spec"]["customData"] == "Ship version 1.4.2 to production?"
+    assert asked["spec"]["externalEntityLink"] == "https://example.com/releases/1.4.2"
+    assert "Pending" in kubectl("get", "appr")
+
+    def patch(user: str) -> tuple[str, ...]:
+        made = {"user": user, "decision": "Approved", "comment": "the tests look good"}
+        added = json.dumps([{"op": "add", "path": "/spec/decisions/-", "value": made}])
+        return "patch", "appr", asked["metadata"]["name"], "--type=json", "-p", added
+
+    with pytest.raises(KubeError, match="carol"):
+        kubectl(*patch("carol"), *carol)
+    kubectl(*patch("alice"), *alice)
+    kubectl("wait", "--for=condition=Succeeded", "plr/release-1", "--timeout=30s")
+    assert "shipped 1.4.2" in penstock(team, "logs", "release-1").stdout
+    assert team.execution("Agree", "release-1")["lastUpdatedBy"] == "alice"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.e2e.kube import Document, eventually
-from tests.e2e.test_stop import conditions, event_notes, is_under_way, rows
+from tests.e2e.test_stop import as_asker, conditions, event_notes, is_under_way, rows
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def retry(team: Team, run: str = "run", **request: Any) -> None:
     """Ask for a retry as a user does who has nothing but kubectl: the first one makes the list."""
     known = team.run(run)["spec"].get("retries", [])
     patch = json.dumps({"spec": {"retries": [*known, request]}})
-    team.kube.kubectl("-n", team.namespace, "patch", "plr", run, "--type=merge", "-p", patch)
+    team.kube.kubectl("-n", team.namespace, *as_asker(request), "patch", "plr", run, "--type=merge", "-p", patch)
 
 
 def attempts(status: Document, action: str) -> list[tuple[int, str]]:

@@ -67,19 +67,18 @@ def test_on_update_finish_and_a_re_sync_end_no_run(team: Team) -> None:
 
 def test_oracle_o_04_parallel_runs_share_a_stage_and_those_above_the_limit_wait(team: Team) -> None:
     declare(team, "sleep 3", executionMode="PARALLEL", maxConcurrentExecutions=2)
-    for name in ("one", "two", "three"):
+    for name in ("first", "second", "third"):
         team.start("web", name)
-    eventually(lambda: is_running(team, "one") and is_running(team, "two"), 20, "two run at once")
-    waiting = team.condition("pipelineruns", "three", "Succeeded")
-    assert waiting is not None
+    eventually(lambda: is_running(team, "first") and is_running(team, "second"), 20, "two run at once")
+    waiting = eventually(lambda: team.condition("pipelineruns", "third", "Succeeded"), 10, "the third waits")
     assert (waiting["reason"], waiting["message"]) == (
         "Queued",
         "waiting for one of 2 runs under way to end (spec.maxConcurrentExecutions)",
     )
     declare(team, "true", executionMode="PARALLEL", maxConcurrentExecutions=2)
-    ended = {name: team.ended(name) for name in ("one", "two", "three")}
+    ended = {name: team.ended(name) for name in ("first", "second", "third")}
     assert {status["state"] for status in ended.values()} == {"Succeeded"}
-    assert [ended[name]["pipelineVersion"] for name in ("one", "two", "three")] == [1, 1, 2]
+    assert [ended[name]["pipelineVersion"] for name in ("first", "second", "third")] == [1, 1, 2]
 
 
 def test_x_21_pipeline_that_edits_itself_is_started_again_when_it_asks_for_it(

@@ -184,9 +184,30 @@ def test_every_object_of_the_chart_is_accepted_by_the_server(cluster: Cluster, n
 
 def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(cluster: Cluster) -> None:
     definitions = [d for d in template(cluster) if d["kind"] == "CustomResourceDefinition"]
-    assert sorted(d["spec"]["names"]["kind"] for d in definitions) == ["BuildProject", "Pipeline", "PipelineRun"]
+    assert sorted(d["spec"]["names"]["kind"] for d in definitions) == [
+        "Approval",
+        "BuildProject",
+        "Pipeline",
+        "PipelineRun",
+    ]
     assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions)
     assert not [d for d in template(cluster, crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]
+
+
+def test_policies_stay_with_the_definitions_that_they_guard(cluster: Cluster) -> None:
+    """An Approval that outlives an uninstall must not be left to be forged until the next installation."""
+    for keep, wanted in ((True, {"helm.sh/resource-policy": "keep"}), (False, None)):
+        documents = template(cluster, crds={"keep": keep})
+        policies = [d for d in documents if d["kind"].startswith("ValidatingAdmissionPolicy")]
+        assert sorted(d["metadata"]["name"] for d in policies) == ["penstock-approvals"] * 2 + ["penstock-requests"] * 2
+        assert [d["metadata"].get("annotations") for d in policies] == [wanted] * 4
+
+
+def test_policies_of_chosen_namespaces_bind_there_alone(cluster: Cluster) -> None:
+    documents = template(cluster, watchNamespaces=["team-a"])
+    for binding in (d for d in documents if d["kind"] == "ValidatingAdmissionPolicyBinding"):
+        (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert (expression["key"], expression["values"]) == ("kubernetes.io/metadata.name", ["team-a"])
 
 
 def test_one_replica_has_no_disruption_budget_that_would_block_every_drain(cluster: Cluster) -> None:

@@ -35,6 +35,9 @@ def may(
         ("patch", "pipelines/status", "penstock.dev"),
         ("delete", "pipelineruns", "penstock.dev"),
         ("patch", "pipelineruns/status", "penstock.dev"),
+        ("create", "approvals", "penstock.dev"),
+        ("watch", "approvals", "penstock.dev"),
+        ("patch", "approvals/status", "penstock.dev"),
         ("create", "jobs", "batch"),
         ("deletecollection", "jobs", "batch"),
         ("watch", "pods", ""),
@@ -56,6 +59,9 @@ def test_operator_may_do_its_work(kube: Kube, verb: str, resource: str, group: s
         ("get", "pods/log", ""),
         ("delete", "pods", ""),
         ("patch", "jobs", "batch"),
+        ("patch", "approvals", "penstock.dev"),
+        ("delete", "approvals", "penstock.dev"),
+        ("get", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
         ("patch", "pipelines", "penstock.dev"),
         ("create", "pipelineruns", "penstock.dev"),
         ("create", "serviceaccounts/token", ""),
@@ -71,6 +77,14 @@ def test_operator_may_do_nothing_else(kube: Kube, verb: str, resource: str, grou
 def test_lease_is_the_only_one_the_operator_may_change(kube: Kube) -> None:
     assert may(kube, "patch", "leases", "coordination.k8s.io", SYSTEM, "penstock")
     assert not may(kube, "patch", "leases", "coordination.k8s.io", SYSTEM, "another")
+
+
+def test_policy_of_approvals_is_the_only_one_the_operator_may_read(kube: Kube) -> None:
+    for kind in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+        group = "admissionregistration.k8s.io"
+        assert may(kube, "get", kind, group, "", "penstock-approvals")
+        assert not may(kube, "get", kind, group, "", "penstock-requests")
+        assert not may(kube, "patch", kind, group, "", "penstock-approvals")
 
 
 def test_token_of_the_operator_cannot_read_a_secret(kube: Kube, cluster: object, namespace: str) -> None:
@@ -106,6 +120,8 @@ def test_triggers_may_do_their_work(kube: Kube, verb: str, resource: str, group:
         ("patch", "pipelineruns", "penstock.dev"),
         ("patch", "pipelineruns/status", "penstock.dev"),
         ("delete", "pipelineruns", "penstock.dev"),
+        ("create", "approvals", "penstock.dev"),
+        ("patch", "approvals", "penstock.dev"),
         ("create", "events", "events.k8s.io"),
         ("create", "serviceaccounts/token", ""),
         ("get", "leases", "coordination.k8s.io"),

@@ -37,15 +37,27 @@ app.kubernetes.io/name: penstock
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- define "penstock.watched" -}}
+{{- with .Values.watchNamespaces }}
+matchResources:
+  namespaceSelector:
+    matchExpressions:
+      - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
+{{- end }}
+{{- end }}
+
 {{- define "penstock.rules" -}}
 - apiGroups: [penstock.dev]
   resources: [pipelines, buildprojects]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
+  resources: [approvals]
+  verbs: [get, list, watch, create]
+- apiGroups: [penstock.dev]
   resources: [pipelineruns]
   verbs: [get, list, watch, delete]
 - apiGroups: [penstock.dev]
-  resources: [pipelines/status, pipelineruns/status]
+  resources: [pipelines/status, pipelineruns/status, approvals/status]
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]

@@ -6,7 +6,7 @@ does the work in the pod. `declarations` finds the folders, so that nothing else
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -39,8 +39,24 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What an action that has no pod asks of people, who may answer, and how many must agree."""
+
+    text: str
+    link: str
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
+    quorum: int
+    is_starter_excluded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
-    """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount."""
+    """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount.
+
+    ``literals`` are those whose values may hold no variables. With a ``question`` its actions have no pod: they
+    wait for people, who are asked what the question says of a resolved configuration.
+    """
 
     category: str
     owner: str
@@ -58,6 +74,8 @@ class Declaration:
     runs_project: bool = False
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
+    question: Callable[[Mapping[str, str]], Question] | None = None
 
     @property
     def has_container(self) -> bool:

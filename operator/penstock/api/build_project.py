@@ -33,3 +33,13 @@ class BuildProjectStatus(Model):
     """Nothing yet: a project is read when an action starts."""
 
     observed_generation: int | None = None
+
+
+class FrozenBuildProject(Model):
+    """The BuildProject that an attempt runs on, as it was when the attempt started."""
+
+    name: str
+    uid: str
+    generation: int
+    revision: str
+    """The ControllerRevision that holds its spec."""

@@ -17,6 +17,7 @@ class ConditionType(StrEnum):
     CODEPIPELINE_COMPATIBLE = "CodePipelineCompatible"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
     REQUEST_REFUSED = "RequestRefused"
+    APPROVED = "Approved"
 
 
 class Condition(Model):

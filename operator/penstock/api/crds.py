@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec, BuildProjectStatus
 from penstock.api.meta import GROUP, VERSION
 from penstock.api.pipeline import PipelineSpec
@@ -75,6 +76,24 @@ RESOURCES = (
             Column("Image", "string", ".spec.image"),
             Column("Compute", "string", ".spec.computeType"),
             Column("Age", "date", ".metadata.creationTimestamp"),
+        ),
+    ),
+    Resource(
+        "Approval", "approvals", "appr",
+        "A manual approval that waits for people: they add to spec.decisions, the operator writes all else.",
+        ApprovalSpec, ApprovalStatus,
+        (
+            Column("Pipeline", "string", ".spec.pipelineName"),
+            Column("Run", "string", ".spec.run"),
+            Column("Stage", "string", ".spec.stageName"),
+            Column("Action", "string", ".spec.actionName"),
+            Column("State", "string", ".status.state"),
+            Column("Approvals", "string", ".status.approvals"),
+            Column("Expires", "string", ".spec.expirationTime"),
+            Column("Summary", "string", ".status.summary"),
+            Column("About", "string", ".spec.customData", 1),
+            Column("Link", "string", ".spec.externalEntityLink", 1),
+            Column("Age", "date", ".metadata.creationTimestamp", 1),
         ),
     ),
 )  # fmt: skip

@@ -36,6 +36,17 @@ def job_name(run_uid: str, stage: str, action: str, attempt: int, try_: int) -> 
     return child_name(action, run_uid, stage, action, attempt, try_)
 
 
+def approval_name(run_uid: str, stage: str, action: str, attempt: int) -> str:
+    """Return the name of the Approval of one attempt; never that of a Job."""
+    return child_name(action, run_uid, stage, action, attempt, "approval")
+
+
+def approval_token(run_uid: str, stage: str, action: str, attempt: int) -> str:
+    """Return the token of an Approval (P-61): the same attempt has the same, another one another."""
+    parts = [hash_of(run_uid, stage, action, attempt, f"token-{number}") for number in range(3)]
+    return "-".join(parts)
+
+
 def pipeline_label(namespace: str, name: str) -> str:
     """Return the label of everything that runs for a pipeline; by name, so a recreated one shares its locks."""
     return hash_of(namespace, name)

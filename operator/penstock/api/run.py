@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from penstock.api.approval import ApprovalReference
+from penstock.api.build_project import FrozenBuildProject
 from penstock.api.conditions import Condition
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
 from penstock.api.pipeline import CodePipelineName, DnsName, ExecutionMode, VariableName
@@ -177,23 +179,19 @@ class BuildReport(Model):
     """The key of the whole report, JSON, in the artifact store."""
 
 
-class FrozenBuildProject(Model):
-    """The BuildProject that an attempt runs on, as it was when the attempt started."""
-
-    name: str
-    uid: str
-    generation: int
-    revision: str
-    """The ControllerRevision that holds its spec."""
-
-
 class ActionExecution(Model):
-    """One try of an action, with its own Job (X-85: every attempt is its own row)."""
+    """One try of an action, with its own Job or Approval (X-85: every attempt is its own row)."""
 
     attempt: int = 1
     try_: Annotated[int, Field(alias="try")] = 1
     status: ActionStatus
-    job_name: str
+    job_name: Annotated[str, Field(default_factory=str, exclude_if=lambda name: not name)]
+    """Its Job; absent where the action waits for people."""
+    approval: ApprovalReference | None = None
+    token: str | None = None
+    """The token of a pending approval (X-81)."""
+    last_updated_by: str | None = None
+    """Who decided an approval last (X-81)."""
     build_project: FrozenBuildProject | None = None
     pod_uid: str | None = None
     pod_name: str | None = None

@@ -201,7 +201,7 @@ def logs(
     while True:
         found = cluster.run(run)
         for where, execution in executions(found):
-            if execution["jobName"] in printed or action not in (None, where, where.partition("/")[2]):
+            if execution.get("jobName") in (None, *printed) or action not in (None, where, where.partition("/")[2]):
                 continue
             if _print_log(cluster, where, execution, follow=follow):
                 printed.add(execution["jobName"])

@@ -44,8 +44,8 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Document:
-        """Return an object; raise NotFoundError where there is none."""
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Document:
+        """Return an object, of the cluster for no namespace; raise NotFoundError where there is none."""
         return await self.send("GET", resource.path(namespace, name))
 
     async def list(

@@ -7,7 +7,7 @@ from penstock.api.meta import GROUP, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A namespaced resource: its kind, and the path of its group and plural."""
+    """A resource: its kind, and the path of its group and plural."""
 
     kind: str
     api: str
@@ -25,6 +25,7 @@ class Resource:
 PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
 BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
+APPROVALS = Resource("Approval", f"apis/{GROUP}/{VERSION}", "approvals")
 JOBS = Resource("Job", "apis/batch/v1", "jobs")
 PODS = Resource("Pod", "api/v1", "pods")
 REVISIONS = Resource("ControllerRevision", "apis/apps/v1", "controllerrevisions")
@@ -32,3 +33,7 @@ EVENTS = Resource("Event", "apis/events.k8s.io/v1", "events")
 CORE_EVENTS = Resource("Event", "api/v1", "events")  # where they can be selected by the object they are about
 SECRETS = Resource("Secret", "api/v1", "secrets")
 LEASES = Resource("Lease", "apis/coordination.k8s.io/v1", "leases")
+POLICIES = Resource("ValidatingAdmissionPolicy", "apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicies")
+POLICY_BINDINGS = Resource(
+    "ValidatingAdmissionPolicyBinding", "apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
+)

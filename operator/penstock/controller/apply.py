@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.api.approval import ApprovalStatus
 from penstock.api.meta import API_VERSION, FIELD_MANAGER, LABEL_RUN_UID
 from penstock.api.model import Model
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
-from penstock.cluster.resources import EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
 from penstock.controller.cache import Cache
+from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import job_of
 from penstock.engine.snapshot import (
+    CloseApproval,
     Command,
+    CreateApproval,
     CreateJob,
     DeleteJob,
     DeleteJobsOfRuns,
@@ -55,6 +59,9 @@ class Applier:
         left = _WRITES_PER_PASS
         for revision in plan.revisions:
             await self._ensure_revision(snapshot.namespace, dict(revision))
+        # What was decided is final in the Approval; the run only takes it over.
+        for name, status in plan.approval_statuses.items():
+            await self._save_approval(snapshot, name, status)
         saved: set[str] = set()
         for run in (*snapshot.runs, *snapshot.late):
             if run.name in plan.run_statuses and left > 0:
@@ -68,12 +75,16 @@ class Applier:
             for command in plan.commands:
                 if left <= 0 and not isinstance(command, EmitEvent):
                     return False
-                await self._run(snapshot.namespace, command)
+                await self._run(snapshot, command)
                 left -= 1
         finally:
             # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job keeps it back.
             await self._save_pipeline(snapshot, plan)
         return True
+
+    async def _save_approval(self, snapshot: Snapshot, name: str, status: ApprovalStatus) -> None:
+        before = next(item.status for item in snapshot.approvals if item.name == name)
+        await self._save(APPROVALS, snapshot.namespace, name, before, status)
 
     async def _save_pipeline(self, snapshot: Snapshot, plan: Plan) -> None:
         if plan.pipeline_status and snapshot.pipeline:
@@ -97,8 +108,13 @@ class Applier:
             name = manifest["metadata"]["name"]
             self._cache.put(REVISIONS, await self._client.get(REVISIONS, namespace, name))
 
-    async def _run(self, namespace: str, command: Command) -> None:
+    async def _run(self, snapshot: Snapshot, command: Command) -> None:
+        namespace = snapshot.namespace
         match command:
+            case CreateApproval(manifest):
+                await self._create_approval(namespace, manifest)
+            case CloseApproval(name, status):
+                await self._save_approval(snapshot, name, status)
             case CreateJob(manifest):
                 await self._create_job(namespace, manifest)
             case DeleteJob(name, uid):
@@ -126,6 +142,20 @@ class Applier:
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
                 raise NameTakenError(f"Job {namespace}/{name} exists and is not ours: delete or rename it") from None
             self._cache.put(JOBS, document)
+
+    async def _create_approval(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        meta = manifest["metadata"]
+        try:
+            self._cache.put(APPROVALS, await self._client.create(APPROVALS, namespace, manifest))
+            log.info("Created Approval", extra={"namespace": namespace, "approval": meta["name"]})
+        except AlreadyExistsError:
+            document = await self._client.get(APPROVALS, namespace, meta["name"])
+            owners = [owner["uid"] for owner in document["metadata"].get("ownerReferences", ())]
+            is_ours = owners == [owner["uid"] for owner in meta["ownerReferences"]]
+            if not is_ours or frozen_hash(document["spec"]) != frozen_hash(manifest["spec"]):
+                taken = f"Approval {namespace}/{meta['name']} exists and is not ours: delete it"
+                raise NameTakenError(taken) from None
+            self._cache.put(APPROVALS, document)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:

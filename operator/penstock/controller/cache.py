@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.api.meta import ANNOTATION_PIPELINE, LABEL_RUN_UID
-from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 
 Document = dict[str, Any]
 PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
-KINDS = (PIPELINES, BUILD_PROJECTS, RUNS, JOBS, PODS, REVISIONS)
+KINDS = (PIPELINES, BUILD_PROJECTS, RUNS, APPROVALS, JOBS, PODS, REVISIONS)
 
 
 def key_of(resource: Resource, document: Document) -> PipelineKey | None:
@@ -29,6 +29,8 @@ def key_of(resource: Resource, document: Document) -> PipelineKey | None:
         name = meta["name"]
     elif resource is RUNS:
         name = document.get("spec", {}).get("pipelineRef", {}).get("name")
+    elif resource is APPROVALS:
+        name = document.get("spec", {}).get("pipelineName")
     elif resource is REVISIONS:
         owners = meta.get("ownerReferences", ())
         name = next((owner["name"] for owner in owners if owner.get("kind") == PIPELINES.kind), None)
@@ -141,11 +143,11 @@ class Cache:
         ]
 
     def deleted_names(self, run_uids: set[str]) -> frozenset[str]:
-        """Return the names of deleted Jobs of the given runs, as far as remembered."""
+        """Return the names of deleted Jobs and Approvals of the given runs, as far as remembered."""
         return frozenset(
             document["metadata"]["name"]
             for document in self._tombstones.values()
-            if document.get("kind") == JOBS.kind
+            if document.get("kind") in (JOBS.kind, APPROVALS.kind)
             and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) in run_uids
         )
 

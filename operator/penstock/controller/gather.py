@@ -6,16 +6,18 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
-from penstock.cluster.resources import BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
+from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
 from penstock.controller.cache import Cache, Document, PipelineKey
+from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import job_of, parse_time, pod_of
 from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
 from penstock.engine.retention import projects_of
-from penstock.engine.snapshot import EndedRun, EndedStage, PipelineObject, RunObject, Snapshot
+from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -36,6 +38,7 @@ class Gatherer:
         *,
         is_pipeline_absent: bool = False,
         confirmed: Mapping[str, str] | None = None,
+        guarded: Mapping[str, bool] | None = None,
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
         """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
@@ -67,6 +70,8 @@ class Gatherer:
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed or {},
+            approvals=tuple(self._once(item, _approval_of) for item in self._cache.of(APPROVALS, key)),
+            guarded=guarded or {},
             seen=self._cache.deleted_names({run.uid for run in (*runs, *late)}),
             pipeline_status_written=pipeline_status_written,
         )
@@ -165,6 +170,23 @@ def _run_of(document: Document) -> RunObject:
         status=status or PipelineRunStatus(),
         spec=spec if not broken else None,
         unreadable=unreadable or broken,
+    )
+
+
+def _approval_of(document: Document) -> ApprovalObject:
+    spec, _ = _read(ApprovalSpec, document.get("spec", {}), "spec")
+    status, _ = _read(ApprovalStatus, document.get("status", {}), "status")
+    meta = document["metadata"]
+    owners = [owner["uid"] for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
+    return ApprovalObject(
+        name=meta["name"],
+        uid=meta["uid"],
+        generation=meta["generation"],
+        owner_uid=owners[0] if owners else "",
+        spec_hash=frozen_hash(document.get("spec", {})),
+        is_deleted="deletionTimestamp" in meta,
+        spec=spec,
+        status=status or ApprovalStatus(),
     )
 
 

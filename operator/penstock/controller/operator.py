@@ -50,6 +50,8 @@ class OperatorSettings:
     host: str = "0.0.0.0"  # noqa: S104 — the kubelet and Prometheus reach it on the pod's address
     port: int | None = 8080
     instance: str = "penstock"
+    approval_policy: str = ""
+    """The name of the ValidatingAdmissionPolicy that guards Approvals, and of its binding."""
 
 
 class Operator:
@@ -65,7 +67,9 @@ class Operator:
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
         gatherer = Gatherer(self.cache, settings.default_store)
         applier = Applier(self.client, self.cache, settings.instance)
-        self.reconciler = Reconciler(self.client, self.cache, gatherer, applier, settings.engine)
+        self.reconciler = Reconciler(
+            self.client, self.cache, gatherer, applier, settings.engine, settings.approval_policy
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat = time.monotonic()
 

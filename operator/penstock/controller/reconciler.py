@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,10 +10,21 @@ from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.run import ActionStatus
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
-from penstock.cluster.resources import BUILD_PROJECTS, CORE_EVENTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import (
+    APPROVALS,
+    BUILD_PROJECTS,
+    CORE_EVENTS,
+    JOBS,
+    PIPELINES,
+    PODS,
+    REVISIONS,
+    RUNS,
+    Resource,
+)
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
+from penstock.controller.guard import is_guarded
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Plan, Snapshot
@@ -48,6 +59,7 @@ class Reconciler:
     gatherer: Gatherer
     applier: Applier
     settings: Settings
+    approval_policy: str = ""
     clock: Callable[[], datetime] = utc_now
     _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
 
@@ -77,16 +89,20 @@ class Reconciler:
         await self._fetch_definitions(key)
         await self._fetch_projects(key)
         confirmed: dict[str, str] = {}
+        guarded: dict[str, bool] = {}
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
                 key,
                 is_pipeline_absent=is_pipeline_absent,
                 confirmed=confirmed,
+                guarded=guarded,
                 pipeline_status_written=memory.pipeline_status_written,
             )
             plan = plan_pipeline(snapshot, self.settings, now=self.clock())
-            if not plan.look_up:
+            if not plan.is_looking_up:
                 break
+            if plan.look_up_approvals:
+                guarded |= await self._look_up_approvals(key, plan.look_up_approvals)
             for job in sorted(plan.look_up):
                 confirmed[job] = await self._look_up(key, job)
         return snapshot, plan
@@ -126,6 +142,13 @@ class Reconciler:
         self.cache.replace(PODS, listed, before)
         return await self._warning(key[0], [job, *(pod["metadata"]["name"] for pod in listed)])
 
+    async def _look_up_approvals(self, key: PipelineKey, names: Collection[str]) -> dict[str, bool]:
+        """Read Approvals from the server into the cache; return for each whether the admission policy guards it."""
+        for name in sorted(names):
+            if not await self._exists(APPROVALS, key[0], name) and (known := self.cache.get(APPROVALS, key[0], name)):
+                self.cache.remove(APPROVALS, known)
+        return dict.fromkeys(names, await is_guarded(self.client, self.approval_policy))
+
     async def _warning(self, namespace: str, names: list[str]) -> str:
         """Return what the last warning among the Events of these objects says; at most 500 characters."""
         found: list[tuple[str, str]] = []
@@ -146,7 +169,8 @@ class Reconciler:
     async def _read_live(self, key: PipelineKey) -> None:
         """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""
         namespace = key[0]
-        for resource, selector in ((PIPELINES, ""), (RUNS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID)):
+        kinds = ((PIPELINES, ""), (RUNS, ""), (APPROVALS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID))
+        for resource, selector in kinds:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
             listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
             self.cache.replace(resource, listed, before)

@@ -41,9 +41,9 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
         "activeDeadlineSeconds": int(settings.start_s + order.request.limits.timeout_s + settings.backstop_s) + 60,
         "template": {
             "metadata": {
-                "labels": _labels(attempt),
+                "labels": labels_of(attempt),
                 "annotations": {
-                    **_annotations(attempt),
+                    **annotations_of(attempt),
                     contracts.REQUEST_ANNOTATION: order.request.encode(),
                     contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
                     "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
@@ -60,15 +60,16 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
         "metadata": {
             "name": name,
             "namespace": attempt.namespace,
-            "labels": _labels(attempt),
-            "annotations": {**_annotations(attempt), meta.ANNOTATION_SPEC_HASH: spec_hash(spec)},
-            "ownerReferences": [_owner(attempt)],
+            "labels": labels_of(attempt),
+            "annotations": {**annotations_of(attempt), meta.ANNOTATION_SPEC_HASH: spec_hash(spec)},
+            "ownerReferences": [owner_of(attempt)],
         },
         "spec": spec,
     }
 
 
-def _labels(attempt: contracts.Attempt) -> dict[str, str]:
+def labels_of(attempt: contracts.Attempt) -> dict[str, str]:
+    """Return the labels of what belongs to an attempt."""
     return {
         meta.LABEL_MANAGED_BY: meta.MANAGED_BY,
         meta.LABEL_PIPELINE: pipeline_label(attempt.namespace, attempt.pipeline),
@@ -83,7 +84,8 @@ def stage_label(stage: str) -> str:
     return hash_of(stage)
 
 
-def _annotations(attempt: contracts.Attempt) -> dict[str, str]:
+def annotations_of(attempt: contracts.Attempt) -> dict[str, str]:
+    """Return the annotations of what belongs to an attempt: the full names behind its labels."""
     return {
         meta.ANNOTATION_PIPELINE: attempt.pipeline,
         meta.ANNOTATION_RUN: attempt.run,
@@ -94,7 +96,8 @@ def _annotations(attempt: contracts.Attempt) -> dict[str, str]:
     }
 
 
-def _owner(attempt: contracts.Attempt) -> dict[str, Any]:
+def owner_of(attempt: contracts.Attempt) -> dict[str, Any]:
+    """Return the owner reference of what belongs to an attempt: its run."""
     return {
         "apiVersion": meta.API_VERSION,
         "kind": meta.PIPELINE_RUN,

@@ -9,18 +9,19 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from penstock.api.approval import ApprovalStatus
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Concurrency, Refusal, admit
+from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
 from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
-from penstock.engine.observed import by_job, format_seconds, format_time
+from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
-from penstock.engine.projects import Freezer
 from penstock.engine.retention import housekeeping
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, Retries, cancelled_since, has_unanswered
 from penstock.engine.run import RunAdvance
@@ -37,7 +38,7 @@ from penstock.engine.stop import (
     stopped_before_start,
 )
 from penstock.engine.sweep import sweep
-from penstock.engine.tries import World
+from penstock.engine.world import world_of
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
@@ -55,25 +56,11 @@ class _Pass:
         self.events: list[Command] = []
         self.revisions: list[dict[str, object]] = []
         self.look_up: set[str] = set()
+        self.look_up_approvals: set[str] = set()
+        self.approval_statuses: dict[str, ApprovalStatus] = {}
         self.look_again: list[datetime] = []
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
-        self.world = World(
-            pipeline=snapshot.name,
-            jobs={job.name: job for job in snapshot.jobs},
-            pods=by_job(snapshot.pods),
-            confirmed=snapshot.confirmed,
-            seen=snapshot.seen,
-            freezer=Freezer(
-                snapshot.namespace,
-                snapshot.name,
-                snapshot.build_projects,
-                dict(snapshot.frozen_projects),
-                snapshot.known_projects,
-                now,
-            ),
-            settings=settings,
-            now=now,
-        )
+        self.world = world_of(snapshot, settings, now)
 
     def plan(self) -> Plan:
         pipeline = self.snapshot.pipeline
@@ -96,6 +83,8 @@ class _Pass:
             self._answer(run)
         going = [command.name for command in self.commands if isinstance(command, DeleteJob)]
         self.commands += sweep(self.snapshot.jobs, self.world.pods, self.statuses.values(), going)
+        unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
+        self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
         return Plan(
             revisions=(*self.revisions, *self.world.freezer.revisions.values()),
@@ -104,9 +93,11 @@ class _Pass:
                 for run in (*self.snapshot.runs, *self.snapshot.late)
                 if self.statuses[run.name] != run.status
             },
+            approval_statuses=self.approval_statuses,
             pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
             commands=(*self.commands, *self.events),
             look_up=frozenset(self.look_up),
+            look_up_approvals=frozenset(self.look_up_approvals),
             look_again=min((moment for moment in self.look_again), default=None),
         )
 
@@ -189,9 +180,11 @@ class _Pass:
             go_on_stopping(advance, advance.stop, format_time(self.now))
         elif not self._cancellation(advance):
             advance.proceed()
-        elif not advance.has_running_actions():
-            advance.close_current(StageStatus.CANCELLED)
-            advance.end(RunState.CANCELLED)
+        else:
+            advance.abandon_waits()
+            if not advance.has_running_actions():
+                advance.close_current(StageStatus.CANCELLED)
+                advance.end(RunState.CANCELLED)
 
     def _admit(self, run: RunObject) -> None:
         if run.spec and run.spec.stop:
@@ -275,6 +268,8 @@ class _Pass:
         self.commands += [c for c in advance.findings.commands if not isinstance(c, EmitEvent)]
         self.events += [c for c in advance.findings.commands if isinstance(c, EmitEvent)]
         self.look_up |= advance.findings.look_up
+        self.look_up_approvals |= advance.findings.look_up_approvals
+        self.approval_statuses |= advance.findings.approval_statuses
         self.look_again += advance.findings.look_again
         status = advance.status
         cancelled = self._cancellation(advance)

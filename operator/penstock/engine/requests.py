@@ -97,15 +97,13 @@ def build_request(
 ) -> ActionRequest:
     """Return the request; raise RequestError for a variable without value, a bad value, or too much of it."""
     action = subject.action
+    configuration = resolved_configuration(subject, values)
     try:
-        configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
         script = _script(action, values) if subject.declared.runs_commands else None
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
     except LexerError as error:
         raise RequestError("ConfigurationError", str(error)) from error
-    for problem in configuration_problems("", subject.declared, configuration):
-        raise RequestError("ConfigurationError", str(problem).removeprefix("."))
     request = ActionRequest(
         version=REQUEST_VERSION,
         attempt=subject.attempt,
@@ -122,6 +120,18 @@ def build_request(
     )
     _check_size(request, settings)
     return request
+
+
+def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
+    """Return the action's configuration; raise RequestError for a variable without value, or a bad value."""
+    action = subject.action
+    try:
+        configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
+    except UnresolvedError as error:
+        raise _unresolved(action, error) from error
+    for problem in configuration_problems("", subject.declared, configuration):
+        raise RequestError("ConfigurationError", str(problem).removeprefix("."))
+    return configuration
 
 
 def _unresolved(action: Action, error: UnresolvedError) -> RequestError:

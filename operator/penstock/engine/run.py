@@ -16,7 +16,8 @@ from penstock.engine.definition import Definition, groups_of
 from penstock.engine.observed import format_time, parse_time
 from penstock.engine.retry import automatic_retry, most_automatic
 from penstock.engine.snapshot import EmitEvent, RunObject
-from penstock.engine.tries import Findings, Tries, World
+from penstock.engine.tries import Tries
+from penstock.engine.world import Findings, World
 
 
 class RunAdvance:
@@ -124,6 +125,14 @@ class RunAdvance:
         if current := self._current():
             states = tuple(self._tries.abandon(item) for item in current.action_states)
             self._replace(current.model_copy(update={"action_states": states}))
+
+    def abandon_waits(self) -> None:
+        """End as Abandoned what waits for people, of a run that ends when nothing runs any more."""
+        if current := self._current():
+            waiting = (item.latest and item.latest.approval for item in current.action_states)
+            states = zip(current.action_states, waiting, strict=True)
+            kept = tuple(self._tries.abandon(item) if is_waiting else item for item, is_waiting in states)
+            self._replace(current.model_copy(update={"action_states": kept}))
 
     def remains(self) -> list[str]:
         """Return what of the current stage's abandoned tries may still run, as people read it."""

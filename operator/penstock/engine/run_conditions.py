@@ -80,8 +80,10 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
     if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
         return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
     running = [
-        action.action_name
-        for action in current.action_states
-        if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
+        action for action in current.action_states if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
     ]
-    return "InProgress", f"{current.stage_name}: {', '.join(running)}" if running else current.stage_name
+    names = ", ".join(action.action_name for action in running)
+    waits = [action.latest.approval.name for action in running if action.latest and action.latest.approval]
+    if waits and len(waits) == len(running):
+        return "WaitingForApproval", f"{current.stage_name}: {names} waits for approval {', '.join(waits)}"
+    return "InProgress", f"{current.stage_name}: {names}" if names else current.stage_name

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
@@ -89,6 +90,20 @@ class EndedStage:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalObject:
+    """An Approval. ``spec`` is None where it cannot be read; ``spec_hash`` is that of all but the decisions."""
+
+    name: str
+    uid: str
+    generation: int
+    owner_uid: str
+    spec_hash: str
+    is_deleted: bool
+    spec: ApprovalSpec | None
+    status: ApprovalStatus
+
+
+@dataclass(frozen=True, slots=True)
 class EndedRun:
     """What is still known of a run that has ended."""
 
@@ -109,8 +124,9 @@ class Snapshot:
     BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
     ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
     retry may resume the run.
-    ``seen`` are Jobs that existed once; ``confirmed`` are Jobs that were looked up live for this very snapshot, with
-    their pods, each with the last warning among their Events, or an empty text.
+    ``seen`` are Jobs and Approvals that existed once; ``confirmed`` are Jobs that were looked up live for this very
+    snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
+    Approvals that were looked up live, too, and whether the admission policy guards them.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
@@ -130,6 +146,8 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
+    approvals: tuple[ApprovalObject, ...] = ()
+    guarded: Mapping[str, bool] = field(default_factory=dict)
     pipeline_status_written: datetime | None = None
 
 
@@ -138,6 +156,21 @@ class CreateJob:
     """Create a Job; that it exists already, with our owner and hash, is success."""
 
     manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateApproval:
+    """Create an Approval; that it exists already, with our owner and hash, is success."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseApproval:
+    """Write the status of an Approval that nobody waits for any more."""
+
+    name: str
+    status: ApprovalStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,25 +215,36 @@ class EmitEvent:
     is_warning: bool = False
 
 
-Command = CreateJob | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision | EmitEvent
+Command = (
+    CreateJob | CreateApproval | CloseApproval | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision | EmitEvent
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything one pass decided; empty when nothing has to change.
 
-    ``run_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs to be looked up live before
-    anything is concluded from what the cache has of them. ``look_again`` is the nearest limit.
+    ``run_statuses``, ``approval_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs, and
+    ``look_up_approvals`` Approvals, to be looked up live before anything is concluded from what the cache has of
+    them. ``look_again`` is the nearest limit.
     """
 
     revisions: tuple[Mapping[str, Any], ...] = ()
     run_statuses: Mapping[str, PipelineRunStatus] = field(default_factory=dict)
+    approval_statuses: Mapping[str, ApprovalStatus] = field(default_factory=dict)
     pipeline_status: PipelineStatus | None = None
     commands: tuple[Command, ...] = ()
     look_up: frozenset[str] = frozenset()
+    look_up_approvals: frozenset[str] = frozenset()
     look_again: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether the pass changes nothing."""
-        return not (self.revisions or self.run_statuses or self.pipeline_status or self.commands or self.look_up)
+        statuses = self.run_statuses or self.approval_statuses or self.pipeline_status
+        return not (self.revisions or statuses or self.commands or self.is_looking_up)
+
+    @property
+    def is_looking_up(self) -> bool:
+        """Whether something is to be looked up live before the plan is complete."""
+        return bool(self.look_up or self.look_up_approvals)

@@ -3,15 +3,16 @@
 An attempt is what a user asks for, a try one Job within it; a lost pod leads to a new try, not to a failure.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import ActionExecution, ActionState, ActionStatus, ErrorDetails, StopRequest
+from penstock.engine.approvals import Approvals
 from penstock.engine.definition import Definition
 from penstock.engine.endings import Ended
 from penstock.engine.executions import (
@@ -23,8 +24,7 @@ from penstock.engine.executions import (
     with_latest,
 )
 from penstock.engine.jobs import JobOrder, build_job
-from penstock.engine.observed import Job, Pod, format_time, parse_time
-from penstock.engine.projects import Freezer
+from penstock.engine.observed import Pod, format_time, parse_time
 from penstock.engine.requests import (
     RequestError,
     Subject,
@@ -34,32 +34,10 @@ from penstock.engine.requests import (
     timeout_of,
     values_of,
 )
-from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.snapshot import CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a run's actions look like in the cluster."""
-
-    pipeline: str
-    jobs: Mapping[str, Job]
-    pods: Mapping[str, tuple[Pod, ...]]
-    confirmed: Mapping[str, str]
-    seen: frozenset[str]
-    freezer: Freezer
-    settings: Settings
-    now: datetime
-
-
-@dataclass(slots=True)
-class Findings:
-    """What advancing a run leads to, besides its new status."""
-
-    commands: list[Command] = field(default_factory=list)
-    look_up: set[str] = field(default_factory=set)
-    look_again: list[datetime] = field(default_factory=list)
+from penstock.engine.world import Findings, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +57,7 @@ class Tries:
         self.run, self.definition, self.world = run, definition, world
         self.status = run.status
         self.findings = Findings()
+        self._approvals = Approvals(run, world, self.findings)
 
     @property
     def stop(self) -> StopRequest | None:
@@ -96,6 +75,8 @@ class Tries:
             gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
             return with_latest(state, ended_execution(row, gone, None, self.world.now))
         item = _Try(stage, action, declared, row)
+        if row.approval:
+            return with_latest(state, self._observe_approval(item))
         pod = self._pod(row)
         verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
         if isinstance(verdict, Ended):
@@ -106,6 +87,10 @@ class Tries:
         if isinstance(verdict, Missing):
             return state if self.stop and self.stop.abandon else self._missing(state, item)
         return self._running(state, row, verdict, pod)
+
+    def _observe_approval(self, item: _Try) -> ActionExecution:
+        is_abandoned = bool(self.stop and self.stop.abandon)
+        return self._approvals.observe(self._subject(item), item.row, self._values(), is_abandoned=is_abandoned)
 
     def _pod(self, row: ActionExecution) -> Pod | None:
         """Return the pod whose result counts: the recorded one, else the first that was made."""
@@ -155,6 +140,8 @@ class Tries:
         row = state.latest
         if row is None or row.status is not ActionStatus.IN_PROGRESS:
             return state
+        if row.approval:
+            return with_latest(state, self._approvals.abandon(row))
         self._delete_job(row)
         return with_latest(state, abandoned(row, self._pod(row), self.world.now))
 
@@ -163,7 +150,8 @@ class Tries:
 
         That nothing is seen of a try is looked up live before it counts: absence is never evidence.
         """
-        tries = [s.latest.job_name for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
+        abandoned_rows = [s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
+        tries = [row.job_name for row in abandoned_rows if row.job_name]
         pods = [f"pod {pod.name}" for name in tries for pod in self.world.pods.get(name, ()) if pod.may_run]
         unseen = [name for name in tries if name not in self.world.pods]
         jobs = [f"Job {name}" for name in unseen if (job := self.world.jobs.get(name)) and not job.is_over]
@@ -246,10 +234,13 @@ class Tries:
 
     def _start(self, state: ActionState, item: _Try) -> ActionState:
         row = item.row
+        if item.declared.question:
+            row = self._approvals.start(self._subject(item), row, self._values())
+            return state.model_copy(update={"executions": (*state.executions, row)})
         try:
             if item.declared.runs_project and row.build_project is None:
-                values = values_of(self.run.uid, self.definition, self.status)
-                frozen = self.world.freezer.freeze(project_name(item.action, values), self.status.pipeline_uid or "")
+                name = project_name(item.action, self._values())
+                frozen = self.world.freezer.freeze(name, self.status.pipeline_uid or "")
                 row = row.model_copy(update={"build_project": frozen})
             self._create_job(replace(item, row=row))
         except RequestError as error:
@@ -258,11 +249,13 @@ class Tries:
         return state.model_copy(update={"executions": (*state.executions, row)})
 
     def _create_job(self, item: _Try) -> None:
-        values = values_of(self.run.uid, self.definition, self.status)
         subject = self._subject(item)
-        request = build_request(subject, values, artifacts_of(self.status), self.world.settings)
+        request = build_request(subject, self._values(), artifacts_of(self.status), self.world.settings)
         order = JobOrder(subject, request, subject.started)
         self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
+
+    def _values(self) -> Values:
+        return values_of(self.run.uid, self.definition, self.status)
 
     def _subject(self, item: _Try) -> Subject:
         attempt = Attempt(

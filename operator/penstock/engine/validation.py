@@ -124,7 +124,7 @@ def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
 
 def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
-    open_keys = {key for key, value in configuration.items() if any(references(value))}
+    open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
     try:
         declared.configuration.model_validate(configuration)
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS
+from penstock.cluster.resources import APPROVALS, JOBS, PIPELINES, PODS, RUNS
 from penstock.controller.apply import merge_patch
 from penstock.controller.cache import Cache
 
@@ -25,6 +25,27 @@ def job(name: str, run_uid: str = "u") -> dict[str, Any]:
         "annotations": {"penstock.dev/pipeline": "web", "penstock.dev/request": "x" * 1000},
     }
     return {"metadata": meta, "spec": {"template": {"spec": {}}}}
+
+
+def approval(name: str, run_uid: str = "u") -> dict[str, Any]:
+    """Return an Approval; somebody has changed its annotation, but the spec is as it was written."""
+    meta = {
+        "namespace": "team",
+        "name": name,
+        "uid": f"uid-{name}",
+        "resourceVersion": "5",
+        "labels": {"penstock.dev/run-uid": run_uid},
+        "annotations": {"penstock.dev/pipeline": "other"},
+    }
+    return {"kind": "Approval", "metadata": meta, "spec": {"pipelineName": "web"}}
+
+
+def test_approval_belongs_to_the_pipeline_of_its_spec_and_is_remembered_when_it_is_deleted() -> None:
+    cache = Cache()
+    assert cache.put(APPROVALS, approval("ok")) == KEY
+    assert [item["metadata"]["name"] for item in cache.of(APPROVALS, KEY)] == ["ok"]
+    assert cache.remove(APPROVALS, approval("ok")) == KEY
+    assert cache.deleted_names({"u"}) == {"ok"}
 
 
 def test_older_version_never_replaces_a_newer_one() -> None:

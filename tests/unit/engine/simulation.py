@@ -6,22 +6,28 @@ ends. Everything a plan asks for is recorded in ``history``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from penstock.api.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RetryRequest
 from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus, StopRequest
+from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import (
+    ApprovalObject,
+    CloseApproval,
     Command,
+    CreateApproval,
     CreateJob,
     DeleteJob,
     DeleteJobsOfRuns,
@@ -84,6 +90,12 @@ def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) ->
     }
 
 
+def approval_action(name: str = "Ok", **fields: Any) -> dict[str, Any]:
+    """Return a manual approval."""
+    type_id = {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}
+    return {"name": name, "actionTypeId": type_id, **fields}
+
+
 def stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:
     """Return a stage."""
     return {"name": name, "actions": list(actions)}
@@ -125,6 +137,10 @@ class World:
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    approvals: dict[str, ApprovalObject] = field(default_factory=dict)
+    is_guarded: bool = True
+    """Whether the admission policy of Approvals is there."""
+    guarded: dict[str, bool] = field(default_factory=dict)
     do_pods_linger: bool = False
     """Whether the pods of a deleted Job run on until a test ends them."""
 
@@ -185,6 +201,8 @@ class World:
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             confirmed=self.confirmed,
+            approvals=tuple(self.approvals.values()),
+            guarded=self.guarded,
             seen=frozenset(self.deleted_jobs),
         )
 
@@ -197,11 +215,12 @@ class World:
         first: Plan | None = None
         for _ in range(10):
             plan = self.plan()
-            if plan.look_up:
+            if plan.is_looking_up:
                 # The simulated cache is never late: what it shows is what a live request would answer.
                 self.confirmed |= dict.fromkeys(plan.look_up, self.warning)
+                self.guarded |= dict.fromkeys(plan.look_up_approvals, self.is_guarded)
                 continue
-            self.confirmed = {}
+            self.confirmed, self.guarded = {}, {}
             if plan.is_empty:
                 self.last_plan = plan
                 return first or plan
@@ -213,6 +232,8 @@ class World:
         """Take over everything a plan says."""
         for revision in plan.revisions:
             self.revisions[revision["metadata"]["name"]] = dict(revision)
+        for name, decided in plan.approval_statuses.items():
+            self.approvals[name] = replace(self.approvals[name], status=decided)
         for name, status in plan.run_statuses.items():
             self.runs[name] = replace(self.runs[name], status=status)
         if plan.pipeline_status and self.pipeline:
@@ -229,6 +250,10 @@ class World:
                     meta = {**manifest["metadata"], "uid": f"job-{name}", "creationTimestamp": self.now.isoformat()}
                     self.manifests[name] = dict(manifest)
                     self.jobs[name] = job_of({**manifest, "metadata": meta})
+            case CreateApproval(manifest):
+                self._create_approval(manifest)
+            case CloseApproval(name, status):
+                self.approvals[name] = replace(self.approvals[name], status=status)
             case DeleteJob(name, _):
                 self.delete_job(name)
             case DeleteJobsOfRuns(uids):
@@ -238,6 +263,44 @@ class World:
                 self.revisions.pop(name)
             case DeleteRun(name, _):
                 self.runs.pop(name, None)
+
+    def _create_approval(self, manifest: Mapping[str, Any]) -> None:
+        meta, spec = manifest["metadata"], manifest["spec"]
+        if meta["name"] not in self.approvals:
+            self.numbers += 1
+            self.approvals[meta["name"]] = ApprovalObject(
+                name=meta["name"],
+                uid=f"approval-{self.numbers}",
+                generation=1,
+                owner_uid=meta["ownerReferences"][0]["uid"],
+                spec_hash=frozen_hash(spec),
+                is_deleted=False,
+                spec=ApprovalSpec.model_validate(spec),
+                status=ApprovalStatus(),
+            )
+
+    def approval_of(self, action: str = "Ok", run: str = "run-1") -> ApprovalObject:
+        """Return the Approval of an action's latest attempt."""
+        execution = self.execution(action, run)
+        assert execution is not None
+        assert execution.approval is not None
+        return self.approvals[execution.approval.name]
+
+    def decide(
+        self, user: str, decision: str, comment: str | None = None, action: str = "Ok", run: str = "run-1"
+    ) -> None:
+        """Decide, as the admission policy lets somebody."""
+        approval = self.approval_of(action, run)
+        assert approval.spec is not None
+        made = Decision.model_validate({"user": user, "decision": decision, "comment": comment})
+        spec = approval.spec.model_copy(update={"decisions": (*approval.spec.decisions, made)})
+        self.approvals[approval.name] = replace(approval, spec=spec, generation=approval.generation + 1)
+
+    def delete_approval(self, action: str = "Ok", run: str = "run-1") -> None:
+        """Delete an Approval, as anybody may who has the right to."""
+        name = self.approval_of(action, run).name
+        del self.approvals[name]
+        self.deleted_jobs.add(name)
 
     def change_pipeline(self, **fields: Any) -> None:
         """Replace the Pipeline by one that differs in the given fields."""

@@ -1,0 +1,1 @@
+"""The Manual approval provider."""

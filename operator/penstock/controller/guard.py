@@ -1,0 +1,22 @@
+"""Looks whether the admission policy guards Approvals: without it their decisions prove nothing."""
+
+from penstock.cluster.client import Client
+from penstock.cluster.errors import NotFoundError
+from penstock.cluster.resources import POLICIES, POLICY_BINDINGS
+
+
+async def is_guarded(client: Client, policy: str) -> bool:
+    """Whether the named ValidatingAdmissionPolicy and the binding of the same name are there and deny.
+
+    An installation that names no policy has none.
+    """
+    if not policy:
+        return False
+    try:
+        found = await client.get(POLICIES, None, policy)
+        binding = await client.get(POLICY_BINDINGS, None, policy)
+    except NotFoundError:
+        return False
+    is_strict = found["spec"].get("failurePolicy", "Fail") == "Fail"
+    is_bound = binding["spec"].get("policyName") == policy and "Deny" in binding["spec"].get("validationActions", ())
+    return is_strict and is_bound and not any("deletionTimestamp" in item["metadata"] for item in (found, binding))
