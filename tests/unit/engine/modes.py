@@ -76,8 +76,8 @@ class Model:
             case "disable" | "enable":
                 return replace(self, is_disabled=event.name == "disable")._settled()
             case "edit":
-                runs = self.runs if self.mode == "PARALLEL" else tuple(_edited(run) for run in self.runs)
-                return replace(self, is_edited=True, runs=runs)._settled()
+                edited = self.runs if self.mode == "PARALLEL" else tuple(_edited(run) for run in self.runs)
+                return replace(self, is_edited=True, runs=edited)._settled()
         runs = list(self.runs)
         runs[event.run] = _after(runs[event.run], event.name)
         return replace(self, runs=tuple(runs))._settled()
