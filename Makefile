@@ -9,7 +9,7 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo test lint unit integration e2e large bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo test lint unit simulate integration e2e large bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
@@ -24,6 +24,9 @@ lint: $(VENV)/ready
 
 unit: $(VENV)/ready
 	$(PYTEST) tests/unit
+
+simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
+	SEEDS=$(or $(SEEDS),100000) $(PYTEST) tests/unit/engine/test_simulator.py
 
 integration: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/integration

@@ -62,15 +62,13 @@ class Applier:
         # What was decided is final in the Approval; the run only takes it over.
         for name, status in plan.approval_statuses.items():
             await self._save_approval(snapshot, name, status)
-        saved: set[str] = set()
-        for run in (*snapshot.runs, *snapshot.late):
-            if run.name in plan.run_statuses and left > 0:
-                await self._save(RUNS, snapshot.namespace, run.name, run.status, plan.run_statuses[run.name])
-                saved.add(run.uid)
-                left -= 1
-        if len(saved) < len(plan.run_statuses):
-            # What follows belongs to statuses that are not yet written: the next pass plans it again.
-            return False
+        before = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
+        for name, status in plan.run_statuses.items():
+            if left <= 0:
+                # What follows belongs to statuses that are not yet written: the next pass plans it again.
+                return False
+            await self._save(RUNS, snapshot.namespace, name, before[name], status)
+            left -= 1
         try:
             for command in plan.commands:
                 if left <= 0 and not isinstance(command, EmitEvent):

@@ -90,7 +90,7 @@ class Gatherer:
                     late.append(self._once(document, _run_of))
             else:
                 unfinished.append(self._once(document, _run_of))
-        unfinished.sort(key=lambda run: (run.created, run.name))
+        unfinished.sort(key=lambda run: run.arrival)
         return tuple(unfinished), tuple(ended), tuple(late)
 
     def _pipeline(self, document: Document) -> PipelineObject:

@@ -4,17 +4,27 @@ A stage is locked while a run's status holds it, or any pod of that stage has a 
 known to have ended, its run existing or not. Who came first enters first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from penstock.api.run import PipelineRunStatus
 from penstock.engine.jobs import stage_label
 from penstock.engine.observed import Pod
 from penstock.engine.run import RunAdvance
 
 
+def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, PipelineRunStatus]:
+    """Return statuses in the order to write them: who leaves a stage before who enters it, wherever that is cut off."""
+
+    def progress(status: PipelineRunStatus) -> tuple[bool, int]:
+        return bool(status.state and status.state.is_terminal), len(status.stage_states)
+
+    return dict(sorted(statuses.items(), key=lambda item: progress(item[1]), reverse=True))
+
+
 def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[Pod]) -> str | None:
     """Return what keeps a run out of a stage, as people read it; None where it may enter.
 
-    ``advances`` are the pipeline's runs, the oldest first, the asking one among them.
+    ``advances`` are the pipeline's runs in the order of their arrival, the asking one among them.
     """
     if asking.is_parallel:
         return None

@@ -20,6 +20,7 @@ from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
 from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
+from penstock.engine.locks import leaving_first
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
 from penstock.engine.retention import housekeeping
@@ -70,7 +71,7 @@ class _Pass:
         self.revision = pipeline.revision if pipeline else None
         self.concurrency = Concurrency(self.snapshot.runs, self.settings)
         self.retries = Retries(self.snapshot, self.statuses, self.now)
-        asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: (run.created, run.name))
+        asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: run.arrival)
         advances = [advance for run in asked if (advance := self._advance(run))]
         self.events += self.retries.events
         self.advances = advances
@@ -86,13 +87,10 @@ class _Pass:
         unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
+        runs = (*self.snapshot.runs, *self.snapshot.late)
         return Plan(
             revisions=(*self.revisions, *self.world.freezer.revisions.values()),
-            run_statuses={
-                run.name: self.statuses[run.name]
-                for run in (*self.snapshot.runs, *self.snapshot.late)
-                if self.statuses[run.name] != run.status
-            },
+            run_statuses=leaving_first({r.name: new for r in runs if (new := self.statuses[r.name]) != r.status}),
             approval_statuses=self.approval_statuses,
             pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
             commands=(*self.commands, *self.events),

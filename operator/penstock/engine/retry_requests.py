@@ -115,8 +115,14 @@ class Retries:
         return None
 
     def _newer(self, run: RunObject, state: RunStageState) -> str | None:
-        """Return the run that entered the stage after this one; the Pipeline's status knows of a pruned one."""
+        """Return the run that entered the stage after this one; the Pipeline's status knows of a pruned one.
+
+        Who is in it now came later whatever the clocks say: two replicas of the operator may disagree on the time.
+        """
         mine = (state.start_time, run.created, run.name)
+        for other in self._snapshot.runs:
+            if other.uid != run.uid and _holds(self._statuses[other.name], state.stage_name):
+                return f"run {other.name}"
         for name, since in self._entries(run, state.stage_name):
             if since > mine:
                 return f"run {name}"
@@ -139,6 +145,11 @@ class Retries:
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
+
+
+def _holds(status: PipelineRunStatus, stage_name: str) -> bool:
+    is_parallel = status.execution_mode is ExecutionMode.PARALLEL
+    return not is_parallel and any(s.stage_name == stage_name and s.status.is_open for s in status.stage_states)
 
 
 def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mode: RetryMode) -> RefusedRequest | None:

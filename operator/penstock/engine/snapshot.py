@@ -67,6 +67,11 @@ class RunObject:
     spec: PipelineRunSpec | None
     unreadable: str = ""
 
+    @property
+    def arrival(self) -> tuple[str, datetime, str]:
+        """What runs are ordered by: when they were admitted; creation counts in seconds, and by another clock."""
+        return self.status.start_time or "~", self.created, self.name
+
     def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
         """Return the stop that its spec asks for, unless a retry has resumed the run since, as the status says."""
         request, trigger = (self.spec.stop if self.spec else None), status.stop_trigger

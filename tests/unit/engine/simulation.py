@@ -179,7 +179,7 @@ class World:
     def snapshot(self) -> Snapshot:
         """Return everything there is, as the controller would gather it."""
         ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
-        waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: (run.created, run.name))
+        waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: run.arrival)
         data = {name: item["data"] for name, item in self.revisions.items()}
         frozen = {name for name in data if is_frozen_project(data[name])}
         return Snapshot(

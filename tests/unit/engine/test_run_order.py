@@ -242,3 +242,10 @@ def test_run_of_the_same_second_does_not_enter_a_stage_that_another_holds() -> N
     world.settle()
     assert world.live_jobs() == [world.job_for("Make", "b")]
     assert world.status("a").stage_states == ()
+
+
+def test_same_snapshot_gives_the_same_plan() -> None:
+    world = three_stages()
+    world.start()
+    assert world.plan() == world.plan()
+    assert not world.plan().is_empty

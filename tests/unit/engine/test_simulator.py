@@ -1,0 +1,253 @@
+"""Every law of the engine on thousands of stories; ``SEED=n`` tells one again, ``SEEDS=n`` tries so many."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.engine.jobs import stage_label
+from penstock.engine.settings import Settings
+from tests.unit.engine.simulation import commands_action, stage
+from tests.unit.engine.simulator import Cluster, Death, Operator, rows_of
+from tests.unit.engine.stories import Step, shortest, story_of
+
+SEEDS = int(os.environ.get("SEEDS", "2000"))
+PARTS = 8
+LIMITS = Settings(
+    container_end_s=5,
+    no_pod_s=60,
+    start_s=60,
+    concurrent_executions=2,
+    successful_runs=3,
+    failed_runs=3,
+    runs_with_jobs=1,
+)
+STEPS = {
+    "hear": 20, "hear all": 8, "turn": 24, "die": 4,
+    "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5, "delete job": 2,
+    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "disable": 2, "enable": 3, "edit": 2, "mode": 1,
+    "wait": 4, "wait long": 1, "clock back": 1,
+}  # fmt: skip
+NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
+"""Runs in the order of their creation: their names say nothing of it."""
+MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
+
+
+@dataclass
+class Play:
+    """One story being told: the cluster, the operator, and what the laws remember."""
+
+    cluster: Cluster
+    operator: Operator
+    rows: dict[str, Any] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, seed: int) -> Play:
+        """Return the beginning of a seed's story: its pipeline is drawn from it, too."""
+        chance = random.Random(seed)
+        stages = []
+        for number in range(chance.randint(1, 3)):
+            actions = [
+                commands_action(f"A{number}{index}", runOrder=chance.randint(1, 2))
+                for index in range(chance.randint(1, 3))
+            ]
+            more = {"onFailure": {"result": "RETRY"}} if chance.random() < 0.2 else {}
+            stages.append({**stage(f"S{number}", *actions), **more})
+        cluster = Cluster.of(
+            *stages, settings=LIMITS, executionMode=chance.choice(MODES), onUpdate=chance.choice(["Cancel", "Finish"])
+        )
+        assert isinstance(cluster, Cluster)
+        cluster.start(NAMES[0])
+        return cls(cluster, Operator(cluster))
+
+    # ---- steps
+
+    def take(self, step: Step) -> None:
+        """Let one step happen, where there is anything for it to happen to."""
+        cluster, operator = self.cluster, self.operator
+        match step.name:
+            case "hear":
+                if late := operator.late():
+                    operator.hear(*_picked(late, step))
+            case "hear all":
+                operator.hear_all()
+            case "turn":
+                operator.turn()
+            case "die":
+                with contextlib.suppress(Death):
+                    operator.turn(int(step.pick * 4))
+                self.operator = Operator(cluster)
+            case "wait" | "wait long" | "clock back":
+                cluster.advance({"wait": 20, "wait long": 4000, "clock back": -15}[step.name])
+            case "start pod" | "succeed" | "fail" | "kill" | "evict" | "agent dies" | "reap" | "delete job":
+                self._in_the_cluster(step)
+            case _:
+                self._by_a_user(step)
+
+    def _in_the_cluster(self, step: Step) -> None:
+        cluster = self.cluster
+        if step.name == "start pod":
+            if jobs := cluster.jobs_without_pod():
+                cluster.start_pod(_picked(jobs, step))
+            return
+        if step.name == "delete job":
+            if cluster.jobs:
+                cluster.remove_job(_picked(sorted(cluster.jobs), step))
+            return
+        names = cluster.running()
+        if step.name == "reap":
+            names = sorted(pod.name for pod in cluster.pods.values() if pod.is_deleted)
+        if not names:
+            return
+        name = _picked(names, step)
+        match step.name:
+            case "succeed" | "fail":
+                cluster.finish(name, is_success=step.name == "succeed")
+            case "kill":
+                cluster.end(name, None)
+            case "evict":
+                cluster.evict(name)
+            case "agent dies":
+                cluster.end_agent(name)
+            case "reap":
+                cluster.pods.pop(name)
+
+    def _by_a_user(self, step: Step) -> None:
+        cluster = self.cluster
+        runs = sorted(cluster.runs)
+        run = _picked(runs, step) if runs else ""
+        match step.name:
+            case "start" if cluster.numbers < len(NAMES):
+                cluster.start(NAMES[cluster.numbers])
+            case "stop" | "abandon" if run:
+                self._stop(run, is_abandoned=step.name == "abandon")
+            case "retry" | "retry all" if run:
+                mode = "ALL_ACTIONS" if step.name == "retry all" else "FAILED_ACTIONS"
+                cluster.retry(f"S{int(step.pick * 100) % 3}", mode, run)
+            case "disable" | "enable":
+                disabled = [{"stageName": f"S{int(step.pick * 3)}", "reason": "freeze"}]
+                names = {state.name for state in cluster.pipeline.spec.stages}  # type: ignore[union-attr]
+                disabled = [item for item in disabled if item["stageName"] in names]
+                cluster.edit(disableInboundStageTransitions=disabled if step.name == "disable" else [])
+            case "edit":
+                stages = cluster.pipeline.spec.to_dict()["stages"]  # type: ignore[union-attr]
+                stages[0]["actions"][0]["commands"] = [f"echo {step.pick}"]
+                cluster.edit(stages=stages)
+            case "mode":
+                cluster.edit(executionMode=_picked(list(MODES), step))
+
+    def _stop(self, run: str, *, is_abandoned: bool) -> None:
+        spec = self.cluster.runs[run].spec
+        assert spec is not None
+        if spec.stop is None or (is_abandoned and not spec.stop.abandon):
+            self.cluster.stop(run, abandon=is_abandoned)
+
+    # ---- laws
+
+    def check(self) -> None:
+        """Assert every law that holds at any moment."""
+        cluster = self.cluster
+        assert not cluster.created_without_row, "a Job was created before its try stood in a status"
+        assert all(count == 1 for count in cluster.effects.values()), "a try had its effect twice"
+        holders: dict[str, str] = {}
+        for name, run in cluster.runs.items():
+            self._check_rows(name, run.status)
+            if run.status.execution_mode == "PARALLEL":
+                continue
+            for state in run.status.stage_states:
+                if state.status.is_open:
+                    assert holders.setdefault(state.stage_name, name) == name, "two runs hold one stage"
+                    self._check_lock(run.uid, state.stage_name)
+
+    def _check_rows(self, name: str, status: PipelineRunStatus) -> None:
+        """An ended try never changes, no try disappears, and an ended run comes back by a new attempt alone."""
+        found = {row.job_name: row for row in rows_of(status)}
+        for job, row in found.items():
+            if row.status is not ActionStatus.IN_PROGRESS:
+                assert self.rows.setdefault(job, row) == row, "a try changed after its end"
+        key = f"{name} {status.execution_attempt or 1}"
+        if status.state and status.state.is_terminal:
+            what = (status.state, status.completion_time, len(found))
+            assert self.rows.setdefault(key, what) == what, "a run changed after its end"
+        elif key in self.rows:
+            raise AssertionError("a run came back without a new attempt")
+
+    def _check_lock(self, run_uid: str, name: str) -> None:
+        parallel = {run.uid for run in self.cluster.runs.values() if run.status.execution_mode == "PARALLEL"}
+        for pod in self.cluster.pods.values():
+            is_foreign = pod.stage_label == stage_label(name) and pod.run_uid not in {run_uid, *parallel}
+            assert not (is_foreign and pod.may_run), "a run is in a stage where containers of another still run"
+
+    def settle(self) -> None:
+        """Let the operator hear and do everything there is to do."""
+        for _ in range(60):
+            self.operator.hear_all()
+            if not self.operator.turn():
+                return
+            self.check()
+        raise AssertionError("the engine does not come to rest")
+
+    def end(self) -> None:
+        """Let all go well from here on: every run ends, and nothing is left running."""
+        cluster = self.cluster
+        cluster.edit(disableInboundStageTransitions=[])
+        for _ in range(80):
+            self.settle()
+            live = cluster.running()
+            if not live and all(_is_over(run.status) for run in cluster.runs.values()):
+                break
+            for name in [pod.name for pod in cluster.pods.values() if pod.is_deleted and not pod.may_run]:
+                cluster.pods.pop(name)
+            for name in live:
+                cluster.finish(name, is_success=True)
+            for job in cluster.jobs_without_pod():
+                cluster.start_pod(job)
+            cluster.advance(10)
+            self.check()
+        waiting = [name for name, run in cluster.runs.items() if not _is_over(run.status)]
+        assert not waiting, f"{waiting} never ended"
+        assert not cluster.running(), "containers run for nobody"
+
+
+def _is_over(status: PipelineRunStatus) -> bool:
+    return status.state is not None and status.state.is_terminal
+
+
+def _picked(items: list[Any], step: Step) -> Any:
+    return items[min(int(step.pick * len(items)), len(items) - 1)]
+
+
+def error_of(seed: int, story: list[Step]) -> str:
+    """Tell a story; return which law it broke, or an empty text."""
+    play = Play.of(seed)
+    try:
+        for step in story:
+            play.take(step)
+            play.check()
+        play.end()
+    except AssertionError as error:
+        return str(error) or "a law was broken"
+    return ""
+
+
+def report(seed: int) -> None:
+    """Fail with the shortest form of a seed's story, if it breaks a law."""
+    story = story_of(seed, STEPS, 60)
+    if error := error_of(seed, story):
+        short = shortest(story, lambda part: bool(error_of(seed, part)))
+        told = "\n".join(f"  {step.name} ({step.pick:.2f})" for step in short)
+        pytest.fail(f"SEED={seed}: {error}; told in short ({error_of(seed, short)}):\n{told}", pytrace=False)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_story_breaks_a_law(part: int) -> None:
+    seeds = [int(os.environ["SEED"])] if "SEED" in os.environ else range(part, SEEDS, PARTS)
+    for seed in seeds:
+        report(seed)
