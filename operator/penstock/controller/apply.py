@@ -62,12 +62,12 @@ class Applier:
         # What was decided is final in the Approval; the run only takes it over.
         for name, status in plan.approval_statuses.items():
             await self._save_approval(snapshot, name, status)
-        before = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
-        for name, status in plan.run_statuses.items():
+        before = {item.name: item.status for item in (*snapshot.runs, *snapshot.late)}
+        for run, new in plan.run_statuses.items():
             if left <= 0:
                 # What follows belongs to statuses that are not yet written: the next pass plans it again.
                 return False
-            await self._save(RUNS, snapshot.namespace, name, before[name], status)
+            await self._save(RUNS, snapshot.namespace, run, before[run], new)
             left -= 1
         try:
             for command in plan.commands:
