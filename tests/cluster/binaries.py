@@ -71,10 +71,11 @@ HELM = Program(
     stamps=("-X helm.sh/helm/v4/internal/version.version=v4.3.1",),
 )
 KUSTOMIZE = Program("kustomize", package="sigs.k8s.io/kustomize/kustomize/v5")
+KSTATUS = Program("kstatus")
 KIND = Program("kind", package="sigs.k8s.io/kind")
 
 # The slowest first: images that need only Debian are built meanwhile.
-LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM, KUSTOMIZE)
+LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM, KUSTOMIZE, KSTATUS)
 
 
 def ensure(places: Places, programs: tuple[Program, ...]) -> None:
