@@ -33,6 +33,7 @@ def may(
     [
         ("watch", "pipelines", "penstock.dev"),
         ("patch", "pipelines/status", "penstock.dev"),
+        ("create", "pipelineruns", "penstock.dev"),
         ("delete", "pipelineruns", "penstock.dev"),
         ("patch", "pipelineruns/status", "penstock.dev"),
         ("create", "approvals", "penstock.dev"),
@@ -63,7 +64,7 @@ def test_operator_may_do_its_work(kube: Kube, verb: str, resource: str, group: s
         ("delete", "approvals", "penstock.dev"),
         ("get", "validatingadmissionpolicies", "admissionregistration.k8s.io"),
         ("patch", "pipelines", "penstock.dev"),
-        ("create", "pipelineruns", "penstock.dev"),
+        ("patch", "pipelineruns", "penstock.dev"),
         ("create", "serviceaccounts/token", ""),
         ("impersonate", "users", ""),
         ("create", "clusterrolebindings", "rbac.authorization.k8s.io"),

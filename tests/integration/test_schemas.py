@@ -161,6 +161,8 @@ CHANGES: dict[str, Any] = {
     "sourceRevisions": [{"actionName": "Fetch", "revisionType": "COMMIT_ID", "revisionValue": "f"}],
     "trigger": {"triggerType": "Webhook"},
     "requestedBy": "somebody",
+    "executionType": "STANDARD",
+    "rollback": {"stageName": "Build", "targetRun": "other"},
 }
 
 
@@ -204,6 +206,35 @@ def test_reason_of_a_stop_is_at_most_200_characters(kube: Kube, namespace: str) 
     kube.create("pipelineruns", namespace, run())
     with pytest.raises(KubeError, match=r"spec\.stop\.reason"):
         kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"reason": "x" * 201}}})
+
+
+ROLLBACK = {"stageName": "Build", "targetRun": "other"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"executionType": "ROLLBACK"},
+        {"rollback": ROLLBACK},
+        {"executionType": "STANDARD", "rollback": ROLLBACK},
+        {"executionType": "ROLLBACK", "rollback": ROLLBACK, "variables": CHANGES["variables"]},
+        {"executionType": "ROLLBACK", "rollback": ROLLBACK, "sourceRevisions": CHANGES["sourceRevisions"]},
+    ],
+)
+def test_rollback_says_its_type_and_takes_all_else_from_its_target(
+    kube: Kube, namespace: str, spec: dict[str, Any]
+) -> None:
+    with pytest.raises(KubeError, match="X-67"):
+        kube.create("pipelineruns", namespace, run(**spec))
+
+
+def test_rollback_names_its_target_in_one_of_two_ways(kube: Kube, namespace: str) -> None:
+    targets: list[dict[str, str]] = [{}, {"targetRun": "other", "targetPipelineExecutionId": "uid"}]
+    for target in targets:
+        spec = {"executionType": "ROLLBACK", "rollback": {"stageName": "Build", **target}}
+        with pytest.raises(KubeError, match="give either targetRun"):
+            kube.create("pipelineruns", namespace, run(**spec))
+    kube.create("pipelineruns", namespace, run(executionType="ROLLBACK", rollback=ROLLBACK))
 
 
 def test_run_that_was_retried_can_be_asked_to_stop_anew(kube: Kube, namespace: str) -> None:

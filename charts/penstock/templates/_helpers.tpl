@@ -55,7 +55,7 @@ matchResources:
   verbs: [get, list, watch, create]
 - apiGroups: [penstock.dev]
   resources: [pipelineruns]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [penstock.dev]
   resources: [pipelines/status, pipelineruns/status, approvals/status]
   verbs: [patch]

@@ -15,6 +15,8 @@ class StageRunReference(Model):
     pipeline_execution_id: str
     run: str
     status: str
+    type: str | None = None
+    """ROLLBACK, or absent for a standard execution."""
 
 
 class LatestExecution(StageRunReference):

@@ -8,9 +8,11 @@ from pydantic import Field, StringConstraints
 from penstock.api.approval import ApprovalReference
 from penstock.api.build_project import FrozenBuildProject
 from penstock.api.conditions import Condition
+from penstock.api.executions import BuildReport, ErrorDetails, StoredArtifact
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
 from penstock.api.pipeline import CodePipelineName, DnsName, ExecutionMode, VariableName
 from penstock.api.retry import AnsweredRetry, RetryRequests
+from penstock.api.rollback import AutomaticRollback, ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.stage_conditions import RetryStageMetadata
 
 
@@ -116,12 +118,22 @@ def _unchanged(field: str) -> dict[str, str]:
     return rule(same, "cannot be changed: start a new run", field_path=f".{field}")
 
 
+_FROZEN = ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy", "executionType", "rollback")
+_ROLLBACK = rule(
+    "(has(self.executionType) && self.executionType == 'ROLLBACK') == has(self.rollback)"
+    " && (!has(self.rollback) || !(has(self.variables) || has(self.sourceRevisions)))",
+    "executionType ROLLBACK and rollback belong together, and take variables and revisions from the target (X-67)",
+    field_path=".rollback",
+)
+
+
 class PipelineRunSpec(Model):
     """What to execute: a run is started once. Later, only what is asked of it is added: ``stop``, ``retries``."""
 
     model_config = {
         "json_schema_extra": rules(
-            *(_unchanged(name) for name in ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy")),
+            *(_unchanged(name) for name in _FROZEN),
+            _ROLLBACK,
             rule("!has(oldSelf.stop) || has(self.stop)", "a stop cannot be taken back", field_path=".stop"),
             rule("!has(oldSelf.retries) || has(self.retries)", "retries cannot be taken back", field_path=".retries"),
         )
@@ -135,48 +147,12 @@ class PipelineRunSpec(Model):
     ] = ()
     trigger: Trigger | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
+    execution_type: ExecutionType | None = None
+    """STANDARD if absent."""
+    rollback: RollbackRequest | None = None
+    """For the type ROLLBACK: this stage alone runs, with what the target had (X-67)."""
     stop: StopRequest | None = None
     retries: RetryRequests = ()
-
-
-class ErrorDetails(Model):
-    """Why an action did not succeed (X-30): a code to match on and a sentence to read."""
-
-    code: str
-    message: str = ""
-
-
-class StoredArtifact(Model):
-    """An artifact as stored: key within the store, size in bytes, sha256 in hex."""
-
-    name: str
-    key: str
-    size: int
-    sha256: str
-    format: str = "tar.zst"
-
-
-class FailedTest(Model):
-    """A test that failed: ``suite`` is its class or suite, ``message`` the beginning of what it said."""
-
-    suite: str | None = None
-    name: str
-    message: str | None = None
-
-
-class BuildReport(Model):
-    """A report group of a build (B-50): counts of test cases, and the first that failed."""
-
-    name: str
-    total: int = 0
-    passed: int = 0
-    failed: int = 0
-    errors: int = 0
-    skipped: int = 0
-    duration_seconds: float | None = None
-    failed_tests: Annotated[tuple[FailedTest, ...], Field(json_schema_extra=ATOMIC)] = ()
-    key: str | None = None
-    """The key of the whole report, JSON, in the artifact store."""
 
 
 class ActionExecution(Model):
@@ -285,6 +261,10 @@ class PipelineRunStatus(Model):
     """The ControllerRevision that this run executes, whatever becomes of the Pipeline."""
     start_time: str | None = None
     completion_time: str | None = None
+    execution_type: ExecutionType | None = None
+    """ROLLBACK, or absent for a standard execution."""
+    rollback_metadata: RollbackMetadata | None = None
+    automatic_rollback: AutomaticRollback | None = None
     stop_trigger: StopTrigger | None = None
     retries: Annotated[tuple[AnsweredRetry, ...], Field(json_schema_extra=ATOMIC)] = ()
     """The answers to ``spec.retries``, in the same order: what has no answer yet is not yet seen."""

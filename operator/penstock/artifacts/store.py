@@ -142,6 +142,19 @@ class Store:
 
     def fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> None:
         """Write an artifact's bytes to ``target``; raise ArtifactError unless size and hash are the recorded ones."""
+        try:
+            size, digest = self._fetch(artifact, target)
+        except MissingObjectError as error:
+            what = f'Input artifact "{artifact.name}" is gone, deleted perhaps by a lifecycle rule: {error.message}'
+            raise MissingObjectError(error.code, what) from error
+        if (size, digest.hexdigest()) != (artifact.size, artifact.sha256):
+            raise ArtifactError(
+                "SystemUnavailable",
+                f'Input artifact "{artifact.name}": the stored object is not the one that was recorded '
+                f"(size {artifact.size}, sha256 {artifact.sha256}); it was changed or cut off",
+            )
+
+    def _fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> tuple[int, "hashlib._Hash"]:
         digest, size = hashlib.sha256(), 0
         with self._errors(artifact.key):
             for chunk in obstore.get(self._backend, artifact.key).stream(_READ_BYTES):
@@ -150,12 +163,7 @@ class Store:
                     break
                 digest.update(chunk)
                 target.write(chunk)
-        if (size, digest.hexdigest()) != (artifact.size, artifact.sha256):
-            raise ArtifactError(
-                "SystemUnavailable",
-                f'Input artifact "{artifact.name}": the stored object is not the one that was recorded '
-                f"(size {artifact.size}, sha256 {artifact.sha256}); it was changed or cut off",
-            )
+        return size, digest
 
     def read(self, key: str, target: IO[bytes], limit: int, version: str | None = None) -> "Found":
         """Write an object's bytes, at most ``limit``, to ``target``; return what the store says of it."""

@@ -24,6 +24,7 @@ from penstock.engine.snapshot import (
     Command,
     CreateApproval,
     CreateJob,
+    CreateRun,
     DeleteJob,
     DeleteJobsOfRuns,
     DeleteRevision,
@@ -115,6 +116,8 @@ class Applier:
                 await self._save_approval(snapshot, name, status)
             case CreateJob(manifest):
                 await self._create_job(namespace, manifest)
+            case CreateRun(manifest):
+                await self._create_run(namespace, manifest)
             case DeleteJob(name, uid):
                 await self._delete(JOBS, namespace, name, uid)
             case DeleteRun(name, uid):
@@ -154,6 +157,20 @@ class Applier:
                 taken = f"Approval {namespace}/{meta['name']} exists and is not ours: delete it"
                 raise NameTakenError(taken) from None
             self._cache.put(APPROVALS, document)
+
+    async def _create_run(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        """Create a run; what hinders it is logged, as the run that asked for it says so after a while."""
+        name = manifest["metadata"]["name"]
+        try:
+            self._cache.put(RUNS, await self._client.create(RUNS, namespace, manifest))
+            log.info("Created PipelineRun", extra={"namespace": namespace, "run": name})
+        except AlreadyExistsError:
+            document = await self._client.get(RUNS, namespace, name)
+            self._cache.put(RUNS, document)
+            if document["spec"] != manifest["spec"]:
+                log.warning("PipelineRun %s/%s exists and is not the one that was to be created", namespace, name)
+        except (ForbiddenError, InvalidError) as error:
+            log.warning("Could not create PipelineRun %s/%s: %s", namespace, name, error)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:

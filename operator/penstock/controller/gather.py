@@ -1,6 +1,6 @@
 """Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.rollback import ExecutionType
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
 from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
 from penstock.controller.cache import Cache, Document, PipelineKey
@@ -45,7 +46,8 @@ class Gatherer:
         namespace, name = key
         document = self._cache.get(PIPELINES, namespace, name)
         runs, ended, late = self._runs(key)
-        named = {run.status.revision for run in (*runs, *late) if run.status.revision}
+        targets = self._targets(key, runs)
+        named = {run.status.revision for run in (*runs, *late, *targets) if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
         projects = {name for name, item in revisions.items() if is_frozen_project(item["data"])}
         started_with = projects & set(projects_of(run.status for run in runs))
@@ -57,6 +59,7 @@ class Gatherer:
             runs=runs,
             ended=ended,
             late=late,
+            targets=targets,
             revisions={name: revisions[name]["data"] for name in named if name in revisions},
             known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in projects},
             known_projects={name: int(revisions[name]["revision"]) for name in projects},
@@ -93,6 +96,12 @@ class Gatherer:
         unfinished.sort(key=lambda run: run.arrival)
         return tuple(unfinished), tuple(ended), tuple(late)
 
+    def _targets(self, key: PipelineKey, runs: Iterable[RunObject]) -> tuple[RunObject, ...]:
+        """Return the ended runs that runs not yet begun shall roll back to."""
+        wanted = {target for run in runs if run.status.state is None and (target := _target_of(run.spec))}
+        ended = (item for item in self._cache.of(RUNS, key) if wanted and _has_ended(item))
+        return tuple(self._once(d, _run_of) for d in ended if {d["metadata"]["name"], d["metadata"]["uid"]} & wanted)
+
     def _pipeline(self, document: Document) -> PipelineObject:
         return _pipeline_of(document, self._default_store)
 
@@ -105,6 +114,11 @@ class Gatherer:
                 self._parsed.clear()
             self._parsed[uid] = (document, parsed)
         return parsed  # type: ignore[return-value]
+
+
+def _target_of(spec: PipelineRunSpec | None) -> str | None:
+    wanted = spec.rollback if spec else None
+    return (wanted.target_run or wanted.target_pipeline_execution_id) if wanted else None
 
 
 def _has_ended(document: Document) -> bool:
@@ -124,6 +138,7 @@ def _ended_of(document: Document) -> EndedRun:
         completed=status.get("completionTime", ""),
         is_succeeded=status["state"] == RunState.SUCCEEDED,
         revision=status.get("revision", ""),
+        is_rollback=status.get("executionType") == ExecutionType.ROLLBACK,
         stages={
             stage["stageName"]: EndedStage(stage["startTime"], stage["status"], stage.get("completionTime", ""))
             for stage in status.get("stageStates", ())

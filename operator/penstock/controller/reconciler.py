@@ -114,9 +114,12 @@ class Reconciler:
 
     async def _fetch_definitions(self, key: PipelineKey) -> None:
         """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
-        for run in list(self.cache.of(RUNS, key)):
-            status = run.get("status", {})
-            is_at_rest = "completionTime" in status and run["metadata"]["generation"] == status["observedGeneration"]
+        runs = list(self.cache.of(RUNS, key))
+        targets = {target for run in runs if "state" not in run.get("status", {}) for target in _targets_of(run)}
+        for run in runs:
+            status, meta = run.get("status", {}), run["metadata"]
+            is_at_rest = "completionTime" in status and meta["generation"] == status["observedGeneration"]
+            is_at_rest = is_at_rest and not targets & {meta["name"], meta["uid"]}
             names = {status.get("revision"), *_frozen_projects(status)} if not is_at_rest else set()
             for name in names:
                 if name and not self.cache.get(REVISIONS, key[0], name):
@@ -183,6 +186,12 @@ def _frozen_projects(status: Document) -> Iterator[str]:
             for row in action.get("executions", ()):
                 if row["status"] == ActionStatus.IN_PROGRESS and "buildProject" in row:
                     yield row["buildProject"]["revision"]
+
+
+def _targets_of(run: Document) -> Iterator[str]:
+    """Yield the name or the uid of the run that a rollback goes back to."""
+    wanted = run.get("spec", {}).get("rollback", {})
+    yield from (wanted[key] for key in ("targetRun", "targetPipelineExecutionId") if key in wanted)
 
 
 def _job_of(pod: Document) -> str:

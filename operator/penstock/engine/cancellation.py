@@ -48,7 +48,14 @@ def is_outdated(definition: Definition, pipeline: PipelineObject) -> bool:
         return False
     if definition.execution_mode is ExecutionMode.PARALLEL or pipeline.spec.on_update is OnUpdate.FINISH:
         return False
-    return _structure(definition, pipeline) != _structure(pipeline.definition, pipeline)
+    return not has_structure_of(definition, pipeline)
+
+
+def has_structure_of(definition: Definition, pipeline: PipelineObject) -> bool:
+    """Whether a run of this definition executes what the Pipeline says now."""
+    if pipeline.definition is None:
+        return False
+    return _structure(definition, pipeline) == _structure(pipeline.definition, pipeline)
 
 
 def _structure(definition: Definition, pipeline: PipelineObject) -> Definition:

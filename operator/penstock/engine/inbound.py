@@ -31,13 +31,15 @@ class Inbound:
     """The runs in front of the stages, in one pass."""
 
     def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[Pod], disabled: Mapping[str, str]) -> None:
-        self._advances, self._pods, self._disabled = advances, tuple(pods), disabled
+        # A rollback goes first: whoever waits carries what is newer than that to which it goes back.
+        self._advances = sorted(advances, key=lambda advance: not advance.is_rollback)
+        self._pods, self._disabled = tuple(pods), disabled
         self._holders: dict[str, str] = {}
         self._superseded_by: dict[str, str] = {}
 
     def let_in(self, waiting: Iterable[RunAdvance]) -> None:
         """Let runs into stages until none can enter; a lock stays with whoever holds it."""
-        waiting = tuple(waiting)
+        waiting = sorted(waiting, key=lambda advance: not advance.is_rollback)
         entered = True
         while entered:
             entered = False
@@ -55,11 +57,15 @@ class Inbound:
         self._supersede(_between_stages(waiting))
 
     def _supersede(self, waiting: Sequence[RunAdvance]) -> None:
-        """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage."""
+        """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage.
+
+        Rollbacks wait beside that place.
+        """
         newest: dict[str, RunAdvance] = {}
         for advance in reversed(waiting):
             stage = advance.next_stage()
-            if stage is None or advance.definition.execution_mode is not ExecutionMode.SUPERSEDED:
+            has_slot = advance.definition.execution_mode is ExecutionMode.SUPERSEDED and not advance.is_rollback
+            if stage is None or not has_slot:
                 continue
             newer = newest.setdefault(stage.name, advance)
             if newer is not advance:
@@ -104,5 +110,6 @@ def _inbound(advance: RunAdvance) -> InboundExecution:
         pipeline_execution_id=advance.run.uid,
         run=advance.run.name,
         status=RunState.IN_PROGRESS.value,
+        type=advance.status.execution_type,
         waiting_since=since or "",
     )

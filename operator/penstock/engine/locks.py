@@ -24,7 +24,7 @@ def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, Pipeli
 def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[Pod]) -> str | None:
     """Return what keeps a run out of a stage, as people read it; None where it may enter.
 
-    ``advances`` are the pipeline's runs in the order of their arrival, the asking one among them.
+    ``advances`` are the pipeline's runs in the order in which they enter, the asking one among them.
     """
     if asking.is_parallel:
         return None
@@ -32,11 +32,7 @@ def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], po
     for other in advances:
         if other is asking:
             is_ahead = False
-        if other is asking or other.is_parallel:
-            continue
-        if is_ahead and other.is_between_stages and (front := other.next_stage()) and front.name == stage:
-            return "another run"
-        if any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open):
+        elif not other.is_parallel and (_holds(other, stage) or (is_ahead and _waits_for(other, stage))):
             return "another run"
     label = stage_label(stage)
     unlocked = {other.run.uid for other in advances if other.is_parallel}
@@ -46,3 +42,12 @@ def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], po
         if pod.stage_label == label and pod.run_uid != asking.run.uid and pod.may_run:
             return f"pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
     return None
+
+
+def _holds(other: RunAdvance, stage: str) -> bool:
+    return any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open)
+
+
+def _waits_for(other: RunAdvance, stage: str) -> bool:
+    ahead = other.next_stage() if other.is_between_stages else None
+    return ahead is not None and ahead.name == stage

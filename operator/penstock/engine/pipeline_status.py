@@ -115,7 +115,7 @@ def with_runs(
         for entered in shared:
             known = stages.get(entered.stage_name) or StageState(stage_name=entered.stage_name)
             if _is_latest(known.latest_execution, run, entered):
-                stages[entered.stage_name] = _with_latest(known, run, entered)
+                stages[entered.stage_name] = _with_latest(known, run, entered, run_status.execution_type)
         if youngest is None or (run.created, run.name) >= youngest:
             status = _with_last_run(status, run, run_status, now)
     return status.model_copy(update={"stage_states": tuple(stages.values())})
@@ -125,9 +125,13 @@ def _is_latest(known: LatestExecution | None, run: RunObject, entered: RunStageS
     return known is None or known.pipeline_execution_id == run.uid or (known.entered or "") <= entered.start_time
 
 
-def _with_latest(known: StageState, run: RunObject, entered: RunStageState) -> StageState:
+def _with_latest(known: StageState, run: RunObject, entered: RunStageState, execution_type: str | None) -> StageState:
     shown = LatestExecution(
-        pipeline_execution_id=run.uid, run=run.name, status=entered.status.value, entered=entered.start_time
+        pipeline_execution_id=run.uid,
+        run=run.name,
+        status=entered.status.value,
+        type=execution_type,
+        entered=entered.start_time,
     )
     return known.model_copy(update={"latest_execution": shown, "retry_stage_metadata": entered.retry_stage_metadata})
 

@@ -13,8 +13,9 @@ from penstock.api.approval import ApprovalStatus
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
+from penstock.api.rollback import RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
-from penstock.engine.admission import Concurrency, Refusal, admit
+from penstock.engine.admission import Admission, Concurrency, Refusal, admit
 from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
@@ -25,6 +26,7 @@ from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
 from penstock.engine.retention import housekeeping
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, Retries, cancelled_since, has_unanswered
+from penstock.engine.rollback_admission import admit_rollback, target_of
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
@@ -197,15 +199,22 @@ class _Pass:
         if self.concurrency.is_full(pipeline):
             self._wait(run, self.concurrency.why_waiting(pipeline))
             return
-        admitted = admit(run, pipeline, format_time(self.now))
+        rollback = run.spec.rollback if run.spec else None
+        admitted = self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, format_time(self.now))
         if isinstance(admitted, Refusal):
             self._refuse(run, admitted)
             return
         self.concurrency.take()
-        self.statuses[run.name] = admitted.status.model_copy(
-            update={"pipeline_version": self.version, "revision": self.revision}
-        )
-        self._event(run, "RunStarted", f"Started run of pipeline {pipeline.name}, version {self.version}")
+        current = {"pipeline_version": self.version, "revision": self.revision}
+        self.statuses[run.name] = admitted.status.model_copy(update={} if rollback else current)
+        what = f"rollback of stage {rollback.stage_name}" if rollback else "run"
+        version = self.statuses[run.name].pipeline_version
+        self._event(run, "RunStarted", f"Started {what} of pipeline {pipeline.name}, version {version}")
+
+    def _admit_rollback(self, wanted: RollbackRequest, pipeline: PipelineObject) -> Admission | Refusal:
+        target = target_of(wanted, self.snapshot)
+        frozen = self._frozen(target.status) if target else None
+        return admit_rollback(wanted, pipeline, target, frozen, format_time(self.now))
 
     def _await_pipeline(self, run: RunObject) -> None:
         limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)

@@ -23,8 +23,9 @@ from penstock.api.contracts import (
     Script,
     StoreLocation,
 )
+from penstock.api.executions import StoredArtifact
 from penstock.api.pipeline import Action, ArtifactStore
-from penstock.api.run import ActionStatus, PipelineRunStatus, StoredArtifact
+from penstock.api.run import ActionStatus, PipelineRunStatus
 from penstock.engine.definition import Definition
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.settings import Settings
@@ -63,6 +64,8 @@ def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -
     """Return every variable that has a value by now: reserved namespaces, and those of succeeded actions."""
     values = {Reference("codepipeline", EXECUTION_ID): run_uid}
     values |= {Reference("variables", item.name): item.resolved_value for item in status.variables}
+    taken_over = status.rollback_metadata.output_variables if status.rollback_metadata else {}
+    values |= {Reference(name, key): value for name, outputs in taken_over.items() for key, value in outputs.items()}
     for stage_state in status.stage_states:
         namespaces = {action.name: action.namespace for action in definition.stage(stage_state.stage_name).actions}
         for state in stage_state.action_states:
@@ -73,8 +76,9 @@ def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -
 
 
 def artifacts_of(status: PipelineRunStatus) -> dict[str, StoredArtifact]:
-    """Return the artifacts that this very run has made, by name (A-03)."""
-    return {
+    """Return the artifacts that this very run has made, or taken over from a rollback's target, by name (A-03)."""
+    taken_over = status.rollback_metadata.artifacts if status.rollback_metadata else ()
+    return {artifact.name: artifact for artifact in taken_over} | {
         artifact.name: artifact
         for stage in status.stage_states
         for state in stage.action_states

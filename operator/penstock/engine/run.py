@@ -1,5 +1,7 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
+from datetime import timedelta
+
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import (
@@ -15,6 +17,7 @@ from penstock.api.run import (
 from penstock.engine.definition import Definition, groups_of
 from penstock.engine.observed import format_time, parse_time
 from penstock.engine.retry import automatic_retry, most_automatic
+from penstock.engine.rollback import rolls_back
 from penstock.engine.snapshot import EmitEvent, RunObject
 from penstock.engine.tries import Tries
 from penstock.engine.world import Findings, World
@@ -89,13 +92,20 @@ class RunAdvance:
         return self.definition.execution_mode is ExecutionMode.PARALLEL
 
     @property
+    def is_rollback(self) -> bool:
+        """Whether the run rolls a stage back (X-67)."""
+        return self.status.rollback_metadata is not None
+
+    @property
     def is_between_stages(self) -> bool:
         """Whether the run is under way and in no stage: before its first, or between two."""
         return self.status.state is RunState.IN_PROGRESS and self._current() is None
 
     def next_stage(self) -> Stage | None:
-        """Return the stage that the run enters next, None after the last."""
+        """Return the stage that the run enters next, None after the last; a rollback has but one (X-67)."""
         states = self.status.stage_states
+        if self.status.rollback_metadata:
+            return None if states else self.definition.stage(self.status.rollback_metadata.stage_name)
         return self.definition.stage_after(states[-1].stage_name if states else None)
 
     def has_running_actions(self) -> bool:
@@ -194,8 +204,24 @@ class RunAdvance:
             message = f"Retrying stage {stage.name}: automatic retry {count} of {most_automatic(stage)}{when}"
             self.findings.commands.append(EmitEvent(PIPELINE_RUN, self.run.name, self.run.uid, "StageRetried", message))
             return
-        self._end_stage(state, StageStatus.FAILED)
-        self.end(RunState.FAILED)
+        if self.is_rollback or not rolls_back(stage) or self._is_rolled_back(state):
+            self._end_stage(state, StageStatus.FAILED)
+            self.end(RunState.FAILED)
+
+    def _is_rolled_back(self, state: RunStageState) -> bool:
+        """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
+        rollbacks, known = self.world.rollbacks, self.status.automatic_rollback
+        if known is None or known.run != rollbacks.name_of(self.run, state):
+            known = rollbacks.begin(self.run, self.status, state, format_time(self.world.now))
+        limit = (parse_time(known.time) or self.world.now) + timedelta(seconds=self.world.settings.pipeline_missing_s)
+        is_over = known.run is None or rollbacks.exists(known.run)
+        if not is_over and self.world.now >= limit:
+            known, is_over = known.model_copy(update={"message": "the run could not be created"}), True
+        self.status = self.status.model_copy(update={"automatic_rollback": known})
+        if not is_over:
+            self.findings.commands.append(rollbacks.create(self.run, known))
+            self.findings.look_again.append(limit)
+        return is_over
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
         self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.world.now)}))

@@ -47,6 +47,16 @@ def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
+def _rolled_back(status: PipelineRunStatus) -> str:
+    """Return what became of the rollback that the failure asked for, if it did (X-70)."""
+    rollback = status.automatic_rollback
+    if rollback is None:
+        return ""
+    if rollback.message:
+        return f"; stage {rollback.stage_name} is not rolled back: {rollback.message}"
+    return f"; stage {rollback.stage_name} is rolled back to run {rollback.target_run} by run {rollback.run}"
+
+
 def _conditions(state: RunState, reason: str, message: str) -> Iterator[Condition]:
     if not state.is_terminal:
         yield Condition(type=ConditionType.SUCCEEDED, status="Unknown", reason=reason, message=message)
@@ -73,7 +83,7 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
             latest = action.latest
             if latest and latest.status is ActionStatus.FAILED and latest.error_details:
                 details = latest.error_details
-                return details.code, f"{stage.stage_name}/{action.action_name}: {details.message}"
+                return details.code, f"{stage.stage_name}/{action.action_name}: {details.message}{_rolled_back(status)}"
     current = next((s for s in status.stage_states if s.status is StageStatus.IN_PROGRESS), None)
     if current is None:
         return "InProgress", ""

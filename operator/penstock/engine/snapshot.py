@@ -119,6 +119,7 @@ class EndedRun:
     is_succeeded: bool
     revision: str = ""
     stages: Mapping[str, EndedStage] = field(default_factory=dict)
+    is_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Snapshot:
     BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
     ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
     retry may resume the run.
+    ``targets`` are the ended runs that runs not yet begun shall roll back to.
     ``seen`` are Jobs and Approvals that existed once; ``confirmed`` are Jobs that were looked up live for this very
     snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
     Approvals that were looked up live, too, and whether the admission policy guards them.
@@ -142,6 +144,7 @@ class Snapshot:
     runs: tuple[RunObject, ...] = ()
     ended: tuple[EndedRun, ...] = ()
     late: tuple[RunObject, ...] = ()
+    targets: tuple[RunObject, ...] = ()
     revisions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     known_revisions: Mapping[str, int] = field(default_factory=dict)
     build_projects: Mapping[str, BuildProjectObject] = field(default_factory=dict)
@@ -166,6 +169,13 @@ class CreateJob:
 @dataclass(frozen=True, slots=True)
 class CreateApproval:
     """Create an Approval; that it exists already, with our owner and hash, is success."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Create a run; that one of its name with the same spec exists already is success."""
 
     manifest: Mapping[str, Any]
 
@@ -221,7 +231,15 @@ class EmitEvent:
 
 
 Command = (
-    CreateJob | CreateApproval | CloseApproval | DeleteJob | DeleteJobsOfRuns | DeleteRun | DeleteRevision | EmitEvent
+    CreateJob
+    | CreateRun
+    | CreateApproval
+    | CloseApproval
+    | DeleteJob
+    | DeleteJobsOfRuns
+    | DeleteRun
+    | DeleteRevision
+    | EmitEvent
 )
 
 

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator
 
-from penstock.api.pipeline import PipelineSpec, Stage
+from penstock.api.pipeline import ExecutionMode, PipelineSpec, Stage
 from penstock.engine.findings import UNSUPPORTED, Problem
 
 
 def stage_problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield what is wrong with the stages' conditions and results."""
     for number, stage in enumerate(spec.stages):
-        yield from _on_failure(f"spec.stages[{number}].onFailure", stage)
+        yield from _on_failure(f"spec.stages[{number}].onFailure", stage, spec.mode)
 
 
-def _on_failure(path: str, stage: Stage) -> Iterator[Problem]:
+def _rollback(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Problem]:
+    if mode is ExecutionMode.PARALLEL:
+        yield Problem(f"{path}.result", "a pipeline of mode PARALLEL has no ROLLBACK (X-39)")
+    if any(action.action_type_id.category == "Source" for action in stage.actions):
+        yield Problem(f"{path}.result", "a stage with Source actions cannot be rolled back (X-68)")
+
+
+def _on_failure(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Problem]:
     failure = stage.on_failure
     if failure is None:
         return
@@ -21,10 +28,11 @@ def _on_failure(path: str, stage: Stage) -> Iterator[Problem]:
     elif failure.conditions:
         yield Problem(f"{path}.conditions", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
     elif failure.result is None:
-        yield Problem(f"{path}.result", "say what happens when the stage fails: RETRY")
+        yield Problem(f"{path}.result", "say what happens when the stage fails: RETRY or ROLLBACK")
+    elif failure.result == "ROLLBACK":
+        yield from _rollback(path, stage, mode)
     elif failure.result != "RETRY":
-        what = f"{failure.result} is not supported by this version of Penstock; RETRY is"
-        yield Problem(f"{path}.result", what, UNSUPPORTED)
+        yield Problem(f"{path}.result", f"{failure.result} is not allowed here; RETRY and ROLLBACK are (C-02)")
     if failure.retry_configuration and failure.result != "RETRY":
         yield Problem(f"{path}.retryConfiguration", "it belongs to the result RETRY; remove it")
 

@@ -9,9 +9,10 @@ from datetime import timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
+from penstock.api.executions import ErrorDetails
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
-from penstock.api.run import ActionExecution, ActionState, ActionStatus, ErrorDetails, StopRequest
+from penstock.api.run import ActionExecution, ActionState, ActionStatus, StopRequest
 from penstock.engine.approvals import Approvals
 from penstock.engine.definition import Definition
 from penstock.engine.endings import Ended

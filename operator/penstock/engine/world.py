@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock.api.approval import ApprovalStatus
 from penstock.engine.observed import Job, Pod, by_job
 from penstock.engine.projects import Freezer
+from penstock.engine.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, Command, Snapshot
 
@@ -24,6 +25,7 @@ class World:
     confirmed: Mapping[str, str]
     seen: frozenset[str]
     freezer: Freezer
+    rollbacks: Rollbacks
     settings: Settings
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
@@ -58,6 +60,7 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         confirmed=snapshot.confirmed,
         seen=snapshot.seen,
         freezer=freezer,
+        rollbacks=Rollbacks(snapshot),
         settings=settings,
         now=now,
         approvals={approval.name: approval for approval in snapshot.approvals},

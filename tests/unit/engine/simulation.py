@@ -29,6 +29,7 @@ from penstock.engine.snapshot import (
     Command,
     CreateApproval,
     CreateJob,
+    CreateRun,
     DeleteJob,
     DeleteJobsOfRuns,
     DeleteRevision,
@@ -112,6 +113,7 @@ def ended_run(run: RunObject) -> EndedRun:
         status.state == "Succeeded",
         status.revision or "",
         {s.stage_name: EndedStage(s.start_time, s.status, s.completion_time or "") for s in status.stage_states},
+        status.execution_type == "ROLLBACK",
     )
 
 
@@ -156,7 +158,7 @@ class World:
     def start(self, name: str = "run-1", **spec: Any) -> str:
         """Create a run."""
         self.numbers += 1
-        wanted = PipelineRunSpec.model_validate({"pipelineRef": {"name": "web"}, **spec})
+        wanted = PipelineRunSpec.model_validate({"pipelineRef": {"name": "web"}} | spec)
         created = self.now + timedelta(milliseconds=self.numbers)
         self.runs[name] = RunObject("team", name, f"uid-{name}", 1, created, PipelineRunStatus(), wanted)
         return name
@@ -189,6 +191,7 @@ class World:
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
             ended=tuple(ended_run(run) for run in ended.values()),
+            targets=tuple(ended.values()),
             late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
             revisions={name: data for name, data in data.items() if name not in frozen},
             known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},
@@ -254,6 +257,9 @@ class World:
                 self._create_approval(manifest)
             case CloseApproval(name, status):
                 self.approvals[name] = replace(self.approvals[name], status=status)
+            case CreateRun(manifest):
+                if manifest["metadata"]["name"] not in self.runs:
+                    self.start(manifest["metadata"]["name"], **manifest["spec"])
             case DeleteJob(name, _):
                 self.delete_job(name)
             case DeleteJobsOfRuns(uids):

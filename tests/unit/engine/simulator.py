@@ -20,6 +20,7 @@ from penstock.engine.observed import Container, Pod
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.snapshot import (
     CreateJob,
+    CreateRun,
     DeleteJob,
     DeleteJobsOfRuns,
     DeleteRevision,
@@ -266,6 +267,11 @@ class Operator:
                 self.cluster.create_job(command)
                 name = manifest["metadata"]["name"]
                 self.cache.jobs[name] = self.cluster.jobs[name]
+            case CreateRun(manifest):
+                name = manifest["metadata"]["name"]
+                if name not in self.cluster.runs:
+                    self.cluster.start(name, **manifest["spec"])
+                self.hear("runs", name)
             case DeleteJob(name, uid):
                 self.cluster.remove_job(name, uid)
                 self.hear("jobs", name)

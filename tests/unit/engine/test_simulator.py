@@ -31,7 +31,8 @@ LIMITS = Settings(
 STEPS = {
     "hear": 20, "hear all": 8, "turn": 24, "die": 4,
     "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5, "delete job": 2,
-    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "disable": 2, "enable": 3, "edit": 2, "mode": 1,
+    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "roll back": 2,
+    "disable": 2, "enable": 3, "edit": 2, "mode": 1,
     "wait": 4, "wait long": 1, "clock back": 1,
 }  # fmt: skip
 NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
@@ -58,11 +59,12 @@ class Play:
                 commands_action(f"A{number}{index}", runOrder=chance.randint(1, 2))
                 for index in range(chance.randint(1, 3))
             ]
-            more = {"onFailure": {"result": "RETRY"}} if chance.random() < 0.2 else {}
-            stages.append({**stage(f"S{number}", *actions), **more})
-        cluster = Cluster.of(
-            *stages, settings=LIMITS, executionMode=chance.choice(MODES), onUpdate=chance.choice(["Cancel", "Finish"])
-        )
+            stages.append(stage(f"S{number}", *actions))
+        mode = chance.choice(MODES)
+        for item in stages:
+            result = chance.choice(["", "", "RETRY", "" if mode == "PARALLEL" else "ROLLBACK"])
+            item |= {"onFailure": {"result": result}} if result else {}
+        cluster = Cluster.of(*stages, settings=LIMITS, executionMode=mode, onUpdate=chance.choice(["Cancel", "Finish"]))
         assert isinstance(cluster, Cluster)
         cluster.start(NAMES[0])
         return cls(cluster, Operator(cluster))
@@ -131,6 +133,9 @@ class Play:
             case "retry" | "retry all" if run:
                 mode = "ALL_ACTIONS" if step.name == "retry all" else "FAILED_ACTIONS"
                 cluster.retry(f"S{int(step.pick * 100) % 3}", mode, run)
+            case "roll back" if run and cluster.numbers < 2 * len(NAMES):
+                wanted = {"stageName": f"S{int(step.pick * 100) % 3}", "targetRun": run}
+                cluster.start(f"back-{cluster.numbers}", executionType="ROLLBACK", rollback=wanted)
             case "disable" | "enable":
                 disabled = [{"stageName": f"S{int(step.pick * 3)}", "reason": "freeze"}]
                 names = {state.name for state in cluster.pipeline.spec.stages}  # type: ignore[union-attr]

@@ -157,7 +157,7 @@ def test_condition_of_a_stage_is_refused_by_its_path(field: str) -> None:
         ({}, "result", "InvalidPipeline"),
         ({"conditions": [{"result": "ROLLBACK"}]}, "conditions", "UnsupportedField"),
         ({"result": "RETRY", "conditions": [{"result": "ROLLBACK"}]}, "result", "InvalidPipeline"),
-        ({"result": "FAIL"}, "result", "UnsupportedField"),
+        ({"result": "FAIL"}, "result", "InvalidPipeline"),
     ],
 )
 def test_failure_that_declares_no_retry_is_refused_by_its_path(failure: Any, path: str, reason: str) -> None:

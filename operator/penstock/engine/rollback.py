@@ -1,0 +1,104 @@
+"""Rolls a failed stage back by itself to the execution that succeeded in it last (X-70)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, MANAGED_BY, PIPELINE_RUN
+from penstock.api.names import child_name
+from penstock.api.pipeline import Stage
+from penstock.api.rollback import AutomaticRollback, ExecutionType
+from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.engine.snapshot import CreateRun, RunObject, Snapshot
+
+TRIGGER = "AutomatedRollback"
+
+
+def rolls_back(stage: Stage) -> bool:
+    """Whether a stage declares that it is rolled back when it fails."""
+    return stage.on_failure is not None and stage.on_failure.result == "ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class _Success:
+    """A run that succeeded in a stage."""
+
+    completed: str
+    name: str
+    uid: str
+
+
+class Rollbacks:
+    """What automatic rollbacks of one pass are decided from: who succeeded where, and which runs there are."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._names = {run.name for run in snapshot.runs if run.spec and run.spec.rollback}
+        self._names |= {run.name for run in snapshot.ended if run.is_rollback}
+
+    def exists(self, run: str) -> bool:
+        """Whether there is a rollback of that name."""
+        return run in self._names
+
+    def name_of(self, run: RunObject, stage: RunStageState) -> str:
+        """Return the name of the run that rolls back this very failure of a stage, whoever asks and how often."""
+        tries = sum(len(action.executions) for action in stage.action_states)
+        return child_name(f"{self._snapshot.name}-rollback", run.uid, stage.stage_name, tries)
+
+    def begin(self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: str) -> AutomaticRollback:
+        """Return to which run a failed stage is rolled back by which new run, or why it is not (X-70)."""
+        name, rollback_run = stage.stage_name, self.name_of(run, stage)
+        found = max(self._successes(run, status, name), default=None, key=lambda item: (item.completed, item.name))
+        if found is None:
+            why = f"no other run has succeeded in stage {name} under this version of the pipeline"
+            return AutomaticRollback(stage_name=name, time=now, message=why)
+        return AutomaticRollback(
+            stage_name=name,
+            run=rollback_run,
+            target_run=found.name,
+            target_pipeline_execution_id=found.uid,
+            time=now,
+        )
+
+    def _successes(self, run: RunObject, status: PipelineRunStatus, stage: str) -> Iterator[_Success]:
+        for other in self._snapshot.ended:
+            became = other.stages.get(stage)
+            is_candidate = other.uid != run.uid and other.revision == status.revision and not other.is_rollback
+            if is_candidate and became and became.status == StageStatus.SUCCEEDED:
+                yield _Success(became.completed, other.name, other.uid)
+        for going in self._snapshot.runs:
+            is_candidate = going.uid != run.uid and going.status.revision == status.revision
+            if is_candidate and going.status.execution_type is not ExecutionType.ROLLBACK:
+                yield from _success_of(going, stage)
+
+    def create(self, run: RunObject, rollback: AutomaticRollback) -> CreateRun:
+        """Return the command that creates the rollback's run; its name makes a second one harmless."""
+        spec: dict[str, Any] = {
+            "pipelineRef": {"name": self._snapshot.name},
+            "executionType": ExecutionType.ROLLBACK.value,
+            "rollback": {
+                "stageName": rollback.stage_name,
+                "targetPipelineExecutionId": rollback.target_pipeline_execution_id,
+            },
+            "trigger": {"triggerType": TRIGGER, "triggerDetail": run.uid},
+        }
+        return CreateRun(
+            {
+                "apiVersion": API_VERSION,
+                "kind": PIPELINE_RUN,
+                "metadata": {
+                    "namespace": run.namespace,
+                    "name": rollback.run,
+                    "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+                },
+                "spec": spec,
+            }
+        )
+
+
+def _success_of(run: RunObject, stage: str) -> Iterable[_Success]:
+    return (
+        _Success(state.completion_time or "", run.name, run.uid)
+        for state in run.status.stage_states
+        if state.stage_name == stage and state.status is StageStatus.SUCCEEDED
+    )

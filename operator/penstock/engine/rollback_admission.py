@@ -1,0 +1,102 @@
+"""Admits a run that rolls a stage back to an execution that succeeded in it (X-67, X-68).
+
+It takes over from its target what it runs with, so that nothing of the target is needed any more.
+"""
+
+from penstock.api.pipeline import ExecutionMode
+from penstock.api.rollback import ExecutionType, RollbackMetadata, RollbackRequest
+from penstock.api.run import PipelineRunStatus, RunState, StageStatus
+from penstock.engine.admission import Admission, Refusal
+from penstock.engine.cancellation import has_structure_of
+from penstock.engine.definition import Definition
+from penstock.engine.requests import artifacts_of, values_of
+from penstock.engine.snapshot import PipelineObject, RunObject, Snapshot
+from penstock.engine.variables import RESERVED_NAMESPACES
+
+NOT_FOUND = "PipelineExecutionNotFound"
+UNABLE = "UnableToRollbackStage"
+OUTDATED = "PipelineExecutionOutdated"
+
+
+def target_of(wanted: RollbackRequest, snapshot: Snapshot) -> RunObject | None:
+    """Return the run that a rollback goes back to, None where there is none of this pipeline."""
+    for run in (*snapshot.runs, *snapshot.targets):
+        if wanted.target_run == run.name or wanted.target_pipeline_execution_id == run.uid:
+            return run
+    return None
+
+
+def admit_rollback(
+    wanted: RollbackRequest, pipeline: PipelineObject, target: RunObject | None, frozen: Definition | None, started: str
+) -> Admission | Refusal:
+    """Return the first status of a rollback, or why it cannot be (X-68). ``frozen`` is what the target executed."""
+    if refused := _refusal(wanted, pipeline, target, frozen):
+        return refused
+    assert target is not None and frozen is not None
+    status = target.status
+    return Admission(
+        PipelineRunStatus(
+            state=RunState.IN_PROGRESS,
+            pipeline_uid=pipeline.uid,
+            pipeline_version=status.pipeline_version,
+            revision=status.revision,
+            execution_mode=frozen.execution_mode,
+            execution_type=ExecutionType.ROLLBACK,
+            start_time=started,
+            variables=status.variables,
+            artifact_revisions=status.artifact_revisions,
+            rollback_metadata=_taken_over(wanted.stage_name, target, frozen),
+        )
+    )
+
+
+def _refusal(
+    wanted: RollbackRequest, pipeline: PipelineObject, target: RunObject | None, frozen: Definition | None
+) -> Refusal | None:
+    asked = wanted.target_run or wanted.target_pipeline_execution_id
+    if target is None or target.status.pipeline_uid != pipeline.uid:
+        what = f"pipeline {pipeline.name} has no run {asked}; one that the history limits have deleted is no target"
+        return Refusal(NOT_FOUND, f"spec.rollback: {what}")
+    if frozen is None:
+        gone = f"the ControllerRevision {target.status.revision}, which run {target.name} executed, is gone"
+        return Refusal("DefinitionLost", f"spec.rollback: {gone}")
+    if not has_structure_of(frozen, pipeline):
+        what = f"run {target.name} ran before the Pipeline was edited: go back by a new run with its revisions (X-68)"
+        return Refusal(OUTDATED, f"spec.rollback: {what}")
+    if wanted.stage_name not in (stages := [stage.name for stage in frozen.stages]):
+        what = f'the pipeline has no stage "{wanted.stage_name}"; it has {", ".join(stages)}'
+        return Refusal("StageNotFound", f"spec.rollback.stageName: {what}")
+    why = _why_unable(frozen, target, wanted.stage_name)
+    return Refusal(UNABLE, f"spec.rollback: {why}") if why else None
+
+
+def _why_unable(definition: Definition, target: RunObject, stage: str) -> str | None:
+    if definition.execution_mode is ExecutionMode.PARALLEL:
+        return "a pipeline of mode PARALLEL has no rollback (X-39)"
+    if any(action.action_type_id.category == "Source" for action in definition.stage(stage).actions):
+        return f"stage {stage} has Source actions, and cannot be rolled back (X-68)"
+    if target.status.execution_type is ExecutionType.ROLLBACK:
+        return f"run {target.name} is a rollback itself: name its own target (X-68)"
+    became = {state.stage_name: state.status for state in target.status.stage_states}.get(stage)
+    if became is StageStatus.SUCCEEDED:
+        return None
+    return f"run {target.name} has not succeeded in stage {stage}: {became or 'it has not entered it'} (X-68)"
+
+
+def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> RollbackMetadata:
+    names = [stage.name for stage in definition.stages]
+    earlier = set(names[: names.index(stage_name)])
+    before = target.status.model_copy(
+        update={"stage_states": tuple(s for s in target.status.stage_states if s.stage_name in earlier)}
+    )
+    variables: dict[str, dict[str, str]] = {}
+    for reference, value in values_of(target.uid, definition, before).items():
+        if reference.namespace not in RESERVED_NAMESPACES:
+            variables.setdefault(reference.namespace, {})[reference.key] = value
+    return RollbackMetadata(
+        stage_name=stage_name,
+        rollback_target_pipeline_execution_id=target.uid,
+        target_run=target.name,
+        artifacts=tuple(artifacts_of(before).values()),
+        output_variables=variables,
+    )
