@@ -376,3 +376,20 @@ def test_stopping_run_is_not_retried_by_itself() -> None:
     end(world, "Lint")
     assert world.status().state == "Stopped"
     assert attempts(world, "Make") == [(1, 1, "Failed")]
+
+
+def test_stop_that_came_too_late_does_not_end_what_a_retry_resumes() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start()
+    world.settle()
+    world.fail(world.job_for("Make"))
+    world.settle()
+    world.stop(reason="too late")
+    world.settle()
+    world.retry("Build")
+    world.settle()
+    assert world.status().state == "InProgress"
+
+    world.stop(afterRetries=1, reason="this time")
+    world.settle()
+    assert world.status().state == "Stopping"
