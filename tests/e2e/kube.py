@@ -22,6 +22,7 @@ _APIS = {
     "pipelines": "apis/penstock.dev/v1alpha1",
     "pipelineruns": "apis/penstock.dev/v1alpha1",
     "approvals": "apis/penstock.dev/v1alpha1",
+    "stagetransitions": "apis/penstock.dev/v1alpha1",
     "jobs": "apis/batch/v1",
     "pods": "api/v1",
     "secrets": "api/v1",

@@ -83,12 +83,16 @@ def revision_of(status: Document) -> tuple[Any, Any]:
 
 
 def test_object_is_unpacked_and_its_version_is_the_revision(team: Team, bucket: str) -> None:
-    """W-23, X-29, X-51, X-87: the newest version, or the one that the start asks for."""
+    """W-23, X-29, X-51, X-87: the newest version, or the one that the start asks for, or another key."""
     old = put(team, KEY, zipped(page="one"), **{"codepipeline-artifact-revision-summary": "built by job 7"})
     new = put(team, KEY, zipped(page="two"))
     report = 'TEXT="$(cat page.txt) #{Src.VersionId} #{Src.BucketName} #{Src.ObjectKey}"'
-    team.pipeline("web", stage("Source", s3(team)), stage("Show", show(report)))
+    put(team, "other.zip", zipped(page="three"))
+    source = s3(team, AllowOverrideForS3ObjectKey="true")
+    team.pipeline("web", stage("Source", source), stage("Show", show(report)), executionMode="PARALLEL")
     team.start("web", "newest")
+    other = {"actionName": "Fetch", "revisionType": "S3_OBJECT_KEY", "revisionValue": "other.zip"}
+    team.start("web", "other", sourceRevisions=[other])
     override = {"actionName": "Fetch", "revisionType": "S3_OBJECT_VERSION_ID", "revisionValue": old}
     team.start("web", "older", sourceRevisions=[override])
 
@@ -96,6 +100,8 @@ def test_object_is_unpacked_and_its_version_is_the_revision(team: Team, bucket: 
     assert team.execution("Show", "newest")["outputVariables"]["TEXT"] == f"two {new} {bucket} {KEY}"
     assert revision_of(team.ended("older")) == (old, "built by job 7")
     assert team.execution("Show", "older")["outputVariables"]["TEXT"] == f"one {old} {bucket} {KEY}"
+    assert team.ended("other")["state"] == "Succeeded"
+    assert team.execution("Show", "other")["outputVariables"]["TEXT"].startswith("three ")
 
 
 def test_object_that_is_no_archive_becomes_a_file_of_the_artifact(team: Team, bucket: str) -> None:

@@ -189,6 +189,7 @@ def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(clu
         "BuildProject",
         "Pipeline",
         "PipelineRun",
+        "StageTransition",
     ]
     assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions)
     assert not [d for d in template(cluster, crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]

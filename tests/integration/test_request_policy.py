@@ -67,3 +67,49 @@ def test_retry_is_asked_for_in_ones_own_name_or_in_none(kube: Kube, namespace: s
     alice.patch("pipelineruns", namespace, "r", {"spec": {"retries": asked}})
     asked.append({"stageName": "Build", "requestedBy": "mallory"})
     mallory.patch("pipelineruns", namespace, "r", {"spec": {"retries": asked}})
+
+
+def transition(**spec: Any) -> Document:
+    wanted = {"pipelineName": "web", "stageName": "Prod", "enabled": False, "reason": "incident", **spec}
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "StageTransition", "metadata": {"name": "t"}, "spec": wanted}
+
+
+def test_transition_is_switched_in_ones_own_name_or_in_none(kube: Kube, namespace: str) -> None:
+    alice, mallory = acting_as(kube, "alice"), acting_as(kube, "mallory")
+    with pytest.raises(KubeError, match=r"spec\.requestedBy must be your own name, mallory"):
+        mallory.create("stagetransitions", namespace, transition(requestedBy="alice"))
+    alice.create("stagetransitions", namespace, transition(requestedBy="alice"))
+    with pytest.raises(KubeError, match=r"spec\.requestedBy must be the name of who changes the rest, mallory"):
+        mallory.patch("stagetransitions", namespace, "t", {"spec": {"enabled": True}})
+    mallory.patch("stagetransitions", namespace, "t", {"metadata": {"labels": {"team": "a"}}})
+    mallory.patch("stagetransitions", namespace, "t", {"spec": {"enabled": True, "requestedBy": "mallory"}})
+    changed = alice.patch("stagetransitions", namespace, "t", {"spec": {"enabled": False, "requestedBy": None}})
+    assert "requestedBy" not in changed["spec"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stageName": "Build"}, "cannot be changed: write another object"),
+        ({"pipelineName": "other"}, "cannot be changed: write another object"),
+        ({"reason": None}, "a disabled transition needs a reason"),
+        ({"reason": "x" * 301}, "may not be more than 300"),
+        ({"transitionType": "Sideways"}, "Unsupported value"),
+    ],
+    ids=str,
+)
+def test_transition_that_says_something_wrong_is_refused(
+    kube: Kube, namespace: str, change: Document, message: str
+) -> None:
+    kube.create("stagetransitions", namespace, transition())
+    with pytest.raises(KubeError, match=message):
+        kube.patch("stagetransitions", namespace, "t", {"spec": change})
+
+
+def test_oracle_o_52_same_client_token_twice_is_one_execution(kube: Kube, namespace: str) -> None:
+    """N-17: the token is the run's name, so that a start can be repeated."""
+    alice = acting_as(kube, "alice")
+    alice.create("pipelineruns", namespace, run("release-7f3a"))
+    with pytest.raises(KubeError, match='"release-7f3a" already exists'):
+        alice.create("pipelineruns", namespace, run("release-7f3a"))
+    assert len(kube.objects("pipelineruns", namespace)) == 1

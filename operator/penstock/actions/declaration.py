@@ -39,6 +39,18 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """A revision that a run may pin in a source (X-51): its type, and what it replaces.
+
+    It is the revision itself, or the configuration's ``key``; where ``needs`` names a key, that must say "true".
+    """
+
+    revision_type: str
+    key: str = ""
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What an action that has no pod asks of people, who may answer, and how many must agree."""
 
@@ -75,6 +87,7 @@ class Declaration:
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
     question: Callable[[Mapping[str, str]], Question] | None = None
 
     @property

@@ -12,6 +12,7 @@ from penstock.api.pipeline import PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
 from penstock.api.schema import Schema, structural_schema
+from penstock.api.transition import StageTransitionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind: its names, its models, its printer columns."""
+    """One kind: its names, its models, its printer columns; without a status where nobody writes one."""
 
     kind: str
     plural: str
     short: str
     description: str
     spec: type[BaseModel]
-    status: type[BaseModel]
+    status: type[BaseModel] | None
     columns: tuple[Column, ...]
 
 
@@ -75,6 +76,20 @@ RESOURCES = (
         (
             Column("Image", "string", ".spec.image"),
             Column("Compute", "string", ".spec.computeType"),
+            Column("Age", "date", ".metadata.creationTimestamp"),
+        ),
+    ),
+    Resource(
+        "StageTransition", "stagetransitions", "stt",
+        "A switch in front of a stage of a Pipeline: while it is disabled, runs wait there.",
+        StageTransitionSpec, None,
+        (
+            Column("Pipeline", "string", ".spec.pipelineName"),
+            Column("Stage", "string", ".spec.stageName"),
+            Column("Type", "string", ".spec.transitionType"),
+            Column("Enabled", "boolean", ".spec.enabled"),
+            Column("Reason", "string", ".spec.reason"),
+            Column("By", "string", ".spec.requestedBy"),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
@@ -122,7 +137,7 @@ def crd_of(resource: Resource) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "schema": {"openAPIV3Schema": _root(resource)},
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} if resource.status else {},
                     "additionalPrinterColumns": [_column(column) for column in resource.columns],
                 }
             ],
@@ -131,9 +146,10 @@ def crd_of(resource: Resource) -> dict[str, Any]:
 
 
 def _root(resource: Resource) -> Schema:
-    status = structural_schema(resource.status)
-    # Nothing counts as Current before the operator saw it: kstatus compares this with the generation.
-    status["default"] = {"observedGeneration": -1}
+    written: Schema = {}
+    if resource.status:
+        # Nothing counts as Current before the operator saw it: kstatus compares this with the generation.
+        written["status"] = structural_schema(resource.status) | {"default": {"observedGeneration": -1}}
     return {
         "type": "object",
         "description": resource.description,
@@ -143,7 +159,7 @@ def _root(resource: Resource) -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural_schema(resource.spec),
-            "status": status,
+            **written,
         },
     }
 

@@ -217,11 +217,6 @@ class PipelineSpec(Model):
     """How many PARALLEL runs may be under way at once (Q-05): 50 if absent. What comes above waits."""
 
     @property
-    def disabled_stages(self) -> dict[str, str]:
-        """The stages that no run enters, each with the reason."""
-        return {item.stage_name: item.reason for item in self.disable_inbound_stage_transitions}
-
-    @property
     def mode(self) -> ExecutionMode:
         """The execution mode, with its default (S-07)."""
         return self.execution_mode or ExecutionMode.SUPERSEDED

@@ -36,6 +36,8 @@ class TransitionState(Model):
 
     enabled: bool
     disabled_reason: str | None = None
+    last_changed_by: str | None = None
+    """Absent where that is not known, as of what the Pipeline declares."""
     last_changed_at: str
 
 

@@ -85,7 +85,7 @@ class Trigger(Model):
     """What started the run (X-07)."""
 
     trigger_type: Annotated[str, StringConstraints(max_length=64)]
-    trigger_detail: Annotated[str, StringConstraints(max_length=1024)] = ""
+    trigger_detail: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 
 _RAISED_ONLY = rule(
@@ -253,6 +253,8 @@ class PipelineRunStatus(Model):
     state: RunState | None = None
     status_summary: str | None = None
     """One line for people: where the run is, what it waits for, or why it failed."""
+    trigger: Trigger | None = None
+    """What started the run; StartPipelineExecution, with who asked, where its spec does not say (X-07)."""
     pipeline_uid: str | None = None
     pipeline_version: int | None = None
     execution_mode: ExecutionMode | None = None

@@ -25,6 +25,7 @@ class Resource:
 PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
 BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
+TRANSITIONS = Resource("StageTransition", f"apis/{GROUP}/{VERSION}", "stagetransitions")
 APPROVALS = Resource("Approval", f"apis/{GROUP}/{VERSION}", "approvals")
 JOBS = Resource("Job", "apis/batch/v1", "jobs")
 PODS = Resource("Pod", "api/v1", "pods")

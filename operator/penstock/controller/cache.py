@@ -10,14 +10,24 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.api.meta import ANNOTATION_PIPELINE, LABEL_RUN_UID
-from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import (
+    APPROVALS,
+    BUILD_PROJECTS,
+    JOBS,
+    PIPELINES,
+    PODS,
+    REVISIONS,
+    RUNS,
+    TRANSITIONS,
+    Resource,
+)
 
 Document = dict[str, Any]
 PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
-KINDS = (PIPELINES, BUILD_PROJECTS, RUNS, APPROVALS, JOBS, PODS, REVISIONS)
+KINDS = (PIPELINES, BUILD_PROJECTS, TRANSITIONS, RUNS, APPROVALS, JOBS, PODS, REVISIONS)
 
 
 def key_of(resource: Resource, document: Document) -> PipelineKey | None:
@@ -29,7 +39,7 @@ def key_of(resource: Resource, document: Document) -> PipelineKey | None:
         name = meta["name"]
     elif resource is RUNS:
         name = document.get("spec", {}).get("pipelineRef", {}).get("name")
-    elif resource is APPROVALS:
+    elif resource in (APPROVALS, TRANSITIONS):
         name = document.get("spec", {}).get("pipelineName")
     elif resource is REVISIONS:
         owners = meta.get("ownerReferences", ())

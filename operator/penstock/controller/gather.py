@@ -12,13 +12,15 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.rollback import ExecutionType
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
-from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS
+from penstock.api.transition import StageTransitionSpec
+from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, TRANSITIONS
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import job_of, parse_time, pod_of
 from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
 from penstock.engine.retention import projects_of
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject, Snapshot
+from penstock.engine.transitions import TransitionObject
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -73,6 +75,7 @@ class Gatherer:
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed or {},
+            transitions=tuple(self._once(item, _transition_of) for item in self._cache.of(TRANSITIONS, key)),
             approvals=tuple(self._once(item, _approval_of) for item in self._cache.of(APPROVALS, key)),
             guarded=guarded or {},
             seen=self._cache.deleted_names({run.uid for run in (*runs, *late)}),
@@ -186,6 +189,11 @@ def _run_of(document: Document) -> RunObject:
         spec=spec if not broken else None,
         unreadable=unreadable or broken,
     )
+
+
+def _transition_of(document: Document) -> TransitionObject:
+    spec, unreadable = _read(StageTransitionSpec, document.get("spec", {}), "spec")
+    return TransitionObject(document["metadata"]["name"], spec, unreadable)
 
 
 def _approval_of(document: Document) -> ApprovalObject:

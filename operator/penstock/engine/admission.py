@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.api.pipeline import ExecutionMode
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus, ResolvedVariable, RunState
-from penstock.engine.definition import Definition
+from penstock.api.run import PipelineRunStatus, RunState
 from penstock.engine.findings import INVALID
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, RunObject
+from penstock.engine.starting import VALIDATION, resolved_variables, revision_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,10 @@ def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission |
     if definition is None:
         problems = "; ".join(str(problem) for problem in pipeline.findings.problems) or pipeline.unreadable
         return Refusal(INVALID, f"the pipeline {pipeline.name} is not valid: {problems}")
-    variables = _variables(run.spec, definition)
-    if isinstance(variables, Refusal):
-        return variables
-    sources = {action.name for action in definition.stages[0].actions}
-    for pinned in run.spec.source_revisions:
-        if pinned.action_name not in sources:
-            message = f"spec.sourceRevisions: the first stage has no action {pinned.action_name} (X-51)"
-            return Refusal(INVALID, message)
+    variables = resolved_variables(run.spec, definition)
+    problem = variables if isinstance(variables, str) else next(revision_problems(run.spec, definition), None)
+    if isinstance(variables, str) or problem:
+        return Refusal(VALIDATION, str(problem))
     return Admission(
         PipelineRunStatus(
             state=RunState.IN_PROGRESS,
@@ -78,15 +74,3 @@ def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission |
             variables=variables,
         )
     )
-
-
-def _variables(spec: PipelineRunSpec, definition: Definition) -> tuple[ResolvedVariable, ...] | Refusal:
-    given = {variable.name: variable.value for variable in spec.variables}
-    declared = {variable.name: variable.default_value for variable in definition.variables}
-    for name in given.keys() - declared.keys():
-        return Refusal(INVALID, f"spec.variables: the pipeline declares no variable {name} (X-50)")
-    resolved = declared | given
-    for name, value in resolved.items():
-        if value is None:
-            return Refusal(INVALID, f"spec.variables: {name} has no default and must be given (X-50)")
-    return tuple(ResolvedVariable(name=name, resolved_value=value) for name, value in resolved.items() if value)

@@ -9,6 +9,7 @@ from penstock.api.run import PipelineRunStatus, RunStageState, RunState
 from penstock.engine.findings import INVALID, Findings, Problem
 from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
+from penstock.engine.transitions import Switch
 
 _MESSAGE_LENGTH = 4_000
 
@@ -65,19 +66,22 @@ def _sentence(problems: Iterable[Problem]) -> str:
 
 
 def with_inbound(
-    status: PipelineStatus, spec: PipelineSpec | None, queues: Mapping[str, Queue], now: str
+    status: PipelineStatus,
+    spec: PipelineSpec | None,
+    queues: Mapping[str, Queue],
+    switches: Mapping[str, Switch],
+    now: str,
 ) -> PipelineStatus:
     """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
-    disabled = spec.disabled_stages if spec else {}
     stages = {state.stage_name: state for state in status.stage_states}
-    for name in (*queues, *disabled):
+    for name in (*queues, *switches):
         stages.setdefault(name, StageState(stage_name=name))
     shown = tuple(
         state.model_copy(
             update={
                 "inbound_executions": queues[name].first if name in queues else (),
                 "inbound_executions_count": queues[name].length if name in queues else None,
-                "inbound_transition_state": _transition(state.inbound_transition_state, disabled.get(name), now),
+                "inbound_transition_state": _transition(state.inbound_transition_state, switches.get(name), now),
             }
         )
         for name, state in stages.items()
@@ -88,12 +92,20 @@ def with_inbound(
     return status.model_copy(update={"stage_states": tuple(by_place)})
 
 
-def _transition(before: TransitionState | None, reason: str | None, now: str) -> TransitionState | None:
+def _transition(before: TransitionState | None, switch: Switch | None, now: str) -> TransitionState | None:
     """All transitions are enabled at creation (X-71): one that never was disabled has no state."""
-    if before is None and reason is None:
+    wanted = switch or Switch(is_enabled=True)
+    if before is None and wanted.is_enabled:
         return None
-    is_same = before is not None and (before.enabled, before.disabled_reason) == (reason is None, reason)
-    return before if is_same else TransitionState(enabled=reason is None, disabled_reason=reason, last_changed_at=now)
+    if before and (before.enabled, before.disabled_reason, before.last_changed_by) == (
+        wanted.is_enabled,
+        wanted.reason,
+        wanted.by,
+    ):
+        return before
+    return TransitionState(
+        enabled=wanted.is_enabled, disabled_reason=wanted.reason, last_changed_by=wanted.by, last_changed_at=now
+    )
 
 
 def with_runs(

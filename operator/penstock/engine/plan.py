@@ -31,6 +31,7 @@ from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
+from penstock.engine.starting import trigger_of
 from penstock.engine.stop import (
     NOT_STOPPABLE,
     answer,
@@ -41,6 +42,7 @@ from penstock.engine.stop import (
     stopped_before_start,
 )
 from penstock.engine.sweep import sweep
+from penstock.engine.transitions import disabled_stages, switches_of, with_transitions
 from penstock.engine.world import world_of
 
 
@@ -77,8 +79,8 @@ class _Pass:
         advances = [advance for run in asked if (advance := self._advance(run))]
         self.events += self.retries.events
         self.advances = advances
-        disabled = pipeline.spec.disabled_stages if pipeline and pipeline.spec else {}
-        self.inbound = Inbound(advances, self.snapshot.pods, disabled)
+        self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
+        self.inbound = Inbound(advances, self.snapshot.pods, disabled_stages(self.switches))
         self.inbound.let_in(advance for advance in advances if not self._cancellation(advance))
         for advance in advances:
             self._finish(advance)
@@ -107,7 +109,8 @@ class _Pass:
         """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
         if pipeline is None:
             return None
-        status = definition_status(pipeline, pipeline.findings, pipeline.revision, self.seconds)
+        findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
+        status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
         if pipeline.definition and pipeline.revision not in self.snapshot.known_revisions:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
             self.revisions.append(
@@ -121,7 +124,7 @@ class _Pass:
         asked = (*self.snapshot.runs, *(run for run in self.snapshot.late if run.uid in resumed))
         runs = [(run, self.statuses[run.name]) for run in asked]
         status = with_runs(status, runs, self.snapshot.ended, self.seconds)
-        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.seconds)
+        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.switches, self.seconds)
         before = pipeline.status
         if status == before:
             return None
@@ -205,8 +208,8 @@ class _Pass:
             self._refuse(run, admitted)
             return
         self.concurrency.take()
-        current = {"pipeline_version": self.version, "revision": self.revision}
-        self.statuses[run.name] = admitted.status.model_copy(update={} if rollback else current)
+        current = {} if rollback else {"pipeline_version": self.version, "revision": self.revision}
+        self.statuses[run.name] = admitted.status.model_copy(update={**current, "trigger": trigger_of(run.spec)})
         what = f"rollback of stage {rollback.stage_name}" if rollback else "run"
         version = self.statuses[run.name].pipeline_version
         self._event(run, "RunStarted", f"Started {what} of pipeline {pipeline.name}, version {version}")

@@ -56,6 +56,8 @@ class Subject:
     definition: Definition
     started: datetime
     revision: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Configuration that the run names in place of the definition's (X-51): taken as it is, variables or not."""
     projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
     source_revisions: Mapping[str, str] = field(default_factory=dict)
 
@@ -131,6 +133,7 @@ def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
     action = subject.action
     try:
         configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
+        configuration |= subject.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
     for problem in configuration_problems("", subject.declared, configuration):

@@ -15,6 +15,7 @@ from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.findings import Findings
 from penstock.engine.observed import Job, Pod
 from penstock.engine.projects import BuildProjectObject
+from penstock.engine.transitions import TransitionObject
 from penstock.engine.validation import validate
 
 
@@ -154,6 +155,7 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
+    transitions: tuple[TransitionObject, ...] = ()
     approvals: tuple[ApprovalObject, ...] = ()
     guarded: Mapping[str, bool] = field(default_factory=dict)
     pipeline_status_written: datetime | None = None

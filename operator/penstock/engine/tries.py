@@ -36,6 +36,7 @@ from penstock.engine.requests import (
     values_of,
 )
 from penstock.engine.snapshot import CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.starting import revisions_of
 from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
 from penstock.engine.world import Findings, World
@@ -270,8 +271,7 @@ class Tries:
             attempt=item.row.attempt,
             try_=item.row.try_,
         )
-        pinned = self.run.spec.source_revisions if self.run.spec else ()
-        revision = next((r.revision_value for r in pinned if r.action_name == item.action.name), None)
+        pinned = revisions_of(self.run.spec, item.action, item.declared)
         projects = self.world.freezer.projects_of(item.row)
         return Subject(
             attempt,
@@ -279,7 +279,8 @@ class Tries:
             item.declared,
             self.definition,
             parse_time(item.row.start_time) or self.world.now,
-            revision,
-            projects,
+            revision=pinned.pop("", None),
+            overrides=pinned,
+            projects=projects,
             source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
         )

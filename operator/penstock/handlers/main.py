@@ -11,7 +11,7 @@ import kopf
 
 from penstock.api.meta import GROUP, LABEL_RUN_UID, VERSION
 from penstock.cluster.credentials import Credentials, mounted_token_file
-from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, RUNS, TRANSITIONS, Resource
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.handlers.config import read_config
 from penstock.handlers.storage import NoDiffBase, NoProgress
@@ -21,6 +21,7 @@ _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
     ((GROUP, VERSION, "pipelineruns"), RUNS),
     ((GROUP, VERSION, "buildprojects"), BUILD_PROJECTS),
     ((GROUP, VERSION, "approvals"), APPROVALS),
+    ((GROUP, VERSION, "stagetransitions"), TRANSITIONS),
     (("batch", "v1", "jobs"), JOBS),
     (("", "v1", "pods"), PODS),
 )

@@ -18,6 +18,7 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RetryRequest
 from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus, StopRequest
+from penstock.api.transition import StageTransitionSpec
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
@@ -41,6 +42,7 @@ from penstock.engine.snapshot import (
     RunObject,
     Snapshot,
 )
+from penstock.engine.transitions import TransitionObject
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 STORE = ArtifactStore(type="S3", location="artifacts")
@@ -139,6 +141,7 @@ class World:
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    transitions: dict[str, StageTransitionSpec] = field(default_factory=dict)
     approvals: dict[str, ApprovalObject] = field(default_factory=dict)
     is_guarded: bool = True
     """Whether the admission policy of Approvals is there."""
@@ -169,6 +172,10 @@ class World:
         assert run.spec is not None
         spec = run.spec.model_copy(update={"stop": StopRequest.model_validate(request)})
         self.runs[name] = replace(run, spec=spec, generation=run.generation + 1)
+
+    def switch(self, name: str = "freeze", **spec: Any) -> None:
+        """Write a StageTransition."""
+        self.transitions[name] = StageTransitionSpec.model_validate({"pipelineName": "web", **spec})
 
     def retry(self, stage_name: str, mode: str = "FAILED_ACTIONS", run: str = "run-1", **request: Any) -> None:
         """Ask for a retry of a stage, as a user's patch of the spec does."""
@@ -204,6 +211,7 @@ class World:
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             confirmed=self.confirmed,
+            transitions=tuple(TransitionObject(n, spec) for n, spec in sorted(self.transitions.items())),
             approvals=tuple(self.approvals.values()),
             guarded=self.guarded,
             seen=frozenset(self.deleted_jobs),

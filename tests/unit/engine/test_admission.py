@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from penstock.api.contracts import Revision
 from penstock.engine.settings import Settings
-from tests.unit.engine.simulation import World, commands_action, git_action, stage
+from tests.unit.engine.simulation import World, commands_action, git_action, s3_action, stage
 
 
 def with_variable(**declaration: str) -> World:
@@ -53,7 +54,7 @@ def test_variable_has_the_value_given_else_its_default(
                 "variables": [{"name": "Target", "value": "x"}],
                 "sourceRevisions": [{"actionName": "Nope", "revisionType": "COMMIT_ID", "revisionValue": "a"}],
             },
-            "spec.sourceRevisions: the first stage has no action Nope (X-51)",
+            "spec.sourceRevisions[0]: the first stage has no source action Nope; it has Fetch (X-51)",
         ),
     ],
 )
@@ -63,7 +64,7 @@ def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(given:
     world.settle()
 
     assert world.status().state == "Failed"
-    assert world.status().status_summary == message
+    assert (world.status().status_summary, world.reason()) == (message, "ValidationException")
     assert world.jobs == {}
 
 
@@ -85,11 +86,89 @@ def test_run_of_an_invalid_pipeline_is_failed_with_the_pipelines_problem() -> No
 
 def test_pinned_revision_reaches_the_source_action() -> None:
     world = World.of(stage("Source", git_action()), stage("Build", commands_action("Make")))
-    pinned = {"actionName": "Fetch", "revisionType": "COMMIT_ID", "revisionValue": "f" * 40}
-    world.start(sourceRevisions=[pinned])
+    commit = {"actionName": "Fetch", "revisionType": "COMMIT_ID", "revisionValue": "f" * 40}
+    world.start(sourceRevisions=[commit])
     world.settle()
 
     assert world.request(world.job_for("Fetch")).revision == "f" * 40
+
+
+def pinned(revision_type: str, value: str, action: str = "Get") -> dict[str, str]:
+    return {"actionName": action, "revisionType": revision_type, "revisionValue": value}
+
+
+def from_bucket(*revisions: dict[str, str], may_override: bool = True) -> World:
+    """Return a world whose run-1 was started with these revisions of an S3 source."""
+    configuration = {"S3Bucket": "releases", "S3ObjectKey": "app.zip"}
+    configuration |= {"AllowOverrideForS3ObjectKey": "true"} if may_override else {}
+    world = World.of(stage("Source", s3_action(configuration=configuration)), stage("Build", commands_action("Make")))
+    world.start(sourceRevisions=list(revisions))
+    world.settle()
+    return world
+
+
+def test_x_51_key_and_version_of_an_s3_source_are_pinned_together() -> None:
+    """The value is taken as it is: what looks like a variable is none."""
+    key, version = "releases/#{codepipeline.PipelineExecutionId}.zip", "v-17"
+    world = from_bucket(pinned("S3_OBJECT_KEY", key), pinned("S3_OBJECT_VERSION_ID", version))
+    request = world.request(world.job_for("Get"))
+    assert (request.configuration["S3ObjectKey"], request.revision) == (key, version)
+
+
+def test_x_51_key_alone_leaves_the_newest_version() -> None:
+    world = from_bucket(pinned("S3_OBJECT_KEY", "other.zip"))
+    request = world.request(world.job_for("Get"))
+    assert (request.configuration["S3ObjectKey"], request.revision) == ("other.zip", None)
+
+
+@pytest.mark.parametrize(
+    ("revision", "may_override", "message"),
+    [
+        (
+            pinned("COMMIT_ID", "f" * 40),
+            True,
+            "spec.sourceRevisions[0].revisionType: S3 takes S3_OBJECT_VERSION_ID, S3_OBJECT_KEY, not COMMIT_ID (X-51)",
+        ),
+        (
+            pinned("S3_OBJECT_KEY", "other.zip"),
+            False,
+            'spec.sourceRevisions[0].revisionType: S3_OBJECT_KEY needs AllowOverrideForS3ObjectKey: "true" in the '
+            "action (X-51)",
+        ),
+    ],
+)
+def test_x_51_revision_that_a_source_does_not_take_is_refused(
+    revision: dict[str, str], may_override: bool, message: str
+) -> None:
+    world = from_bucket(revision, may_override=may_override)
+    assert (world.reason(), world.status().status_summary) == ("ValidationException", message)
+
+
+def test_oracle_o_33_commit_that_is_asked_for_is_fetched_and_recorded() -> None:
+    world = World.of(stage("Source", git_action()), stage("Build", commands_action("Make")))
+    world.start(sourceRevisions=[pinned("COMMIT_ID", "f" * 40, "Fetch")])
+    world.settle()
+    world.succeed(world.job_for("Fetch"), revision=Revision(id="f" * 40))
+    world.settle()
+    assert [(r.action_name, r.revision_id) for r in world.status().artifact_revisions] == [("Fetch", "f" * 40)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "trigger"),
+    [
+        ({}, {"triggerType": "StartPipelineExecution"}),
+        ({"requestedBy": "alice"}, {"triggerType": "StartPipelineExecution", "triggerDetail": "alice"}),
+        (
+            {"trigger": {"triggerType": "Webhook", "triggerDetail": "x"}},
+            {"triggerType": "Webhook", "triggerDetail": "x"},
+        ),
+    ],
+)
+def test_x_07_status_tells_what_started_the_run(spec: dict[str, Any], trigger: dict[str, str]) -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start(**spec)
+    world.settle()
+    assert world.status().to_dict()["trigger"] == trigger
 
 
 def test_run_waits_for_its_pipeline_and_fails_when_none_comes() -> None:

@@ -67,6 +67,7 @@ def test_x_74_pipeline_shows_the_disabled_stage_and_who_waits_since_when() -> No
     assert state.inbound_transition_state.model_dump() == {
         "enabled": False,
         "disabled_reason": "release freeze",
+        "last_changed_by": None,
         "last_changed_at": START.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     since = world.status().stage_states[0].completion_time
@@ -148,6 +149,7 @@ def test_x_74_state_tells_of_the_last_change_and_forgets_who_entered() -> None:
     assert state.inbound_transition_state.model_dump() == {
         "enabled": True,
         "disabled_reason": None,
+        "last_changed_by": None,
         "last_changed_at": changed,
     }
     assert (state.inbound_executions, state.inbound_executions_count) == ((), None)

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, Override
 
 
 class GitConfiguration(Configuration):
@@ -62,4 +62,5 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     secrets=("CredentialsSecret",),
+    overrides=(Override("COMMIT_ID"),),
 )

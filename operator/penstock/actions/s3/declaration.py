@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, Override
 
 
 class S3Configuration(Configuration):
@@ -17,6 +17,7 @@ class S3Configuration(Configuration):
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""
     AllowOverrideForS3ObjectKey: Literal["true", "false"] | None = None
+    """Whether a run may name another key by a source revision of type S3_OBJECT_KEY (X-51)."""
     Endpoint: str | None = Field(None, pattern=r"^https?://[^/?#@]+/?$", max_length=512)
     """An S3 server other than AWS's."""
     Region: str | None = Field(None, min_length=4, max_length=30)
@@ -42,5 +43,8 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     secrets=("CredentialsSecret",),
-    without_effect=("AllowOverrideForS3ObjectKey",),
+    overrides=(
+        Override("S3_OBJECT_VERSION_ID"),
+        Override("S3_OBJECT_KEY", key="S3ObjectKey", needs="AllowOverrideForS3ObjectKey"),
+    ),
 )

@@ -1,0 +1,91 @@
+"""Which stages no run enters, by whom and why: what the Pipeline declares, and what StageTransitions say (X-71).
+
+Either one disables. Where nothing disables, a StageTransition still tells who enabled.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from penstock.api.pipeline import PipelineSpec
+from penstock.api.text import one_line
+from penstock.api.transition import StageTransitionSpec
+from penstock.engine.findings import Findings, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionObject:
+    """A StageTransition. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+
+    name: str
+    spec: StageTransitionSpec | None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The transition into a stage: enabled or not, and as far as it is known who changed it and why."""
+
+    is_enabled: bool
+    reason: str | None = None
+    by: str | None = None
+
+
+def switches_of(spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> dict[str, Switch]:
+    """Return stage to switch, for each stage that anything is said of."""
+    if spec is None:
+        return {}
+    said: dict[str, list[Switch]] = {}
+    for declared in spec.disable_inbound_stage_transitions:
+        said.setdefault(declared.stage_name, []).append(Switch(False, declared.reason))
+    for item in objects:
+        if item.spec and (stage := _stage_of(item.spec, spec)):
+            wanted = item.spec
+            reason = None if wanted.enabled else one_line(wanted.reason)
+            said.setdefault(stage, []).append(Switch(wanted.enabled, reason, one_line(wanted.requested_by)))
+    return {stage: _joined(found) for stage, found in said.items()}
+
+
+def disabled_stages(switches: Mapping[str, Switch]) -> dict[str, str]:
+    """Return the stages that no run enters, each with the reason and by whom, as people read it."""
+    return {
+        stage: f"{switch.reason} (by {switch.by})" if switch.by else switch.reason or ""
+        for stage, switch in switches.items()
+        if not switch.is_enabled
+    }
+
+
+def with_transitions(findings: Findings, spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> Findings:
+    """Return the findings about a definition with a warning for each StageTransition that switches nothing."""
+    if spec is None:
+        return findings
+    warnings = [problem for item in objects if (problem := _problem_with(item, spec))]
+    return replace(findings, warnings=(*findings.warnings, *warnings)) if warnings else findings
+
+
+def _problem_with(item: TransitionObject, spec: PipelineSpec) -> Problem | None:
+    where, names = f"StageTransition {item.name}", [stage.name for stage in spec.stages]
+    if item.spec is None:
+        return Problem(where, item.unreadable)
+    if item.spec.stage_name not in names:
+        message = f'StageNotFound: the pipeline has no stage "{item.spec.stage_name}"; it has {", ".join(names)}'
+        return Problem(f"{where}: spec.stageName", message)
+    if _stage_of(item.spec, spec) is None:
+        return Problem(f"{where}: spec.transitionType", "nothing comes after the last stage: name another")
+    return None
+
+
+def _stage_of(wanted: StageTransitionSpec, spec: PipelineSpec) -> str | None:
+    """Return the stage in front of which a switch stands: out of a stage is into the next."""
+    names = [stage.name for stage in spec.stages]
+    if wanted.stage_name not in names:
+        return None
+    index = names.index(wanted.stage_name) + (wanted.transition_type == "Outbound")
+    return names[index] if index < len(names) else None
+
+
+def _joined(found: list[Switch]) -> Switch:
+    disabling = [switch for switch in found if not switch.is_enabled]
+    if not disabling:
+        return found[0]
+    reason = "; ".join(switch.reason for switch in disabling if switch.reason)
+    return Switch(False, reason, next((switch.by for switch in disabling if switch.by), None))
