@@ -23,10 +23,10 @@ lint: $(VENV)/ready
 	$(RUN)lint-imports --no-cache
 
 unit: $(VENV)/ready
-	$(PYTEST) tests/unit
+	$(PYTEST) -n auto --dist worksteal tests/unit
 
 simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
-	SEEDS=$(or $(SEEDS),100000) $(PYTEST) tests/unit/engine/test_simulator.py
+	SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py
 
 integration: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/integration

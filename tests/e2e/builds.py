@@ -47,12 +47,14 @@ class Built:
 
     def log(self, name: str) -> list[str]:
         """Return the lines of a build's log, as stored."""
-        return self._object(self.row(name)["log"]).decode(errors="replace").splitlines()
+        assert self.row(name)["hasLog"]
+        return self._object(f"logs/{self.team.stored_below(name)}").decode(errors="replace").splitlines()
 
     def files(self, name: str, output: str | None = None) -> dict[str, str]:
         """Return an output artifact: path to text. A failed build has one in the store only."""
-        stored = [a for a in self.row(name).get("outputArtifacts", []) if output in (None, a["name"])]
-        key = stored[0]["key"] if stored else self._key_of(name, output)
+        stored = [a["name"] for a in self.row(name).get("outputArtifacts", []) if output in (None, a["name"])]
+        wanted = stored[0] if stored else output
+        key = next(key for key in self.uploads(name) if wanted is None or key.endswith(f"/{wanted}"))
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
             file.write(self._object(key))
             file.seek(0)
@@ -62,12 +64,8 @@ class Built:
 
     def uploads(self, name: str) -> list[str]:
         """Return the keys of everything that a build has uploaded as artifacts."""
-        log = str(self.row(name)["log"]).removeprefix("logs/")
-        listed = s3_client(self.team.cluster).list_objects_v2(Bucket=BUCKET, Prefix=f"{log}/")
+        listed = s3_client(self.team.cluster).list_objects_v2(Bucket=BUCKET, Prefix=f"{self.team.stored_below(name)}/")
         return [item["Key"] for item in listed.get("Contents", [])]
-
-    def _key_of(self, name: str, output: str | None) -> str:
-        return next(key for key in self.uploads(name) if output is None or key.endswith(f"/{output}"))
 
     def _object(self, key: str) -> bytes:
         body: bytes = s3_client(self.team.cluster).get_object(Bucket=BUCKET, Key=key)["Body"].read()

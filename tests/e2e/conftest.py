@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from penstock.api.keys import key_of
 from tests.cluster import Cluster, load
 from tests.e2e.install import install_chart, make_bucket, make_store_secret
 from tests.e2e.kube import Document, Kube, eventually
@@ -96,6 +97,17 @@ class Team:
                     found: Document = state["executions"][-1]
                     return found
         return {}
+
+    def stored_below(self, action: str, name: str = "run") -> str:
+        """Return what the keys begin with of all that an action's latest try has stored."""
+        run = self.run(name)
+        status, row = run["status"], self.execution(action, name)
+        stage = next(
+            s["stageName"] for s in status["stageStates"] if any(a["actionName"] == action for a in s["actionStates"])
+        )
+        return key_of(
+            status["pipelineUid"], run["metadata"]["uid"], stage, action, str(row["attempt"]), str(row["podUid"])
+        )
 
     def condition(self, plural: str, name: str, kind: str) -> Document | None:
         """Return a condition of an object."""

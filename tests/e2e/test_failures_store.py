@@ -79,7 +79,7 @@ def test_store_that_cannot_be_used_fails_the_action_before_it_starts(
     team, cases = failing
     last = assert_shown(team, cases[name])
     assert WRONG_KEY not in str(team.run(name))
-    assert "log" not in last
+    assert "hasLog" not in last
 
 
 def test_store_as_it_is_lets_the_same_action_succeed(cluster: Cluster, team: Team) -> None:

@@ -44,6 +44,6 @@ def test_artifact_of_512_mib_and_as_much_output_leave_the_agents_memory_flat(clu
 
     assert status["stageStates"][0]["status"] == "Succeeded", status["statusSummary"]
     artifact = team.execution("Make")["outputArtifacts"][0]
-    s3_client(cluster).delete_object(Bucket=BUCKET, Key=artifact["key"])
+    s3_client(cluster).delete_object(Bucket=BUCKET, Key=f"{team.stored_below('Make')}/Big")
     assert status["state"] == "Succeeded", status["statusSummary"]
     assert artifact["size"] > MIB * 1024**2

@@ -70,7 +70,7 @@ def test_x_67_stage_is_rolled_back_to_what_an_earlier_run_deployed(team: Team) -
 def test_rollback_whose_artifact_is_gone_fails_before_it_has_an_effect_and_names_it(team: Team) -> None:
     delivery(team)
     deliver(team, 1)
-    key = team.execution("Make", "run-1")["outputArtifacts"][0]["key"]
+    key = f"{team.stored_below('Make', 'run-1')}/Site"
     s3_client(team.cluster).delete_object(Bucket=BUCKET, Key=key)
     roll_back(team, "back", stageName="Deploy", targetRun="run-1")
     status = team.ended("back")

@@ -53,7 +53,7 @@ def test_artifacts_claims_and_logs_travel_through_a_volume(cluster: Cluster, tea
     status = team.ended()
     assert status["state"] == "Succeeded", status["statusSummary"]
     assert team.execution("Show")["outputVariables"] == {"TEXT": "HELLO"}
-    key = team.execution("Make")["outputArtifacts"][0]["key"]
+    key = f"{team.stored_below('Make')}/Made"
     as_root(team, "look", f"test -s '/store/{key}' && test -d /store/claims")
 
 

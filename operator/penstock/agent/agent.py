@@ -23,8 +23,8 @@ from penstock.agent.paths import Paths
 from penstock.agent.workspace import Workspace
 from penstock.api.contracts import RESULT_VERSION, ActionRequest, ActionResult
 from penstock.api.documents import ContractError
+from penstock.api.keys import log_key
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.keys import log_key
 from penstock.artifacts.store import Store, open_store
 
 DUPLICATE = "DuplicateExecution"

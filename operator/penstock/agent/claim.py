@@ -8,7 +8,7 @@ already, so its claim counts as foreign, too.
 import os
 
 from penstock.api.contracts import Attempt
-from penstock.artifacts.keys import claim_key
+from penstock.api.keys import claim_key
 from penstock.artifacts.store import Store
 
 

@@ -15,10 +15,11 @@ class ErrorDetails(Model):
 
 
 class StoredArtifact(Model):
-    """An artifact as stored: key within the store, size in bytes, sha256 in hex."""
+    """An artifact as stored: size in bytes, sha256 in hex."""
 
     name: str
-    key: str
+    key: str | None = None
+    """Its key within the store; absent where it follows from who made it: `penstock.api.keys.artifact_key`."""
     size: int
     sha256: str
     format: str = "tar.zst"

@@ -183,8 +183,8 @@ class ActionExecution(Model):
     output_variables: dict[str, str] = {}
     output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
     reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
-    log: str | None = None
-    """The key of the stored log."""
+    has_log: bool | None = None
+    """Whether its log is stored; the key follows from who it is: `penstock.api.keys.log_key`."""
 
 
 class ActionState(Model):

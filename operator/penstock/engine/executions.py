@@ -44,7 +44,7 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
             "output_variables": dict(result.variables) if is_success else {},
             "output_artifacts": _stored(result) if is_success else (),
             "reports": tuple(_report(report) for report in result.reports),
-            "log": result.log or None,
+            "has_log": True if result.log else None,
         }
     )
 
@@ -104,6 +104,6 @@ def _report(report: contracts.BuildReport) -> BuildReport:
 
 def _stored(result: ActionResult) -> tuple[StoredArtifact, ...]:
     return tuple(
-        StoredArtifact(name=item.name, key=item.key, size=item.size, sha256=item.sha256, format=item.format)
+        StoredArtifact(name=item.name, size=item.size, sha256=item.sha256, format=item.format)
         for item in result.outputs
     )

@@ -23,7 +23,6 @@ from penstock.api.contracts import (
     Script,
     StoreLocation,
 )
-from penstock.api.executions import StoredArtifact
 from penstock.api.pipeline import Action, ArtifactStore
 from penstock.api.run import ActionStatus, PipelineRunStatus
 from penstock.engine.definition import Definition
@@ -77,19 +76,6 @@ def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -
     return values
 
 
-def artifacts_of(status: PipelineRunStatus) -> dict[str, StoredArtifact]:
-    """Return the artifacts that this very run has made, or taken over from a rollback's target, by name (A-03)."""
-    taken_over = status.rollback_metadata.artifacts if status.rollback_metadata else ()
-    return {artifact.name: artifact for artifact in taken_over} | {
-        artifact.name: artifact
-        for stage in status.stage_states
-        for state in stage.action_states
-        for execution in state.executions
-        if execution.status is ActionStatus.SUCCEEDED
-        for artifact in execution.output_artifacts
-    }
-
-
 def project_name(action: Action, values: Values) -> str:
     """Return the BuildProject that an action names; raise RequestError for a variable without value."""
     try:
@@ -99,7 +85,7 @@ def project_name(action: Action, values: Values) -> str:
 
 
 def build_request(
-    subject: Subject, values: Values, artifacts: Mapping[str, StoredArtifact], settings: Settings
+    subject: Subject, values: Values, artifacts: Mapping[str, ArtifactLocation], settings: Settings
 ) -> ActionRequest:
     """Return the request; raise RequestError for a variable without value, a bad value, or too much of it."""
     action = subject.action
@@ -222,11 +208,10 @@ def _script(action: Action, values: Values) -> Script:
     )
 
 
-def _input(name: str, artifacts: Mapping[str, StoredArtifact]) -> ArtifactLocation:
+def _input(name: str, artifacts: Mapping[str, ArtifactLocation]) -> ArtifactLocation:
     if name not in artifacts:
         raise RequestError("ConfigurationError", f'the input artifact "{name}" was not made by this run')
-    stored = artifacts[name]
-    return ArtifactLocation(name, stored.key, stored.size, stored.sha256, stored.format)
+    return artifacts[name]
 
 
 def _store(store: ArtifactStore | None) -> StoreLocation:

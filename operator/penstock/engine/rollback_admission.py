@@ -3,13 +3,15 @@
 It takes over from its target what it runs with, so that nothing of the target is needed any more.
 """
 
+from penstock.api.executions import StoredArtifact
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Admission, Refusal
+from penstock.engine.artifacts import artifacts_of
 from penstock.engine.cancellation import has_structure_of
 from penstock.engine.definition import Definition
-from penstock.engine.requests import artifacts_of, values_of
+from penstock.engine.requests import values_of
 from penstock.engine.snapshot import PipelineObject, RunObject, Snapshot
 from penstock.engine.variables import RESERVED_NAMESPACES
 
@@ -97,6 +99,6 @@ def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> R
         stage_name=stage_name,
         rollback_target_pipeline_execution_id=target.uid,
         target_run=target.name,
-        artifacts=tuple(artifacts_of(before).values()),
+        artifacts=tuple(StoredArtifact(**item._asdict()) for item in artifacts_of(target.uid, before).values()),
         output_variables=variables,
     )

@@ -14,6 +14,7 @@ from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import ActionExecution, ActionState, ActionStatus, StopRequest
 from penstock.engine.approvals import Approvals
+from penstock.engine.artifacts import artifacts_of
 from penstock.engine.definition import Definition
 from penstock.engine.endings import Ended
 from penstock.engine.executions import (
@@ -29,7 +30,6 @@ from penstock.engine.observed import Pod, format_time, parse_time
 from penstock.engine.requests import (
     RequestError,
     Subject,
-    artifacts_of,
     build_request,
     project_name,
     timeout_of,
@@ -252,7 +252,7 @@ class Tries:
 
     def _create_job(self, item: _Try) -> None:
         subject = self._subject(item)
-        request = build_request(subject, self._values(), artifacts_of(self.status), self.world.settings)
+        request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
         order = JobOrder(subject, request, subject.started)
         self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
 

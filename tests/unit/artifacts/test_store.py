@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from obstore.store import LocalStore, MemoryStore
 
 from penstock.api.contracts import ArtifactLocation, Attempt, StoreLocation
+from penstock.api.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
 from penstock.artifacts.store import PART_BYTES, Store, open_store
 from tests.unit.artifacts.s3_server import S3Server
 

@@ -91,7 +91,11 @@ def test_x_67_target_is_named_by_its_execution_id_too_and_not_needed_any_more() 
     world.end_pod(world.job_for("Ship", "back"), "")
     world.settle()
     assert attempts(world, "Ship", "back") == [(1, 1, "Unknown"), (1, 2, "InProgress")]
-    assert world.request(world.job_for("Ship", "back")).inputs[0].key.startswith("key/make-")
+    assert (
+        world.request(world.job_for("Ship", "back"))
+        .inputs[0]
+        .key.startswith("pipeline-uid/uid-run-1/Build/Make/1/pod-make-")
+    )
 
 
 def test_target_may_still_be_under_way_in_a_later_stage() -> None:

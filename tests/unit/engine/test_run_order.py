@@ -1,7 +1,10 @@
 """How a run goes through its stages (X-22..X-24, X-26, X-28), played against the simulated cluster."""
 
+import json
+import uuid
 from dataclasses import replace
 
+from penstock.api.contracts import ArtifactLocation
 from penstock.engine.snapshot import CreateJob
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
@@ -175,8 +178,39 @@ def test_artifact_bound_to_a_run_is_the_one_that_very_run_made() -> None:
     world.settle()
     second = world.request(world.job_for("Check", "run-2")).inputs[0].key
 
-    assert first == f"key/{world.job_for('Fetch', 'run-1')}/Source"
-    assert second == f"key/{world.job_for('Fetch', 'run-2')}/Source"
+    assert first == f"pipeline-uid/uid-run-1/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-1')}/Source"
+    assert second == f"pipeline-uid/uid-run-2/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-2')}/Source"
+
+
+def test_key_that_a_pod_reports_is_not_believed() -> None:
+    world = World.of(
+        stage("Source", git_action()),
+        stage("Prod", commands_action("Check", inputArtifacts=[{"name": "Source"}])),
+    )
+    world.start()
+    world.settle()
+    stolen = ArtifactLocation("Source", "another-pipeline/secret", 10, "00" * 32)
+    world.succeed(world.job_for("Fetch"), outputs=(stolen,))
+    world.settle()
+    assert world.request(world.job_for("Check")).inputs[0].key.startswith("pipeline-uid/uid-run-1/Source/Fetch/1/")
+
+
+def test_status_of_a_thousand_actions_stays_below_400_kilobytes() -> None:
+    names = [f"Action-{number:02}" for number in range(50)]
+    world = World.of(
+        *(stage(f"Stage-{place:02}", *(commands_action(f"{name}-{place:02}") for name in names)) for place in range(20))
+    )
+    world.start()
+    world.settle()
+    while live := world.live_jobs():
+        for job in live:
+            uid = str(uuid.UUID(int=len(world.pods)))
+            world.run_pod(job, name=f"{job}-abcde", uid=uid)
+            world.succeed(job, pod_uid=uid, log=f"logs/{job}")
+        world.settle()
+    status = world.status()
+    assert status.state == "Succeeded"
+    assert len(json.dumps(status.to_dict(), separators=(",", ":"))) < 400_000
 
 
 def at_the_door_of_prod(mode: str) -> World:

@@ -18,7 +18,7 @@ from tests.unit.engine.simulation import commands_action, stage
 from tests.unit.engine.simulator import Cluster, Death, Operator, rows_of
 from tests.unit.engine.stories import Step, shortest, story_of
 
-SEEDS = int(os.environ.get("SEEDS", "2000"))
+SEEDS = int(os.environ.get("SEEDS", "1500"))
 PARTS = 8
 LIMITS = Settings(
     container_end_s=5,

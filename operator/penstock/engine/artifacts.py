@@ -1,0 +1,34 @@
+"""The artifacts that a run can read, and where they are stored (A-03)."""
+
+from penstock.api.contracts import ArtifactLocation, Attempt
+from penstock.api.executions import StoredArtifact
+from penstock.api.keys import artifact_key
+from penstock.api.run import ActionStatus, PipelineRunStatus
+
+
+def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactLocation]:
+    """Return the artifacts that this very run has made, or taken over from a rollback's target, by name.
+
+    Keys are made here and not read from what a pod reported: no pod can pass another's artifact off as its own, and
+    a status does not grow by them.
+    """
+    found: dict[str, ArtifactLocation] = {}
+    for artifact in status.rollback_metadata.artifacts if status.rollback_metadata else ():
+        found[artifact.name] = _located(artifact, "")
+    rows = (
+        (stage.stage_name, state.action_name, row)
+        for stage in status.stage_states
+        for state in stage.action_states
+        for row in state.executions
+        if row.status is ActionStatus.SUCCEEDED
+    )
+    for stage_name, action_name, row in rows:
+        uid = status.pipeline_uid or ""
+        attempt = Attempt("", "", uid, "", run_uid, stage_name, action_name, row.attempt, row.try_)
+        for artifact in row.output_artifacts:
+            found[artifact.name] = _located(artifact, artifact_key(attempt, row.pod_uid or "", artifact.name))
+    return found
+
+
+def _located(artifact: StoredArtifact, key: str) -> ArtifactLocation:
+    return ArtifactLocation(artifact.name, artifact.key or key, artifact.size, artifact.sha256, artifact.format)
