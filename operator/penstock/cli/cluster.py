@@ -15,13 +15,20 @@ from penstock.api.meta import API_VERSION, LABEL_RUN_UID
 Document = dict[str, Any]
 
 _MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+_LONGEST_NAME = 253
+"""What requestedBy holds: a longer name is left out, as a part of it would be refused."""
 _READ_S = 30.0
 _STREAM_S = 300.0
 _RUNS, _PIPELINES = "pipelineruns", "pipelines"
 
 
 class ClusterError(Exception):
-    """The API server said no, or nothing; the message is for people."""
+    """The API server said no, or nothing; the message is for people. ``status`` is its HTTP status, 0 for none."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Cluster:
@@ -59,14 +66,35 @@ class Cluster:
         return self._object("GET", self._penstock(_PIPELINES, name))
 
     def start(self, metadata: Document, spec: Document) -> Document:
-        """Create a PipelineRun; unknown fields are refused by the server."""
-        body = {"apiVersion": API_VERSION, "kind": "PipelineRun", "metadata": metadata, "spec": spec}
-        return self._object("POST", f"{self._penstock(_RUNS)}?fieldValidation=Strict", body)
+        """Create a PipelineRun."""
+        return self.create("PipelineRun", _RUNS, metadata, spec)
 
     def change_run(self, run: Document, spec: Document) -> Document:
         """Merge a patch into a run's spec; a null removes a field."""
-        path = f"{self._penstock(_RUNS, run['metadata']['name'])}?fieldValidation=Strict"
-        return self._object("PATCH", path, {"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec})
+        return self.change(_RUNS, run, spec)
+
+    def objects(self, plural: str) -> list[Document]:
+        """Return the namespace's objects of a kind."""
+        items: list[Document] = self._object("GET", self._penstock(plural))["items"]
+        return items
+
+    def create(self, kind: str, plural: str, metadata: Document, spec: Document) -> Document:
+        """Create an object; unknown fields are refused by the server."""
+        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+        return self._object("POST", f"{self._penstock(plural)}?fieldValidation=Strict", body)
+
+    def change(self, plural: str, found: Document, spec: Document) -> Document:
+        """Merge a patch into the spec of this very object; a null removes a field."""
+        path = f"{self._penstock(plural, found['metadata']['name'])}?fieldValidation=Strict"
+        return self._object("PATCH", path, {"metadata": {"uid": found["metadata"]["uid"]}, "spec": spec})
+
+    def append(self, plural: str, found: Document, field: str, entry: Document) -> Document:
+        """Add an entry to a list in the spec of this very object, whatever others have added meanwhile."""
+        path = f"{self._penstock(plural, found['metadata']['name'])}?fieldValidation=Strict"
+        is_list = field in found["spec"]
+        place, value = (f"/spec/{field}/-", entry) if is_list else (f"/spec/{field}", [entry])
+        is_same = {"op": "test", "path": "/metadata/uid", "value": found["metadata"]["uid"]}
+        return self._object("PATCH", path, [is_same, {"op": "add", "path": place, "value": value}])
 
     def whoami(self) -> str | None:
         """Return the name by which the API server knows the user, None where it does not say."""
@@ -75,7 +103,8 @@ class Cluster:
             review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
         except ClusterError:
             return None
-        return str(review["status"]["userInfo"]["username"])[:253] or None
+        name = str(review["status"]["userInfo"]["username"])
+        return name if 0 < len(name) <= _LONGEST_NAME else None
 
     def changes(self, name: str) -> Iterator[Document]:
         """Yield a run as it is and with every change, until the server ends the watch."""
@@ -117,7 +146,7 @@ class Cluster:
         token = self._settings.get_api_key_with_prefix("authorization")
         return {"Authorization": token} if token else {}
 
-    def _object(self, method: str, path: str, body: Document | None = None) -> Document:
+    def _object(self, method: str, path: str, body: Any = None) -> Document:
         response = self._request(method, path, body)
         try:
             document: Document = json.loads(response.data)
@@ -126,7 +155,7 @@ class Cluster:
         if response.status == 404 and "kind" not in document:
             raise ClusterError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
         if response.status >= 300:
-            raise ClusterError(str(document.get("message") or f"HTTP {response.status}"))
+            raise ClusterError(str(document.get("message") or f"HTTP {response.status}"), response.status)
         return document
 
     def _lines(self, path: str) -> Iterator[str]:
@@ -145,15 +174,14 @@ class Cluster:
         if rest:
             yield rest.decode(errors="replace")
 
-    def _request(
-        self, method: str, path: str, body: Document | None, *, stream: bool = False
-    ) -> urllib3.BaseHTTPResponse:
+    def _request(self, method: str, path: str, body: Any, *, stream: bool = False) -> urllib3.BaseHTTPResponse:
+        patch = _JSON_PATCH if isinstance(body, list) else _MERGE_PATCH
         timeout = urllib3.Timeout(connect=10.0, read=_STREAM_S + 10 if stream else _READ_S)
         try:
             return self._pool.request(
                 method,
                 self._settings.host + path,
-                headers={**self._headers(), **({"Content-Type": _MERGE_PATCH} if method == "PATCH" else {})},
+                headers={**self._headers(), **({"Content-Type": patch} if method == "PATCH" else {})},
                 json=body,
                 timeout=timeout,
                 preload_content=not stream,

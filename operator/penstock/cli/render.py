@@ -97,6 +97,8 @@ def _action_row(
     took = duration(execution["startTime"], execution.get("completionTime"), now)
     error = execution.get("errorDetails", {})
     said = f"{error['code']}: {error.get('message', '')}" if error else execution.get("summary", "")
+    if execution["status"] == "InProgress" and "approval" in execution:
+        said = f"waits for approval {execution['approval']['name']}"
     return Text(f"    {name}{tries}"), _state(execution["status"]), Text(took), Text(str(said), "dim")
 
 

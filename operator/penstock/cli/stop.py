@@ -1,7 +1,40 @@
-"""What `penstock stop` asks of the API server, and what it refuses before it asks (X-53..X-55)."""
+"""`penstock stop`: what it asks of the API server, and what it refuses before it asks (X-53..X-55)."""
 
+from typing import Annotated
+
+import typer
+
+from penstock.cli.app import EXIT_OTHERWISE, EXIT_TIMEOUT, Reason, Run, Timeout, connect, console
 from penstock.cli.cluster import Cluster, ClusterError, Document
 from penstock.cli.render import is_over, state_of
+from penstock.cli.watching import watch_run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(stop)
+
+
+def stop(
+    run: Run,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="End the actions under way, too; nothing is undone.")
+    ] = False,
+    reason: Reason = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it has stopped.")] = False,
+    timeout: Timeout = 3600.0,
+) -> None:
+    """Start no action of a run any more; those under way end by themselves, unless they are abandoned.
+
+    The exit code with --wait: 0 Stopped, 3 it ended otherwise before, 4 timeout. 1: it cannot be stopped.
+    """
+    cluster = connect()
+    ask_to_stop(cluster, run, abandon=abandon, reason=reason)
+    console.print(f"asked {run} to stop")
+    if wait:
+        code = watch_run(cluster, run, timeout)
+        is_stopped = code == EXIT_OTHERWISE and state_of(cluster.run(run)) == "Stopped"
+        raise typer.Exit(0 if is_stopped else code if code == EXIT_TIMEOUT else EXIT_OTHERWISE)
 
 
 def ask_to_stop(cluster: Cluster, name: str, *, abandon: bool, reason: str | None) -> Document:
@@ -10,8 +43,12 @@ def ask_to_stop(cluster: Cluster, name: str, *, abandon: bool, reason: str | Non
     stop: Document = run["spec"].get("stop") or {}
     if is_over(run):
         raise ClusterError(f"PipelineExecutionNotStoppable: run {name} has ended: {state_of(run)}")
-    if stop and (stop.get("abandon") or not abandon):
+    is_resumed = "resumedTime" in run.get("status", {}).get("stopTrigger", {})
+    if stop and not is_resumed and (stop.get("abandon") or not abandon):
         hint = "" if stop.get("abandon") else "; --abandon ends the actions under way"
         raise ClusterError(f"DuplicatedStopRequest: run {name} is asked to stop already{hint}")
-    said: Document = ({"abandon": True} if abandon else {}) | ({"reason": reason} if reason else {})
-    return cluster.change_run(run, {"stop": {"requestedBy": cluster.whoami(), **said}})
+    said: Document = {"requestedBy": cluster.whoami(), "abandon": abandon or None, "reason": reason}
+    if is_resumed:
+        # A retry has resumed the run since: this is another stop.
+        said["afterRetries"] = len(run["spec"].get("retries", []))
+    return cluster.change_run(run, {"stop": said})

@@ -1,0 +1,94 @@
+"""What `penstock` makes of its options before it asks the API server; the rest is tried on a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+
+from penstock.cli import start, transition
+from penstock.cli.approve import find_approval
+from penstock.cli.cluster import ClusterError
+from penstock.cli.render import run_tree
+
+
+def approval(action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21") -> dict[str, Any]:
+    return {
+        "metadata": {"name": f"{action.lower()}-1", "creationTimestamp": created},
+        "spec": {"run": run, "stageName": "Prod", "actionName": action},
+        "status": {"state": state},
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "action"),
+    [("run", None), ("ok-1", None), ("run", "Ok"), ("run", "Prod/Ok"), ("ok-1", "Prod/Ok")],
+)
+def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, action: str | None) -> None:
+    found = find_approval([approval("Old", "Approved"), approval("Ok"), approval("Else", run="other")], target, action)
+    assert found["metadata"]["name"] == "ok-1"
+
+
+@pytest.mark.parametrize(
+    ("approvals", "message"),
+    [
+        ([], "ActionNotFound: there is no approval for run"),
+        ([approval("Ok", "Rejected")], "ApprovalAlreadyCompleted: Prod/Ok of run is Rejected"),
+        ([approval("A"), approval("B")], "run waits for 2 approvals; name one with --action: Prod/A, Prod/B"),
+        (
+            [approval("A", "Expired", created="2026-11-20"), approval("B", "Approved")],
+            "ApprovalAlreadyCompleted: Prod/B of run is Approved",
+        ),
+    ],
+)
+def test_approval_that_is_not_there_is_told_with_codepipelines_names(
+    approvals: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(ClusterError) as raised:
+        find_approval(approvals, "run", None)
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "revision"),
+    [
+        ("Fetch=abc", ("COMMIT_ID", "abc")),
+        ("Fetch=a=b", ("COMMIT_ID", "a=b")),
+        ("Get=S3_OBJECT_KEY=releases/app.zip", ("S3_OBJECT_KEY", "releases/app.zip")),
+        ("Get=S3_OBJECT_VERSION_ID=x=y", ("S3_OBJECT_VERSION_ID", "x=y")),
+    ],
+)
+def test_revision_is_a_commit_unless_its_type_is_given(given: str, revision: tuple[str, str]) -> None:
+    (found,) = start._revisions([given])
+    assert (found["revisionType"], found["revisionValue"]) == revision
+
+
+def test_revision_without_an_action_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="is not NAME=VALUE"):
+        list(start._revisions(["abc"]))
+
+
+def switch(stage: str, *, enabled: bool = False, pipeline: str = "web", **more: str) -> dict[str, Any]:
+    spec = {"pipelineName": pipeline, "stageName": stage, "enabled": enabled, **more}
+    return {"metadata": {"name": f"{stage}-{len(more)}"}, "spec": spec}
+
+
+def test_enabling_a_stage_finds_every_switch_that_disables_it() -> None:
+    pipeline = {"metadata": {"name": "web"}, "spec": {"stages": [{"name": "Build"}, {"name": "Prod"}]}}
+    disabling = [switch("Prod"), switch("Build", transitionType="Outbound")]
+    others = [switch("Prod", enabled=True), switch("Prod", pipeline="api"), switch("Build")]
+    assert list(transition._disabling([*others, *disabling], pipeline, "Prod")) == disabling
+    assert list(transition._disabling([*others, *disabling], pipeline, "Build")) == [others[2]]
+
+
+def test_run_that_waits_shows_for_which_approval() -> None:
+    time = "2026-11-21T12:00:00.000Z"
+    row = {"status": "InProgress", "startTime": time, "approval": {"name": "ok-1"}}
+    stage = {"stageName": "Prod", "status": "InProgress", "startTime": time}
+    stage["actionStates"] = [{"actionName": "Ok", "executions": [row]}]  # type: ignore[assignment]
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(run_tree({"metadata": {"name": "run"}, "status": {"stageStates": [stage]}}, None))
+    assert "waits for approval ok-1" in captured.get()
