@@ -1,0 +1,263 @@
+"""One story of the simulator: the steps it may take, and the laws that are checked after each (design: the laws)."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.engine import states
+from penstock.engine.jobs import stage_label
+from penstock.engine.settings import Settings
+from tests.unit.engine.simulated_operator import Death, Operator
+from tests.unit.engine.simulation import approval_action, commands_action, stage
+from tests.unit.engine.simulator import Cluster, rows_of
+from tests.unit.engine.stories import Step
+
+LIMITS = Settings(
+    container_end_s=5,
+    no_pod_s=60,
+    start_s=60,
+    concurrent_executions=2,
+    successful_runs=3,
+    failed_runs=3,
+    runs_with_jobs=1,
+)
+STEPS = {
+    "hear": 20, "hear all": 8, "turn": 24, "die": 4,
+    "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5, "delete job": 2,
+    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "roll back": 2,
+    "approve": 5, "reject": 1, "delete approval": 1, "disable": 2, "enable": 3, "edit": 2, "mode": 1,
+    "wait": 4, "wait long": 1, "clock back": 1,
+}  # fmt: skip
+NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
+"""Runs in the order of their creation: their names say nothing of it."""
+MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
+
+
+@dataclass
+class Play:
+    """One story being told: the cluster, the operator, and what the laws remember."""
+
+    cluster: Cluster
+    operator: Operator
+    rows: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
+    changes: set[tuple[str, str, str]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, seed: int) -> Play:
+        """Return the beginning of a seed's story: its pipeline is drawn from it, too."""
+        chance = random.Random(seed)
+        stages = []
+        for number in range(chance.randint(1, 3)):
+            actions = [
+                commands_action(f"A{number}{index}", runOrder=chance.randint(1, 2))
+                for index in range(chance.randint(1, 3))
+            ]
+            if number and chance.random() < 0.3:
+                actions.append(approval_action(f"Ok{number}", runOrder=chance.randint(1, 3)))
+            stages.append(stage(f"S{number}", *actions))
+        mode = chance.choice(MODES)
+        for item in stages:
+            result = chance.choice(["", "", "RETRY", "" if mode == "PARALLEL" else "ROLLBACK"])
+            item |= {"onFailure": {"result": result}} if result else {}
+        cluster = Cluster.of(*stages, settings=LIMITS, executionMode=mode, onUpdate=chance.choice(["Cancel", "Finish"]))
+        assert isinstance(cluster, Cluster)
+        cluster.start(NAMES[0])
+        return cls(cluster, Operator(cluster))
+
+    # ---- steps
+
+    def take(self, step: Step) -> None:
+        """Let one step happen, where there is anything for it to happen to."""
+        cluster, operator = self.cluster, self.operator
+        match step.name:
+            case "hear":
+                if late := operator.late():
+                    operator.hear(*_picked(late, step))
+            case "hear all":
+                operator.hear_all()
+            case "turn":
+                operator.turn()
+            case "die":
+                with contextlib.suppress(Death):
+                    operator.turn(int(step.pick * 4))
+                self.operator = Operator(cluster)
+            case "wait" | "wait long" | "clock back":
+                cluster.advance({"wait": 20, "wait long": 4000, "clock back": -15}[step.name])
+            case "start pod" | "succeed" | "fail" | "kill" | "evict" | "agent dies" | "reap" | "delete job":
+                self._in_the_cluster(step)
+            case _:
+                self._by_a_user(step)
+
+    def _in_the_cluster(self, step: Step) -> None:
+        cluster = self.cluster
+        if step.name == "start pod":
+            if jobs := cluster.jobs_without_pod():
+                cluster.start_pod(_picked(jobs, step))
+            return
+        if step.name == "delete job":
+            if cluster.jobs:
+                cluster.remove_job(_picked(sorted(cluster.jobs), step))
+            return
+        names = cluster.running()
+        if step.name == "reap":
+            names = sorted(pod.name for pod in cluster.pods.values() if pod.is_deleted)
+        if not names:
+            return
+        name = _picked(names, step)
+        match step.name:
+            case "succeed" | "fail":
+                cluster.finish(name, is_success=step.name == "succeed")
+            case "kill":
+                cluster.end(name, None)
+            case "evict":
+                cluster.evict(name)
+            case "agent dies":
+                cluster.end_agent(name)
+            case "reap":
+                cluster.pods.pop(name)
+
+    def _by_a_user(self, step: Step) -> None:
+        cluster = self.cluster
+        runs = sorted(cluster.runs)
+        run = _picked(runs, step) if runs else ""
+        match step.name:
+            case "start" if cluster.numbers < len(NAMES):
+                wrong = {"variables": [{"name": "NONE", "value": "x"}]} if step.pick > 0.9 else {}
+                cluster.start(NAMES[cluster.numbers], **wrong)
+            case "approve" | "reject" | "delete approval":
+                self._decide(step)
+            case "stop" | "abandon" if run:
+                self._stop(run, is_abandoned=step.name == "abandon")
+            case "retry" | "retry all" if run:
+                mode = "ALL_ACTIONS" if step.name == "retry all" else "FAILED_ACTIONS"
+                cluster.retry(f"S{int(step.pick * 100) % 3}", mode, run)
+            case "roll back" if run and cluster.numbers < 2 * len(NAMES):
+                wanted = {"stageName": f"S{int(step.pick * 100) % 3}", "targetRun": run}
+                cluster.start(f"back-{cluster.numbers}", executionType="ROLLBACK", rollback=wanted)
+            case "disable" | "enable":
+                disabled = [{"stageName": f"S{int(step.pick * 3)}", "reason": "freeze"}]
+                names = {state.name for state in cluster.pipeline.spec.stages}  # type: ignore[union-attr]
+                disabled = [item for item in disabled if item["stageName"] in names]
+                cluster.edit(disableInboundStageTransitions=disabled if step.name == "disable" else [])
+            case "edit":
+                stages = cluster.pipeline.spec.to_dict()["stages"]  # type: ignore[union-attr]
+                stages[0]["actions"][0]["commands"] = [f"echo {step.pick}"]
+                cluster.edit(stages=stages)
+            case "mode":
+                cluster.edit(executionMode=_picked(list(MODES), step))
+
+    def _decide(self, step: Step) -> None:
+        waiting = self.cluster.open_approvals()
+        if not waiting:
+            return
+        name = _picked(waiting, step)
+        if step.name == "delete approval":
+            del self.cluster.approvals[name]
+        else:
+            self.cluster.answer(name, "Approved" if step.name == "approve" else "Rejected")
+
+    def _stop(self, run: str, *, is_abandoned: bool) -> None:
+        spec = self.cluster.runs[run].spec
+        assert spec is not None
+        if spec.stop is None or (is_abandoned and not spec.stop.abandon):
+            self.cluster.stop(run, abandon=is_abandoned)
+
+    # ---- laws
+
+    def check(self) -> None:
+        """Assert every law that holds at any moment."""
+        cluster = self.cluster
+        assert not cluster.created_without_row, "a Job was created before its try stood in a status"
+        assert all(count == 1 for count in cluster.effects.values()), "a try had its effect twice"
+        holders: dict[str, str] = {}
+        for name, run in cluster.runs.items():
+            self._check_rows(name, run.status)
+            self._check_changes(name, run.status)
+            if run.status.execution_mode == "PARALLEL":
+                continue
+            for state in run.status.stage_states:
+                if state.status.is_open:
+                    assert holders.setdefault(state.stage_name, name) == name, "two runs hold one stage"
+                    self._check_lock(run.uid, state.stage_name)
+
+    def _check_rows(self, name: str, status: PipelineRunStatus) -> None:
+        """An ended try never changes, no try disappears, and an ended run comes back by a new attempt alone."""
+        found = rows_of(status)
+        for where, row in found.items():
+            if row.status is not ActionStatus.IN_PROGRESS:
+                assert self.rows.setdefault(f"{name}/{where}", row) == row, "a try changed after its end"
+        key = f"{name} {status.execution_attempt or 1}"
+        if status.state and status.state.is_terminal:
+            what = (status.state, status.completion_time, len(found))
+            assert self.rows.setdefault(key, what) == what, "a run changed after its end"
+        elif key in self.rows:
+            raise AssertionError("a run came back without a new attempt")
+
+    def _check_changes(self, name: str, status: PipelineRunStatus) -> None:
+        """Only what the tables of states know may happen between two writes of a status."""
+        now = {("RUN", name): status.state or ""}
+        now |= {("STAGE", f"{name}/{state.stage_name}"): state.status for state in status.stage_states}
+        now |= {("ACTION", f"{name}/{where}"): row.status for where, row in rows_of(status).items()}
+        for (kind, key), state in now.items():
+            before = self.before.get(key, "")
+            if state != before:
+                self.before[key] = state
+                self.changes.add((kind, before, state))
+                is_known = (before, state) in KNOWN[kind]
+                assert is_known, f"{kind.lower()} {key} changed from {before or 'nothing'} to {state}"
+
+    def _check_lock(self, run_uid: str, name: str) -> None:
+        parallel = {run.uid for run in self.cluster.runs.values() if run.status.execution_mode == "PARALLEL"}
+        for pod in self.cluster.pods.values():
+            is_foreign = pod.stage_label == stage_label(name) and pod.run_uid not in {run_uid, *parallel}
+            assert not (is_foreign and pod.may_run), "a run is in a stage where containers of another still run"
+
+    def settle(self) -> None:
+        """Let the operator hear and do everything there is to do."""
+        for _ in range(60):
+            self.operator.hear_all()
+            if not self.operator.turn():
+                return
+            self.check()
+        raise AssertionError("the engine does not come to rest")
+
+    def end(self) -> None:
+        """Let all go well from here on: every run ends, and nothing is left running."""
+        cluster = self.cluster
+        cluster.edit(disableInboundStageTransitions=[])
+        for _ in range(80):
+            self.settle()
+            live = cluster.running()
+            if not live and all(_is_over(run.status) for run in cluster.runs.values()):
+                break
+            for name in [pod.name for pod in cluster.pods.values() if pod.is_deleted and not pod.may_run]:
+                cluster.pods.pop(name)
+            for name in live:
+                cluster.finish(name, is_success=True)
+            for job in cluster.jobs_without_pod():
+                cluster.start_pod(job)
+            for name in cluster.open_approvals():
+                cluster.answer(name, "Approved")
+            cluster.advance(10)
+            self.check()
+        waiting = [name for name, run in cluster.runs.items() if not _is_over(run.status)]
+        assert not waiting, f"{waiting} never ended"
+        assert not cluster.running(), "containers run for nobody"
+
+
+KNOWN = {
+    kind: {(change.before, change.after) for change in getattr(states, kind)} for kind in ("RUN", "STAGE", "ACTION")
+}
+
+
+def _is_over(status: PipelineRunStatus) -> bool:
+    return status.state is not None and status.state.is_terminal
+
+
+def _picked(items: list[Any], step: Step) -> Any:
+    return items[min(int(step.pick * len(items)), len(items) - 1)]
