@@ -30,7 +30,7 @@ def rows() -> list[tuple[str, str, str, list[str]]]:
 
 
 @cache
-def tests_in(file: str) -> set[str]:
+def functions_of(file: str) -> set[str]:
     path = ROOT / "tests" / file
     tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
     return {item.name for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
@@ -49,4 +49,4 @@ def test_every_answer_is_shown_by_a_test_or_says_why_it_has_none() -> None:
         assert tests or answer == "not applicable", f"{row} names no test"
         for name in tests:
             file, _, function = name.partition("::")
-            assert function in tests_in(file), f"{row}: there is no {name}"
+            assert function in functions_of(file), f"{row}: there is no {name}"
