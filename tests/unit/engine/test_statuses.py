@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.engine.simulation import World, commands_action, stage
+from tests.unit.engine.simulation import World, approval_action, commands_action, stage
 
 GOLDEN = Path(__file__).parent / "golden_statuses"
 
@@ -70,7 +70,25 @@ def frozen() -> World:
     return under_way(disableInboundStageTransitions=[{"stageName": "Prod", "reason": "release freeze"}])
 
 
-STORIES: tuple[Callable[[], World], ...] = (stopping, stopped, abandoning, abandoned, refused, frozen)
+def asking() -> World:
+    """A run that waits for two people, of whom one has agreed."""
+    configuration = {"CustomData": "Ship?", "ApproverUsers": "alice,bob", "Quorum": "2"}
+    world = World.of(stage("Prod", approval_action(configuration=configuration), commands_action("Ship", runOrder=2)))
+    world.start(requestedBy="carol")
+    world.settle()
+    world.decide("alice", "Approved", "fine")
+    return world
+
+
+def approved() -> World:
+    world = asking()
+    world.settle()
+    world.advance(5)
+    world.decide("bob", "Approved")
+    return world
+
+
+STORIES: tuple[Callable[[], World], ...] = (stopping, stopped, abandoning, abandoned, refused, frozen, asking, approved)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
@@ -79,6 +97,7 @@ def test_status_of_run_and_pipeline_is_the_stored_one(story: Callable[[], World]
     world.settle()
     assert world.pipeline is not None
     documents = {"run-1": world.status().to_dict(), "pipeline": world.pipeline.status.to_dict()}
+    documents |= {name: approval.status.to_dict() for name, approval in world.approvals.items()}
     path = GOLDEN / f"{story.__name__}.yaml"
     text = yaml.safe_dump(documents, sort_keys=False, width=110)
     if os.environ.get("UPDATE_GOLDEN"):
