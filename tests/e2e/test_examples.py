@@ -42,6 +42,7 @@ def test_all_examples_are_run_here() -> None:
         "03-devops",
         "04-source-build-deploy",
         "05-approval",
+        "06-modes",
     ]
 
 
@@ -143,6 +144,45 @@ def test_05_approval_ships_when_somebody_else_agreed(team: Team) -> None:
     kubectl("wait", "--for=condition=Succeeded", "plr/release-1", "--timeout=30s")
     assert "shipped 1.4.2" in penstock(team, "logs", "release-1").stdout
     assert team.execution("Agree", "release-1")["lastUpdatedBy"] == "alice"
+
+
+def test_06_modes_let_runs_meet_as_each_promises(team: Team) -> None:
+    """With kubectl alone: nine runs pile up in front of Deploy, one of them is stopped, then the way is opened."""
+    modes, order = ("superseded", "queued", "parallel"), ("first", "second", "third")
+    team.kube.apply((ROOT / "examples" / "06-modes" / "pipeline.yaml").read_text(), team.namespace)
+    kubectl = partial(team.kube.kubectl, "-n", team.namespace)
+    for mode in modes:
+        eventually(partial(is_ready, team, mode), 20, f"pipeline {mode} ready")
+        switch = {"pipelineName": mode, "stageName": "Deploy", "enabled": False, "reason": "look first"}
+        meta = {
+            "apiVersion": "penstock.dev/v1alpha1",
+            "kind": "StageTransition",
+            "metadata": {"name": f"{mode}-freeze"},
+        }
+        kubectl("create", "-f", "-", text=yaml.safe_dump({**meta, "spec": switch}))
+
+    def waits(run: str) -> str:
+        condition = team.condition("pipelineruns", run, "Succeeded")
+        return str(condition["reason"]) if condition else ""
+
+    for run in order:
+        for mode in modes:
+            team.start(mode, f"{mode}-{run}")
+        for mode in modes:
+            reason = "Queued" if (mode, run) == ("parallel", "third") else "TransitionDisabled"
+            name = f"{mode}-{run}"
+            eventually(lambda: waits(name) == reason, 30, f"{name} {reason}")  # noqa: B023
+    assert [team.status(f"superseded-{run}")["state"] for run in order] == ["Superseded", "Superseded", "InProgress"]
+    kubectl("patch", "plr", "queued-second", "--type=merge", "-p", '{"spec": {"stop": {"reason": "not needed"}}}')
+    kubectl("delete", "stt", *(f"{mode}-freeze" for mode in modes))
+
+    ended = {f"{mode}-{run}": team.ended(f"{mode}-{run}")["state"] for mode in modes for run in order}
+    assert ended == {
+        **{f"{mode}-{run}": "Succeeded" for mode in modes for run in order},
+        "superseded-first": "Superseded",
+        "superseded-second": "Superseded",
+        "queued-second": "Stopped",
+    }
 
 
 @pytest.mark.parametrize(
