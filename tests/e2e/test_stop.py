@@ -25,7 +25,7 @@ def rows(status: Document) -> dict[str, str]:
     found: dict[str, str] = {}
     for state in status["stageStates"]:
         found[state["stageName"]] = state["status"]
-        found |= {a["actionName"]: a["executions"][-1]["status"] for a in state["actionStates"]}
+        found |= {a["actionName"]: a["executions"][-1]["status"] for a in state.get("actionStates", [])}
     return found
 
 

@@ -167,7 +167,11 @@ CHANGES: dict[str, Any] = {
 
 
 def test_changes_tried_below_are_of_every_field_but_the_requests() -> None:
-    assert set(CHANGES) == set(PipelineRunSpec.model_json_schema(by_alias=True)["properties"]) - {"stop", "retries"}
+    assert set(CHANGES) == set(PipelineRunSpec.model_json_schema(by_alias=True)["properties"]) - {
+        "stop",
+        "retries",
+        "overrides",
+    }
 
 
 def test_run_cannot_be_changed_once_it_is_created(kube: Kube, namespace: str) -> None:
@@ -273,6 +277,49 @@ def test_retries_are_only_ever_added_at_the_end(kube: Kube, namespace: str) -> N
     with pytest.raises(KubeError, match="must have at most 50 items"):
         ask([first, second, third, *[third] * 48])
     assert len(ask([first, second, third, *[third] * 47])) == 50
+
+
+def test_overrides_are_only_ever_added_at_the_end(kube: Kube, namespace: str) -> None:
+    kube.create("pipelineruns", namespace, run())
+    first = {"stageName": "Build", "conditionType": "BEFORE_ENTRY", "reason": "urgent"}
+    second = {"stageName": "Build", "conditionType": "ON_SUCCESS"}
+    for overrides in ([first], [first, second]):
+        kube.patch("pipelineruns", namespace, "r", {"spec": {"overrides": overrides}})
+    for refused in ([second], [second, first], None):
+        with pytest.raises(KubeError, match="overrides"):
+            kube.patch("pipelineruns", namespace, "r", {"spec": {"overrides": refused}})
+    with pytest.raises(KubeError, match="Unsupported value"):
+        kube.patch(
+            "pipelineruns", namespace, "r", {"spec": {"overrides": [first, second, {**first, "conditionType": "X"}]}}
+        )
+
+
+CHECK = {
+    "name": "Check",
+    "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ([{"result": "FAIL", "rules": []}], "rules"),
+        ([{"result": "FAIL", "rules": [{**CHECK, "name": f"r{number}"} for number in range(6)]}], "at most 5 items"),
+        ([{"result": "FAIL", "rules": [CHECK, CHECK]}], "Duplicate value"),
+        ([{"result": "FAIL", "rules": [CHECK]}] * 2, "at most 1 item"),
+        ([{"result": "MAYBE", "rules": [CHECK]}], "Unsupported value"),
+        ([{"result": "FAIL", "rules": [{**CHECK, "nope": 1}]}], "unknown field"),
+        ([{"result": "FAIL", "rules": [{**CHECK, "timeoutInMinutes": 4}]}], "timeoutInMinutes"),
+    ],
+)
+def test_v_21_condition_has_the_shape_of_codepipelines(
+    kube: Kube, namespace: str, condition: Any, message: str
+) -> None:
+    for place in ("beforeEntry", "onSuccess", "onFailure"):
+        with pytest.raises(KubeError) as raised:
+            kube.create("pipelines", namespace, pipeline(changed(f"stages.1.{place}", {"conditions": condition})))
+        assert message in raised.value.message
+    kube.create("pipelines", namespace, pipeline(changed("stages.1.beforeEntry", {"conditions": [{"rules": [CHECK]}]})))
 
 
 @pytest.mark.parametrize(

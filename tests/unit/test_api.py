@@ -171,8 +171,6 @@ REFUSED: dict[str, Any] = {
     "artifactStore.encryptionKey": {"artifactStore": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}},
     "artifactStores": {"artifactStores": {"eu-west-1": {"type": "S3"}}},
     "triggers": {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
-    "stages[].onSuccess": {"stage": {"onSuccess": {"conditions": []}}},
-    "stages[].beforeEntry": {"stage": {"beforeEntry": {"conditions": []}}},
     "stages[].blockers": {"stage": {"blockers": [{"name": "b", "type": "Schedule"}]}},
     "stages[].actions[].region": {"action": {"region": "eu-west-1"}},
 }

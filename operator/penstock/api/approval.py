@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from penstock.api.conditions import Condition
+from penstock.api.fields import CodePipelineName, DnsName
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
-from penstock.api.pipeline import CodePipelineName, DnsName
 
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from penstock.api.fields import EnvironmentName
 from penstock.api.model import Model, list_map
-from penstock.api.pipeline import EnvironmentName
 
 
 class BuildVariable(Model):

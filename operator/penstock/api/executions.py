@@ -1,10 +1,23 @@
-"""What the row of a try holds: its error, its artifacts, its reports, the project it ran on."""
+"""The tries of an action, each a row with its error, its artifacts and its reports (X-85)."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from penstock.api.model import ATOMIC, Model
+from penstock.api.approval import ApprovalReference
+from penstock.api.build_project import FrozenBuildProject
+from penstock.api.model import ATOMIC, Model, list_map
+
+
+class ActionStatus(StrEnum):
+    """The states of an action execution (X-03); Unknown is a try whose pod was lost without a result."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ABANDONED = "Abandoned"
+    UNKNOWN = "Unknown"
 
 
 class ErrorDetails(Model):
@@ -46,3 +59,49 @@ class BuildReport(Model):
     failed_tests: Annotated[tuple[FailedTest, ...], Field(json_schema_extra=ATOMIC)] = ()
     key: str | None = None
     """The key of the whole report, JSON, in the artifact store."""
+
+
+class ActionExecution(Model):
+    """One try of an action, with its own Job or Approval (X-85: every attempt is its own row)."""
+
+    attempt: int = 1
+    try_: Annotated[int, Field(alias="try")] = 1
+    status: ActionStatus
+    job_name: Annotated[str, Field(default_factory=str, exclude_if=lambda name: not name)]
+    """Its Job; absent where the action waits for people."""
+    approval: ApprovalReference | None = None
+    token: str | None = None
+    """The token of a pending approval (X-81)."""
+    last_updated_by: str | None = None
+    """Who decided an approval last (X-81)."""
+    build_project: FrozenBuildProject | None = None
+    pod_uid: str | None = None
+    pod_name: str | None = None
+    start_time: str
+    """When the engine started it: its Job is created right after."""
+    running_time: str | None = None
+    """When its containers ran; what lies before is queueing, scheduling and pulling."""
+    completion_time: str | None = None
+    error_details: ErrorDetails | None = None
+    summary: str | None = None
+    external_execution_id: str | None = None
+    external_execution_url: str | None = None
+    output_variables: dict[str, str] = {}
+    output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
+    reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
+    has_log: bool | None = None
+    """Whether its log is stored; the key follows from who it is: `penstock.api.keys.log_key`."""
+
+
+class ActionState(Model):
+    """An action of a run; ``executions`` holds its tries of all attempts, the latest last."""
+
+    action_name: str
+    awaits_retry: bool | None = None
+    """Whether it is to run again: its tries are of attempts that a retry of the stage has left behind (X-61)."""
+    executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
+
+    @property
+    def latest(self) -> ActionExecution | None:
+        """The latest try that counts, None when the action has not started, or not again."""
+        return self.executions[-1] if self.executions and not self.awaits_retry else None

@@ -49,3 +49,10 @@ def list_map(*keys: str) -> dict[str, Any]:
 
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 ANYTHING: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def appended(what: str) -> dict[str, Any]:
+    """Return the schema extension for a list of at most 50 requests that only grows; ``what`` they are called."""
+    # CEL has no slices: each place is compared, as far as the old list goes.
+    grows = f"size(self) >= size(oldSelf) && {list(range(50))}.all(i, i >= size(oldSelf) || self[i] == oldSelf[i])"
+    return ATOMIC | rules(rule(grows, f"{what} are added at the end; those that stand there cannot be changed"))

@@ -1,22 +1,24 @@
 """The Pipeline object: CodePipeline's declaration with its own field names (S-02..S-04), and its status."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.model import ATOMIC, Model, list_map, rule, rules
-from penstock.api.stage_conditions import FailureConditions, Reserved
+from penstock.api.fields import (
+    ArtifactName,
+    CodePipelineName,
+    DnsName,
+    EnvironmentName,
+    InputArtifact,
+    NamespaceName,
+    RoleArn,
+    VariableName,
+)
+from penstock.api.model import ANYTHING, ATOMIC, Model, list_map, rule, rules
+from penstock.api.stage_conditions import FailureConditions, StageConditions
 
-CodePipelineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.@_-]+$", min_length=1, max_length=100)]
-ArtifactName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@_-]+$", min_length=1, max_length=128)]
-NamespaceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@_-]+$", min_length=1, max_length=100)]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$", min_length=1, max_length=128)]
-RoleArn = Annotated[
-    str, StringConstraints(pattern=r"^arn:aws(-[A-Za-z0-9_]+)*:iam::[0-9]{12}:role/.*$", max_length=1024)
-]
-DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", min_length=1, max_length=253)]
+Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
 Category = Literal["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]
 
 
@@ -42,12 +44,6 @@ class ActionTypeId(Model):
     owner: Literal["AWS", "ThirdParty", "Custom"] | None = None
     provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
     version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] | None = None
-
-
-class InputArtifact(Model):
-    """An artifact that an action reads, by the name under which an earlier action made it."""
-
-    name: ArtifactName
 
 
 class OutputArtifact(Model):
@@ -108,8 +104,8 @@ class Stage(Model):
 
     name: CodePipelineName
     actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))]
-    before_entry: Reserved | None = None
-    on_success: Reserved | None = None
+    before_entry: StageConditions | None = None
+    on_success: StageConditions | None = None
     on_failure: FailureConditions | None = None
     blockers: Annotated[tuple[Reserved, ...], Field(max_length=10, json_schema_extra=ATOMIC)] = ()
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from penstock.api.condition_states import StageConditionState
 from penstock.api.conditions import Condition
 from penstock.api.model import ATOMIC, Model, list_map
 from penstock.api.stage_conditions import RetryStageMetadata
@@ -46,6 +47,10 @@ class StageState(Model):
 
     stage_name: str
     latest_execution: LatestExecution | None = None
+    before_entry_condition_state: StageConditionState | None = None
+    on_success_condition_state: StageConditionState | None = None
+    on_failure_condition_state: StageConditionState | None = None
+    """The conditions as that run met them, without the tries of their rules."""
     retry_stage_metadata: RetryStageMetadata | None = None
     """How often that run was retried in the stage; absent when never."""
     inbound_executions: Annotated[tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)] = ()

@@ -1,21 +1,12 @@
 """Retries of a stage as people ask for them, and what came of them (X-60..X-63)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.model import ATOMIC, Model, rule, rules
-from penstock.api.pipeline import CodePipelineName
+from penstock.api.fields import CodePipelineName
+from penstock.api.model import Model, appended
 from penstock.api.stage_conditions import RetryMode
-
-_MOST = 50
-"""How many retries a run takes; more would make its status too large, and its story unreadable."""
-
-# CEL has no slices: each place is compared, as far as the old list goes.
-_APPENDED = rule(
-    f"size(self) >= size(oldSelf) && {list(range(_MOST))}.all(i, i >= size(oldSelf) || self[i] == oldSelf[i])",
-    "retries are added at the end; those that stand there cannot be changed",
-)
 
 
 class RetryRequest(Model):
@@ -33,8 +24,7 @@ class RetryRequest(Model):
         return self.retry_mode or RetryMode.FAILED_ACTIONS
 
 
-_LIST: dict[str, Any] = {**ATOMIC, **rules(_APPENDED)}
-RetryRequests = Annotated[tuple[RetryRequest, ...], Field(max_length=_MOST, json_schema_extra=_LIST)]
+RetryRequests = Annotated[tuple[RetryRequest, ...], Field(max_length=50, json_schema_extra=appended("retries"))]
 """Retries in the order in which they were asked for; the list only grows."""
 
 

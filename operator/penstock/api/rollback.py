@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from penstock.api.executions import StoredArtifact
+from penstock.api.fields import CodePipelineName, DnsName
 from penstock.api.model import Model, list_map, rule, rules
-from penstock.api.pipeline import CodePipelineName, DnsName
 
 
 class ExecutionType(StrEnum):

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.approval import ApprovalReference
-from penstock.api.build_project import FrozenBuildProject
+from penstock.api.condition_states import AnsweredOverride, OverrideRequests, StageConditionState
 from penstock.api.conditions import Condition
-from penstock.api.executions import BuildReport, ErrorDetails, StoredArtifact
+from penstock.api.executions import ActionState
+from penstock.api.fields import CodePipelineName, DnsName, VariableName
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
-from penstock.api.pipeline import CodePipelineName, DnsName, ExecutionMode, VariableName
+from penstock.api.pipeline import ExecutionMode
 from penstock.api.retry import AnsweredRetry, RetryRequests
 from penstock.api.rollback import AutomaticRollback, ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.stage_conditions import RetryStageMetadata
@@ -48,16 +48,6 @@ class StageStatus(StrEnum):
     def is_open(self) -> bool:
         """Whether the run is in a stage of this status, and holds it."""
         return self in (StageStatus.IN_PROGRESS, StageStatus.STOPPING)
-
-
-class ActionStatus(StrEnum):
-    """The states of an action execution (X-03); Unknown is a try whose pod was lost without a result."""
-
-    IN_PROGRESS = "InProgress"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    ABANDONED = "Abandoned"
-    UNKNOWN = "Unknown"
 
 
 class PipelineReference(Model):
@@ -118,6 +108,10 @@ def _unchanged(field: str) -> dict[str, str]:
     return rule(same, "cannot be changed: start a new run", field_path=f".{field}")
 
 
+def _kept(field: str) -> dict[str, str]:
+    return rule(f"!has(oldSelf.{field}) || has(self.{field})", f"{field} cannot be taken back", field_path=f".{field}")
+
+
 _FROZEN = ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy", "executionType", "rollback")
 _ROLLBACK = rule(
     "(has(self.executionType) && self.executionType == 'ROLLBACK') == has(self.rollback)"
@@ -128,14 +122,14 @@ _ROLLBACK = rule(
 
 
 class PipelineRunSpec(Model):
-    """What to execute: a run is started once. Later, only what is asked of it is added: ``stop``, ``retries``."""
+    """What to execute: a run is started once. Later, only what is asked of it is added."""
 
     model_config = {
         "json_schema_extra": rules(
             *(_unchanged(name) for name in _FROZEN),
             _ROLLBACK,
             rule("!has(oldSelf.stop) || has(self.stop)", "a stop cannot be taken back", field_path=".stop"),
-            rule("!has(oldSelf.retries) || has(self.retries)", "retries cannot be taken back", field_path=".retries"),
+            *(_kept(name) for name in ("retries", "overrides")),
         )
     }
 
@@ -153,52 +147,7 @@ class PipelineRunSpec(Model):
     """For the type ROLLBACK: this stage alone runs, with what the target had (X-67)."""
     stop: StopRequest | None = None
     retries: RetryRequests = ()
-
-
-class ActionExecution(Model):
-    """One try of an action, with its own Job or Approval (X-85: every attempt is its own row)."""
-
-    attempt: int = 1
-    try_: Annotated[int, Field(alias="try")] = 1
-    status: ActionStatus
-    job_name: Annotated[str, Field(default_factory=str, exclude_if=lambda name: not name)]
-    """Its Job; absent where the action waits for people."""
-    approval: ApprovalReference | None = None
-    token: str | None = None
-    """The token of a pending approval (X-81)."""
-    last_updated_by: str | None = None
-    """Who decided an approval last (X-81)."""
-    build_project: FrozenBuildProject | None = None
-    pod_uid: str | None = None
-    pod_name: str | None = None
-    start_time: str
-    """When the engine started it: its Job is created right after."""
-    running_time: str | None = None
-    """When its containers ran; what lies before is queueing, scheduling and pulling."""
-    completion_time: str | None = None
-    error_details: ErrorDetails | None = None
-    summary: str | None = None
-    external_execution_id: str | None = None
-    external_execution_url: str | None = None
-    output_variables: dict[str, str] = {}
-    output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
-    reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
-    has_log: bool | None = None
-    """Whether its log is stored; the key follows from who it is: `penstock.api.keys.log_key`."""
-
-
-class ActionState(Model):
-    """An action of a run; ``executions`` holds its tries of all attempts, the latest last."""
-
-    action_name: str
-    awaits_retry: bool | None = None
-    """Whether it is to run again: its tries are of attempts that a retry of the stage has left behind (X-61)."""
-    executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
-
-    @property
-    def latest(self) -> ActionExecution | None:
-        """The latest try that counts, None when the action has not started, or not again."""
-        return self.executions[-1] if self.executions and not self.awaits_retry else None
+    overrides: OverrideRequests = ()
 
 
 class RunStageState(Model):
@@ -212,6 +161,9 @@ class RunStageState(Model):
     retry_stage_metadata: RetryStageMetadata | None = None
     retry_not_before: str | None = None
     """Until when an automatic retry waits (``retryConfiguration.backoffSeconds``)."""
+    before_entry_condition_state: StageConditionState | None = None
+    on_success_condition_state: StageConditionState | None = None
+    on_failure_condition_state: StageConditionState | None = None
     action_states: Annotated[tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))] = ()
 
 
@@ -270,6 +222,8 @@ class PipelineRunStatus(Model):
     stop_trigger: StopTrigger | None = None
     retries: Annotated[tuple[AnsweredRetry, ...], Field(json_schema_extra=ATOMIC)] = ()
     """The answers to ``spec.retries``, in the same order: what has no answer yet is not yet seen."""
+    overrides: Annotated[tuple[AnsweredOverride, ...], Field(json_schema_extra=ATOMIC)] = ()
+    """The answers to ``spec.overrides``, in the same order."""
     execution_attempt: int | None = None
     """2 after the first retry that resumed the run, and so on; absent before."""
     variables: Annotated[tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))] = ()

@@ -1,13 +1,12 @@
-"""What a stage declares for its failure (C-01, X-65), and how often a run tried a stage again (X-66)."""
+"""What a stage declares beside its actions: conditions, and what happens when it fails (C-01, C-02, X-65)."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from penstock.api.model import ANYTHING, ATOMIC, Model
-
-Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
+from penstock.api.fields import CodePipelineName, InputArtifact, RoleArn
+from penstock.api.model import ATOMIC, Model, list_map
 
 
 class RetryMode(StrEnum):
@@ -22,6 +21,17 @@ class RetryTrigger(StrEnum):
 
     MANUAL = "ManualStageRetry"
     AUTOMATED = "AutomatedStageRetry"
+
+
+class ConditionType(StrEnum):
+    """Where a condition stands (C-01); the names are those of overrides (C-07)."""
+
+    BEFORE_ENTRY = "BEFORE_ENTRY"
+    ON_SUCCESS = "ON_SUCCESS"
+    ON_FAILURE = "ON_FAILURE"
+
+
+Result = Literal["ROLLBACK", "FAIL", "RETRY", "SKIP"]
 
 
 class RetryStageMetadata(Model):
@@ -43,9 +53,52 @@ class RetryConfiguration(Model):
     """How long the first retry waits; each further one waits twice as long, an hour at most. Absent: no wait."""
 
 
+class RuleTypeId(Model):
+    """The provider of a rule (C-20..C-25). Owner and version may be left out here, unlike on AWS."""
+
+    category: Literal["Rule"]
+    owner: Literal["AWS"] | None = None
+    provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] | None = None
+
+
+class Rule(Model):
+    """One rule of a condition (C-09)."""
+
+    name: CodePipelineName
+    rule_type_id: RuleTypeId
+    configuration: Annotated[
+        dict[str, Annotated[str, StringConstraints(max_length=10_000)]], Field(max_length=200)
+    ] = {}
+    commands: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
+        Field(max_length=50, json_schema_extra=ATOMIC),
+    ] = ()
+    input_artifacts: Annotated[tuple[InputArtifact, ...], Field(max_length=5, json_schema_extra=list_map("name"))] = ()
+    role_arn: RoleArn | None = None
+    region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
+    timeout_in_minutes: Annotated[int, Field(ge=5, le=86400)] | None = None
+
+
+class StageCondition(Model):
+    """Rules that are evaluated together, and the result that they lead to (C-03, C-04)."""
+
+    result: Result | None = None
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=5, json_schema_extra=list_map("name"))]
+
+
+OneCondition = Annotated[tuple[StageCondition, ...], Field(max_length=1, json_schema_extra=ATOMIC)]
+
+
+class StageConditions(Model):
+    """The condition before a stage's first action, or after its last (C-01)."""
+
+    conditions: OneCondition = ()
+
+
 class FailureConditions(Model):
     """What happens when a stage fails (C-01): ``result`` engages by itself where there are no conditions."""
 
-    result: Literal["ROLLBACK", "FAIL", "RETRY", "SKIP"] | None = None
+    result: Result | None = None
     retry_configuration: RetryConfiguration | None = None
-    conditions: Annotated[tuple[Reserved, ...], Field(max_length=1, json_schema_extra=ATOMIC)] = ()
+    conditions: OneCondition = ()

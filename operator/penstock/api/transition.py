@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from penstock.api.fields import CodePipelineName, DnsName
 from penstock.api.model import Model, rule, rules
-from penstock.api.pipeline import CodePipelineName, DnsName
 
 
 def _fixed(field: str) -> dict[str, str]:

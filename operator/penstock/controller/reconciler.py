@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from penstock.api.executions import ActionStatus
 from penstock.api.meta import LABEL_RUN_UID
-from penstock.api.run import ActionStatus
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import (
@@ -129,7 +129,8 @@ class Reconciler:
         """Read the BuildProjects of a pipeline with unfinished runs where the cache lacks them: they may be new."""
         pipeline = self.cache.get(PIPELINES, *key) or {}
         stages = pipeline.get("spec", {}).get("stages", ())
-        configurations = [action.get("configuration", {}) for item in stages for action in item.get("actions", ())]
+        wanted = [item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))]
+        configurations = [item.get("configuration", {}) for item in wanted]
         names = {item["ProjectName"] for item in configurations if "ProjectName" in item}
         missing = {name for name in names if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)}
         if missing and any("completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)):
@@ -179,11 +180,20 @@ class Reconciler:
             self.cache.replace(resource, listed, before)
 
 
+def _rules_of(stage: Document) -> Iterator[Document]:
+    """Yield the rules of a stage's conditions."""
+    for place in ("beforeEntry", "onSuccess", "onFailure"):
+        for condition in stage.get(place, {}).get("conditions", ()):
+            yield from condition.get("rules", ())
+
+
 def _frozen_projects(status: Document) -> Iterator[str]:
     """Yield the ControllerRevisions of the BuildProjects that tries under way were started with."""
     for stage in status.get("stageStates", ()):
-        for action in stage.get("actionStates", ()):
-            for row in action.get("executions", ()):
+        conditions = (stage.get(f"{kind}ConditionState", {}) for kind in ("beforeEntry", "onSuccess", "onFailure"))
+        rules = [rule for condition in conditions for rule in condition.get("ruleStates", ())]
+        for state in (*stage.get("actionStates", ()), *rules):
+            for row in state.get("executions", ()):
                 if row["status"] == ActionStatus.IN_PROGRESS and "buildProject" in row:
                     yield row["buildProject"]["revision"]
 

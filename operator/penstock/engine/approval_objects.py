@@ -10,8 +10,9 @@ from penstock.api import meta
 from penstock.api.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
 from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.contracts import Attempt
+from penstock.api.executions import ActionStatus
 from penstock.api.names import approval_name, approval_token
-from penstock.api.run import ActionStatus, PipelineRunSpec
+from penstock.api.run import PipelineRunSpec
 from penstock.api.text import printable
 from penstock.engine.definition import spec_hash
 from penstock.engine.jobs import annotations_of, labels_of, owner_of

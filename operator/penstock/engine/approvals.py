@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from penstock.api.approval import ApprovalReference, ApprovalState
+from penstock.api.executions import ActionExecution, ActionStatus
 from penstock.api.meta import PIPELINE_RUN
-from penstock.api.run import ActionExecution, ActionStatus, PipelineRunStatus
+from penstock.api.run import PipelineRunStatus
 from penstock.engine.approval_objects import (
     Order,
     Outcome,

@@ -1,9 +1,9 @@
 """The artifacts that a run can read, and where they are stored (A-03)."""
 
 from penstock.api.contracts import ArtifactLocation, Attempt
-from penstock.api.executions import StoredArtifact
+from penstock.api.executions import ActionStatus, StoredArtifact
 from penstock.api.keys import artifact_key
-from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.api.run import PipelineRunStatus
 
 
 def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactLocation]:

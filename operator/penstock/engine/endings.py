@@ -6,7 +6,7 @@ An empty or unreadable result is never success, and a pod without a result is lo
 from dataclasses import dataclass
 
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, ActionResult, ContractError
-from penstock.api.run import ActionStatus
+from penstock.api.executions import ActionStatus
 from penstock.engine.observed import Container, Pod
 
 NOT_STARTED = {"StartError", "ContainerCannotRun"}

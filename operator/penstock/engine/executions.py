@@ -4,10 +4,18 @@ from datetime import datetime
 
 from penstock.api import contracts
 from penstock.api.contracts import ActionResult
-from penstock.api.executions import BuildReport, ErrorDetails, FailedTest, StoredArtifact
+from penstock.api.executions import (
+    ActionExecution,
+    ActionState,
+    ActionStatus,
+    BuildReport,
+    ErrorDetails,
+    FailedTest,
+    StoredArtifact,
+)
 from penstock.api.names import job_name
 from penstock.api.pipeline import Action
-from penstock.api.run import ActionExecution, ActionState, ActionStatus, ArtifactRevision
+from penstock.api.run import ArtifactRevision
 from penstock.engine.endings import Ended
 from penstock.engine.observed import Pod, format_time
 

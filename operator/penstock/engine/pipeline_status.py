@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from penstock.api.condition_states import StageConditionState
 from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
@@ -145,7 +146,22 @@ def _with_latest(known: StageState, run: RunObject, entered: RunStageState, exec
         type=execution_type,
         entered=entered.start_time,
     )
-    return known.model_copy(update={"latest_execution": shown, "retry_stage_metadata": entered.retry_stage_metadata})
+    return known.model_copy(
+        update={
+            "latest_execution": shown,
+            "retry_stage_metadata": entered.retry_stage_metadata,
+            "before_entry_condition_state": _without_tries(entered.before_entry_condition_state),
+            "on_success_condition_state": _without_tries(entered.on_success_condition_state),
+            "on_failure_condition_state": _without_tries(entered.on_failure_condition_state),
+        }
+    )
+
+
+def _without_tries(condition: StageConditionState | None) -> StageConditionState | None:
+    if condition is None:
+        return None
+    rules = tuple(rule.model_copy(update={"executions": ()}) for rule in condition.rule_states)
+    return condition.model_copy(update={"rule_states": rules})
 
 
 def _with_last_run(status: PipelineStatus, run: RunObject, run_status: PipelineRunStatus, now: str) -> PipelineStatus:

@@ -25,7 +25,7 @@ from penstock.engine.locks import leaving_first
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
 from penstock.engine.retention import housekeeping
-from penstock.engine.retry_requests import LIMIT_EXCEEDED, Retries, cancelled_since, has_unanswered
+from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
 from penstock.engine.rollback_admission import admit_rollback, target_of
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
@@ -43,6 +43,7 @@ from penstock.engine.stop import (
 )
 from penstock.engine.sweep import sweep
 from penstock.engine.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.user_requests import UserRequests, has_unanswered, is_answered_anew
 from penstock.engine.world import world_of
 
 
@@ -74,10 +75,10 @@ class _Pass:
         self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
         self.concurrency = Concurrency(self.snapshot.runs, self.settings)
-        self.retries = Retries(self.snapshot, self.statuses, self.now)
+        self.requests = UserRequests(self.snapshot, self.statuses, self.now)
         asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: run.arrival)
         advances = [advance for run in asked if (advance := self._advance(run))]
-        self.events += self.retries.events
+        self.events += self.requests.events
         self.advances = advances
         self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
         self.inbound = Inbound(advances, self.snapshot.pods, disabled_stages(self.switches))
@@ -159,7 +160,7 @@ class _Pass:
         if advance and not status.state.is_terminal:
             advance.observe()
         hindrance = self._hindrance(advance) if advance else None
-        answered = self.retries.answer(run, advance.status if advance else status, definition, hindrance)
+        answered = self.requests.answer(run, advance.status if advance else status, definition, hindrance)
         if advance is None or (status.state.is_terminal and answered.state is status.state):
             self.statuses[run.name] = answered
             return None
@@ -250,9 +251,8 @@ class _Pass:
     def _answer(self, run: RunObject) -> None:
         """X-55: tell what was asked of a run that has ended that it comes too late."""
         before = self.statuses[run.name]
-        if len(before.retries) > len(run.status.retries):
-            return  # a retry was answered, and the answer is of this generation
-        if (answered := answer(run, before, self.seconds)) is None:
+        # What was answered in this very pass is of this generation already.
+        if is_answered_anew(run.status, before) or (answered := answer(run, before, self.seconds)) is None:
             return
         self.statuses[run.name] = answered
         if is_too_late(run, before):

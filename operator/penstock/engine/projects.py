@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from penstock.api.build_project import BuildProjectSpec, FrozenBuildProject
+from penstock.api.executions import ActionExecution
 from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
 from penstock.api.names import child_name, pipeline_label
-from penstock.api.run import ActionExecution
 from penstock.engine.definition import pipeline_owner
 from penstock.engine.requests import RequestError
 

@@ -23,12 +23,13 @@ from penstock.api.contracts import (
     Script,
     StoreLocation,
 )
+from penstock.api.executions import ActionStatus
 from penstock.api.pipeline import Action, ArtifactStore
-from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import Definition
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.settings import Settings
-from penstock.engine.validation import configuration_problems
 from penstock.engine.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
 
 STORE_SECRET = "artifact-store"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from penstock.api.run import PipelineRunStatus
+from penstock.engine.conditions import rule_rows
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun, EndedRun, Snapshot
 
@@ -37,6 +38,7 @@ def projects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
         for stage in status.stage_states:
             for action in stage.action_states:
                 yield from (row.build_project.revision for row in action.executions if row.build_project)
+            yield from (row.build_project.revision for _, _, row in rule_rows(stage) if row.build_project)
 
 
 def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:

@@ -5,12 +5,15 @@ An attempt starts nothing by itself: its actions await it, and start when nothin
 
 from datetime import datetime, timedelta
 
+from penstock.api.condition_states import ConditionStatus, StageConditionState
+from penstock.api.executions import ActionState, ActionStatus
 from penstock.api.pipeline import Stage
-from penstock.api.run import ActionState, ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
 from penstock.engine.observed import format_time
 
 _LONGEST_BACKOFF_S = 3_600
+_PASSED = (ConditionStatus.SUCCEEDED, ConditionStatus.OVERRIDDEN)
 _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN)
 
 
@@ -18,9 +21,12 @@ def resumed(
     status: PipelineRunStatus, stage: RunStageState, mode: RetryMode, trigger: RetryTrigger, now: str
 ) -> PipelineRunStatus:
     """Return the status of a run whose stage was opened again, back in progress if it had ended (X-60)."""
-    states = tuple(
-        reopened(stage, mode, trigger) if s.stage_name == stage.stage_name else s for s in status.stage_states
-    )
+    return back_in_progress(status, reopened(stage, mode, trigger), now)
+
+
+def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: str) -> PipelineRunStatus:
+    """Return the status with a stage that is open, and with the run in progress, whether it had ended or not."""
+    states = tuple(stage if s.stage_name == stage.stage_name else s for s in status.stage_states)
     changes: dict[str, object] = {"stage_states": states}
     if status.state is not RunState.IN_PROGRESS:
         attempt = (status.execution_attempt or 1) + 1
@@ -41,8 +47,19 @@ def reopened(
             "retry_stage_metadata": _counted(state.retry_stage_metadata, trigger),
             "retry_not_before": format_time(not_before) if not_before else None,
             "action_states": tuple(_awaiting(action, mode) for action in state.action_states),
+            "before_entry_condition_state": _again(state.before_entry_condition_state),
+            "on_success_condition_state": _again(state.on_success_condition_state),
+            "on_failure_condition_state": _again(state.on_failure_condition_state, is_always=True),
         }
     )
+
+
+def _again(condition: StageConditionState | None, *, is_always: bool = False) -> StageConditionState | None:
+    """Return a condition as one to be evaluated again, unless the stage had got past it (C-08)."""
+    if condition is None or (condition.status in _PASSED and not is_always):
+        return condition
+    rules = (rule.model_copy(update={"status": None, "summary": None}) for rule in condition.rule_states)
+    return condition.model_copy(update={"status": None, "summary": None, "rule_states": tuple(rules)})
 
 
 def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunStageState | None:
@@ -52,15 +69,21 @@ def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunSta
         return None
     wanted = failure.retry_configuration or RetryConfiguration()
     done = (state.retry_stage_metadata and state.retry_stage_metadata.auto_stage_retry_attempt) or 0
-    if done >= most_automatic(stage):
+    if done >= _most_automatic(stage):
         return None
     wait = min((wanted.backoff_seconds or 0) * 2**done, _LONGEST_BACKOFF_S)
     not_before = now + timedelta(seconds=wait) if wait else None
     return reopened(state, wanted.retry_mode or RetryMode.FAILED_ACTIONS, RetryTrigger.AUTOMATED, not_before)
 
 
-def most_automatic(stage: Stage) -> int:
-    """Return how many automatic retries a run may have in a stage that declares them."""
+def announced(stage: Stage, state: RunStageState) -> str:
+    """Return what an Event tells of an automatic retry."""
+    count = state.retry_stage_metadata.auto_stage_retry_attempt if state.retry_stage_metadata else None
+    when = f", not before {state.retry_not_before}" if state.retry_not_before else ""
+    return f"Retrying stage {stage.name}: automatic retry {count} of {_most_automatic(stage)}{when}"
+
+
+def _most_automatic(stage: Stage) -> int:
     wanted = stage.on_failure.retry_configuration if stage.on_failure else None
     return (wanted.max_attempts if wanted else None) or 1
 

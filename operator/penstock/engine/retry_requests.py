@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from penstock.api.conditions import ConditionType
+from penstock.api.condition_states import ConditionStatus
+from penstock.api.conditions import ConditionType as ObjectCondition
+from penstock.api.executions import ActionStatus
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.retry import AnsweredRetry, RefusedRequest, RetryRequest
-from penstock.api.run import ActionStatus, PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.stage_conditions import RetryMode, RetryTrigger
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.stage_conditions import ConditionType, RetryMode, RetryTrigger
 from penstock.api.text import one_line
 from penstock.engine.cancellation import PIPELINE_DELETED, Cancellation
+from penstock.engine.conditions import state_of
 from penstock.engine.definition import Definition
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import resumed
@@ -28,12 +31,8 @@ LIMIT_EXCEEDED = RefusedRequest(
     message="as many runs are under way as spec.maxConcurrentExecutions allows: ask again when one has ended",
 )
 
+IN_PROGRESS = ConditionStatus.IN_PROGRESS
 _OPEN_AGAIN = (StageStatus.FAILED, StageStatus.STOPPED)
-
-
-def has_unanswered(run: RunObject, status: PipelineRunStatus) -> bool:
-    """Whether the run's spec asks for a retry that its status does not answer yet."""
-    return run.spec is not None and len(run.spec.retries) > len(status.retries)
 
 
 def cancelled_since(why: Cancellation) -> RefusedRequest:
@@ -92,7 +91,7 @@ class Retries:
         why = f": {answer.reason}" if answer.reason else ""
         message = f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry {index + 1}){why}"
         self._event(run, "RunResumed" if had_ended else "StageRetried", message)
-        kept = tuple(c for c in status.conditions if c.type != ConditionType.REQUEST_REFUSED)
+        kept = tuple(c for c in status.conditions if c.type != ObjectCondition.REQUEST_REFUSED)
         return status.model_copy(update={"conditions": kept})
 
     def _refusal(
@@ -109,14 +108,19 @@ class Retries:
             return RefusedRequest(code=NOT_RETRYABLE, message=what)
         if refused := _not_now(run, status, state, request.mode):
             return refused
-        is_parallel = definition is not None and definition.execution_mode is ExecutionMode.PARALLEL
-        if not is_parallel and (newer := self._newer(run, state)):
-            what = f"{newer} has entered stage {name} since: retry that one, or start a new run (X-34)"
-            return RefusedRequest(code=NOT_LATEST, message=what)
+        if refused := self.newer_refusal(run, status, state):
+            return refused
         if definition is None:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
             return RefusedRequest(code="DefinitionLost", message=gone)
         return None
+
+    def newer_refusal(self, run: RunObject, status: PipelineRunStatus, state: RunStageState) -> RefusedRequest | None:
+        """Return the refusal of a run that a newer one has followed into the stage (X-34); PARALLEL ones go alone."""
+        if status.execution_mode is ExecutionMode.PARALLEL or not (newer := self._newer(run, state)):
+            return None
+        what = f"{newer} has entered stage {state.stage_name} since: retry that one, or start a new run (X-34)"
+        return RefusedRequest(code=NOT_LATEST, message=what)
 
     def _newer(self, run: RunObject, state: RunStageState) -> str | None:
         """Return the run that entered the stage after this one; the Pipeline's status knows of a pruned one.
@@ -166,6 +170,8 @@ def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mo
         return RefusedRequest(code=CONFLICT, message="the run is being stopped: ask again when it is Stopped")
     if not state.status.is_open:
         return None
+    if any((condition := state_of(state, kind)) and condition.status is IN_PROGRESS for kind in ConditionType):
+        return RefusedRequest(code=CONFLICT, message=f"the conditions of stage {name} are being evaluated")
     rows = {action.action_name: action.latest.status for action in state.action_states if action.latest}
     running = [action for action, became in rows.items() if became is ActionStatus.IN_PROGRESS]
     if ActionStatus.FAILED not in rows.values():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, MANAGED_BY, PIPELINE_RUN
@@ -9,6 +10,7 @@ from penstock.api.names import child_name
 from penstock.api.pipeline import Stage
 from penstock.api.rollback import AutomaticRollback, ExecutionType
 from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.engine.observed import format_time, parse_time
 from penstock.engine.snapshot import CreateRun, RunObject, Snapshot
 
 TRIGGER = "AutomatedRollback"
@@ -16,7 +18,9 @@ TRIGGER = "AutomatedRollback"
 
 def rolls_back(stage: Stage) -> bool:
     """Whether a stage declares that it is rolled back when it fails."""
-    return stage.on_failure is not None and stage.on_failure.result == "ROLLBACK"
+    failure = stage.on_failure
+    results = (failure.result, *(condition.result for condition in failure.conditions)) if failure else ()
+    return "ROLLBACK" in results
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,20 @@ class Rollbacks:
         """Return the name of the run that rolls back this very failure of a stage, whoever asks and how often."""
         tries = sum(len(action.executions) for action in stage.action_states)
         return child_name(f"{self._snapshot.name}-rollback", run.uid, stage.stage_name, tries)
+
+    def settle(
+        self, run: RunObject, stage: RunStageState, now: datetime, wait: timedelta
+    ) -> tuple[AutomaticRollback, datetime | None]:
+        """Return the rollback of a failed stage, and until when its run is to be created; None once it exists."""
+        known = run.status.automatic_rollback
+        if known is None or known.run != self.name_of(run, stage):
+            known = self.begin(run, run.status, stage, format_time(now))
+        if known.run is None or self.exists(known.run):
+            return known, None
+        limit = (parse_time(known.time) or now) + wait
+        if now >= limit:
+            return known.model_copy(update={"message": "the run could not be created"}), None
+        return known, limit
 
     def begin(self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: str) -> AutomaticRollback:
         """Return to which run a failed stage is rolled back by which new run, or why it is not (X-70)."""

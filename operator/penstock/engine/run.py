@@ -1,24 +1,20 @@
 """Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+from penstock.api.condition_states import ConditionStatus
+from penstock.api.executions import ActionState, ActionStatus
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, ExecutionMode, Stage
-from penstock.api.run import (
-    ActionState,
-    ActionStatus,
-    PipelineRunStatus,
-    RunStageState,
-    RunState,
-    StageStatus,
-    StopRequest,
-    StopTrigger,
-)
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
+from penstock.api.stage_conditions import ConditionType
+from penstock.engine.conditions import PASSED, Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.definition import Definition, groups_of
 from penstock.engine.observed import format_time, parse_time
-from penstock.engine.retry import automatic_retry, most_automatic
+from penstock.engine.retry import announced, automatic_retry
 from penstock.engine.rollback import rolls_back
-from penstock.engine.snapshot import EmitEvent, RunObject
+from penstock.engine.snapshot import CreateRun, EmitEvent, RunObject
 from penstock.engine.tries import Tries
 from penstock.engine.world import Findings, World
 
@@ -29,6 +25,7 @@ class RunAdvance:
     def __init__(self, run: RunObject, definition: Definition, world: World) -> None:
         self.run, self.definition, self.world = run, definition, world
         self._tries = Tries(run, definition, world)
+        self._conditions = Conditions(self._tries)
 
     @property
     def status(self) -> PipelineRunStatus:
@@ -50,8 +47,9 @@ class RunAdvance:
             if state.status.is_open:
                 stage = self.definition.stage(state.stage_name)
                 states = tuple(self._tries.observe(stage, item) for item in state.action_states)
-                if states != state.action_states:
-                    self._replace(state.model_copy(update={"action_states": states}))
+                observed = self._conditions.observe(stage, state.model_copy(update={"action_states": states}))
+                if observed != state:
+                    self._replace(observed)
         self._close_stage()
 
     @property
@@ -61,9 +59,37 @@ class RunAdvance:
 
     def proceed(self) -> None:
         """Start what may start in the current stage: the next group, once the one before it has succeeded."""
+        if state := self._current():
+            self._replace(self._conditions.give_up_overridden(self._stage(state), state))
+        if not self._is_let_in():
+            return
+        self._close_stage()
         while (state := self._current()) and (actions := self._startable(state)):
             self._start(state, actions)
             self._close_stage()
+
+    def _is_let_in(self) -> bool:
+        """Whether the condition before the current stage lets its actions start (C-04..C-06); ends it if never."""
+        state = self._current()
+        passed = self._look(state, ConditionType.BEFORE_ENTRY) if state else ConditionStatus.SUCCEEDED
+        if passed in PASSED:
+            return True
+        state = self._current()
+        if state and passed is not ConditionStatus.IN_PROGRESS:
+            # What could not be evaluated skips nothing.
+            is_skip = passed is ConditionStatus.FAILED and result_of(self._stage(state), ConditionType.BEFORE_ENTRY)
+            self._leave(state, StageStatus.SKIPPED if is_skip == "SKIP" else StageStatus.FAILED)
+        return False
+
+    def _look(self, state: RunStageState, kind: ConditionType) -> ConditionStatus:
+        """Return what a condition has come to; one that is not declared, or of a rollback's stage, has succeeded."""
+        stage = self._stage(state)
+        if self.is_rollback or not declared_of(stage, kind):
+            return ConditionStatus.SUCCEEDED
+        state = self._conditions.look(stage, state, kind)
+        self._replace(state)
+        condition = state_of(state, kind)
+        return (condition and condition.status) or ConditionStatus.IN_PROGRESS
 
     def _startable(self, state: RunStageState) -> tuple[Action, ...]:
         """Return the actions of the first group that is not done that have not started, or not again (X-23, X-61)."""
@@ -109,9 +135,10 @@ class RunAdvance:
         return self.definition.stage_after(states[-1].stage_name if states else None)
 
     def has_running_actions(self) -> bool:
-        """Whether any try is under way."""
+        """Whether any try is under way, be it of an action or of a rule."""
         current = self._current()
-        return current is not None and self._has_running(current)
+        states = (*current.action_states, *states_of_rules(current)) if current else ()
+        return any(a.latest and a.latest.status is ActionStatus.IN_PROGRESS for a in states)
 
     def end(self, state: RunState) -> None:
         """End the run."""
@@ -134,7 +161,8 @@ class RunAdvance:
         """End the tries under way as Abandoned, and delete their Jobs."""
         if current := self._current():
             states = tuple(self._tries.abandon(item) for item in current.action_states)
-            self._replace(current.model_copy(update={"action_states": states}))
+            left = current.model_copy(update={"action_states": states})
+            self._replace(self._conditions.abandon(self._stage(current), left))
 
     def abandon_waits(self) -> None:
         """End as Abandoned what waits for people, of a run that ends when nothing runs any more."""
@@ -147,12 +175,14 @@ class RunAdvance:
     def remains(self) -> list[str]:
         """Return what of the current stage's abandoned tries may still run, as people read it."""
         current = self._current()
-        return self._tries.remains(current.action_states) if current else []
+        if current is None:
+            return []
+        return self._tries.remains([*current.action_states, *states_of_rules(current)])
 
     def stopped(self) -> None:
         """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
         if current := self._current():
-            done = StageStatus.SUCCEEDED if self._is_done(current) else StageStatus.STOPPED
+            done = StageStatus.SUCCEEDED if self._is_passed(current) else StageStatus.STOPPED
             self._end_stage(current, StageStatus.FAILED if self._has_failed(current) else done)
         self.end(RunState.STOPPED)
 
@@ -168,6 +198,13 @@ class RunAdvance:
     def _is_done(self, state: RunStageState) -> bool:
         is_complete = len(state.action_states) == len(self._stage(state).actions)
         return is_complete and all(_is_done(action) for action in state.action_states)
+
+    def _is_passed(self, state: RunStageState) -> bool:
+        """Whether everything in a stage has succeeded, and its condition onSuccess too."""
+        condition = state_of(state, ConditionType.ON_SUCCESS)
+        has_condition = declared_of(self._stage(state), ConditionType.ON_SUCCESS) and not self.is_rollback
+        is_met = not has_condition or (condition is not None and condition.status in PASSED)
+        return self._is_done(state) and is_met
 
     @staticmethod
     def _has_running(state: RunStageState) -> bool:
@@ -190,40 +227,57 @@ class RunAdvance:
         if self._has_failed(current):
             self._fail_stage(current)
         elif self._is_done(current):
-            self._end_stage(current, StageStatus.SUCCEEDED)
-            if self.next_stage() is None:
-                self.end(RunState.SUCCEEDED)
+            self._succeed_stage(current)
+
+    def _succeed_stage(self, state: RunStageState) -> None:
+        """End the stage as its condition onSuccess says (C-04); a run that is stopped comes to none."""
+        if self.stop and not self._is_passed(state):
+            return
+        passed = self._look(state, ConditionType.ON_SUCCESS)
+        state = self._current() or state
+        if passed in PASSED:
+            self._leave(state, StageStatus.SUCCEEDED)
+        elif passed is not ConditionStatus.IN_PROGRESS:
+            is_rollback = result_of(self._stage(state), ConditionType.ON_SUCCESS) == "ROLLBACK"
+            if not is_rollback or self._is_rolled_back(state):
+                self._leave(state, StageStatus.FAILED)
+
+    def _leave(self, state: RunStageState, status: StageStatus) -> None:
+        """End the stage, and the run where it goes no further."""
+        self._end_stage(state, status)
+        if status is StageStatus.FAILED:
+            self.end(RunState.FAILED)
+        elif self.next_stage() is None:
+            self.end(RunState.SUCCEEDED)
 
     def _fail_stage(self, state: RunStageState) -> None:
         """End stage and run as Failed, unless the stage declares that it is retried (X-65)."""
         stage = self._stage(state)
         if again := automatic_retry(stage, state, self.world.now):
             self._replace(again)
-            count = again.retry_stage_metadata.auto_stage_retry_attempt if again.retry_stage_metadata else None
-            when = f", not before {again.retry_not_before}" if again.retry_not_before else ""
-            message = f"Retrying stage {stage.name}: automatic retry {count} of {most_automatic(stage)}{when}"
+            message = announced(stage, again)
             self.findings.commands.append(EmitEvent(PIPELINE_RUN, self.run.name, self.run.uid, "StageRetried", message))
             return
-        if self.is_rollback or not rolls_back(stage) or self._is_rolled_back(state):
-            self._end_stage(state, StageStatus.FAILED)
-            self.end(RunState.FAILED)
+        engages = self._look(state, ConditionType.ON_FAILURE)
+        state = self._current() or state
+        if engages is ConditionStatus.IN_PROGRESS:
+            return
+        is_engaged = engages is ConditionStatus.SUCCEEDED and not self.is_rollback
+        if not is_engaged or not rolls_back(stage) or self._is_rolled_back(state):
+            self._leave(state, StageStatus.FAILED)
 
     def _is_rolled_back(self, state: RunStageState) -> bool:
         """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
-        rollbacks, known = self.world.rollbacks, self.status.automatic_rollback
-        if known is None or known.run != rollbacks.name_of(self.run, state):
-            known = rollbacks.begin(self.run, self.status, state, format_time(self.world.now))
-        limit = (parse_time(known.time) or self.world.now) + timedelta(seconds=self.world.settings.pipeline_missing_s)
-        is_over = known.run is None or rollbacks.exists(known.run)
-        if not is_over and self.world.now >= limit:
-            known, is_over = known.model_copy(update={"message": "the run could not be created"}), True
+        wait = timedelta(seconds=self.world.settings.pipeline_missing_s)
+        known, limit = self.world.rollbacks.settle(replace(self.run, status=self.status), state, self.world.now, wait)
         self.status = self.status.model_copy(update={"automatic_rollback": known})
-        if not is_over:
-            self.findings.commands.append(rollbacks.create(self.run, known))
+        if limit and not any(isinstance(command, CreateRun) for command in self.findings.commands):
+            self.findings.commands.append(self.world.rollbacks.create(self.run, known))
             self.findings.look_again.append(limit)
-        return is_over
+        return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
+        state = self._conditions.abandon(self._stage(state), state)
         self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.world.now)}))
 
     # ---- starting

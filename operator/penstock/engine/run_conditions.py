@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 
+from penstock.api.condition_states import ConditionStatus
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StageStatus
+from penstock.api.executions import ActionStatus
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.stage_conditions import ConditionType as StageConditionType
+from penstock.engine.conditions import state_of, told_of
 
 _SUMMARY_LENGTH = 500
+_FAILED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 
 
 def with_conditions(
@@ -47,6 +52,15 @@ def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
+def _failed_condition(stage: RunStageState) -> str | None:
+    """Return which condition has failed a stage, if one has (C-04)."""
+    for kind in (StageConditionType.BEFORE_ENTRY, StageConditionType.ON_SUCCESS):
+        condition = state_of(stage, kind)
+        if stage.status is StageStatus.FAILED and condition and condition.status in _FAILED:
+            return told_of(stage, kind)
+    return None
+
+
 def _rolled_back(status: PipelineRunStatus) -> str:
     """Return what became of the rollback that the failure asked for, if it did (X-70)."""
     rollback = status.automatic_rollback
@@ -84,9 +98,15 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
             if latest and latest.status is ActionStatus.FAILED and latest.error_details:
                 details = latest.error_details
                 return details.code, f"{stage.stage_name}/{action.action_name}: {details.message}{_rolled_back(status)}"
+        if told := _failed_condition(stage):
+            return "ConditionFailed", f"{told}{_rolled_back(status)}"
     current = next((s for s in status.stage_states if s.status is StageStatus.IN_PROGRESS), None)
     if current is None:
         return "InProgress", ""
+    for kind in StageConditionType:
+        condition = state_of(current, kind)
+        if condition and condition.status is ConditionStatus.IN_PROGRESS:
+            return "EvaluatingCondition", told_of(current, kind)
     if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
         return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
     running = [

@@ -1,15 +1,52 @@
-"""Checks what a stage declares beside its actions: what happens when it fails (C-02, X-65)."""
+"""Checks what a stage declares beside its actions: conditions, their rules and results (C-02, V-21, X-65)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from penstock.actions.declaration import declaration_of
 from penstock.api.pipeline import ExecutionMode, PipelineSpec, Stage
+from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.engine.configurations import configuration_problems
+from penstock.engine.cron import CronError, window_of
 from penstock.engine.findings import UNSUPPORTED, Problem
+from penstock.engine.lexer import LexerError, lex
+from penstock.engine.patterns import PatternError, matches
+from penstock.engine.rules import (
+    AS_JOBS,
+    DEPLOYMENT_WINDOW,
+    OPERATORS,
+    TO_COME,
+    VARIABLE_CHECK,
+    action_of,
+    place_of,
+)
+from penstock.engine.variables import references
+
+BEFORE_ENTRY, ON_SUCCESS = ConditionType.BEFORE_ENTRY, ConditionType.ON_SUCCESS
+_ALLOWED = {
+    BEFORE_ENTRY: ("FAIL", "SKIP"),
+    ON_SUCCESS: ("FAIL", "ROLLBACK"),
+    ConditionType.ON_FAILURE: ("ROLLBACK",),
+}
+_KEYS = {
+    VARIABLE_CHECK: {"Variable": True, "Value": True, "Operator": True},
+    DEPLOYMENT_WINDOW: {"Cron": True, "TimeZone": False},
+}
+"""The keys of a rule's configuration, and whether they are required."""
 
 
 def stage_problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield what is wrong with the stages' conditions and results."""
     for number, stage in enumerate(spec.stages):
-        yield from _on_failure(f"spec.stages[{number}].onFailure", stage, spec.mode)
+        path = f"spec.stages[{number}]"
+        for kind, place in ((BEFORE_ENTRY, stage.before_entry), (ON_SUCCESS, stage.on_success)):
+            where = f"{path}.{place_of(kind)}"
+            if place and not place.conditions:
+                yield Problem(f"{where}.conditions", "exactly one condition is needed (V-21)")
+            for condition in place.conditions if place else ():
+                yield from _condition(f"{where}.conditions[0]", condition, kind, condition.result)
+                if condition.result == "ROLLBACK":
+                    yield from _rollback(f"{where}.conditions[0]", stage, spec.mode)
+        yield from _on_failure(f"{path}.onFailure", stage, spec.mode)
 
 
 def _rollback(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Problem]:
@@ -25,16 +62,110 @@ def _on_failure(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Proble
         return
     if failure.conditions and failure.result == "RETRY":
         yield Problem(f"{path}.result", "RETRY and conditions exclude each other (X-65)")
-    elif failure.conditions:
-        yield Problem(f"{path}.conditions", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
-    elif failure.result is None:
+        return
+    for condition in failure.conditions:
+        result = condition.result or failure.result
+        yield from _condition(f"{path}.conditions[0]", condition, ConditionType.ON_FAILURE, result)
+    if failure.result is None and not failure.conditions:
         yield Problem(f"{path}.result", "say what happens when the stage fails: RETRY or ROLLBACK")
-    elif failure.result == "ROLLBACK":
+    elif "ROLLBACK" in (failure.result, *(condition.result for condition in failure.conditions)):
         yield from _rollback(path, stage, mode)
-    elif failure.result != "RETRY":
+    elif failure.result and failure.result != "RETRY" and not failure.conditions:
         yield Problem(f"{path}.result", f"{failure.result} is not allowed here; RETRY and ROLLBACK are (C-02)")
     if failure.retry_configuration and failure.result != "RETRY":
         yield Problem(f"{path}.retryConfiguration", "it belongs to the result RETRY; remove it")
+
+
+def _condition(path: str, condition: StageCondition, kind: ConditionType, result: Result | None) -> Iterator[Problem]:
+    allowed = _ALLOWED[kind]
+    if result not in allowed:
+        yield Problem(
+            f"{path}.result", f"{result or 'no result'} is not allowed here; {' or '.join(allowed)} is (C-02)"
+        )
+    for index, rule in enumerate(condition.rules):
+        where = f"{path}.rules[{index}]"
+        provider = rule.rule_type_id.provider
+        if provider in TO_COME:
+            yield Problem(
+                f"{where}.ruleTypeId.provider", f"this version of Penstock has no rule {provider}", UNSUPPORTED
+            )
+            continue
+        if result == "SKIP" and provider != VARIABLE_CHECK:
+            yield Problem(f"{where}.ruleTypeId.provider", f"SKIP is possible with {VARIABLE_CHECK} alone here (C-06)")
+        if rule.region:
+            yield Problem(f"{where}.region", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
+        if provider in AS_JOBS:
+            yield from _job_rule(where, kind, rule)
+        else:
+            yield from _decided_rule(where, rule)
+
+
+def _job_rule(path: str, kind: ConditionType, rule: Rule) -> Iterator[Problem]:
+    """C-24, C-25: what an action of the same provider would be told."""
+    action = action_of(kind, rule)
+    declared = declaration_of(action.action_type_id)
+    if declared is None:
+        yield Problem(f"{path}.ruleTypeId", f"the provider {rule.rule_type_id.provider} is not installed")
+        return
+    yield from configuration_problems(path, declared, rule.configuration)
+    if declared.runs_commands and not rule.commands:
+        yield Problem(f"{path}.commands", "at least one command is needed (C-24)")
+    if not declared.runs_commands and rule.commands:
+        yield Problem(f"{path}.commands", f"{declared.provider} takes no commands")
+    for index, command in enumerate(rule.commands):
+        try:
+            lex(command)
+        except LexerError as error:
+            yield Problem(f"{path}.commands[{index}]", str(error))
+
+
+def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
+    """C-21, C-23: configuration that holds no references is judged now, the rest when the rule is."""
+    provider, found = rule.rule_type_id.provider, rule.configuration
+    keys = _KEYS.get(provider)
+    if keys is None:
+        known = ", ".join(sorted({*_KEYS, *AS_JOBS}))
+        yield Problem(f"{path}.ruleTypeId.provider", f"unknown rule: {provider}; known are {known}")
+        return
+    for field, value in (("commands", rule.commands), ("inputArtifacts", rule.input_artifacts)):
+        if value:
+            yield Problem(f"{path}.{field}", f"{provider} takes no {field}")
+    for key in found.keys() - keys.keys():
+        yield Problem(f"{path}.configuration.{key}", f"unknown key; {provider} knows {', '.join(keys)}")
+    for key, is_required in keys.items():
+        if is_required and key not in found:
+            yield Problem(f"{path}.configuration.{key}", f"{provider} needs it")
+    operator = found.get("Operator", OPERATORS[0])
+    if operator not in OPERATORS and not any(references(operator)):
+        yield Problem(f"{path}.configuration.Operator", f"{operator} is none of {', '.join(OPERATORS)} (C-23)")
+    yield from _texts(path, found)
+
+
+def _texts(path: str, found: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what is wrong with a window or with a regular expression."""
+    if any(any(references(text)) for key, text in found.items() if key != "Variable"):
+        return
+    try:
+        if "Cron" in found:
+            window_of(found["Cron"], found.get("TimeZone", ""))
+        if found.get("Operator") == "MATCHES":
+            matches(found.get("Value", ""), "")
+    except CronError as error:
+        yield Problem(f"{path}.configuration.Cron", f"{error} (C-21)")
+    except PatternError as error:
+        yield Problem(f"{path}.configuration.Value", str(error).removeprefix("Value "))
+
+
+def stage_warnings(spec: PipelineSpec) -> Iterator[Problem]:
+    """Yield what of the rules is accepted without effect."""
+    for number, stage in enumerate(spec.stages):
+        places = (("beforeEntry", stage.before_entry), ("onSuccess", stage.on_success), ("onFailure", stage.on_failure))
+        for name, place in places:
+            for condition in place.conditions if place else ():
+                for index, rule in enumerate(condition.rules):
+                    if rule.role_arn:
+                        path = f"spec.stages[{number}].{name}.conditions[0].rules[{index}].roleArn"
+                        yield Problem(path, "accepted, without effect here")
 
 
 def stage_incompatibilities(spec: PipelineSpec) -> Iterator[Problem]:

@@ -5,7 +5,8 @@
 
 from typing import NamedTuple
 
-from penstock.api.run import ActionStatus, RunState, StageStatus
+from penstock.api.executions import ActionStatus
+from penstock.api.run import RunState, StageStatus
 
 BEGIN = ""
 """Before anything is written: a run without a state, a stage that was not entered, a try that was not made."""
@@ -31,20 +32,25 @@ RUN = (
     Change(RunState.IN_PROGRESS, RunState.STOPPING, "stop asked"),
     Change(RunState.IN_PROGRESS, RunState.STOPPED, "stop asked, nothing runs"),
     Change(RunState.STOPPING, RunState.STOPPED, "nothing runs any more"),
-    Change(RunState.FAILED, RunState.IN_PROGRESS, "retry"),
+    Change(BEGIN, RunState.SUCCEEDED, "every stage skipped"),
+    Change(RunState.FAILED, RunState.IN_PROGRESS, "retry, or override"),
+    Change(RunState.FAILED, RunState.STOPPED, "retry and stop asked at once"),
     Change(RunState.STOPPED, RunState.IN_PROGRESS, "retry"),
 )
 STAGE = (
     Change(BEGIN, StageStatus.IN_PROGRESS, "entered"),
-    Change(StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED, "all actions succeeded"),
-    Change(StageStatus.IN_PROGRESS, StageStatus.FAILED, "action failed, none runs"),
+    Change(BEGIN, StageStatus.SKIPPED, "condition before it skips it"),
+    Change(BEGIN, StageStatus.FAILED, "condition before it failed"),
+    Change(StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED, "all actions succeeded, and its condition"),
+    Change(StageStatus.IN_PROGRESS, StageStatus.FAILED, "action failed, none runs; or condition failed"),
     Change(StageStatus.IN_PROGRESS, StageStatus.CANCELLED, "Pipeline edited or deleted"),
     Change(StageStatus.IN_PROGRESS, StageStatus.STOPPING, "stop asked"),
     Change(StageStatus.IN_PROGRESS, StageStatus.STOPPED, "stop asked, nothing runs"),
     Change(StageStatus.STOPPING, StageStatus.STOPPED, "nothing runs any more"),
     Change(StageStatus.STOPPING, StageStatus.FAILED, "action failed"),
     Change(StageStatus.STOPPING, StageStatus.SUCCEEDED, "last action succeeded"),
-    Change(StageStatus.FAILED, StageStatus.IN_PROGRESS, "retry"),
+    Change(StageStatus.FAILED, StageStatus.IN_PROGRESS, "retry, or override"),
+    Change(StageStatus.FAILED, StageStatus.STOPPED, "retry and stop asked at once"),
     Change(StageStatus.STOPPED, StageStatus.IN_PROGRESS, "retry"),
 )
 ACTION = (

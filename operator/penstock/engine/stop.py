@@ -6,7 +6,8 @@ of what was abandoned have ended. Either way it holds its stage until then: lock
 
 from datetime import datetime
 
-from penstock.api.run import ActionStatus, PipelineRunStatus, RunState, StopRequest, StopTrigger
+from penstock.api.executions import ActionStatus
+from penstock.api.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
 from penstock.api.text import one_line
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.run import RunAdvance

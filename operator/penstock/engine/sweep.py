@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.api.executions import ActionStatus
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.conditions import rule_rows
 from penstock.engine.observed import Job, Pod
 from penstock.engine.snapshot import DeleteJob
 
@@ -21,13 +23,10 @@ def sweep(
 
 
 def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
-    return {
-        action.latest.job_name
-        for status in statuses
-        for stage in status.stage_states
-        for action in stage.action_states
-        if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
-    }
+    stages = [stage for status in statuses for stage in status.stage_states]
+    rows = [action.latest for stage in stages for action in stage.action_states if action.latest]
+    rows += [row for stage in stages for _, _, row in rule_rows(stage)]
+    return {row.job_name for row in rows if row.status is ActionStatus.IN_PROGRESS}
 
 
 def _may_run(pods: tuple[Pod, ...]) -> bool:

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
-from penstock.api.executions import ErrorDetails
+from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
-from penstock.api.run import ActionExecution, ActionState, ActionStatus, StopRequest
+from penstock.api.run import StopRequest
 from penstock.engine.approvals import Approvals
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.definition import Definition
@@ -35,7 +35,7 @@ from penstock.engine.requests import (
     timeout_of,
     values_of,
 )
-from penstock.engine.snapshot import CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
 from penstock.engine.starting import revisions_of
 from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
@@ -147,6 +147,11 @@ class Tries:
         self._delete_job(row)
         return with_latest(state, abandoned(row, self._pod(row), self.world.now))
 
+    def take_back(self, row: ActionExecution) -> None:
+        """Leave out the Job of a try that this very pass was to create."""
+        kept = [c for c in self.findings.commands if not _creates(c, row.job_name)]
+        self.findings.commands[:] = kept
+
     def remains(self, states: Iterable[ActionState]) -> list[str]:
         """Return what of abandoned tries may still run, as people read it.
 
@@ -223,7 +228,7 @@ class Tries:
                 PIPELINE_RUN,
                 self.run.name,
                 self.run.uid,
-                "ActionFailed",
+                "RuleFailed" if "/" in item.action.name else "ActionFailed",
                 f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"[:1000],
                 is_warning=True,
             )
@@ -284,3 +289,7 @@ class Tries:
             projects=projects,
             source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
         )
+
+
+def _creates(command: Command, job: str) -> bool:
+    return isinstance(command, CreateJob) and command.manifest["metadata"]["name"] == job

@@ -7,14 +7,13 @@ here), and an incompatibility (legal here, refused by AWS; design: the objects).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
+from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
 from penstock.engine.findings import UNSUPPORTED, Findings, Problem
 from penstock.engine.lexer import LexerError, lex
-from penstock.engine.stage_validation import stage_incompatibilities, stage_problems
+from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 
 
@@ -61,7 +60,7 @@ def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
         present.append(("spec.artifactStore.encryptionKey", spec.artifact_store.encryption_key))
     for number, stage in enumerate(spec.stages):
         path = f"spec.stages[{number}]"
-        present += [(f"{path}.beforeEntry", stage.before_entry), (f"{path}.onSuccess", stage.on_success)]
+
         present += [(f"{path}.blockers", stage.blockers)]
         for index, action in enumerate(stage.actions):
             inner = f"{path}.actions[{index}]"
@@ -120,20 +119,6 @@ def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
 
     yield from check("inputArtifacts", len(item.action.input_artifacts), declared.inputs)
     yield from check("outputArtifacts", len(item.action.output_artifacts), declared.outputs)
-
-
-def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
-    """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
-    open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
-    try:
-        declared.configuration.model_validate(configuration)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False, include_context=False):
-            key = str(detail["loc"][0]) if detail["loc"] else ""
-            if key not in open_keys or detail["type"] == "extra_forbidden":
-                message = detail["msg"].removeprefix("Value error, ")
-                message = "unknown key for this provider (V-10)" if detail["type"] == "extra_forbidden" else message
-                yield Problem(f"{path}.configuration{'.' if key else ''}{key}", message)
 
 
 def _commands(item: _Placed, declared: Declaration) -> Iterator[Problem]:
@@ -250,6 +235,7 @@ def _reference_problem(
 
 
 def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+    yield from stage_warnings(spec)
     accepted: list[tuple[str, object]] = [
         ("spec.version", spec.version is not None),
         ("spec.pipelineType", spec.pipeline_type == "V2"),

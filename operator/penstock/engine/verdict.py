@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
-from penstock.api.run import ActionStatus
+from penstock.api.executions import ActionStatus
 from penstock.engine.endings import (
     NOT_STARTED,
     Ended,

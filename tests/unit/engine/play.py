@@ -7,7 +7,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.api.run import ActionStatus, PipelineRunStatus
+from penstock.api.executions import ActionStatus
+from penstock.api.run import PipelineRunStatus
 from penstock.engine import states
 from penstock.engine.jobs import stage_label
 from penstock.engine.settings import Settings
@@ -28,13 +29,35 @@ LIMITS = Settings(
 STEPS = {
     "hear": 20, "hear all": 8, "turn": 24, "die": 4,
     "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5, "delete job": 2,
-    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "roll back": 2,
+    "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "roll back": 2, "override": 3,
     "approve": 5, "reject": 1, "delete approval": 1, "disable": 2, "enable": 3, "edit": 2, "mode": 1,
     "wait": 4, "wait long": 1, "clock back": 1,
 }  # fmt: skip
 NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
 """Runs in the order of their creation: their names say nothing of it."""
 MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
+
+
+def _conditions(chance: random.Random, *, is_parallel: bool) -> dict[str, Any]:
+    """Return conditions of a stage: some hold, some do not, some wait for a Job or for a time."""
+    ask = {"name": "Ask", "ruleTypeId": {"category": "Rule", "provider": "Commands"}, "commands": ["ask"]}
+    value = chance.choice(["same", "other"])
+    check = {
+        "name": "Check",
+        "ruleTypeId": {"category": "Rule", "provider": "VariableCheck"},
+        "configuration": {"Variable": "same", "Value": value, "Operator": "EQ"},
+    }
+    window = {
+        "name": "Window",
+        "ruleTypeId": {"category": "Rule", "provider": "DeploymentWindow"},
+        "configuration": {"Cron": "0 0/2 * ? * *"},
+        "timeoutInMinutes": 60,
+    }
+    skip = {"beforeEntry": {"conditions": [{"result": "SKIP", "rules": [check]}]}}
+    fail = {"beforeEntry": {"conditions": [{"result": "FAIL", "rules": chance.choice([[ask, window], [check]])}]}}
+    after = {"onSuccess": {"conditions": [{"result": "FAIL", "rules": [ask]}]}}
+    back = {"onFailure": {"conditions": [{"result": "ROLLBACK", "rules": [ask]}]}}
+    return chance.choice([skip, fail, after, {} if is_parallel else back])
 
 
 @dataclass
@@ -64,6 +87,8 @@ class Play:
         for item in stages:
             result = chance.choice(["", "", "RETRY", "" if mode == "PARALLEL" else "ROLLBACK"])
             item |= {"onFailure": {"result": result}} if result else {}
+            if chance.random() < 0.3:
+                item |= _conditions(chance, is_parallel=mode == "PARALLEL")
         cluster = Cluster.of(*stages, settings=LIMITS, executionMode=mode, onUpdate=chance.choice(["Cancel", "Finish"]))
         assert isinstance(cluster, Cluster)
         cluster.start(NAMES[0])
@@ -136,6 +161,10 @@ class Play:
             case "retry" | "retry all" if run:
                 mode = "ALL_ACTIONS" if step.name == "retry all" else "FAILED_ACTIONS"
                 cluster.retry(f"S{int(step.pick * 100) % 3}", mode, run)
+            case "override" if run:
+                kind = _picked(["BEFORE_ENTRY", "ON_SUCCESS", "ON_FAILURE"], step)
+                entered = cluster.runs[run].status.stage_states
+                cluster.override(entered[-1].stage_name if entered else "S0", kind, run)
             case "roll back" if run and cluster.numbers < 2 * len(NAMES):
                 wanted = {"stageName": f"S{int(step.pick * 100) % 3}", "targetRun": run}
                 cluster.start(f"back-{cluster.numbers}", executionType="ROLLBACK", rollback=wanted)

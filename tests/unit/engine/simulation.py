@@ -13,11 +13,13 @@ from typing import Any
 
 from penstock.api.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.build_project import BuildProjectSpec
+from penstock.api.condition_states import OverrideRequest, RuleState
 from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
+from penstock.api.executions import ActionExecution
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RetryRequest
-from penstock.api.run import ActionExecution, PipelineRunSpec, PipelineRunStatus, StopRequest
+from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.api.transition import StageTransitionSpec
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import Container, Job, Pod, job_of
@@ -184,6 +186,24 @@ class World:
         asked = RetryRequest.model_validate({"stageName": stage_name, "retryMode": mode, **request})
         spec = before.spec.model_copy(update={"retries": (*before.spec.retries, asked)})
         self.runs[run] = replace(before, spec=spec, generation=before.generation + 1)
+
+    def override(self, stage_name: str, kind: str = "BEFORE_ENTRY", run: str = "run-1", **request: Any) -> None:
+        """Ask for a condition to be overridden, as a user's patch of the spec does."""
+        before = self.runs[run]
+        assert before.spec is not None
+        asked = OverrideRequest.model_validate({"stageName": stage_name, "conditionType": kind, **request})
+        spec = before.spec.model_copy(update={"overrides": (*before.spec.overrides, asked)})
+        self.runs[run] = replace(before, spec=spec, generation=before.generation + 1)
+
+    def rule(self, kind: str, name: str, stage_name: str = "Deploy", run: str = "run-1") -> RuleState:
+        """Return what became of a rule."""
+        for state in self.runs[run].status.stage_states:
+            condition = getattr(state, f"{kind}_condition_state")
+            for rule in condition.rule_states if condition and state.stage_name == stage_name else ():
+                if rule.rule_name == name:
+                    assert isinstance(rule, RuleState)
+                    return rule
+        raise AssertionError(f"the run has not come to rule {name}")
 
     def snapshot(self) -> Snapshot:
         """Return everything there is, as the controller would gather it."""

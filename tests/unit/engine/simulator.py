@@ -13,7 +13,9 @@ from typing import Any
 
 from penstock.api.approval import Decision
 from penstock.api.contracts import ActionResult
-from penstock.api.run import ActionExecution, PipelineRunStatus
+from penstock.api.executions import ActionExecution
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.conditions import states_of_rules
 from penstock.engine.observed import Container, Pod
 from penstock.engine.snapshot import (
     CreateApproval,
@@ -152,6 +154,6 @@ def rows_of(status: PipelineRunStatus) -> dict[str, ActionExecution]:
     return {
         f"{stage.stage_name}/{action.action_name}/{row.attempt}.{row.try_}": row
         for stage in status.stage_states
-        for action in stage.action_states
+        for action in (*stage.action_states, *states_of_rules(stage))
         for row in action.executions
     }

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.api.approval import ApprovalState
+from penstock.api.executions import ActionExecution
 from penstock.api.pipeline import PipelineSpec
-from penstock.api.run import ActionExecution
 from penstock.engine.snapshot import CloseApproval, CreateApproval, CreateJob, EmitEvent, Plan
 from tests.unit.engine.simulation import World, approval_action, commands_action, stage
 

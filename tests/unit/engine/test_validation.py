@@ -145,24 +145,105 @@ def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any
     assert [(problem.path, problem.reason) for problem in found] == [(path, "UnsupportedField")]
 
 
-@pytest.mark.parametrize("field", ["beforeEntry", "onSuccess"])
-def test_condition_of_a_stage_is_refused_by_its_path(field: str) -> None:
-    (found,) = check(SOURCE, {**build(), field: {"conditions": [{"result": "FAIL"}]}}).problems
-    assert (found.path, found.reason) == (f"spec.stages[1].{field}", "UnsupportedField")
+RULE: dict[str, Any] = {
+    "name": "Check",
+    "ruleTypeId": {"category": "Rule", "provider": "VariableCheck"},
+    "configuration": {"Variable": "#{variables.A}", "Value": "x", "Operator": "EQ"},
+}
 
 
 @pytest.mark.parametrize(
     ("failure", "path", "reason"),
     [
         ({}, "result", "InvalidPipeline"),
-        ({"conditions": [{"result": "ROLLBACK"}]}, "conditions", "UnsupportedField"),
-        ({"result": "RETRY", "conditions": [{"result": "ROLLBACK"}]}, "result", "InvalidPipeline"),
+        ({"result": "RETRY", "conditions": [{"result": "ROLLBACK", "rules": [RULE]}]}, "result", "InvalidPipeline"),
         ({"result": "FAIL"}, "result", "InvalidPipeline"),
     ],
 )
 def test_failure_that_declares_no_retry_is_refused_by_its_path(failure: Any, path: str, reason: str) -> None:
     (found,) = check(SOURCE, {**build(), "onFailure": failure}).problems
     assert (found.path, found.reason) == (f"spec.stages[1].onFailure.{path}", reason)
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """Return the rule with some fields changed; those of its configuration stand in ``configuration``."""
+    return {**RULE, **fields, "configuration": {**RULE["configuration"], **fields.get("configuration", {})}}
+
+
+def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
+    type_id = {"category": "Rule", "provider": "DeploymentWindow"}
+    return {"name": "W", "ruleTypeId": type_id, "configuration": {"Cron": cron, "TimeZone": zone}}
+
+
+@pytest.mark.parametrize(
+    ("place", "result", "rule", "path", "words"),
+    [
+        ("beforeEntry", "ROLLBACK", RULE, "result", "FAIL or SKIP is (C-02)"),
+        ("beforeEntry", None, RULE, "result", "no result is not allowed here"),
+        ("onSuccess", "SKIP", RULE, "result", "FAIL or ROLLBACK is (C-02)"),
+        ("onFailure", "FAIL", RULE, "result", "ROLLBACK is (C-02)"),
+        ("beforeEntry", "SKIP", window("0 0 9 ? * *"), "rules[0].ruleTypeId.provider", "VariableCheck alone"),
+        ("beforeEntry", "FAIL", window("0 0 9 1 * MON"), "rules[0].configuration.Cron", "must be ?"),
+        ("beforeEntry", "FAIL", window("0 0 9 ? * *", "Mars/X"), "rules[0].configuration.Cron", "no time zone"),
+        ("beforeEntry", "FAIL", changed(configuration={"Operator": "GT"}), "rules[0].configuration.Operator", "GT is"),
+        ("beforeEntry", "FAIL", changed(configuration={"X": "1"}), "rules[0].configuration.X", "unknown key"),
+        (
+            "beforeEntry",
+            "FAIL",
+            changed(configuration={"Operator": "MATCHES", "Value": "(a"}),
+            "rules[0].configuration.Value",
+            "is no regular expression",
+        ),
+        ("beforeEntry", "FAIL", changed(commands=["x"]), "rules[0].commands", "VariableCheck takes no commands"),
+        ("beforeEntry", "FAIL", changed(region="eu-west-1"), "rules[0].region", "does not act on it"),
+        (
+            "beforeEntry",
+            "FAIL",
+            {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Commands"}},
+            "rules[0].commands",
+            "at least one command",
+        ),
+        (
+            "onSuccess",
+            "ROLLBACK",
+            {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "CloudWatchAlarm"}},
+            "rules[0].ruleTypeId.provider",
+            "no rule CloudWatchAlarm",
+        ),
+        (
+            "onSuccess",
+            "FAIL",
+            {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Weather"}},
+            "rules[0].ruleTypeId.provider",
+            "known are CodeBuild, Commands, DeploymentWindow, VariableCheck",
+        ),
+    ],
+)
+def test_condition_that_makes_no_sense_is_refused_by_its_path(
+    place: str, result: str | None, rule: dict[str, Any], path: str, words: str
+) -> None:
+    condition = {"rules": [rule], **({"result": result} if result else {})}
+    (found,) = check(SOURCE, {**build(), place: {"conditions": [condition]}}).problems
+    assert found.path == f"spec.stages[1].{place}.conditions[0].{path}"
+    assert words in found.message
+
+
+def test_role_of_a_rule_is_accepted_and_named() -> None:
+    rule = {**RULE, "roleArn": "arn:aws:iam::123456789012:role/service"}
+    found = check(SOURCE, {**build(), "onSuccess": {"conditions": [{"result": "FAIL", "rules": [rule]}]}})
+    assert found.problems == ()
+    assert [item.path for item in found.warnings] == ["spec.stages[1].onSuccess.conditions[0].rules[0].roleArn"]
+
+
+def test_v_21_condition_is_exactly_one() -> None:
+    (found,) = check(SOURCE, {**build(), "onSuccess": {"conditions": []}}).problems
+    assert found.path == "spec.stages[1].onSuccess.conditions"
+
+
+def test_x_39_parallel_pipeline_has_no_rollback_in_its_conditions() -> None:
+    condition = {"conditions": [{"result": "ROLLBACK", "rules": [RULE]}]}
+    found = check(SOURCE, {**build(), "onSuccess": condition}, executionMode="PARALLEL").problems
+    assert [item.path for item in found] == ["spec.stages[1].onSuccess.conditions[0].result"]
 
 
 def test_x_65_retry_is_valid_on_any_stage_the_source_included() -> None:

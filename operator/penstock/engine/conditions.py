@@ -1,0 +1,241 @@
+"""Evaluates the conditions of stages (C-01..C-05): begins them, follows the Jobs of their rules, and sums them up.
+
+The rules of a condition are looked at together. Its stage stays locked meanwhile, as it does for an action (C-05).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from penstock.api.condition_states import ConditionStatus, RuleState, StageConditionState
+from penstock.api.executions import ActionExecution, ActionState, ActionStatus
+from penstock.api.pipeline import Stage
+from penstock.api.run import RunStageState
+from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.engine.observed import format_time, parse_time
+from penstock.engine.requests import values_of
+from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, Outcome, action_of, decide, place_of
+from penstock.engine.tries import Tries
+
+PASSED = (ConditionStatus.SUCCEEDED, ConditionStatus.OVERRIDDEN)
+_FIELDS = {
+    ConditionType.BEFORE_ENTRY: "before_entry_condition_state",
+    ConditionType.ON_SUCCESS: "on_success_condition_state",
+    ConditionType.ON_FAILURE: "on_failure_condition_state",
+}
+_OF_A_TRY = {
+    ActionStatus.IN_PROGRESS: ConditionStatus.IN_PROGRESS,
+    ActionStatus.SUCCEEDED: ConditionStatus.SUCCEEDED,
+    ActionStatus.ABANDONED: ConditionStatus.ABANDONED,
+}
+_SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
+"""What a rule's Job fails with when its commands or its build said no; all else could not be evaluated (C-03)."""
+
+
+def declared_of(stage: Stage, kind: ConditionType) -> StageCondition | None:
+    """Return the condition that a stage declares, if it does."""
+    places = {
+        ConditionType.BEFORE_ENTRY: stage.before_entry,
+        ConditionType.ON_SUCCESS: stage.on_success,
+        ConditionType.ON_FAILURE: stage.on_failure,
+    }
+    place = places[kind]
+    return place.conditions[0] if place and place.conditions else None
+
+
+def result_of(stage: Stage, kind: ConditionType) -> Result | None:
+    """Return what a condition leads to; that of onFailure may stand beside it."""
+    declared = declared_of(stage, kind)
+    beside = stage.on_failure.result if kind is ConditionType.ON_FAILURE and stage.on_failure else None
+    return (declared.result if declared else None) or beside
+
+
+def state_of(state: RunStageState, kind: ConditionType) -> StageConditionState | None:
+    """Return what became of a condition, None where the run has not come to it."""
+    found: StageConditionState | None = getattr(state, _FIELDS[kind])
+    return found
+
+
+def with_state(state: RunStageState, kind: ConditionType, condition: StageConditionState) -> RunStageState:
+    """Return the stage with a condition's state."""
+    return state.model_copy(update={_FIELDS[kind]: condition})
+
+
+def states_of_rules(state: RunStageState) -> list[ActionState]:
+    """Return the rules that run as Jobs as if they were actions."""
+    rows = rule_rows(state)
+    return [ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions) for kind, r, _ in rows]
+
+
+def rule_rows(state: RunStageState) -> Iterable[tuple[ConditionType, RuleState, ActionExecution]]:
+    """Yield the latest try of each rule that runs as a Job, with its condition."""
+    for kind in ConditionType:
+        condition = state_of(state, kind)
+        for rule in condition.rule_states if condition else ():
+            if rule.executions and rule.status is not None:
+                yield kind, rule, rule.executions[-1]
+
+
+class Conditions:
+    """The conditions of one run's stages in one pass."""
+
+    def __init__(self, tries: Tries) -> None:
+        self._tries = tries
+
+    def observe(self, stage: Stage, state: RunStageState) -> RunStageState:
+        """Return the stage after a look at the Jobs of its rules."""
+        for kind in ConditionType:
+            condition = state_of(state, kind)
+            if condition and any(rule.executions for rule in condition.rule_states):
+                rules = tuple(self._observe_rule(stage, kind, rule, is_over=False) for rule in condition.rule_states)
+                state = with_state(state, kind, condition.model_copy(update={"rule_states": rules}))
+        return state
+
+    def give_up_overridden(self, stage: Stage, state: RunStageState) -> RunStageState:
+        """Return the stage without rules under way of conditions that were overridden (C-07)."""
+        for kind in ConditionType:
+            condition = state_of(state, kind)
+            if condition and condition.status is ConditionStatus.OVERRIDDEN:
+                rules = tuple(self._observe_rule(stage, kind, rule, is_over=True) for rule in condition.rule_states)
+                state = with_state(state, kind, condition.model_copy(update={"rule_states": rules}))
+        return state
+
+    def abandon(self, stage: Stage, state: RunStageState) -> RunStageState:
+        """Return the stage with every rule under way given up, and delete their Jobs."""
+        for kind in ConditionType:
+            condition = state_of(state, kind)
+            if condition and condition.status is ConditionStatus.IN_PROGRESS:
+                rules = tuple(self._observe_rule(stage, kind, r, is_over=True) for r in condition.rule_states)
+                update = {"rule_states": rules, "status": ConditionStatus.ABANDONED, "last_status_change": self._now}
+                state = with_state(state, kind, condition.model_copy(update=update))
+        return state
+
+    def look(self, stage: Stage, state: RunStageState, kind: ConditionType) -> RunStageState:
+        """Return the stage after its condition was begun, or gone on with; it is summed up when its rules are."""
+        declared, before = declared_of(stage, kind), state_of(state, kind)
+        if declared is None or (before and before.status not in (None, ConditionStatus.IN_PROGRESS)):
+            return state
+        begun = before if before and before.status else self._begun(before, stage, kind)
+        known = {rule.rule_name: rule for rule in begun.rule_states}
+        rules = [
+            self._go_on(stage, kind, rule, known.get(rule.name) or RuleState(rule_name=rule.name), begun)
+            for rule in declared.rules
+        ]
+        rules = self._without_vain_waits(declared.rules, rules)
+        status = _summed_up(rules)
+        update: dict[str, object] = {"rule_states": tuple(rules), "status": status, "summary": _told(rules)}
+        if status is not begun.status:
+            update["last_status_change"] = self._now
+        return with_state(state, kind, begun.model_copy(update=update))
+
+    # ---- rules
+
+    @property
+    def _now(self) -> str:
+        return format_time(self._tries.world.now)
+
+    def _begun(self, before: StageConditionState | None, stage: Stage, kind: ConditionType) -> StageConditionState:
+        return StageConditionState(
+            status=ConditionStatus.IN_PROGRESS,
+            result=result_of(stage, kind),
+            start_time=self._now,
+            last_status_change=self._now,
+            rule_states=before.rule_states if before else (),
+        )
+
+    def _go_on(
+        self, stage: Stage, kind: ConditionType, rule: Rule, state: RuleState, condition: StageConditionState
+    ) -> RuleState:
+        if state.status not in (None, ConditionStatus.IN_PROGRESS):
+            return state
+        if rule.rule_type_id.provider in AS_JOBS:
+            return self._start(stage, kind, rule, state) if state.status is None else state
+        tries = self._tries
+        values = values_of(tries.run.uid, tries.definition, tries.status)
+        begun: datetime = parse_time(condition.start_time) or tries.world.now
+        outcome = decide(rule, values, begun, tries.world.now)
+        if outcome.look_again:
+            tries.findings.look_again.append(outcome.look_again)
+        return self._decided(state, outcome)
+
+    def _start(self, stage: Stage, kind: ConditionType, rule: Rule, state: RuleState) -> RuleState:
+        action = action_of(kind, rule)
+        before = ActionState(action_name=action.name, awaits_retry=True, executions=state.executions)
+        if self._tries.may_still_run(before):
+            return state
+        started = self._tries.start(stage.model_copy(update={"actions": (action,)}), action, before)
+        return self._of_tries(state, started)
+
+    def _observe_rule(self, stage: Stage, kind: ConditionType, state: RuleState, *, is_over: bool) -> RuleState:
+        """Return a rule after a look at its Job, or given up where its condition is over."""
+        if state.status is not ConditionStatus.IN_PROGRESS:
+            return state
+        declared = declared_of(stage, kind)
+        rule = next((r for r in declared.rules if r.name == state.rule_name), None) if declared else None
+        if rule is None or not state.executions:
+            given_up = Outcome(ConditionStatus.ABANDONED, "not waited for any more")
+            return self._decided(state, given_up) if is_over else state
+        action = action_of(kind, rule)
+        before = ActionState(action_name=action.name, executions=state.executions)
+        if is_over:
+            self._tries.take_back(before.executions[-1])
+            if not self._was_known(before.executions[-1]):
+                given_up = Outcome(ConditionStatus.ABANDONED, "not begun")
+                return self._decided(state.model_copy(update={"executions": state.executions[:-1]}), given_up)
+            return self._of_tries(state, self._tries.abandon(before))
+        return self._of_tries(state, self._tries.observe(stage.model_copy(update={"actions": (action,)}), before))
+
+    def _was_known(self, row: ActionExecution) -> bool:
+        """Whether a try stood in the status before this pass: one that did not is as if it had never been."""
+        stages = self._tries.run.status.stage_states
+        return any(row.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
+
+    def _of_tries(self, state: RuleState, tries: ActionState) -> RuleState:
+        row = tries.executions[-1]
+        details = row.error_details
+        status = _OF_A_TRY.get(row.status)
+        if status is None:
+            said_no = details is not None and details.code in _SAID_NO
+            status = ConditionStatus.FAILED if said_no else ConditionStatus.ERRORED
+        summary = details.message if details else row.summary
+        decided = self._decided(state, Outcome(status, summary or "", details.code if details else ""))
+        return decided.model_copy(update={"executions": tries.executions, "error_details": details})
+
+    def _decided(self, state: RuleState, outcome: Outcome) -> RuleState:
+        changed = state.last_status_change if state.status is outcome.status else self._now
+        return state.model_copy(
+            update={"status": outcome.status, "summary": outcome.summary or None, "last_status_change": changed}
+        )
+
+    def _without_vain_waits(self, declared: tuple[Rule, ...], states: list[RuleState]) -> list[RuleState]:
+        """Return the rules without a wait for a window that can change nothing, as another rule has failed."""
+        if not any(state.status in (ConditionStatus.FAILED, ConditionStatus.ERRORED) for state in states):
+            return states
+        vain = Outcome(ConditionStatus.ABANDONED, "not waited for: another rule has failed")
+        windows = {rule.name for rule in declared if rule.rule_type_id.provider == DEPLOYMENT_WINDOW}
+        return [
+            self._decided(s, vain) if s.rule_name in windows and s.status is ConditionStatus.IN_PROGRESS else s
+            for s in states
+        ]
+
+
+def _summed_up(rules: list[RuleState]) -> ConditionStatus:
+    """C-03: succeeded if all have; errored if one could not be evaluated."""
+    found = {rule.status for rule in rules}
+    if found & {None, ConditionStatus.IN_PROGRESS}:
+        return ConditionStatus.IN_PROGRESS
+    order = (ConditionStatus.ERRORED, ConditionStatus.FAILED, ConditionStatus.ABANDONED)
+    return next((status for status in order if status in found), ConditionStatus.SUCCEEDED)
+
+
+def _told(rules: list[RuleState]) -> str | None:
+    """Return what the rules that matter now say: those that have failed, else those under way."""
+    for wanted in ((ConditionStatus.ERRORED, ConditionStatus.FAILED), (ConditionStatus.IN_PROGRESS,)):
+        if told := [f"{rule.rule_name}: {rule.summary or rule.status}" for rule in rules if rule.status in wanted]:
+            return "; ".join(told)[:1000]
+    return None
+
+
+def told_of(state: RunStageState, kind: ConditionType) -> str:
+    """Return a sentence about a condition."""
+    condition = state_of(state, kind)
+    return f"{state.stage_name}: {place_of(kind)}: {condition.summary or condition.status}" if condition else ""

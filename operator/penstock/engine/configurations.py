@@ -1,0 +1,23 @@
+"""Checks the configuration of actions and rules against what their provider declares (V-10)."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from penstock.actions.declaration import Declaration
+from penstock.engine.findings import Problem
+from penstock.engine.variables import references
+
+
+def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
+    """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
+    open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
+    try:
+        declared.configuration.model_validate(configuration)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False, include_context=False):
+            key = str(detail["loc"][0]) if detail["loc"] else ""
+            if key not in open_keys or detail["type"] == "extra_forbidden":
+                message = detail["msg"].removeprefix("Value error, ")
+                message = "unknown key for this provider (V-10)" if detail["type"] == "extra_forbidden" else message
+                yield Problem(f"{path}.configuration{'.' if key else ''}{key}", message)

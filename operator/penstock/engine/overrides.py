@@ -1,0 +1,130 @@
+"""Answers ``spec.overrides`` of runs, each entry once: a stage goes on as if its condition had succeeded (C-07)."""
+
+from datetime import datetime
+
+from penstock.api.condition_states import (
+    AnsweredOverride,
+    ConditionStatus,
+    OverrideRequest,
+    StageConditionState,
+)
+from penstock.api.conditions import ConditionType as ObjectCondition
+from penstock.api.meta import PIPELINE_RUN
+from penstock.api.retry import RefusedRequest
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.stage_conditions import ConditionType
+from penstock.api.text import one_line
+from penstock.engine.conditions import state_of, with_state
+from penstock.engine.definition import Definition
+from penstock.engine.observed import format_seconds, format_time
+from penstock.engine.retry import back_in_progress
+from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
+from penstock.engine.rules import place_of
+from penstock.engine.run_conditions import with_refusal
+from penstock.engine.snapshot import EmitEvent, RunObject
+
+NOT_OVERRIDABLE = "ConditionNotOverridable"
+
+_FAILED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
+
+
+class Overrides:
+    """The answers of one pass; ``retries`` knows which runs have entered a stage since."""
+
+    def __init__(self, retries: Retries, now: datetime) -> None:
+        self._retries, self._now = retries, now
+        self.events: list[EmitEvent] = []
+
+    def answer(
+        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, hindrance: RefusedRequest | None
+    ) -> PipelineRunStatus:
+        """Return the status with every request answered; ``hindrance`` is what keeps an ended run from going on."""
+        for index, request in enumerate(run.spec.overrides if run.spec else ()):
+            if index >= len(status.overrides):
+                refused = self._refusal(run, status, definition, request)
+                if refused is None and status.state and status.state.is_terminal:
+                    refused = hindrance
+                answer = self._answer(request, refused)
+                status = status.model_copy(update={"overrides": (*status.overrides, answer)})
+                status = self._follow(run, status, answer, f"spec.overrides[{index}]")
+        return status
+
+    def _answer(self, request: OverrideRequest, refused: RefusedRequest | None) -> AnsweredOverride:
+        return AnsweredOverride(
+            stage_name=request.stage_name,
+            condition_type=request.condition_type,
+            requested_by=one_line(request.requested_by),
+            reason=one_line(request.reason),
+            time=format_time(self._now),
+            refused=refused,
+        )
+
+    def _follow(
+        self, run: RunObject, status: PipelineRunStatus, answer: AnsweredOverride, path: str
+    ) -> PipelineRunStatus:
+        if answer.refused:
+            message = f"{path}: {answer.refused.message}"
+            self._event(run, answer.refused.code, message, is_warning=True)
+            now = format_seconds(self._now)
+            return with_refusal(status, run.generation, answer.refused.code, message, now)
+        state = next(s for s in status.stage_states if s.stage_name == answer.stage_name)
+        condition = state_of(state, answer.condition_type)
+        assert condition is not None
+        who = f" by {answer.requested_by}" if answer.requested_by else ""
+        why = f": {answer.reason}" if answer.reason else ""
+        changes = {
+            "status": ConditionStatus.OVERRIDDEN,
+            "summary": f"overridden{who}{why}",
+            "last_status_change": answer.time,
+        }
+        kept = tuple(c for c in status.conditions if c.type != ObjectCondition.REQUEST_REFUSED)
+        status = status.model_copy(update={"conditions": kept})
+        where = f"{place_of(answer.condition_type)} of stage {state.stage_name}"
+        self._event(run, "ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}")
+        opened = with_state(state, answer.condition_type, condition.model_copy(update=changes))
+        if not state.status.is_open:
+            opened = opened.model_copy(update={"status": StageStatus.IN_PROGRESS, "completion_time": None})
+        return back_in_progress(status, opened, answer.time)
+
+    def _refusal(
+        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: OverrideRequest
+    ) -> RefusedRequest | None:
+        """Return why a request cannot be followed, None where it can."""
+        name = request.stage_name
+        if definition and name not in (stages := [stage.name for stage in definition.stages]):
+            what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
+            return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
+        state = next((s for s in status.stage_states if s.stage_name == name), None)
+        condition = state_of(state, request.condition_type) if state else None
+        place = f"{place_of(request.condition_type)} of stage {name}"
+        if state is None or condition is None or condition.status is None:
+            return RefusedRequest(code=NOT_OVERRIDABLE, message=f"the run has not come to the condition {place}")
+        if condition.result == "SKIP":
+            return RefusedRequest(code=NOT_OVERRIDABLE, message=f"{place}: SKIP cannot be overridden (C-06)")
+        if status.state is RunState.STOPPING or (state.status.is_open and run.stop_under(status)):
+            return RefusedRequest(code=CONFLICT, message="the run is being stopped")
+        if condition.status is ConditionStatus.IN_PROGRESS and state.status.is_open:
+            return None
+        return self._ended_refusal(run, status, state, (request.condition_type, condition))
+
+    def _ended_refusal(
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        state: RunStageState,
+        asked: tuple[ConditionType, StageConditionState],
+    ) -> RefusedRequest | None:
+        """A condition that has failed its stage can be overridden as long as the stage could be retried (O-25)."""
+        kind, condition = asked
+        place = f"{place_of(kind)} of stage {state.stage_name}"
+        has_failed_stage = condition.status in _FAILED and state.status is StageStatus.FAILED
+        if not has_failed_stage or kind is ConditionType.ON_FAILURE:
+            what = f"{place} is {condition.status}; only one under way, or that has failed its stage, is overridden"
+            return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
+        if status.automatic_rollback and status.automatic_rollback.run and not status.automatic_rollback.message:
+            what = f"{place} has failed, and run {status.automatic_rollback.run} rolls the stage back"
+            return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
+        return self._retries.newer_refusal(run, status, state)
+
+    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
+        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
