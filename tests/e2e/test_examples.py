@@ -43,6 +43,7 @@ def test_all_examples_are_run_here() -> None:
         "04-source-build-deploy",
         "05-approval",
         "06-modes",
+        "07-conditions-and-rollback",
     ]
 
 
@@ -223,3 +224,36 @@ def test_follow_prints_a_log_while_it_is_written(team: Team) -> None:
     team.start("p")
     followed = penstock(team, "logs", "run", "-f")
     assert [line for line in followed.stdout.splitlines() if "+ " not in line] == ["[Build/A] first", "[Build/A] last"]
+
+
+def test_07_conditions_let_numbered_versions_in_and_a_failure_is_rolled_back(team: Team) -> None:
+    """With kubectl alone: two versions are deployed, one fails and is rolled back, one is refused and overridden."""
+    team.kube.apply((ROOT / "examples/07-conditions-and-rollback/pipeline.yaml").read_text(), team.namespace)
+    eventually(partial(is_ready, team, "shop"), 20, "pipeline shop ready")
+
+    def deliver(version: str) -> dict[str, object]:
+        name = team.start("shop", f"shop-{version}", variables=[{"name": "Version", "value": version}])
+        return team.ended(name)
+
+    assert [deliver(version)["state"] for version in ("12", "12.1", "13", "beta")] == [
+        "Succeeded", "Succeeded", "Failed", "Failed"
+    ]  # fmt: skip
+    failed = team.status("shop-13")
+    assert failed["automaticRollback"]["targetRun"] == "shop-12.1"
+    back = failed["automaticRollback"]["run"]
+    assert team.ended(back)["executionType"] == "ROLLBACK"
+    assert team.execution("Ship", back)["outputVariables"] == {"SHIPPED": "shop 12.1"}
+    refused = team.condition("pipelineruns", "shop-beta", "Succeeded")
+    assert refused is not None
+    assert refused["reason"] == "ConditionFailed"
+
+    kubectl = partial(team.kube.kubectl, "-n", team.namespace)
+    overrides = json.dumps({"spec": {"overrides": [{"stageName": "Deploy", "conditionType": "BEFORE_ENTRY"}]}})
+    kubectl("patch", "plr", "shop-beta", "--type=merge", "-p", overrides)
+    eventually(lambda: team.status("shop-beta")["state"] == "Succeeded", 30, "the run went on")
+    team.start("shop", "shop-back", executionType="ROLLBACK", rollback={"stageName": "Deploy", "targetRun": "shop-12"})
+    assert team.ended("shop-back")["state"] == "Succeeded"
+    assert team.execution("Ship", "shop-back")["outputVariables"] == {"SHIPPED": "shop 12"}
+    kubectl("patch", "plr", "shop-13", "--type=merge", "-p", '{"spec": {"retries": [{"stageName": "Deploy"}]}}')
+    newer = eventually(lambda: team.condition("pipelineruns", "shop-13", "RequestRefused"), 10, "the refusal")
+    assert newer["reason"] == "NotLatestPipelineExecution"

@@ -13,6 +13,7 @@ from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
 from penstock.engine.findings import UNSUPPORTED, Findings, Problem
 from penstock.engine.lexer import LexerError, lex
+from penstock.engine.rule_references import rule_reference_problems
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 
@@ -36,6 +37,7 @@ def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
         *_stores(spec, has_default_store),
         *_transitions(spec),
         *stage_problems(spec),
+        *rule_reference_problems(spec),
         *(problem for item in placed for problem in _action(item)),
         *_artifacts(spec),
         *_namespaces(placed),

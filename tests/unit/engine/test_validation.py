@@ -148,7 +148,7 @@ def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any
 RULE: dict[str, Any] = {
     "name": "Check",
     "ruleTypeId": {"category": "Rule", "provider": "VariableCheck"},
-    "configuration": {"Variable": "#{variables.A}", "Value": "x", "Operator": "EQ"},
+    "configuration": {"Variable": "#{Src.CommitId}", "Value": "x", "Operator": "EQ"},
 }
 
 
@@ -226,6 +226,36 @@ def test_condition_that_makes_no_sense_is_refused_by_its_path(
     (found,) = check(SOURCE, {**build(), place: {"conditions": [condition]}}).problems
     assert found.path == f"spec.stages[1].{place}.conditions[0].{path}"
     assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("place", "variable", "words"),
+    [
+        ("beforeEntry", "#{Made.TAG}", "the action that makes it must run before (V-15)"),
+        ("onSuccess", "#{Late.TAG}", "the action that makes it must run before (V-15)"),
+        ("onSuccess", "#{Made.TAG}", ""),
+        ("onFailure", "#{Nope.TAG}", 'no action has the namespace "Nope" (W-02)'),
+        ("beforeEntry", "#{variables.NONE}", "spec.variables declares no such variable"),
+        ("beforeEntry", "#{codepipeline.Other}", "only PipelineExecutionId exists there (W-02)"),
+        ("beforeEntry", "#{codepipeline.PipelineExecutionId} #{variables.A}", ""),
+    ],
+)
+def test_v_15_rule_reads_what_was_made_before_it(place: str, variable: str, words: str) -> None:
+    rule = changed(configuration={"Variable": variable})
+    condition = {"conditions": [{"result": "ROLLBACK" if place != "beforeEntry" else "FAIL", "rules": [rule]}]}
+    late = {"name": "Late", "actions": [{**build(namespace="Late")["actions"][0], "name": "Last"}]}
+    own = {**build(namespace="Made"), place: condition}
+    found = [item.message for item in check(SOURCE, own, late, variables=[{"name": "A"}]).problems]
+    assert found == ([] if not words else [f"{variable}: {words}"])
+
+
+@pytest.mark.parametrize(("place", "count"), [("beforeEntry", 1), ("onSuccess", 0)])
+def test_v_08_rule_reads_an_artifact_that_was_made_before_it(place: str, count: int) -> None:
+    rule = {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Commands"}, "commands": ["true"]}
+    condition = {"conditions": [{"result": "FAIL", "rules": [{**rule, "inputArtifacts": [{"name": "Made"}]}]}]}
+    found = check(SOURCE, {**build(outputArtifacts=[{"name": "Made", "files": ["x"]}]), place: condition}).problems
+    paths = [f"spec.stages[1].{place}.conditions[0].rules[0].inputArtifacts[0]"] * count
+    assert [item.path for item in found] == paths
 
 
 def test_role_of_a_rule_is_accepted_and_named() -> None:
