@@ -127,7 +127,7 @@ class Kube:
         """Create an object under strict validation."""
         return self.request("POST", f"{self.path(plural, namespace)}?fieldValidation=Strict", body)
 
-    def patch(self, plural: str, namespace: str, name: str, body: Document, *, part: str = "") -> Document:
+    def patch(self, plural: str, namespace: str | None, name: str, body: Document, *, part: str = "") -> Document:
         """Merge a patch into an object, or into a part of it such as ``/status``."""
         return self.request(
             "PATCH", self.path(plural, namespace, name) + part, body, content_type="application/merge-patch+json"

@@ -202,12 +202,20 @@ def test_oracle_o_07_wrong_token_and_second_answer_are_refused(kube: Kube, names
         decide(acting_as(kube, "bob"), namespace, name, "Approved")
 
 
-@pytest.mark.parametrize("plural", ["validatingadmissionpolicies", "validatingadmissionpolicybindings"])
+@pytest.mark.parametrize(
+    ("plural", "weaker"),
+    [
+        ("validatingadmissionpolicies", None),
+        ("validatingadmissionpolicybindings", None),
+        ("validatingadmissionpolicybindings", {"validationActions": ["Audit"]}),
+    ],
+    ids=["no-policy", "no-binding", "binding-that-only-tells"],
+)
 def test_without_policy_or_binding_approvals_are_refused_and_decisions_do_not_count(
-    kube: Kube, namespace: str, ask: Ask, plural: str
+    kube: Kube, namespace: str, ask: Ask, plural: str, weaker: Document | None
 ) -> None:
     approval = ask(**NAMED)
-    with unguarded(kube, plural):
+    with unguarded(kube, plural, weaker):
         both = [{"user": user, "decision": "Approved"} for user in ("alice", "bob")]
         merge(acting_as(kube, "mallory"), namespace, approval, {"decisions": both})
         assert conditions(ended(kube, namespace))["Succeeded"] == "ApprovalPolicyMissing"

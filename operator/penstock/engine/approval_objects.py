@@ -1,6 +1,6 @@
 """The Approval of one attempt: what it is made of, what the decisions in it come to, and its status."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,6 +86,14 @@ def starters_of(spec: PipelineRunSpec | None) -> tuple[str, ...]:
         message = "configuration.ExcludeStarter: who started the run is not known; start it with spec.requestedBy"
         raise RequestError("StarterUnknown", message)
     return (spec.requested_by,)
+
+
+def check_quorum(question: Question, excluded: Collection[str]) -> None:
+    """Raise RequestError where those who are left could never be as many as must approve."""
+    left = set(question.users) - set(excluded)
+    if question.users and not question.groups and len(left) < question.quorum:
+        who = f"without {', '.join(excluded)}, who started the run, ApproverUsers names {len(left)}"
+        raise RequestError("NoApproverLeft", f"configuration.ExcludeStarter: {who}, and {question.quorum} must approve")
 
 
 def approval_manifest(order: Order) -> dict[str, Any]:
@@ -183,9 +191,9 @@ def pending_status(approval: ApprovalObject, now: str) -> ApprovalStatus:
     """Return the status of an Approval that waits."""
     spec = approval.spec
     assert spec is not None
-    approved = list(_counted(spec))
+    approved = [decision.user for decision in _counted(spec)]
     count = f"{len(approved)}/{spec.quorum}"
-    message = f"waiting for {_who(spec)}, {count} have approved; expires at {spec.expiration_time}"
+    message = f"waiting for {_who(spec, approved)}, {count} have approved; expires at {spec.expiration_time}"
     return _status(approval, Outcome(ApprovalState.PENDING, "Pending", message), count, now)
 
 
@@ -217,11 +225,13 @@ def _status(approval: ApprovalObject, outcome: Outcome, count: str | None, now: 
     )
 
 
-def _who(spec: ApprovalSpec) -> str:
+def _who(spec: ApprovalSpec, approved: Collection[str]) -> str:
+    """Return who may still decide, as people read it."""
     named = spec.approvers or Approvers()
+    users = [name for name in named.users if name not in approved and name not in spec.excluded_users]
     groups = [f"group {name}" for name in named.groups]
-    shown = [*named.users[:5], *groups[:5]]
-    more = len(named.users) + len(groups) - len(shown)
+    shown = [*users[:5], *groups[:5]]
+    more = len(users) + len(groups) - len(shown)
     text = ", ".join(shown) or "whoever may change Approvals here"
     return f"{text} and {more} more" if more else text
 

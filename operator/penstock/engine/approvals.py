@@ -17,6 +17,7 @@ from penstock.engine.approval_objects import (
     Order,
     Outcome,
     approval_manifest,
+    check_quorum,
     expiry,
     frozen_hash,
     outcome_of,
@@ -120,6 +121,7 @@ class Approvals:
         assert subject.declared.question is not None
         question = subject.declared.question(resolved_configuration(subject, values))
         excluded = starters_of(self._run.spec) if question.is_starter_excluded else ()
+        check_quorum(question, excluded)
         expires = expiry(subject.started, timeout_of(subject, self._world.settings))
         return Order(subject.attempt, question, excluded, expires)
 

@@ -185,6 +185,17 @@ def test_who_started_the_run_may_be_excluded() -> None:
     assert row(world).status == "InProgress"
 
 
+def test_approval_that_nobody_is_left_to_give_fails_at_once() -> None:
+    world = asking(
+        run={"requestedBy": "alice"}, configuration=approvers("alice", "bob", Quorum="2", ExcludeStarter="true")
+    )
+    assert (world.reason(), world.approvals) == ("NoApproverLeft", {})
+    assert world.status().status_summary == (
+        "Prod/Ok: configuration.ExcludeStarter: without alice, who started the run, ApproverUsers names 1, "
+        "and 2 must approve"
+    )
+
+
 def test_run_whose_starter_is_not_known_cannot_exclude_them() -> None:
     world = asking(configuration={"ExcludeStarter": "true"})
     assert world.reason() == "StarterUnknown"
