@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.approvals import approval_action, pending
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.kube import eventually
+from tests.e2e.test_conditions import NEVER, place, rule
 from tests.e2e.test_examples import penstock
 
 
@@ -81,3 +82,19 @@ def test_transition_is_disabled_and_enabled_and_the_declaration_stays_the_floor(
     assert (declared.returncode, "itself disables it" in declared.stderr) == (1, True)
     missing = penstock(team, "transition", "disable", "web", "Prdo", "--reason", "x")
     assert (missing.returncode, missing.stderr.startswith("penstock: StageNotFound: ")) == (1, True)
+
+
+def test_override_lets_a_run_go_on_and_is_refused_where_there_is_nothing_to_override(team: Team) -> None:
+    """C-07"""
+    never = {"Cron": NEVER, "TimeZone": "UTC"}
+    prod = {
+        **stage("Prod", commands("Ship", "true")),
+        "beforeEntry": place("FAIL", rule("DeploymentWindow", "Never", configuration=never)),
+    }
+    team.pipeline("web", stage("Build", commands("Make", "true")), prod)
+    team.start("web")
+    eventually(lambda: len(team.status().get("stageStates", [])) == 2, 30, "the run waits for its window")
+    wrong = penstock(team, "override", "run", "Prod", "--condition", "ON_SUCCESS", "--wait", "--timeout", "20")
+    assert (wrong.returncode, wrong.stderr.startswith("penstock: ConditionNotOverridable: ")) == (1, True), wrong.stderr
+    done = penstock(team, "override", "run", "Prod", "--condition", "BEFORE_ENTRY", "--wait", "--timeout", "60")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -58,15 +58,25 @@ def test_stop_is_asked_for_in_ones_own_name_or_in_none(kube: Kube, namespace: st
     assert labelled["spec"]["stop"]["requestedBy"] == "mallory", "what others asked for does not hinder other changes"
 
 
-def test_retry_is_asked_for_in_ones_own_name_or_in_none(kube: Kube, namespace: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "request_"),
+    [
+        ("retries", {"stageName": "Build"}),
+        ("overrides", {"stageName": "Build", "conditionType": "BEFORE_ENTRY"}),
+    ],
+    ids=["retries", "overrides"],
+)
+def test_retry_and_override_are_asked_for_in_ones_own_name_or_in_none(
+    kube: Kube, namespace: str, field: str, request_: Document
+) -> None:
     kube.create("pipelineruns", namespace, run())
     alice, mallory = acting_as(kube, "alice"), acting_as(kube, "mallory")
-    asked: list[Document] = [{"stageName": "Build", "requestedBy": "alice"}]
-    with pytest.raises(KubeError, match=r"spec\.retries: requestedBy must be your own name, mallory"):
-        mallory.patch("pipelineruns", namespace, "r", {"spec": {"retries": asked}})
-    alice.patch("pipelineruns", namespace, "r", {"spec": {"retries": asked}})
-    asked.append({"stageName": "Build", "requestedBy": "mallory"})
-    mallory.patch("pipelineruns", namespace, "r", {"spec": {"retries": asked}})
+    asked: list[Document] = [{**request_, "requestedBy": "alice"}]
+    with pytest.raises(KubeError, match=rf"spec\.{field}: requestedBy must be your own name, mallory"):
+        mallory.patch("pipelineruns", namespace, "r", {"spec": {field: asked}})
+    alice.patch("pipelineruns", namespace, "r", {"spec": {field: asked}})
+    asked += [{**request_, "requestedBy": "mallory"}, request_]
+    mallory.patch("pipelineruns", namespace, "r", {"spec": {field: asked}})
 
 
 def transition(**spec: Any) -> Document:

@@ -1,4 +1,4 @@
-"""`penstock retry` and `penstock rollback`: a stage again, in the same run or as of an earlier one (X-60, X-67)."""
+"""`penstock retry`, `override` and `rollback`: a stage again or on, or as of an earlier run (X-60, C-07, X-67)."""
 
 import re
 from enum import StrEnum
@@ -32,9 +32,18 @@ class Mode(StrEnum):
     ALL_ACTIONS = "ALL_ACTIONS"
 
 
+class Condition(StrEnum):
+    """A condition of a stage (C-01)."""
+
+    BEFORE_ENTRY = "BEFORE_ENTRY"
+    ON_SUCCESS = "ON_SUCCESS"
+    ON_FAILURE = "ON_FAILURE"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(retry)
+    app.command()(override)
     app.command()(rollback)
 
 
@@ -50,15 +59,35 @@ def retry(
 
     The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
     """
+    _ask(run, "retries", {"stageName": stage, "retryMode": mode.value, "reason": reason}, timeout if wait else None)
+
+
+def override(
+    run: Run,
+    stage: Stage,
+    condition: Annotated[Condition, typer.Option(help="Which condition of the stage.")],
+    reason: Reason = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it ends.")] = False,
+    timeout: Timeout = 3600.0,
+) -> None:
+    """Let a run go on as if a condition of a stage had succeeded.
+
+    The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
+    """
+    entry = {"stageName": stage, "conditionType": condition.value, "reason": reason}
+    _ask(run, "overrides", entry, timeout if wait else None)
+
+
+def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
+    """Add a request to a run's spec; with a timeout, wait for its answer and then for the run's end."""
     cluster = connect()
-    found = cluster.run(run)
-    entry = {"stageName": stage, "retryMode": mode.value, "requestedBy": cluster.whoami(), "reason": reason}
-    asked = cluster.append("pipelineruns", found, "retries", {key: text for key, text in entry.items() if text})
-    console.print(f"asked {run} to retry stage {stage}")
-    if not wait:
+    made = {"requestedBy": cluster.whoami(), **entry}
+    found = cluster.append("pipelineruns", cluster.run(run), field, {key: text for key, text in made.items() if text})
+    console.print(f"asked {run}: {field} {entry['stageName']}")
+    if timeout is None:
         return
-    number = len(asked["spec"]["retries"]) - 1
-    answered = wait_for(lambda: _answer(cluster, run, number), timeout)
+    number = len(found["spec"][field]) - 1
+    answered = wait_for(lambda: _answer(cluster, run, field, number), timeout)
     if answered is None:
         raise typer.Exit(EXIT_TIMEOUT)
     if refused := answered.get("refused"):
@@ -66,9 +95,9 @@ def retry(
     raise typer.Exit(watch_run(cluster, run, timeout))
 
 
-def _answer(cluster: Cluster, run: str, number: int) -> Document | None:
-    """Return what came of a retry, None until the operator has seen it."""
-    answers: list[Document] = cluster.run(run).get("status", {}).get("retries", [])
+def _answer(cluster: Cluster, run: str, field: str, number: int) -> Document | None:
+    """Return what came of a request, None until the operator has seen it."""
+    answers: list[Document] = cluster.run(run).get("status", {}).get(field, [])
     return answers[number] if number < len(answers) else None
 
 
