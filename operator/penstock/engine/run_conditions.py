@@ -16,12 +16,16 @@ _FAILED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 def with_conditions(
     status: PipelineRunStatus, *, generation: int, now: str, reason: str, message: str
 ) -> PipelineRunStatus:
-    """Return the status with conditions that agree with its state; ``message`` is its summary, too."""
+    """Return the status with conditions that agree with its state; ``message`` is its summary, too.
+
+    The conditions of a failed run say besides where the log is.
+    """
     message = message[:_SUMMARY_LENGTH]
+    told = message + _where_the_log_is(status) if status.state is RunState.FAILED else message
     refusals = (c for c in status.conditions if c.type == ConditionType.REQUEST_REFUSED)
     wanted = tuple(
         condition.model_copy(update={"observed_generation": generation})
-        for condition in (*_conditions(status.state or RunState.IN_PROGRESS, reason, message), *refusals)
+        for condition in (*_conditions(status.state or RunState.IN_PROGRESS, reason, told), *refusals)
     )
     return status.model_copy(
         update={
@@ -59,6 +63,16 @@ def _failed_condition(stage: RunStageState) -> str | None:
         if stage.status is StageStatus.FAILED and condition and condition.status in _FAILED:
             return told_of(stage, kind)
     return None
+
+
+def _where_the_log_is(status: PipelineRunStatus) -> str:
+    """Return how to read the log of the action that the run failed for, where it had a pod."""
+    for stage in status.stage_states:
+        for action in stage.action_states:
+            latest = action.latest
+            if latest and latest.status is ActionStatus.FAILED:
+                return f" (log: kubectl logs {latest.pod_name})" if latest.pod_name else ""
+    return ""
 
 
 def _rolled_back(status: PipelineRunStatus) -> str:

@@ -104,11 +104,13 @@ class Tries:
     def _observation(self, item: _Try, pod: Pod | None) -> Observation:
         row, world = item.row, self.world
         return Observation(
+            job_name=row.job_name,
             job=world.jobs.get(row.job_name),
             pod=pod,
             is_confirmed=row.job_name in world.confirmed,
             warning=world.confirmed.get(row.job_name, ""),
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
+            had_pod=row.pod_uid is not None,
             has_container=item.declared.has_container,
             timeout_s=timeout_of(self._subject(item), world.settings),
             started=parse_time(row.start_time) or world.now,

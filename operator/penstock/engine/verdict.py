@@ -40,12 +40,17 @@ _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same."""
+    """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same.
 
+    ``had_pod``: its status names a pod, as that of any try does which ran for a while.
+    """
+
+    job_name: str
     job: Job | None
     pod: Pod | None
     is_confirmed: bool
     was_seen: bool
+    had_pod: bool
     has_container: bool
     timeout_s: float
     started: datetime
@@ -122,23 +127,30 @@ def _job_deleted() -> Ended:
 
 
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    no_pod = timedelta(seconds=settings.no_pod_s)
     if seen.job is None:
         if not seen.was_seen:
             return Missing()
         if not seen.is_confirmed:
             return Doubtful()
-        return _job_deleted()
+        return _job_deleted() if seen.had_pod or now < seen.started + no_pod else _no_pod(seen, settings)
     if seen.job.is_deleted:
         return Running(now + timedelta(seconds=settings.container_end_s))
-    limit = seen.job.created + timedelta(seconds=settings.no_pod_s)
+    # Creation counts in whole seconds, and a Job that an operator's death delayed is younger than its try.
+    limit = max(seen.job.created, seen.started) + no_pod
     if seen.job.failed_reason == "DeadlineExceeded":
         return failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
     if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
         return lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
     if now >= limit:
-        why = seen.warning or f"`kubectl events --for job/{seen.job.name}` says why"
-        return failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}", True)
+        # A pod may still come: nothing is concluded, and no other run let in, before the Job is gone.
+        return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     return Running(limit)
+
+
+def _no_pod(seen: Observation, settings: Settings) -> Ended:
+    why = seen.warning or f"`kubectl events --for job/{seen.job_name}` says why"
+    return failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}")
 
 
 def _stuck(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:

@@ -365,3 +365,23 @@ def test_job_of_no_known_try_is_deleted_on_sight() -> None:
 
     assert DeleteJob("stray", "stray-uid") in world.history
     assert job in world.jobs
+
+
+def test_stage_stays_locked_until_the_job_that_had_no_pod_is_gone() -> None:
+    world = World.of(stage("Build", commands_action("Make")), executionMode="QUEUED")
+    world.start("run-1")
+    world.start("run-2")
+    world.settle()
+    job = world.job_for("Make", "run-1")
+    world.advance(61)
+    world.confirmed = {job: ""}
+    world.apply(world.plan())
+    world.confirmed = {}
+    assert (job in world.jobs, world.status("run-1").state) == (False, "InProgress")
+    assert world.live_jobs() == [job], "its stage is not yet another's"
+
+    world.settle()
+    details = world.execution("Make", "run-1").error_details  # type: ignore[union-attr]
+    assert details is not None
+    assert details.code == "NoPod"
+    assert world.live_jobs() == [world.job_for("Make", "run-2")]

@@ -103,3 +103,16 @@ def test_status_of_run_and_pipeline_is_the_stored_one(story: Callable[[], World]
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
     assert path.read_text() == text
+
+
+def test_conditions_of_a_failed_run_say_where_the_log_is_and_the_summary_stays_short() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start()
+    world.settle()
+    job = world.job_for("Make")
+    world.fail(job, message="Command failed with exit code 1: make")
+    world.settle()
+    summary = "Build/Make: Command failed with exit code 1: make"
+    assert world.status().status_summary == summary
+    told = {c.type: c.message for c in world.status().conditions}
+    assert told == dict.fromkeys(("Succeeded", "Ready", "Stalled"), f"{summary} (log: kubectl logs {job}-x)")
