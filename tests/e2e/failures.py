@@ -116,7 +116,7 @@ def assert_says(text: str, wanted: str | re.Pattern[str]) -> None:
 
 
 def assert_summary(status: Document, reason: str, message: str) -> None:
-    """Check that the run's summary and its conditions say this, cut off where a summary ends; these name the log, too."""
+    """Check that summary and conditions say this, cut off where a summary ends; the conditions name the log, too."""
     message = message[:500]
     assert status["statusSummary"] == message
     conditions = {item["type"]: item for item in status["conditions"]}
