@@ -1,7 +1,7 @@
 """Quartz cron expressions as windows (C-21): a window is open in every minute that the expression matches.
 
 ``seconds minutes hours day-of-month month day-of-week [year]``; seconds are not looked at. One of the two day fields is
-``?`` or ``*``. No kept library was found that knows ``L``, ``LW``, ``15W``, ``6L`` and ``6#3`` as Quartz does.
+``?`` or ``*``. ``L``, ``LW``, ``15W``, ``6L`` and ``6#3`` mean what they mean to Quartz.
 """
 
 import calendar
