@@ -76,6 +76,36 @@ def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
     assert len(tries_of(run)) == 4, "a try was lost though no pod was"
 
 
+def test_operator_that_dies_after_each_of_its_writes_supersedes_the_run_that_was_overtaken(
+    team: Team, operator: OperatorProcess, effects: Effects
+) -> None:
+    """X-31, X-32: whatever is written when the operator dies, one run waits in front of Prod, and nothing ran twice."""
+    disabled = [{"stageName": "Prod", "reason": "wait here"}]
+    stages = (stage("Build", effects.action("A")), stage("Prod", effects.action("B")))
+    team.pipeline("web", *stages, wait=False, disableInboundStageTransitions=disabled)
+    team.start("web", "first")
+    operator.start()
+    eventually(lambda: team.condition("pipelineruns", "first", "Succeeded"), 30, "the first run seen")
+    operator.kill()
+    team.start("web", "second")
+
+    def is_settled() -> bool:
+        stages = team.status("second").get("stageStates", [{}])
+        return team.status("first").get("state") == "Superseded" and stages[0].get("status") == "Succeeded"
+
+    lives = 0
+    while not is_settled() and lives < 60:
+        operator.start(die_after_writes=1)
+        eventually(lambda: not operator.is_running or is_settled(), 60, "a write, or the end")
+        operator.kill()
+        lives += 1
+    assert is_settled(), operator.log()[-2000:]
+    assert lives > 3, "the fault points were not met"
+    tries = [*tries_of(team.run("first")), *tries_of(team.run("second"))]
+    assert effects.per_try() == dict.fromkeys(tries, 1)
+    assert len(tries) == 2, "something ran that was not asked for"
+
+
 @pytest.mark.parametrize("abandon", [False, True], ids=["wait", "abandon"])
 def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
     team: Team, operator: OperatorProcess, effects: Effects, abandon: bool

@@ -7,7 +7,7 @@ import pytest
 from penstock.api.pipeline import PipelineSpec
 from penstock.engine.findings import Findings
 from penstock.engine.validation import validate
-from tests.unit.engine.simulation import STORE, commands_action, deploy_action, git_action, stage
+from tests.unit.engine.simulation import STORE, commands_action, deploy_action, git_action, s3_action, stage
 
 
 def check(*stages: dict[str, Any], has_default_store: bool = True, **fields: Any) -> Findings:
@@ -310,6 +310,27 @@ def test_rules_that_only_aws_imposes_are_no_errors_here() -> None:
         "V-02",
         "P-18",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "rule"),
+    [
+        ([stage("Build", commands_action("Make"))], "V-01"),
+        ([stage("Source", git_action(), commands_action("Make")), build()], "V-02"),
+        ([SOURCE, stage("More", s3_action())], "V-04"),
+    ],
+)
+def test_oracle_o_20_structure_that_aws_refuses_is_named_by_its_rule(stages: list[dict[str, Any]], rule: str) -> None:
+    """Sources after the first stage (V-03) and duplicate names (V-05..V-07) are refused by the API server and here."""
+    assert f"({rule})" in " ".join(str(problem) for problem in check(*stages).incompatibilities)
+
+
+def test_oracle_o_21_artifact_of_the_same_run_order_is_no_input() -> None:
+    makes = commands_action("A", outputArtifacts=[{"name": "X"}])
+    reads = commands_action("B", inputArtifacts=[{"name": "X"}])
+    (found,) = problems(stage("Build", makes, reads))
+    assert found == 'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" (V-08)'
+    assert problems(stage("Build", makes, {**reads, "runOrder": 2})) == []
 
 
 def test_pipeline_without_any_store_is_told_to_name_one() -> None:

@@ -76,6 +76,11 @@ def test_table_of_looks(
     assert (decision.then.started, found.revision, found.sequence, found.last_error) == then
 
 
+def test_oracle_o_01_valid_pipeline_starts_its_first_run_at_creation() -> None:
+    (run,) = decided(NEW, Seen("A")).runs
+    assert (run.trigger, run.detail) == ("CreatePipeline", "pipeline web created")
+
+
 def test_deciding_again_names_the_same_run_and_back_and_forth_names_three() -> None:
     assert decided(known("A"), Seen("B")) == decided(known("A"), Seen("B"))
     names, view = set(), known("A")
