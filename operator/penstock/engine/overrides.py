@@ -22,6 +22,7 @@ from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
 from penstock.engine.rules import place_of
 from penstock.engine.run_conditions import with_refusal
 from penstock.engine.snapshot import EmitEvent, RunObject
+from penstock.engine.stop import with_late_stop_over
 
 NOT_OVERRIDABLE = "ConditionNotOverridable"
 
@@ -84,6 +85,8 @@ class Overrides:
         opened = with_state(state, answer.condition_type, condition.model_copy(update=changes))
         if not state.status.is_open:
             opened = opened.model_copy(update={"status": StageStatus.IN_PROGRESS, "completion_time": None})
+        if status.state is not RunState.IN_PROGRESS:
+            status = with_late_stop_over(run, status, answer.time)
         return back_in_progress(status, opened, answer.time)
 
     def _refusal(

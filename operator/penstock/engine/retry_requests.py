@@ -19,7 +19,7 @@ from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import resumed
 from penstock.engine.run_conditions import with_refusal
 from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot
-from penstock.engine.stop import trigger_of
+from penstock.engine.stop import with_late_stop_over
 
 NOT_RETRYABLE = "StageNotRetryable"
 CONFLICT = "Conflict"
@@ -82,9 +82,8 @@ class Retries:
             self._event(run, refused.code, message, is_warning=True)
             return with_refusal(status, run.generation, refused.code, message, format_seconds(self._now))
         had_ended = status.state is not RunState.IN_PROGRESS
-        if had_ended and (too_late := run.stop_under(status)):
-            # It was refused; to follow it now would end what the retry resumes.
-            status = status.model_copy(update={"stop_trigger": trigger_of(too_late, answer.time)})
+        if had_ended:
+            status = with_late_stop_over(run, status, answer.time)
         stage = next(s for s in status.stage_states if s.stage_name == request.stage_name)
         status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, answer.time)
         who = f" by {answer.requested_by}" if answer.requested_by else ""

@@ -40,6 +40,12 @@ def trigger_of(request: StopRequest, now: str) -> StopTrigger:
     )
 
 
+def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus:
+    """Return the status of an ended run that is about to go on: a stop that came too late must not end it now."""
+    too_late = run.stop_under(status)
+    return status.model_copy(update={"stop_trigger": trigger_of(too_late, now)}) if too_late else status
+
+
 def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:
     """Return the status of a run that had not begun: it is stopped at once, whatever it waits for (X-56)."""
     moment = format_time(now)

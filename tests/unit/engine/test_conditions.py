@@ -349,6 +349,15 @@ def test_oracle_o_25_entry_condition_that_has_failed_its_stage_is_overridden() -
     assert world.status().state == "Succeeded"
 
 
+def test_stop_that_came_too_late_does_not_end_what_an_override_lets_go_on() -> None:
+    world = before_deploy("no", beforeEntry=place("FAIL", is_set()))
+    world.stop(reason="too late")
+    world.settle()
+    world.override("Deploy")
+    world.settle()
+    assert (world.status().state, statuses(world)["Ship"]) == ("InProgress", "InProgress")
+
+
 def test_c_07_success_condition_that_has_failed_its_stage_is_overridden() -> None:
     world = before_deploy("no", onSuccess=place("FAIL", is_set()))
     end(world, "Ship")
