@@ -41,9 +41,14 @@ def trigger_of(request: StopRequest, now: str) -> StopTrigger:
 
 
 def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus:
-    """Return the status of an ended run that is about to go on: a stop that came too late must not end it now."""
-    too_late = run.stop_under(status)
-    return status.model_copy(update={"stop_trigger": trigger_of(too_late, now)}) if too_late else status
+    """Return the status of an ended run that is about to go on: a stop that came too late must not end it now.
+
+    One that counts the retry which was just answered is meant for what the retry resumes.
+    """
+    request = run.stop_under(status)
+    if request is None or (request.after_retries or 0) >= max(len(status.retries), 1):
+        return status
+    return status.model_copy(update={"stop_trigger": trigger_of(request, now)})
 
 
 def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:

@@ -194,7 +194,7 @@ class Play:
         spec = self.cluster.runs[run].spec
         assert spec is not None
         if spec.stop is None or (is_abandoned and not spec.stop.abandon):
-            self.cluster.stop(run, abandon=is_abandoned)
+            self.cluster.stop(run, abandon=is_abandoned, afterRetries=len(spec.retries) or None)
 
     # ---- laws
 

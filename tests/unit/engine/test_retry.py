@@ -393,3 +393,16 @@ def test_stop_that_came_too_late_does_not_end_what_a_retry_resumes() -> None:
     world.stop(afterRetries=1, reason="this time")
     world.settle()
     assert world.status().state == "Stopping"
+
+
+def test_stop_that_is_asked_for_together_with_a_retry_and_counts_it_stops_what_is_resumed() -> None:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start()
+    world.settle()
+    world.fail(world.job_for("Make"))
+    world.settle()
+    world.retry("Build")
+    world.stop(afterRetries=1, reason="not yet")
+    world.settle()
+    assert world.status().state == "Stopped"
+    assert [row.attempt for row in world.status().stage_states[0].action_states[0].executions] == [1]
