@@ -37,11 +37,17 @@ def tries(team: Team) -> list[int]:
 
 
 def test_chart_runs_two_replicas_of_which_one_leads(kube: Kube, team: Team) -> None:
-    pods = eventually(lambda: found if len(found := operator_pods(kube)) == 2 else None, 30, "two operator pods")
-    leading = [name for name in pods if "Leading" in kube.log(SYSTEM, name, "operator")]
-    assert len(leading) == 1
-    budget = kube.get("poddisruptionbudgets", SYSTEM, "penstock")["status"]
-    assert (budget["desiredHealthy"], budget["disruptionsAllowed"]) == (1, 1)
+    def leading() -> list[str]:
+        return [name for name in operator_pods(kube) if "Leading" in kube.log(SYSTEM, name, "operator")]
+
+    def disruptions() -> tuple[int, int]:
+        budget = kube.get("poddisruptionbudgets", SYSTEM, "penstock")["status"]
+        return budget["desiredHealthy"], budget["disruptionsAllowed"]
+
+    # Another test may have stopped and started the operator just before.
+    eventually(lambda: len(operator_pods(kube)) == 2 and disruptions() == (1, 1), 60, "two operator pods ready")
+    eventually(leading, 30, "one of them leads")
+    assert len(leading()) == 1
 
 
 def test_upgrade_of_chart_and_definitions_lets_runs_under_way_go_on(
