@@ -23,6 +23,11 @@ class ConditionStatus(StrEnum):
     OVERRIDDEN = "Overridden"
 
 
+PASSED = (ConditionStatus.SUCCEEDED, ConditionStatus.OVERRIDDEN)
+NOT_PASSED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
+"""The ends of a condition that let a stage go on, and those that engage its result or fail it."""
+
+
 class RuleState(Model):
     """A rule of a condition; ``executions`` are the tries of one that runs a Job, of all attempts."""
 

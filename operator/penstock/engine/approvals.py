@@ -11,7 +11,6 @@ from datetime import datetime
 
 from penstock.api.approval import ApprovalReference, ApprovalState
 from penstock.api.executions import ActionExecution, ActionStatus
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.approval_objects import (
     Order,
@@ -29,7 +28,7 @@ from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
 from penstock.engine.observed import format_seconds, parse_time
 from penstock.engine.requests import RequestError, Subject, resolved_configuration, timeout_of
-from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, EmitEvent, RunObject
+from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, RunObject
 from penstock.engine.variables import Values
 from penstock.engine.world import Findings, World
 
@@ -146,9 +145,8 @@ class Approvals:
         return _row_of(row, outcome, self._world)
 
     def _tell(self, subject: Subject, reason: str, said: str, *, is_warning: bool = False) -> None:
-        message = f"{subject.attempt.stage}/{subject.attempt.action}: {said}"[:1000]
-        run = self._run
-        self._findings.commands.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message, is_warning))
+        message = f"{subject.attempt.stage}/{subject.attempt.action}: {said}"
+        self._findings.commands.append(self._run.event(reason, message, is_warning=is_warning))
 
 
 def _row_of(row: ActionExecution, outcome: Outcome, world: World) -> ActionExecution:

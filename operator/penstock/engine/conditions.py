@@ -16,7 +16,6 @@ from penstock.engine.requests import values_of
 from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, Outcome, action_of, decide, place_of
 from penstock.engine.tries import Tries
 
-PASSED = (ConditionStatus.SUCCEEDED, ConditionStatus.OVERRIDDEN)
 _FIELDS = {
     ConditionType.BEFORE_ENTRY: "before_entry_condition_state",
     ConditionType.ON_SUCCESS: "on_success_condition_state",

@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from penstock.api.condition_states import (
+    NOT_PASSED,
     AnsweredOverride,
     ConditionStatus,
     OverrideRequest,
     StageConditionState,
 )
-from penstock.api.conditions import ConditionType as ObjectCondition
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import ConditionType
@@ -20,13 +19,11 @@ from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import back_in_progress
 from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
 from penstock.engine.rules import place_of
-from penstock.engine.run_conditions import with_refusal
+from penstock.engine.run_conditions import with_refusal, without_refusal
 from penstock.engine.snapshot import EmitEvent, RunObject
 from penstock.engine.stop import with_late_stop_over
 
 NOT_OVERRIDABLE = "ConditionNotOverridable"
-
-_FAILED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 
 
 class Overrides:
@@ -65,7 +62,7 @@ class Overrides:
     ) -> PipelineRunStatus:
         if answer.refused:
             message = f"{path}: {answer.refused.message}"
-            self._event(run, answer.refused.code, message, is_warning=True)
+            self.events.append(run.event(answer.refused.code, message, is_warning=True))
             now = format_seconds(self._now)
             return with_refusal(status, run.generation, answer.refused.code, message, now)
         state = next(s for s in status.stage_states if s.stage_name == answer.stage_name)
@@ -78,10 +75,9 @@ class Overrides:
             "summary": f"overridden{who}{why}",
             "last_status_change": answer.time,
         }
-        kept = tuple(c for c in status.conditions if c.type != ObjectCondition.REQUEST_REFUSED)
-        status = status.model_copy(update={"conditions": kept})
+        status = without_refusal(status)
         where = f"{place_of(answer.condition_type)} of stage {state.stage_name}"
-        self._event(run, "ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}")
+        self.events.append(run.event("ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}"))
         opened = with_state(state, answer.condition_type, condition.model_copy(update=changes))
         if not state.status.is_open:
             opened = opened.model_copy(update={"status": StageStatus.IN_PROGRESS, "completion_time": None})
@@ -120,7 +116,7 @@ class Overrides:
         """A condition that has failed its stage can be overridden as long as the stage could be retried (O-25)."""
         kind, condition = asked
         place = f"{place_of(kind)} of stage {state.stage_name}"
-        has_failed_stage = condition.status in _FAILED and state.status is StageStatus.FAILED
+        has_failed_stage = condition.status in NOT_PASSED and state.status is StageStatus.FAILED
         if not has_failed_stage or kind is ConditionType.ON_FAILURE:
             what = f"{place} is {condition.status}; only one under way, or that has failed its stage, is overridden"
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
@@ -128,6 +124,3 @@ class Overrides:
             what = f"{place} has failed, and run {status.automatic_rollback.run} rolls the stage back"
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
         return self._retries.newer_refusal(run, status, state)
-
-    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
-        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))

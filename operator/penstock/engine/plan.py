@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from penstock.api.approval import ApprovalStatus
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
 from penstock.api.rollback import RollbackRequest
@@ -296,4 +295,4 @@ class _Pass:
             self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
-        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
+        self.events.append(run.event(reason, message, is_warning=is_warning))

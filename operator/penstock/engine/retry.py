@@ -5,7 +5,7 @@ An attempt starts nothing by itself: its actions await it, and start when nothin
 
 from datetime import datetime, timedelta
 
-from penstock.api.condition_states import ConditionStatus, StageConditionState
+from penstock.api.condition_states import PASSED, StageConditionState
 from penstock.api.executions import ActionState, ActionStatus
 from penstock.api.pipeline import Stage
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
@@ -13,7 +13,6 @@ from penstock.api.stage_conditions import RetryConfiguration, RetryMode, RetrySt
 from penstock.engine.observed import format_time
 
 _LONGEST_BACKOFF_S = 3_600
-_PASSED = (ConditionStatus.SUCCEEDED, ConditionStatus.OVERRIDDEN)
 _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN)
 
 
@@ -56,7 +55,7 @@ def reopened(
 
 def _again(condition: StageConditionState | None, *, is_always: bool = False) -> StageConditionState | None:
     """Return a condition as one to be evaluated again, unless the stage had got past it (C-08)."""
-    if condition is None or (condition.status in _PASSED and not is_always):
+    if condition is None or (condition.status in PASSED and not is_always):
         return condition
     rules = (rule.model_copy(update={"status": None, "summary": None}) for rule in condition.rule_states)
     return condition.model_copy(update={"status": None, "summary": None, "rule_states": tuple(rules)})

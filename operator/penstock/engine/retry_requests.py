@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from penstock.api.condition_states import ConditionStatus
-from penstock.api.conditions import ConditionType as ObjectCondition
 from penstock.api.executions import ActionStatus
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.retry import AnsweredRetry, RefusedRequest, RetryRequest
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
@@ -17,7 +15,7 @@ from penstock.engine.conditions import state_of
 from penstock.engine.definition import Definition
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import resumed
-from penstock.engine.run_conditions import with_refusal
+from penstock.engine.run_conditions import with_refusal, without_refusal
 from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot
 from penstock.engine.stop import with_late_stop_over
 
@@ -79,7 +77,7 @@ class Retries:
         status = status.model_copy(update={"retries": (*status.retries, answer)})
         if refused:
             message = f"spec.retries[{index}]: {refused.message}"
-            self._event(run, refused.code, message, is_warning=True)
+            self.events.append(run.event(refused.code, message, is_warning=True))
             return with_refusal(status, run.generation, refused.code, message, format_seconds(self._now))
         had_ended = status.state is not RunState.IN_PROGRESS
         if had_ended:
@@ -89,9 +87,8 @@ class Retries:
         who = f" by {answer.requested_by}" if answer.requested_by else ""
         why = f": {answer.reason}" if answer.reason else ""
         message = f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry {index + 1}){why}"
-        self._event(run, "RunResumed" if had_ended else "StageRetried", message)
-        kept = tuple(c for c in status.conditions if c.type != ObjectCondition.REQUEST_REFUSED)
-        return status.model_copy(update={"conditions": kept})
+        self.events.append(run.event("RunResumed" if had_ended else "StageRetried", message))
+        return without_refusal(status)
 
     def _refusal(
         self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: RetryRequest
@@ -149,9 +146,6 @@ class Retries:
         for ended in self._snapshot.ended:
             if ended.uid != run.uid and stage_name in ended.stages:
                 yield ended.name, (ended.stages[stage_name].entered, ended.created, ended.name)
-
-    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
-        self.events.append(EmitEvent(PIPELINE_RUN, run.name, run.uid, reason, message[:1000], is_warning))
 
 
 def _holds(status: PipelineRunStatus, stage_name: str) -> bool:

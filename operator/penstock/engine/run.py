@@ -3,18 +3,17 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from penstock.api.condition_states import ConditionStatus
+from penstock.api.condition_states import PASSED, ConditionStatus
 from penstock.api.executions import ActionState, ActionStatus
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
 from penstock.api.stage_conditions import ConditionType
-from penstock.engine.conditions import PASSED, Conditions, declared_of, result_of, state_of, states_of_rules
+from penstock.engine.conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.definition import Definition, groups_of
 from penstock.engine.observed import format_time, parse_time
 from penstock.engine.retry import announced, automatic_retry
 from penstock.engine.rollback import rolls_back
-from penstock.engine.snapshot import CreateRun, EmitEvent, RunObject
+from penstock.engine.snapshot import CreateRun, RunObject
 from penstock.engine.tries import Tries
 from penstock.engine.world import Findings, World
 
@@ -256,7 +255,7 @@ class RunAdvance:
         if again := automatic_retry(stage, state, self.world.now):
             self._replace(again)
             message = announced(stage, again)
-            self.findings.commands.append(EmitEvent(PIPELINE_RUN, self.run.name, self.run.uid, "StageRetried", message))
+            self.findings.commands.append(self.run.event("StageRetried", message))
             return
         engages = self._look(state, ConditionType.ON_FAILURE)
         state = self._current() or state

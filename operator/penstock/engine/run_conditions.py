@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from penstock.api.condition_states import ConditionStatus
+from penstock.api.condition_states import NOT_PASSED, ConditionStatus
 from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
@@ -10,7 +10,6 @@ from penstock.api.stage_conditions import ConditionType as StageConditionType
 from penstock.engine.conditions import state_of, told_of
 
 _SUMMARY_LENGTH = 500
-_FAILED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 
 
 def with_conditions(
@@ -50,6 +49,12 @@ def with_refusal(status: PipelineRunStatus, generation: int, code: str, message:
     return seen.model_copy(update={"conditions": merge(status.conditions, (*others, refused), now)})
 
 
+def without_refusal(status: PipelineRunStatus) -> PipelineRunStatus:
+    """Return the status of a run that follows what it is asked for."""
+    kept = tuple(c for c in status.conditions if c.type != ConditionType.REQUEST_REFUSED)
+    return status.model_copy(update={"conditions": kept})
+
+
 def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
     """Return the status as that of a generation: kubectl wait takes no condition of an older one."""
     conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
@@ -60,7 +65,7 @@ def _failed_condition(stage: RunStageState) -> str | None:
     """Return which condition has failed a stage, if one has (C-04)."""
     for kind in (StageConditionType.BEFORE_ENTRY, StageConditionType.ON_SUCCESS):
         condition = state_of(stage, kind)
-        if stage.status is StageStatus.FAILED and condition and condition.status in _FAILED:
+        if stage.status is StageStatus.FAILED and condition and condition.status in NOT_PASSED:
             return told_of(stage, kind)
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
+from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
@@ -72,6 +73,10 @@ class RunObject:
     def arrival(self) -> tuple[str, datetime, str]:
         """What runs are ordered by: when they were admitted; creation counts in seconds, and by another clock."""
         return self.status.start_time or "~", self.created, self.name
+
+    def event(self, reason: str, message: str, *, is_warning: bool = False) -> "EmitEvent":
+        """Return the command that records an Event about this run."""
+        return EmitEvent(PIPELINE_RUN, self.name, self.uid, reason, message[:1000], is_warning)
 
     def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
         """Return the stop that its spec asks for, unless a retry has resumed the run since, as the status says."""

@@ -10,7 +10,6 @@ from datetime import timedelta
 from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
 from penstock.api.contracts import ActionResult, Attempt
 from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
-from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import StopRequest
 from penstock.engine.approvals import Approvals
@@ -35,7 +34,7 @@ from penstock.engine.requests import (
     timeout_of,
     values_of,
 )
-from penstock.engine.snapshot import Command, CreateJob, DeleteJob, EmitEvent, RunObject
+from penstock.engine.snapshot import Command, CreateJob, DeleteJob, RunObject
 from penstock.engine.starting import revisions_of
 from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
@@ -225,16 +224,9 @@ class Tries:
 
     def _report_failure(self, item: _Try, row: ActionExecution) -> None:
         details = row.error_details or ErrorDetails(code="JobFailed")
-        self.findings.commands.append(
-            EmitEvent(
-                PIPELINE_RUN,
-                self.run.name,
-                self.run.uid,
-                "RuleFailed" if "/" in item.action.name else "ActionFailed",
-                f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"[:1000],
-                is_warning=True,
-            )
-        )
+        reason = "RuleFailed" if "/" in item.action.name else "ActionFailed"
+        message = f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"
+        self.findings.commands.append(self.run.event(reason, message, is_warning=True))
 
     # ---- starting
 
