@@ -24,7 +24,8 @@ from penstock.engine.snapshot import (
 from tests.unit.engine.simulation import World
 from tests.unit.engine.simulator import Cluster
 
-_LIVE_ROUNDS = 5
+_LIVE_ROUNDS = 3
+"""As many as the controller makes."""
 
 
 class Death(Exception):

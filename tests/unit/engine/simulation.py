@@ -361,6 +361,11 @@ class World:
 
     def run_pod(self, job: str, **fields: Any) -> Pod:
         """Let a Job's pod run, with the given fields changed."""
+        self.pods[job] = self.new_pod(job, **fields)
+        return self.pods[job]
+
+    def new_pod(self, job: str, **fields: Any) -> Pod:
+        """Return a pod of a Job whose containers run, with the given fields changed."""
         template = self.manifests[job]["spec"]["template"]
         containers = {
             container["name"]: Container(running_since=self.now) for container in template["spec"]["containers"]
@@ -379,8 +384,7 @@ class World:
             is_deleted=False,
             containers=containers,
         )
-        self.pods[job] = replace(pod, **fields)
-        return self.pods[job]
+        return replace(pod, **fields)
 
     def end_pod(self, job: str, result: ActionResult | str, *, action_code: int = 0, **action: Any) -> None:
         """Let both containers of a Job's pod end: the agent with a result, the action with an exit code."""

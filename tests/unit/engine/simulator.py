@@ -16,7 +16,7 @@ from penstock.api.contracts import ActionResult
 from penstock.api.executions import ActionExecution
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.conditions import states_of_rules
-from penstock.engine.observed import Container, Pod
+from penstock.engine.observed import Container
 from penstock.engine.snapshot import (
     CreateApproval,
     CreateJob,
@@ -85,24 +85,9 @@ class Cluster(World):
 
     def start_pod(self, job: str) -> None:
         """Start a Job's pod; its agent claims the try, and has its effect unless another pod had it."""
-        template = self.manifests[job]["spec"]["template"]
-        labels = template["metadata"]["labels"]
         self.pod_number += 1
         name = f"{job}-{self.pod_number}"
-        containers = {c["name"]: Container(running_since=self.now) for c in template["spec"]["containers"]}
-        self.pods[name] = Pod(
-            name=name,
-            uid=f"uid-{name}",
-            job=job,
-            run_uid=labels["penstock.dev/run-uid"],
-            stage_label=labels["penstock.dev/stage"],
-            created=self.now,
-            phase="Running",
-            reason="",
-            message="",
-            is_deleted=False,
-            containers=containers,
-        )
+        self.pods[name] = self.new_pod(job, name=name, uid=f"uid-{name}")
         if self.effects[job]:
             self.end(name, ActionResult(1, "Lost", pod_uid=f"uid-{name}", code="DuplicateExecution", message="before"))
         else:
