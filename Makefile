@@ -58,6 +58,8 @@ chart: $(VENV)/ready  ## write the chart's values.yaml and README from its schem
 lock: $(UV)  ## the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml --group dev -o requirements-dev.txt
+	for name in ministack moto; do $(UV) pip compile -q --upgrade --generate-hashes --only-binary :all: --python-version 3.11 \
+		--no-emit-index-url --no-header tests/cluster/recipes/$$name.in -o tests/cluster/recipes/$$name.txt; done
 
 clean: cluster-down
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,14 +13,30 @@ from tests.cluster.places import Places
 
 
 @dataclass(frozen=True)
-class S3Server:
-    """Where the S3 server listens, as seen from this machine and from a pod, and its test keys."""
+class AwsServer:
+    """Where a server with an API of AWS's listens, as seen from this machine and from a pod, and its test keys."""
 
     endpoint: str
     cluster_endpoint: str
     access_key: str
     secret_key: str
     region: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return its part of cluster.json."""
+        return {
+            "endpoint": self.endpoint,
+            "clusterEndpoint": self.cluster_endpoint,
+            "accessKey": self.access_key,
+            "secretKey": self.secret_key,
+            "region": self.region,
+        }
+
+    @classmethod
+    def from_json(cls, part: dict[str, str]) -> AwsServer:
+        """Read what `to_json` wrote."""
+        keys = ("endpoint", "clusterEndpoint", "accessKey", "secretKey", "region")
+        return cls(*(part[key] for key in keys))
 
 
 @dataclass(frozen=True)
@@ -35,12 +51,18 @@ class GitServer:
 
 @dataclass(frozen=True)
 class Cluster:
-    """All that a test has to know about the cluster it runs against."""
+    """All that a test has to know about the cluster it runs against.
+
+    ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not (moto); `up` does
+    not wait for these two: `tests.aws_servers` does.
+    """
 
     kind: str
     kubeconfig: str
     node_ip: str
-    s3: S3Server
+    s3: AwsServer
+    aws: AwsServer
+    moto: AwsServer
     git: GitServer
     audit_log: str | None
     bin_dir: str
@@ -52,13 +74,9 @@ class Cluster:
             "kind": self.kind,
             "kubeconfig": self.kubeconfig,
             "nodeIP": self.node_ip,
-            "s3": {
-                "endpoint": self.s3.endpoint,
-                "clusterEndpoint": self.s3.cluster_endpoint,
-                "accessKey": self.s3.access_key,
-                "secretKey": self.s3.secret_key,
-                "region": self.s3.region,
-            },
+            "s3": self.s3.to_json(),
+            "aws": self.aws.to_json(),
+            "moto": self.moto.to_json(),
             "git": {
                 "url": self.git.url,
                 "clusterUrl": self.git.cluster_url,
@@ -73,12 +91,14 @@ class Cluster:
 
 def from_json(document: dict[str, Any]) -> Cluster:
     """Read what `Cluster.to_json` wrote; a missing key is an error, never a default."""
-    s3, git = document["s3"], document["git"]
+    git = document["git"]
     return Cluster(
         kind=document["kind"],
         kubeconfig=document["kubeconfig"],
         node_ip=document["nodeIP"],
-        s3=S3Server(s3["endpoint"], s3["clusterEndpoint"], s3["accessKey"], s3["secretKey"], s3["region"]),
+        s3=AwsServer.from_json(document["s3"]),
+        aws=AwsServer.from_json(document["aws"]),
+        moto=AwsServer.from_json(document["moto"]),
         git=GitServer(git["url"], git["clusterUrl"], git["user"], git["password"]),
         audit_log=document["auditLog"],
         bin_dir=document["binDir"],
@@ -91,7 +111,16 @@ def load() -> Cluster:
 
     Raises FileNotFoundError with the command to run when there is none, so that a fixture can pass it on.
     """
-    document = Places.of_this_checkout().cluster_json
-    if not document.exists():
-        raise FileNotFoundError(f"{document}: start a cluster with `python3 -m tests.cluster up`")
-    return from_json(json.loads(document.read_text()))
+    places = Places.of_this_checkout()
+    if not is_described(places):
+        raise FileNotFoundError(f"{places.cluster_json}: start a cluster with `python3 -m tests.cluster up`")
+    return from_json(json.loads(places.cluster_json.read_text()))
+
+
+def is_described(places: Places) -> bool:
+    """Tell whether there is a description, and none that another version of this driver wrote."""
+    try:
+        from_json(json.loads(places.cluster_json.read_text()))
+    except (FileNotFoundError, KeyError):
+        return False
+    return True

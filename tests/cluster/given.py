@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from tests.cluster import dev_servers
-from tests.cluster.images import DEV_SERVERS, PENSTOCK
+from tests.cluster.images import AWS_SERVERS, DEV_SERVERS, PENSTOCK
 from tests.cluster.places import Places
 from tests.cluster.shell import ClusterError, say, step, write
 
@@ -51,10 +51,12 @@ def up(places: Places) -> None:
     """Check that the cluster answers and start the servers."""
     kubeconfig = _kubeconfig()
     cluster = dev_servers.describe(places, "given", kubeconfig, node_ip(places, kubeconfig), None)
-    say(f"images the cluster must have or be able to pull: {DEV_SERVERS.reference} {PENSTOCK.reference}")
+    needed = " ".join(image.reference for image in (DEV_SERVERS, AWS_SERVERS, PENSTOCK))
+    say(f"images the cluster must have or be able to pull: {needed}")
     with step("S3 and Git servers"):
         dev_servers.apply(places, kubeconfig)
         dev_servers.wait(cluster, limit=180)
+    dev_servers.apply_aws(places, kubeconfig)
     write(places.cluster_json, json.dumps(cluster.to_json(), indent=1) + "\n")
 
 

@@ -21,10 +21,11 @@ from tests.cluster.binaries import ensure as ensure_programs
 from tests.cluster.components import PAUSE_IMAGE
 from tests.cluster.places import CHECKOUT, Places
 from tests.cluster.shell import Command, locked, run, step, write
-from tests.cluster.wheels import download_wheels
+from tests.cluster.wheels import download_wheels, install_packages
 
 _FILES = Path(__file__).parent / "recipes"
 _SUITE = "bookworm"
+_AWS_SERVERS = ("ministack", "moto")
 _DOCKERFILE = CHECKOUT / "operator/Dockerfile"
 _REQUIREMENTS = CHECKOUT / "requirements.txt"
 _SOURCES = CHECKOUT / "operator/penstock"
@@ -141,6 +142,13 @@ def _dev_servers(places: Places, folder: Path) -> buildah.Build:
     return buildah.Build(folder, dockerfile, arguments={"BASE": BASE.tag(places)})
 
 
+def _aws_servers(places: Places, folder: Path) -> buildah.Build:
+    for name in _AWS_SERVERS:
+        install_packages(places, _FILES / f"{name}.txt", folder / name)
+    dockerfile = (_FILES / "aws-servers.Dockerfile").read_text()
+    return buildah.Build(folder, dockerfile, arguments={"BASE": BASE.tag(places)})
+
+
 def _penstock(places: Places, folder: Path) -> buildah.Build:
     """Describe the operator's own image: the Dockerfile users have, with packages fetched beforehand."""
     shutil.copytree(_SOURCES, folder / "operator/penstock", ignore=shutil.ignore_patterns("__pycache__"))
@@ -193,7 +201,14 @@ DEV_SERVERS = Image(
     _dev_servers,
     BASE,
 )
+AWS_SERVERS = Image(
+    "penstock-aws-servers",
+    "docker.io/library/penstock-aws-servers:dev",
+    lambda _: [_file("aws-servers.Dockerfile"), *(_file(f"{name}.txt") for name in _AWS_SERVERS)],
+    _aws_servers,
+    BASE,
+)
 PENSTOCK = Image("penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE, streamed=True)
 
 FROM_DEBIAN = (PAUSE, BUSYBOX, DEBIAN, BASE, BUILD)
-EVERYWHERE = (BUSYBOX, DEBIAN, BASE, BUILD, DEV_SERVERS)
+EVERYWHERE = (BUSYBOX, DEBIAN, BASE, BUILD, DEV_SERVERS, AWS_SERVERS)

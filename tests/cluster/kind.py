@@ -11,9 +11,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.cluster import buildah, dev_servers, given
+from tests.cluster import buildah, dev_servers, given, is_described
 from tests.cluster.binaries import KIND, ensure
-from tests.cluster.images import BUILD, BUILD_PACKAGES, DEV_SERVERS, PENSTOCK, Image
+from tests.cluster.images import AWS_SERVERS, BUILD, BUILD_PACKAGES, DEV_SERVERS, PENSTOCK, Image
 from tests.cluster.places import CHECKOUT, Places
 from tests.cluster.shell import run, step, succeeds, write
 
@@ -39,7 +39,7 @@ def _kind(places: Places, *words: str, limit: float) -> str:
 
 def problems(places: Places) -> list[str]:
     """Return what keeps the cluster from being healthy."""
-    if not places.cluster_json.exists() or not _kubeconfig(places).exists():
+    if not is_described(places) or not _kubeconfig(places).exists():
         return ["not started, or not to the end"]
     address = given.node_ip(places, _kubeconfig(places))
     cluster = dev_servers.describe(places, "kind", _kubeconfig(places), address, None)
@@ -55,7 +55,10 @@ def up(places: Places) -> None:
             _kind(places, "create", "cluster", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=600)
     _kind(places, "export", "kubeconfig", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=60)
     with step("image penstock-dev-servers"):
-        _build_dev_servers(places)
+        _build_from_packages("penstock-base:dev", "python3", "git")
+        _build_on_base(places, DEV_SERVERS)
+    with step("image penstock-aws-servers"):
+        _build_on_base(places, AWS_SERVERS)
     with step("image penstock-build"):
         _build_from_packages(BUILD.reference, *BUILD_PACKAGES)
         _load(places, BUILD)
@@ -63,6 +66,7 @@ def up(places: Places) -> None:
     with step("S3 and Git servers"):
         dev_servers.apply(places, kubeconfig)
         dev_servers.wait(cluster, limit=180)
+    dev_servers.apply_aws(places, kubeconfig)
     write(places.cluster_json, json.dumps(cluster.to_json(), indent=1) + "\n")
 
 
@@ -80,16 +84,15 @@ def image(places: Places) -> None:
         _load(places, PENSTOCK)
 
 
-def _build_dev_servers(places: Places) -> None:
-    """Build the servers' image with Docker, on a base with Python and git."""
+def _build_on_base(places: Places, wanted_image: Image) -> None:
+    """Build servers' image with Docker, on a base with Python and git."""
     with tempfile.TemporaryDirectory(prefix="penstock-image-") as name:
         folder = Path(name)
-        _build_from_packages("penstock-base:dev", "python3", "git")
-        build: buildah.Build = DEV_SERVERS.prepare(places, folder)
+        build: buildah.Build = wanted_image.prepare(places, folder)
         write(folder / "Dockerfile", build.dockerfile)
         arguments = ["--build-arg", "BASE=penstock-base:dev"]
-        run(["docker", "build", "-q", *arguments, "-t", DEV_SERVERS.reference, folder], limit=600)
-    _load(places, DEV_SERVERS)
+        run(["docker", "build", "-q", *arguments, "-t", wanted_image.reference, folder], limit=600)
+    _load(places, wanted_image)
 
 
 def _build_from_packages(reference: str, *packages: str) -> None:

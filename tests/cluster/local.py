@@ -7,7 +7,18 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.cluster import Cluster, binaries, components, dev_servers, images, pki, processes, runtime, sandbox
+from tests.cluster import (
+    Cluster,
+    binaries,
+    components,
+    dev_servers,
+    images,
+    is_described,
+    pki,
+    processes,
+    runtime,
+    sandbox,
+)
 from tests.cluster.packages import ensure_packages
 from tests.cluster.places import Places
 from tests.cluster.probe import answers, listens, resolves
@@ -34,7 +45,7 @@ def build(places: Places) -> None:
         unpacked = pool.submit(_build_images, places, images.FROM_DEBIAN)
         unpacked.result()
         compiled.result()
-    _build_images(places, (images.DEV_SERVERS,))
+    _build_images(places, (images.DEV_SERVERS, images.AWS_SERVERS))
     binaries.link_tools(places)
 
 
@@ -45,7 +56,7 @@ def _build_images(places: Places, wanted: tuple[images.Image, ...]) -> None:
 
 def problems(places: Places) -> list[str]:
     """Return what keeps the cluster from being healthy; nothing means that it is."""
-    if not places.cluster_json.exists():
+    if not is_described(places):
         return ["not started, or not to the end"]
     known = processes.remembered(places)
     wanted = (sandbox.HOLDER, *_EARLY, *_LATE)
@@ -130,6 +141,7 @@ def _start(places: Places) -> None:
         dev_servers.apply(places, places.kubeconfig)
         wait_until("DNS", lambda: _dns_ready(places), limit=60)
         dev_servers.wait(cluster, limit=120)
+    dev_servers.apply_aws(places, places.kubeconfig)
     write(places.cluster_json, json.dumps(cluster.to_json(), indent=1) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The operator's Python packages, fetched on the host with the host's own pip settings.
+"""Python packages for images, fetched on the host with the host's own pip settings.
 
 A build that fetched them itself would need this machine's index, proxy and certificates inside the image.
 """
@@ -12,10 +12,32 @@ import sys
 from pathlib import Path
 
 from tests.cluster.places import Places
-from tests.cluster.shell import run, say, step, succeeds
+from tests.cluster.shell import ClusterError, run, say, step, succeeds
 
 _PYTHON = "3.11"  # of the base image: Debian 12
 _GLIBC_MINOR = 36
+
+
+def _platforms() -> list[str]:
+    machine = platform.machine()
+    names = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC_MINOR, 16, -1)]
+    return names + [f"manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
+
+
+# What pip is told of the image, whatever the host is.
+_TARGET = (
+    "--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", _PYTHON,
+    *(f"--platform={name}" for name in _platforms()),
+)  # fmt: skip
+
+
+def install_packages(places: Places, requirements: Path, folder: Path) -> None:
+    """Put locked packages into a folder that an image can have on its PYTHONPATH; raise ClusterError without pip."""
+    wheels = download_wheels(places, requirements)
+    if wheels is None:
+        raise ClusterError("the AWS servers' packages need pip: install it for this Python")
+    options = ["-q", "--no-index", "--find-links", wheels, "--no-compile", "--disable-pip-version-check", *_TARGET]
+    run([sys.executable, "-m", "pip", "install", *options, "--target", folder, "-r", requirements], limit=300)
 
 
 def download_wheels(places: Places, requirements: Path) -> Path | None:
@@ -29,11 +51,7 @@ def download_wheels(places: Places, requirements: Path) -> Path | None:
         return None
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    machine = platform.machine()
-    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC_MINOR, 16, -1)]
-    platforms += [f"manylinux{name}_{machine}" for name in ("2014", "2010", "1")]
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    command += ["--python-version", _PYTHON, *(f"--platform={name}" for name in platforms)]
+    command = [sys.executable, "-m", "pip", "download", "-q", *_TARGET]
     with step("download wheels"):
         run([*command, "-r", requirements, "-d", partial], limit=300)
     partial.replace(folder)
