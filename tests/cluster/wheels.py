@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster.places import Places
-from tests.cluster.shell import ClusterError, run, say, step, succeeds
+from tests.cluster.shell import ClusterError, Command, run, say, step, succeeds
 
 _PYTHON = "3.11"  # of the base image: Debian 12
 _GLIBC_MINOR = 36
@@ -36,8 +36,9 @@ def install_packages(places: Places, requirements: Path, folder: Path) -> None:
     wheels = download_wheels(places, requirements)
     if wheels is None:
         raise ClusterError("the AWS servers' packages need pip: install it for this Python")
-    options = ["-q", "--no-index", "--find-links", wheels, "--no-compile", "--disable-pip-version-check", *_TARGET]
-    run([sys.executable, "-m", "pip", "install", *options, "--target", folder, "-r", requirements], limit=300)
+    command: Command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheels, *_TARGET]
+    command += ["--no-compile", "--disable-pip-version-check", "--target", folder, "-r", requirements]
+    run(command, limit=300)
 
 
 def download_wheels(places: Places, requirements: Path) -> Path | None:
