@@ -54,9 +54,10 @@ class Built:
         """Return an output artifact: path to text. A failed build has one in the store only."""
         stored = [a["name"] for a in self.row(name).get("outputArtifacts", []) if output in (None, a["name"])]
         wanted = stored[0] if stored else output
-        key = next(key for key in self.uploads(name) if wanted is None or key.endswith(f"/{wanted}"))
+        keys = [key for key in self.uploads(name) if wanted is None or key.endswith(f"/{wanted}")]
+        assert keys, f"nothing stored: {self.row(name)}"
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
-            file.write(self._object(key))
+            file.write(self._object(keys[0]))
             file.seek(0)
             unpack(file, Path(folder), Caps(1000, 1 << 20, 1000))
             paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())

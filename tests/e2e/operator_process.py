@@ -34,7 +34,8 @@ QUICK: Document = {
 QUICK_LEASE: Document = {"duration_s": 4, "renew_s": 1, "write_timeout_s": 2}
 SAFE_LEASE: Document = {"duration_s": 15, "renew_s": 3, "write_timeout_s": 5}
 """The chart's own, for a test that loads the machine and is not about leases."""
-QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 8.0, "connect_s": 5.0}
+QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 24.0, "connect_s": 12.0}
+"""A store and hosts may be silent for some seconds on a machine whose disk is busy; only the dead are silent longer."""
 
 
 @dataclass
