@@ -21,6 +21,8 @@ class OnLostPod(StrEnum):
     """What follows when a pod is lost without a result: lost is not failed."""
 
     RERUN = "rerun"
+    RESUME = "resume"
+    """A new try follows what the lost one began: it asks with the same client token (design.md section 4)."""
     FAIL = "fail"
 
 
@@ -66,8 +68,9 @@ class Question:
 class Declaration:
     """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount.
 
-    ``literals`` are those whose values may hold no variables. With a ``question`` its actions have no pod: they
-    wait for people, who are asked what the question says of a resolved configuration.
+    ``literals`` are those whose values may hold no variables. Where it ``calls_aws`` an action's roleArn and region
+    count. With a ``question`` its actions have no pod: they wait for people, who are asked what the question says of
+    a resolved configuration.
     """
 
     category: str
@@ -84,6 +87,7 @@ class Declaration:
     also: tuple[str, ...] = ()
     """Further categories of the same provider."""
     runs_project: bool = False
+    calls_aws: bool = False
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()

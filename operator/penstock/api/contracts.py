@@ -113,6 +113,14 @@ class Build(NamedTuple):
     started_ms: int = 0
 
 
+class AwsAccess(NamedTuple):
+    """Where an action's AWS calls go, and the roles that are assumed one after the other, each by the one before."""
+
+    region: str | None = None
+    endpoint: str | None = None
+    role_arns: tuple[str, ...] = ()
+
+
 class Limits(NamedTuple):
     """Bounds on one action. Times in seconds, sizes in bytes; each is a setting of the operator."""
 
@@ -141,6 +149,7 @@ class ActionRequest(NamedTuple):
     outputs: tuple[ArtifactOrder, ...] = ()
     script: Script | None = None
     build: Build | None = None
+    aws: AwsAccess | None = None
     revision: str | None = None
     secrets: Mapping[str, str] = NOTHING
     limits: Limits = Limits()

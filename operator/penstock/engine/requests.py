@@ -18,6 +18,7 @@ from penstock.api.contracts import (
     ArtifactLocation,
     ArtifactOrder,
     Attempt,
+    AwsAccess,
     Build,
     Command,
     Script,
@@ -107,6 +108,7 @@ def build_request(
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
         build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
+        aws=_aws(subject, configuration, settings) if subject.declared.calls_aws else None,
         revision=subject.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
         limits=settings.limits._replace(timeout_s=timeout_of(subject, settings)),
@@ -222,6 +224,16 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
         return StoreLocation(store.location, folder=STORE_DIR)
     credentials = f"{SECRETS_DIR}/{STORE_SECRET}" if store.credentials else None
     return StoreLocation(store.location, store.endpoint, store.region, credentials)
+
+
+def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> AwsAccess:
+    """Return where the calls go; the pipeline's role is assumed first, and it assumes the action's."""
+    roles = (subject.definition.role_arn, subject.action.role_arn)
+    return AwsAccess(
+        region=configuration.get("Region") or subject.action.region or settings.aws_region or None,
+        endpoint=configuration.get("Endpoint") or settings.aws_endpoint or None,
+        role_arns=tuple(dict.fromkeys(role for role in roles if role)),
+    )
 
 
 def _check_size(request: ActionRequest, settings: Settings) -> None:

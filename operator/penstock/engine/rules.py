@@ -3,11 +3,13 @@
 A rule that runs as a Job is an action of its own, under a name that no action can have: `beforeEntry/NAME`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from penstock.actions.declaration import Declaration, declaration_of
 from penstock.api.condition_states import ConditionStatus
-from penstock.api.pipeline import Action, ActionTypeId
+from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec
 from penstock.api.stage_conditions import ConditionType, Rule
 from penstock.engine.cron import CronError, window_of
 from penstock.engine.observed import format_seconds
@@ -17,8 +19,8 @@ from penstock.engine.variables import UnresolvedError, Values, resolve
 VARIABLE_CHECK = "VariableCheck"
 DEPLOYMENT_WINDOW = "DeploymentWindow"
 OPERATORS = ("EQ", "NE", "CONTAINS", "MATCHES")
-AS_JOBS = {"Commands": "Compute", "CodeBuild": "Build"}
-"""The rules that run as Jobs, with the category of the action that each one is."""
+AS_JOBS = {"Commands": ("Compute", "Commands"), "CodeBuild": ("Build", "CodeBuild")}
+"""The rules that run as Jobs, with category and provider of the action that each one is."""
 TO_COME = ("LambdaInvoke", "CloudWatchAlarm")
 
 _WINDOW_TIMEOUT_MINUTES = 7 * 24 * 60
@@ -47,18 +49,35 @@ def place_of(kind: ConditionType) -> str:
 
 def action_of(kind: ConditionType, rule: Rule) -> Action:
     """Return the action that a rule is which runs as a Job."""
-    provider = rule.rule_type_id.provider
     action = Action(
         name=rule.name,
-        action_type_id=ActionTypeId.model_validate(
-            {"category": AS_JOBS[provider], "owner": "AWS", "provider": provider}
-        ),
+        action_type_id=_type_of(rule),
         configuration=rule.configuration,
         commands=rule.commands,
         input_artifacts=rule.input_artifacts,
+        role_arn=rule.role_arn,
+        region=rule.region,
         timeout_in_minutes=rule.timeout_in_minutes,
     )
     return action.model_copy(update={"name": f"{place_of(kind)}/{rule.name}"})
+
+
+def _type_of(rule: Rule) -> ActionTypeId:
+    category, provider = AS_JOBS[rule.rule_type_id.provider]
+    return ActionTypeId.model_validate({"category": category, "owner": "AWS", "provider": provider})
+
+
+def declared_of(rule: Rule) -> Declaration | None:
+    """Return the declaration of a rule's action, None for a rule that needs no Job."""
+    return declaration_of(_type_of(rule)) if rule.rule_type_id.provider in AS_JOBS else None
+
+
+def rules_of(spec: PipelineSpec) -> Iterator[Rule]:
+    """Yield every rule of a pipeline's stage conditions."""
+    for stage in spec.stages:
+        for place in (stage.before_entry, stage.on_success, stage.on_failure):
+            for condition in place.conditions if place else ():
+                yield from condition.rules
 
 
 def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> Outcome:

@@ -14,6 +14,10 @@ class Settings:
     commands_image: str = "docker.io/library/debian:12-slim"
     build_images: Mapping[str, str] = field(default_factory=dict)
     """A BuildProject's image, such as ``aws/codebuild/standard:7.0``, to the one that runs in its place."""
+    aws_region: str = ""
+    """The region of AWS calls, unless an action says otherwise; boto3's own ways to find one if empty."""
+    aws_endpoint: str = ""
+    """The server of AWS calls, unless an action says otherwise; AWS's own if empty."""
     image_pull_policy: str = "IfNotPresent"
     image_pull_s: float = 180.0
     """How long an image may fail to be pulled before the action fails."""

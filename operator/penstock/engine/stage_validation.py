@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from penstock.actions.declaration import declaration_of
 from penstock.api.pipeline import ExecutionMode, PipelineSpec, Stage
 from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
 from penstock.engine.configurations import configuration_problems
@@ -16,7 +15,7 @@ from penstock.engine.rules import (
     OPERATORS,
     TO_COME,
     VARIABLE_CHECK,
-    action_of,
+    declared_of,
     place_of,
 )
 from penstock.engine.variables import references
@@ -92,18 +91,17 @@ def _condition(path: str, condition: StageCondition, kind: ConditionType, result
             continue
         if result == "SKIP" and provider != VARIABLE_CHECK:
             yield Problem(f"{where}.ruleTypeId.provider", f"SKIP is possible with {VARIABLE_CHECK} alone here (C-06)")
-        if rule.region:
+        if rule.region and not _calls_aws(rule):
             yield Problem(f"{where}.region", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
         if provider in AS_JOBS:
-            yield from _job_rule(where, kind, rule)
+            yield from _job_rule(where, rule)
         else:
             yield from _decided_rule(where, rule)
 
 
-def _job_rule(path: str, kind: ConditionType, rule: Rule) -> Iterator[Problem]:
+def _job_rule(path: str, rule: Rule) -> Iterator[Problem]:
     """C-24, C-25: what an action of the same provider would be told."""
-    action = action_of(kind, rule)
-    declared = declaration_of(action.action_type_id)
+    declared = declared_of(rule)
     if declared is None:
         yield Problem(f"{path}.ruleTypeId", f"the provider {rule.rule_type_id.provider} is not installed")
         return
@@ -163,9 +161,14 @@ def stage_warnings(spec: PipelineSpec) -> Iterator[Problem]:
         for name, place in places:
             for condition in place.conditions if place else ():
                 for index, rule in enumerate(condition.rules):
-                    if rule.role_arn:
+                    if rule.role_arn and not _calls_aws(rule):
                         path = f"spec.stages[{number}].{name}.conditions[0].rules[{index}].roleArn"
                         yield Problem(path, "accepted, without effect here")
+
+
+def _calls_aws(rule: Rule) -> bool:
+    declared = declared_of(rule)
+    return declared is not None and declared.calls_aws
 
 
 def stage_incompatibilities(spec: PipelineSpec) -> Iterator[Problem]:

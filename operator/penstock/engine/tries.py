@@ -203,8 +203,8 @@ class Tries:
     def _lost(self, state: ActionState, item: _Try, row: ActionExecution) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         is_stopping = self.stop is not None
-        may_rerun = item.declared.on_lost_pod is OnLostPod.RERUN and not is_stopping
-        if may_rerun and row.try_ < self.world.settings.lost_tries:
+        may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping
+        if may_try_again and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
             again = again.model_copy(update={"build_project": row.build_project})
             return self._start(state, _Try(item.stage, item.action, item.declared, again))

@@ -14,6 +14,7 @@ from penstock.engine.definition import groups_of
 from penstock.engine.findings import UNSUPPORTED, Findings, Problem
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.rule_references import rule_reference_problems
+from penstock.engine.rules import declared_of, rules_of
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 
@@ -66,7 +67,9 @@ def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
         present += [(f"{path}.blockers", stage.blockers)]
         for index, action in enumerate(stage.actions):
             inner = f"{path}.actions[{index}]"
-            present.append((f"{inner}.region", action.region))
+            declared = declaration_of(action.action_type_id)
+            if not (declared and declared.calls_aws):
+                present.append((f"{inner}.region", action.region))
             present += [
                 (f"{inner}.environmentVariables[{place}].type: SECRETS_MANAGER", True)
                 for place, variable in enumerate(action.environment_variables)
@@ -236,15 +239,22 @@ def _reference_problem(
     return None
 
 
+def _calls_aws(spec: PipelineSpec, placed: Iterable[_Placed]) -> bool:
+    declared = (*(item.declared for item in placed), *map(declared_of, rules_of(spec)))
+    return any(item.calls_aws for item in declared if item)
+
+
 def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
     yield from stage_warnings(spec)
+    found = tuple(placed)
     accepted: list[tuple[str, object]] = [
         ("spec.version", spec.version is not None),
         ("spec.pipelineType", spec.pipeline_type == "V2"),
-        ("spec.roleArn", spec.role_arn),
+        ("spec.roleArn", spec.role_arn and not _calls_aws(spec, found)),
     ]
-    for item in placed:
-        accepted.append((f"{item.path}.roleArn", item.action.role_arn))
+    for item in found:
+        if not (item.declared and item.declared.calls_aws):
+            accepted.append((f"{item.path}.roleArn", item.action.role_arn))
         for key in item.declared.without_effect if item.declared else ():
             accepted.append((f"{item.path}.configuration.{key}", item.action.configuration.get(key)))
     for path, value in accepted:
