@@ -5,7 +5,7 @@ Imported by executions alone: loading boto3 takes longer than a whole action tha
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from penstock.api.text import printable
 _READ_S = 60.0
 _CALLS = 5
 """How often a call is made that is throttled or meets a server's own failure: botocore's standard mode, with pauses."""
+_ASSUMING = Config(connect_timeout=30, read_timeout=_READ_S, retries={"mode": "standard", "total_max_attempts": _CALLS})
 _MESSAGE_CHARACTERS = 1000
 _DENIED = re.compile(
     r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|OptInRequired|SignatureDoesNotMatch|ExpiredToken|"
@@ -43,23 +44,40 @@ _UNAVAILABLE = re.compile(
 _INVALID = re.compile(r"Validation|InvalidParameter|MalformedPolicy|InvalidInput|BadRequest")
 
 
-def client(job: Job, service: str) -> Any:
+def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _READ_S) -> Any:
     """Return a boto3 client for a service; raise ActionError where identity or region cannot be had.
 
-    It lives as long as the action: the credentials of an assumed role are renewed.
+    It lives as long as the action: the credentials of an assumed role are renewed. A call is made up to
+    ``attempts`` times, each of which may wait ``read_s`` seconds for an answer.
     """
     access = job.request.aws or AwsAccess()
-    with calls():
-        return _client(_session(job, access), service, access, job)
-
-
-def _client(session: botocore.session.Session, service: str, access: AwsAccess, job: Job) -> Any:
     config = Config(
         connect_timeout=job.request.limits.connect_s,
-        read_timeout=_READ_S,
-        retries={"mode": "standard", "total_max_attempts": _CALLS},
+        read_timeout=read_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        tcp_keepalive=True,
         user_agent_extra="penstock",
     )
+    with calls():
+        return _client(_session(job, access), service, access, config)
+
+
+def store_credentials(job: Job) -> Mapping[str, str]:
+    """Return the keys with which this action uses the artifact store, under the names of CodePipeline's event."""
+    folder = job.request.store.credentials
+    if folder:
+        given = {key: _text(Path(folder) / key) for key in ("accessKeyId", "secretAccessKey")}
+        return {**given, "sessionToken": ""}
+    with calls():
+        found = botocore.session.Session().get_credentials()
+        if found is None:
+            raise exceptions.NoCredentialsError
+        keys = found.get_frozen_credentials()
+    names = ("accessKeyId", "secretAccessKey", "sessionToken")
+    return dict(zip(names, (keys.access_key, keys.secret_key, keys.token or ""), strict=True))
+
+
+def _client(session: botocore.session.Session, service: str, access: AwsAccess, config: Config) -> Any:
     return boto3.Session(botocore_session=session).client(
         service, region_name=access.region, endpoint_url=access.endpoint, config=config
     )
@@ -100,7 +118,7 @@ def _assumed(source: botocore.session.Session, role: str, access: AwsAccess, job
     if identity is None:
         raise exceptions.NoCredentialsError
     fetcher = AssumeRoleCredentialFetcher(
-        lambda service, **_: _client(source, service, access, job),
+        lambda service, **_: _client(source, service, access, _ASSUMING),
         identity,
         role,
         extra_args={"RoleSessionName": _session_name(job)},
@@ -135,6 +153,12 @@ def error_message(error: exceptions.ClientError) -> str:
     """Return the service's own sentence for an error, on one line."""
     text = printable(str(error.response.get("Error", {}).get("Message", "")))
     return " ".join(text.split())[:_MESSAGE_CHARACTERS]
+
+
+def is_throttled(error: exceptions.ClientError) -> bool:
+    """Whether a service refused a call because there were too many."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == 429 or bool(re.search("Throttl|TooManyRequests", error_code(error)))
 
 
 @contextmanager

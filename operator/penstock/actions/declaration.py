@@ -88,6 +88,8 @@ class Declaration:
     """Further categories of the same provider."""
     runs_project: bool = False
     calls_aws: bool = False
+    is_rule: bool = False
+    """Whether it is a rule of stage conditions, and no action."""
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()

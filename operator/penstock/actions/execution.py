@@ -58,6 +58,14 @@ class ProgramEnd(NamedTuple):
     variables: Mapping[str, str]
 
 
+class StoredObject(NamedTuple):
+    """An object of this try's own in an artifact store on S3, for whoever else works on the action."""
+
+    bucket: str
+    key: str
+    endpoint: str | None = None
+
+
 class Job(Protocol):
     """One try of an action, as its execution sees it."""
 
@@ -111,6 +119,21 @@ class Job(Protocol):
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
         """Store an output artifact of single files: path in the artifact to the names below the source folder."""
+
+    def store_folder(self, name: str, folder: Path) -> None:
+        """Store an output artifact from a folder other than the source folder; `output_folder` gives one."""
+
+    def output_folder(self, name: str) -> Path:
+        """Return an empty folder for the content of an output artifact."""
+
+    def object_of(self, name: str) -> StoredObject:
+        """Return where an object of this name stands, or would; raise ActionError where the store is not on S3."""
+
+    def put_object(self, name: str, file: Path) -> StoredObject:
+        """Store a file as an object of this try's own."""
+
+    def get_object(self, name: str, file: Path) -> bool:
+        """Write an object of this try's own to a file; return False if it is not there."""
 
     @property
     def reports(self) -> tuple[BuildReport, ...]:

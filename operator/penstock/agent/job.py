@@ -12,15 +12,17 @@ from penstock.actions.execution import (
     Outcome,
     Program,
     ProgramEnd,
+    StoredObject,
 )
 from penstock.agent.control import Control
 from penstock.agent.log import Log
+from penstock.agent.objects import Objects
 from penstock.agent.paths import Paths
 from penstock.agent.report import Report
 from penstock.agent.script import render_script, render_values
 from penstock.agent.shell import Ended, Shell
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import ActionRequest, ArtifactLocation, BuildReport, Script
+from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, BuildReport, Script
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store
 
@@ -126,6 +128,33 @@ class AgentJob:
         """Store an output artifact of single files."""
         if self.artifact_store is not None:
             self.stored[name] = self._workspace.store_files(self.artifact_store, name, files)
+
+    def output_folder(self, name: str) -> Path:
+        """Make a folder for an output artifact's content."""
+        return self._workspace.output_folder(name)
+
+    def store_folder(self, name: str, folder: Path) -> None:
+        """Store an output artifact from a folder of its own."""
+        if self.artifact_store is not None:
+            self.stored[name] = self._workspace.store_output(self.artifact_store, ArtifactOrder(name), folder)
+
+    def object_of(self, name: str) -> StoredObject:
+        """Return where an object of this name stands."""
+        return self._objects.where(name)
+
+    def put_object(self, name: str, file: Path) -> StoredObject:
+        """Store an object."""
+        return self._objects.put(name, file)
+
+    def get_object(self, name: str, file: Path) -> bool:
+        """Fetch an object."""
+        return self._objects.get(name, file)
+
+    @property
+    def _objects(self) -> Objects:
+        if self.artifact_store is None:
+            raise ActionError(CONFIGURATION_ERROR, "the action has no artifact store")
+        return Objects(self.artifact_store, self.request, self.pod_uid)
 
     def store_report(self, report: BuildReport, document: bytes) -> None:
         """Keep a report; that the store does not take it is a warning, as the action's end is worth more."""

@@ -13,6 +13,7 @@ from penstock.artifacts.store import Store
 
 _SOURCES = "src"
 _WITHOUT_INPUT = "_"
+_OUTPUTS = "out"
 FORMAT = "tar.zst"
 
 
@@ -85,14 +86,20 @@ class Workspace:
             except ArtifactError as error:
                 raise _failure(artifact.name, error.message) from error
 
-    def store_output(self, store: Store, order: ArtifactOrder) -> ArtifactLocation:
-        """Pack and store one output artifact."""
+    def output_folder(self, name: str) -> Path:
+        """Make a folder for the content of an output artifact."""
+        folder = self._root / _OUTPUTS / encode_part(name)
+        folder.mkdir(parents=True)
+        return folder
+
+    def store_output(self, store: Store, order: ArtifactOrder, folder: Path | None = None) -> ArtifactLocation:
+        """Pack and store one output artifact, from the source folder unless it has one of its own."""
         from penstock.artifacts.packing import Tree, pack  # see _fetch
 
         _require_format(order.name, order.format)
         limits = self._request.limits
         patterns = [globs.parse(text) for text in order.files]
-        names = (_SOURCES, self.source.name)
+        names = (folder or self.source).relative_to(self._root).parts
         tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries, limits.artifact_bytes)
         key = artifact_key(self._request.attempt, self._pod_uid, order.name)
         with store.upload(key, limits.artifact_bytes) as upload:

@@ -1,6 +1,7 @@
 """Keys within the store: every part is encoded by one function, so that no name can reach another's key.
 
-Artifacts stand below their pipeline's uid; claims, logs and reports have trees of their own, which no uid equals.
+Artifacts stand below their pipeline's uid; claims, logs, reports and objects have trees of their own, which no uid
+equals.
 """
 
 from urllib.parse import quote, unquote
@@ -39,6 +40,11 @@ def log_key(attempt: Attempt, pod_uid: str) -> str:
 def report_key(attempt: Attempt, pod_uid: str, name: str) -> str:
     """Return where one try stores the report of a report group."""
     return key_of("reports", *_try_parts(attempt), pod_uid, name)
+
+
+def object_key(attempt: Attempt, pod_uid: str, name: str) -> str:
+    """Return where one try puts an object that is no artifact: what it hands to a function, or takes from it."""
+    return key_of("objects", *_try_parts(attempt), pod_uid, name)
 
 
 def claim_key(attempt: Attempt) -> str:

@@ -13,7 +13,7 @@ from penstock.api.run import RunStageState
 from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
 from penstock.engine.observed import format_time, parse_time
 from penstock.engine.requests import values_of
-from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, Outcome, action_of, decide, place_of
+from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, Outcome, action_of, decide, place_of
 from penstock.engine.tries import Tries
 
 _FIELDS = {
@@ -26,6 +26,11 @@ _OF_A_TRY = {
     ActionStatus.SUCCEEDED: ConditionStatus.SUCCEEDED,
     ActionStatus.ABANDONED: ConditionStatus.ABANDONED,
 }
+_TURNED = {
+    ConditionStatus.SUCCEEDED: ConditionStatus.FAILED,
+    ConditionStatus.FAILED: ConditionStatus.SUCCEEDED,
+}
+"""What a function's answer means to the condition of a failed stage: its error meets the criterion (C-22)."""
 _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
 """What a rule's Job fails with when its commands or its build said no; all else could not be evaluated (C-03)."""
 
@@ -162,7 +167,7 @@ class Conditions:
         if self._tries.may_still_run(before):
             return state
         started = self._tries.start(stage.model_copy(update={"actions": (action,)}), action, before)
-        return self._of_tries(state, started)
+        return self._of_tries(kind, rule, state, started)
 
     def _observe_rule(self, stage: Stage, kind: ConditionType, state: RuleState, *, is_over: bool) -> RuleState:
         """Return a rule after a look at its Job, or given up where its condition is over."""
@@ -180,21 +185,24 @@ class Conditions:
             if not self._was_known(before.executions[-1]):
                 given_up = Outcome(ConditionStatus.ABANDONED, "not begun")
                 return self._decided(state.model_copy(update={"executions": state.executions[:-1]}), given_up)
-            return self._of_tries(state, self._tries.abandon(before))
-        return self._of_tries(state, self._tries.observe(stage.model_copy(update={"actions": (action,)}), before))
+            return self._of_tries(kind, rule, state, self._tries.abandon(before))
+        seen = self._tries.observe(stage.model_copy(update={"actions": (action,)}), before)
+        return self._of_tries(kind, rule, state, seen)
 
     def _was_known(self, row: ActionExecution) -> bool:
         """Whether a try stood in the status before this pass: one that did not is as if it had never been."""
         stages = self._tries.run.status.stage_states
         return any(row.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
 
-    def _of_tries(self, state: RuleState, tries: ActionState) -> RuleState:
+    def _of_tries(self, kind: ConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:
         row = tries.executions[-1]
         details = row.error_details
         status = _OF_A_TRY.get(row.status)
         if status is None:
             said_no = details is not None and details.code in _SAID_NO
             status = ConditionStatus.FAILED if said_no else ConditionStatus.ERRORED
+        if kind is ConditionType.ON_FAILURE and rule.rule_type_id.provider == LAMBDA_INVOKE:
+            status = _TURNED.get(status, status)
         summary = details.message if details else row.summary
         decided = self._decided(state, Outcome(status, summary or "", details.code if details else ""))
         return decided.model_copy(update={"executions": tries.executions, "error_details": details})

@@ -19,9 +19,14 @@ from penstock.engine.variables import UnresolvedError, Values, resolve
 VARIABLE_CHECK = "VariableCheck"
 DEPLOYMENT_WINDOW = "DeploymentWindow"
 OPERATORS = ("EQ", "NE", "CONTAINS", "MATCHES")
-AS_JOBS = {"Commands": ("Compute", "Commands"), "CodeBuild": ("Build", "CodeBuild")}
+AS_JOBS = {
+    "CloudWatchAlarm": ("Invoke", "CloudWatchAlarm"),
+    "CodeBuild": ("Build", "CodeBuild"),
+    "Commands": ("Compute", "Commands"),
+    "LambdaInvoke": ("Invoke", "Lambda"),
+}
 """The rules that run as Jobs, with category and provider of the action that each one is."""
-TO_COME = ("LambdaInvoke", "CloudWatchAlarm")
+LAMBDA_INVOKE = "LambdaInvoke"
 
 _WINDOW_TIMEOUT_MINUTES = 7 * 24 * 60
 """How long a DeploymentWindow is waited for, unless the rule says otherwise."""

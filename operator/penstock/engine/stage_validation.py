@@ -12,8 +12,8 @@ from penstock.engine.patterns import PatternError, matches
 from penstock.engine.rules import (
     AS_JOBS,
     DEPLOYMENT_WINDOW,
+    LAMBDA_INVOKE,
     OPERATORS,
-    TO_COME,
     VARIABLE_CHECK,
     declared_of,
     place_of,
@@ -26,6 +26,7 @@ _ALLOWED = {
     ON_SUCCESS: ("FAIL", "ROLLBACK"),
     ConditionType.ON_FAILURE: ("ROLLBACK",),
 }
+_SKIPPING = (LAMBDA_INVOKE, VARIABLE_CHECK)
 _KEYS = {
     VARIABLE_CHECK: {"Variable": True, "Value": True, "Operator": True},
     DEPLOYMENT_WINDOW: {"Cron": True, "TimeZone": False},
@@ -84,13 +85,9 @@ def _condition(path: str, condition: StageCondition, kind: ConditionType, result
     for index, rule in enumerate(condition.rules):
         where = f"{path}.rules[{index}]"
         provider = rule.rule_type_id.provider
-        if provider in TO_COME:
-            yield Problem(
-                f"{where}.ruleTypeId.provider", f"this version of Penstock has no rule {provider}", UNSUPPORTED
-            )
-            continue
-        if result == "SKIP" and provider != VARIABLE_CHECK:
-            yield Problem(f"{where}.ruleTypeId.provider", f"SKIP is possible with {VARIABLE_CHECK} alone here (C-06)")
+        if result == "SKIP" and provider not in _SKIPPING:
+            what = f"SKIP is possible with {' and '.join(_SKIPPING)} alone (C-06)"
+            yield Problem(f"{where}.ruleTypeId.provider", what)
         if rule.region and not _calls_aws(rule):
             yield Problem(f"{where}.region", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
         if provider in AS_JOBS:

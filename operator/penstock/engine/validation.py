@@ -102,8 +102,8 @@ def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
 
 def _action(item: _Placed) -> Iterator[Problem]:
     type_id = item.action.action_type_id
-    if item.declared is None:
-        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations())
+    if item.declared is None or item.declared.is_rule:
+        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if not d.is_rule)
         yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}; known are {known}")
         return
     yield from _bounds(item, item.declared)

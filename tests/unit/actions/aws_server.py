@@ -63,6 +63,9 @@ class ScriptedServer:
         script, seen = list(answers), self.requests
 
         class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 seen.append((dict(self.headers), body))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.actions.execution import Outcome, Program, ProgramEnd
+from penstock.actions.execution import Outcome, Program, ProgramEnd, StoredObject
 from penstock.api.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
@@ -35,6 +35,9 @@ class FakeJob:
         for path in (self.source, self.scratch, self.token_dir):
             path.mkdir(parents=True, exist_ok=True)
         self.log_key = ""
+        self.identified = ""
+        self.objects: dict[str, bytes] = {}
+        self.stored: dict[str, dict[str, str]] = {}
         self.reports: tuple[BuildReport, ...] = ()
         self._end = time.monotonic() + self.request.limits.timeout_s
 
@@ -54,11 +57,30 @@ class FakeJob:
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
         raise NotImplementedError
 
+    def output_folder(self, name: str) -> Path:
+        (folder := self.root / "out" / name).mkdir(parents=True)
+        return folder
+
+    def store_folder(self, name: str, folder: Path) -> None:
+        self.stored[name] = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*")}
+
+    def object_of(self, name: str) -> StoredObject:
+        return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)
+
+    def put_object(self, name: str, file: Path) -> StoredObject:
+        self.objects[name] = file.read_bytes()
+        return self.object_of(name)
+
+    def get_object(self, name: str, file: Path) -> bool:
+        if name in self.objects:
+            file.write_bytes(self.objects[name])
+        return name in self.objects
+
     def store_report(self, report: BuildReport, document: bytes) -> None:
         raise NotImplementedError
 
     def identify(self, external_execution_id: str) -> None:
-        raise NotImplementedError
+        self.identified = external_execution_id
 
     def run_script(self) -> Outcome:
         raise NotImplementedError

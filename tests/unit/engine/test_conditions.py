@@ -32,6 +32,10 @@ def asks(name: str = "Ask", *commands: str) -> dict[str, Any]:
     return rule("Commands", name, commands=list(commands or ("ask",)))
 
 
+def invokes() -> dict[str, Any]:
+    return rule("LambdaInvoke", "Invoke", configuration={"FunctionName": "judge"})
+
+
 def place(result: str, *rules: dict[str, Any]) -> dict[str, Any]:
     return {"conditions": [{"result": result, "rules": list(rules)}]}
 
@@ -236,6 +240,26 @@ def test_c_04_failure_condition_engages_its_result_when_it_succeeds(value: str, 
     assert world.status("run-2").state == "Failed"
     assert len([c for c in world.history if isinstance(c, CreateRun)]) == expected
     assert condition(world, "on_failure", "run-2") == ("Succeeded" if expected else "Failed")
+
+
+@pytest.mark.parametrize(("succeeds", "expected"), [(True, "Failed"), (False, "Succeeded")])
+def test_c_22_error_of_a_function_meets_the_condition_of_a_failed_stage(succeeds: bool, expected: str) -> None:
+    world = before_deploy(onFailure=place("ROLLBACK", invokes()))
+    world.fail(world.job_for("Ship"))
+    world.settle()
+    job = world.rule("on_failure", "Invoke").executions[-1].job_name
+    (world.succeed if succeeds else world.fail)(job)
+    world.settle()
+    assert condition(world, "on_failure") == expected
+
+
+@pytest.mark.parametrize(("succeeds", "expected"), [(True, "InProgress"), (False, "Skipped")])
+def test_c_06_function_may_say_that_a_stage_is_skipped(succeeds: bool, expected: str) -> None:
+    world = before_deploy(beforeEntry=place("SKIP", invokes()))
+    job = world.rule("before_entry", "Invoke").executions[-1].job_name
+    (world.succeed if succeeds else world.fail)(job)
+    world.settle()
+    assert statuses(world)["Deploy"] == expected
 
 
 def test_failed_stage_stays_open_while_its_failure_condition_is_evaluated() -> None:

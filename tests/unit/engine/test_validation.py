@@ -207,15 +207,15 @@ def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
             "onSuccess",
             "ROLLBACK",
             {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "CloudWatchAlarm"}},
-            "rules[0].ruleTypeId.provider",
-            "no rule CloudWatchAlarm",
+            "rules[0].configuration.AlarmName",
+            "Field required",
         ),
         (
             "onSuccess",
             "FAIL",
             {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Weather"}},
             "rules[0].ruleTypeId.provider",
-            "known are CodeBuild, Commands, DeploymentWindow, VariableCheck",
+            "known are CloudWatchAlarm, CodeBuild, Commands, DeploymentWindow, LambdaInvoke, VariableCheck",
         ),
     ],
 )

@@ -1,0 +1,35 @@
+"""Rule / AWS / CloudWatchAlarm (C-20): whether an alarm lets a stage begin, succeed, or stay as it failed."""
+
+from pydantic import Field
+
+from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+
+_STATE = "(ALARM|OK|INSUFFICIENT_DATA)"
+
+
+class CloudWatchAlarmConfiguration(AwsConfiguration):
+    """AWS's keys, and those of every provider that calls AWS."""
+
+    AlarmName: str = Field(min_length=1, max_length=255)
+    """A metric alarm or a composite one, of the action's region."""
+    AlarmStates: str | None = Field(None, pattern=rf"^{_STATE}( *, *{_STATE})*$")
+    """The states that fail the rule, separated by commas; ALARM if absent."""
+    WaitTime: str | None = Field(None, pattern=r"^[0-9]{1,5}$")
+    """How many minutes to wait for another state; the first is decisive if absent."""
+
+
+DECLARATION = Declaration(
+    category="Invoke",
+    owner="AWS",
+    provider="CloudWatchAlarm",
+    folder="cloudwatch_alarm",
+    configuration=CloudWatchAlarmConfiguration,
+    inputs=Bounds(0, 0),
+    outputs=Bounds(0, 0),
+    on_lost_pod=OnLostPod.RERUN,
+    timeout_s=24 * 3600,
+    is_rule=True,
+    calls_aws=True,
+    secrets=AWS_SECRETS,
+)

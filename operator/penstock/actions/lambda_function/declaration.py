@@ -1,0 +1,37 @@
+"""Invoke / AWS / Lambda (P-70): a function does the work and says when it is done."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+
+
+class LambdaConfiguration(AwsConfiguration):
+    """AWS's keys, and those of every provider that calls AWS."""
+
+    FunctionName: str = Field(min_length=1, max_length=170)
+    """The function's name or ARN, with an alias or a version after a colon if need be."""
+    UserParameters: str | None = Field(None, max_length=1000)
+    """A text for the function."""
+    ArtifactCredentials: Literal["Inherit"] | None = None
+    """Inherit hands the artifact store's keys to the function, as CodePipeline does with short-lived ones.
+
+    Without them a function reads and writes artifacts with its own role.
+    """
+
+
+DECLARATION = Declaration(
+    category="Invoke",
+    owner="AWS",
+    provider="Lambda",
+    folder="lambda_function",
+    configuration=LambdaConfiguration,
+    inputs=Bounds(0, 5),
+    outputs=Bounds(0, 5),
+    on_lost_pod=OnLostPod.FAIL,
+    timeout_s=24 * 3600,
+    calls_aws=True,
+    secrets=AWS_SECRETS,
+)

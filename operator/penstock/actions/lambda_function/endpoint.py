@@ -1,0 +1,90 @@
+"""Where a function answers: two operations of the CodePipeline API, served by the action's own pod.
+
+Who knows a job's id may answer it, once: the id is random and told to the function alone. All else is refused.
+"""
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from penstock.actions.lambda_function.answers import FAILURE, SUCCESS, RefusedError
+
+_PREFIX = "CodePipeline_20150709."
+_BODY_BYTES = 256 * 1024
+_REQUEST_S = 10
+_AT_ONCE = 16
+
+Take = Callable[[str, Mapping[str, Any]], None]
+
+
+@contextmanager
+def serving(take: Take) -> Iterator[str]:
+    """Serve on the pod's address and yield its URL; ``take`` gets operation and input, and may raise RefusedError."""
+    server = _Server(("", 0), _handler(take))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{_address()}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = _AT_ONCE
+    allow_reuse_address = False
+
+
+def _address() -> str:
+    """Return the pod's address: the kubelet writes it beside the host's name."""
+    return socket.gethostbyname(socket.gethostname())
+
+
+def _handler(take: Take) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_S
+        server_version = "penstock"
+        sys_version = ""
+
+        def do_POST(self) -> None:
+            try:
+                take(self._operation(), self._body())
+            except RefusedError as error:
+                self._send(400, {"__type": error.code, "message": error.message})
+            else:
+                self._send(200, {})
+
+        def _operation(self) -> str:
+            operation = self.headers.get("X-Amz-Target", "").removeprefix(_PREFIX)
+            if operation not in (SUCCESS, FAILURE):
+                raise RefusedError("UnknownOperationException", f"{SUCCESS} and {FAILURE} are served here")
+            return operation
+
+        def _body(self) -> Mapping[str, Any]:
+            length = self.headers.get("Content-Length", "")
+            if not length.isdecimal() or int(length) > _BODY_BYTES:
+                raise RefusedError("ValidationException", f"a body of at most {_BODY_BYTES} bytes is needed")
+            try:
+                document = json.loads(self.rfile.read(int(length)))
+            except (ValueError, RecursionError):
+                document = None
+            if not isinstance(document, dict):
+                raise RefusedError("SerializationException", "the body is not a JSON object")
+            return document
+
+        def _send(self, status: int, document: Mapping[str, str]) -> None:
+            text = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing: a request's line is whatever a stranger sent."""
+
+    return Handler

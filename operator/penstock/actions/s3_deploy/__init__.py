@@ -1,0 +1,1 @@
+"""The provider S3 (Deploy)."""

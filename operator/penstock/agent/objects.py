@@ -1,0 +1,42 @@
+"""Objects of one try that are no artifacts: what an action hands to somebody else through the store, and takes back."""
+
+from pathlib import Path
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, StoredObject
+from penstock.api.contracts import ActionRequest
+from penstock.api.keys import object_key
+from penstock.artifacts.store import MissingObjectError, Store
+
+
+class Objects:
+    """They stand in the artifact store, which must be on S3: nobody else can read a volume."""
+
+    def __init__(self, store: Store, request: ActionRequest, pod_uid: str) -> None:
+        self._store, self._request, self._pod_uid = store, request, pod_uid
+
+    def where(self, name: str) -> StoredObject:
+        """Return where an object stands, or would."""
+        location = self._request.store
+        if location.folder:
+            what = "spec.artifactStore is a volume, which nothing outside the cluster can read: use one of type S3"
+            raise ActionError(CONFIGURATION_ERROR, what)
+        key = object_key(self._request.attempt, self._pod_uid, name)
+        prefix = f"{location.prefix.strip('/')}/" if location.prefix else ""
+        return StoredObject(location.bucket, f"{prefix}{key}", location.endpoint)
+
+    def put(self, name: str, file: Path) -> StoredObject:
+        """Store a file."""
+        where = self.where(name)
+        self._store.put_file(object_key(self._request.attempt, self._pod_uid, name), file)
+        return where
+
+    def get(self, name: str, file: Path) -> bool:
+        """Fetch an object; return False if it is not there."""
+        self.where(name)
+        try:
+            with file.open("wb") as target:
+                key = object_key(self._request.attempt, self._pod_uid, name)
+                self._store.read(key, target, self._request.limits.artifact_bytes)
+        except MissingObjectError:
+            return False
+        return True

@@ -1,0 +1,120 @@
+"""The S3 deploy (P-48), against moto's server."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.actions.declaration import declaration_of
+from penstock.actions.execution import ActionError
+from penstock.actions.s3_deploy.execution import run
+from penstock.api.contracts import AwsAccess
+from penstock.api.pipeline import ActionTypeId
+from penstock.engine.configurations import configuration_problems
+from tests.unit.actions.aws_server import REGION, ScriptedServer, aws_client, aws_job, moto_server
+from tests.unit.actions.jobs import FakeJob
+
+BUCKET = "pages"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with moto_server() as found:
+        aws_client(found, "s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        yield found
+
+
+def job_of(root: Path, address: str, **configuration: str) -> FakeJob:
+    job = aws_job(root, "s3_deploy", {"BucketName": BUCKET, **configuration}, AwsAccess(REGION, address))
+    (folder := root / "artifact").mkdir()
+    (folder / "css").mkdir()
+    (folder / "index.html").write_text("<p>new</p>")
+    (folder / "css/site.css").write_text("p {}")
+    job.inputs = {"Built": folder}
+    return job
+
+
+def objects(address: str, prefix: str) -> dict[str, Any]:
+    client = aws_client(address, "s3")
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+    return {key.removeprefix(f"{prefix}/"): client.get_object(Bucket=BUCKET, Key=key) for key in keys}
+
+
+def test_files_become_objects_below_the_prefix(tmp_path: Path, address: str) -> None:
+    settings = {"CacheControl": "max-age=60", "CannedACL": "public-read"}
+    job = job_of(tmp_path, address, Extract="true", ObjectKey="site/", **settings)
+    outcome = run(job)
+    found = objects(address, "site")
+    assert sorted(found) == ["css/site.css", "index.html"]
+    page = found["index.html"]
+    assert (page["ContentType"], page["CacheControl"], page["Body"].read()) == (
+        "text/html",
+        "max-age=60",
+        b"<p>new</p>",
+    )
+    grants = aws_client(address, "s3").get_object_acl(Bucket=BUCKET, Key="site/index.html")["Grants"]
+    assert any(grant["Grantee"].get("URI", "").endswith("/AllUsers") for grant in grants)
+    assert outcome.summary == "2 objects, 14 bytes, to s3://pages/site"
+    assert sorted(job.lines) == [
+        "Uploaded s3://pages/site/css/site.css (4 bytes)",
+        "Uploaded s3://pages/site/index.html (10 bytes)",
+    ]
+
+
+def test_other_objects_stay_and_the_same_keys_are_overwritten(tmp_path: Path, address: str) -> None:
+    for key in ("kept/old.html", "kept/index.html"):
+        aws_client(address, "s3").put_object(Bucket=BUCKET, Key=key, Body=b"old")
+    run(job_of(tmp_path, address, Extract="true", ObjectKey="kept"))
+    found = {key: item["Body"].read() for key, item in objects(address, "kept").items()}
+    assert found == {"old.html": b"old", "index.html": b"<p>new</p>", "css/site.css": b"p {}"}
+
+
+def test_without_extract_the_artifact_is_one_zip(tmp_path: Path, address: str) -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/k"
+    job = job_of(tmp_path, address, Extract="false", ObjectKey="releases/site.zip", KMSEncryptionKeyARN=key)
+    run(job)
+    found = objects(address, "releases")["site.zip"]
+    assert (found["ContentType"], found["SSEKMSKeyId"]) == ("application/zip", key)
+    assert zipfile.ZipFile(io.BytesIO(found["Body"].read())).namelist() == ["css/site.css", "index.html"]
+
+
+def test_a_missing_bucket_is_told_in_the_services_words(tmp_path: Path, address: str) -> None:
+    job = job_of(tmp_path, address, Extract="true")
+    job.request = job.request._replace(configuration={**job.request.configuration, "BucketName": "missing"})
+    with pytest.raises(ActionError, match="PutObject: NoSuchBucket: The specified bucket does not exist"):
+        run(job)
+
+
+def test_a_refusal_ends_it(tmp_path: Path) -> None:
+    server = ScriptedServer((403, {}))
+    with pytest.raises(ActionError) as caught:
+        run(job_of(tmp_path, server.address, Extract="true"))
+    assert caught.value.code == "PermissionError"
+    server.close()
+
+
+def test_more_files_than_a_hundred_thousand_are_refused(tmp_path: Path, address: str) -> None:
+    job = job_of(tmp_path, address, Extract="true", ObjectKey="many")
+    job.request = job.request._replace(limits=job.request.limits._replace(artifact_entries=2))
+    with pytest.raises(ActionError, match="more than 2 files"):
+        run(job)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "problem"),
+    [
+        ({"BucketName": "pages", "Extract": "false"}, "ObjectKey is required"),
+        ({"BucketName": "pages", "Extract": "yes"}, ".configuration.Extract"),
+        ({"Extract": "true"}, ".configuration.BucketName"),
+        ({"BucketName": "pages", "Extract": "true", "CannedACL": "mine"}, ".configuration.CannedACL"),
+    ],
+)
+def test_bad_configuration_is_named(configuration: dict[str, str], problem: str) -> None:
+    declared = declaration_of(ActionTypeId(category="Deploy", provider="S3"))
+    assert declared is not None
+    assert problem in " ".join(map(str, configuration_problems("", declared, configuration)))
