@@ -13,9 +13,11 @@ ANSWERS = {"same", "better", "different", "not applicable"}
 GROUPS = {
     "X": [*range(1, 11), *range(20, 44), *range(50, 59), *range(60, 75)],
     "C": [*range(1, 10), *range(20, 26)],
-    "W": range(1, 13),
-    "P": range(60, 66),
+    "W": [*range(1, 13), 26, 27, 29],
+    "P": [*range(30, 39), 40, 41, 48, *range(60, 66), 70, *range(80, 85)],
 }
+PENDING = {"W-26", "W-27"} | {f"P-{number}" for number in (*range(30, 39), 40, 41, *range(80, 85))}
+"""Rows of providers that are being built."""
 REQUIRED = {f"{letter}-{number:02}" for letter, numbers in GROUPS.items() for number in numbers}
 
 
@@ -39,7 +41,7 @@ def functions_of(file: str) -> set[str]:
 def test_every_row_is_answered_once() -> None:
     found = [row for row, *_ in rows()]
     assert len(set(found)) == len(found)
-    assert set(found) == REQUIRED
+    assert REQUIRED - PENDING <= set(found) <= REQUIRED
     assert {answer for _, answer, *_ in rows()} <= ANSWERS
 
 

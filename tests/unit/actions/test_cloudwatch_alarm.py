@@ -66,7 +66,7 @@ def test_c_20_states_decide_by_the_conditions_kind(
 
 def test_c_20_another_state_is_waited_for(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_state(address, "ALARM")
-    monkeypatch.setattr(execution.time, "sleep", lambda _: set_state(address, "OK"))
+    monkeypatch.setattr("time.sleep", lambda _: set_state(address, "OK"))
     job = job_of(tmp_path, address, "beforeEntry", WaitTime="5")
     assert execution.run(job).summary == "the alarm errors is OK"
     assert job.lines == ["The alarm errors is ALARM", "The alarm errors is OK"]

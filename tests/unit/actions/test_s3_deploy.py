@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,12 @@ def test_without_extract_the_artifact_is_one_zip(tmp_path: Path, address: str) -
     found = objects(address, "releases")["site.zip"]
     assert (found["ContentType"], found["SSEKMSKeyId"]) == ("application/zip", key)
     assert zipfile.ZipFile(io.BytesIO(found["Body"].read())).namelist() == ["css/site.css", "index.html"]
+
+
+def test_w_10_a_key_may_ask_for_the_time_and_a_uuid(tmp_path: Path, address: str) -> None:
+    run(job_of(tmp_path, address, Extract="false", ObjectKey="dated/{datetime}/{uuid}.zip"))
+    (key,) = objects(address, "dated")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d/[0-9a-f-]{36}\.zip", key)
 
 
 def test_a_missing_bucket_is_told_in_the_services_words(tmp_path: Path, address: str) -> None:

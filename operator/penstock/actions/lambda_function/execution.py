@@ -10,6 +10,7 @@ import queue
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from threading import Thread
 from typing import IO, Any, NamedTuple
 
@@ -65,7 +66,7 @@ def run(job: Job) -> Outcome:
         job.log(f"Answers are taken at {endpoint}")
         token = ""
         while True:
-            action.invoke(lambda job_id, token=token: event_of(job.request, job_id, locations, token, endpoint))
+            action.invoke(partial(event_of, job.request, locations=locations, token=token, endpoint=endpoint))
             answer = action.answer()
             if answer.external_execution_id:
                 job.identify(answer.external_execution_id)

@@ -1,8 +1,10 @@
 """S3 (Deploy, P-48): writes objects over those of the same keys, and deletes none."""
 
 import mimetypes
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +39,19 @@ def run(job: Job) -> Outcome:
     return Outcome(summary=upload.told())
 
 
+def _filled_in(key: str) -> str:
+    """Return a key with what it asks for in place of ``{datetime}`` and ``{uuid}`` (W-10)."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d_%H-%M-%S")
+    return key.replace("{datetime}", now).replace("{uuid}", str(uuid.uuid4())).strip("/")
+
+
 class _Upload:
     """Uploads to the bucket of one action, and counts them."""
 
     def __init__(self, job: Job, client: Any) -> None:
         configuration = job.request.configuration
         self._job, self._client = job, client
-        self._bucket, self._key = configuration["BucketName"], configuration.get("ObjectKey", "").strip("/")
+        self._bucket, self._key = configuration["BucketName"], _filled_in(configuration.get("ObjectKey", ""))
         self._arguments = {
             "ACL": configuration.get("CannedACL"),
             "CacheControl": configuration.get("CacheControl"),
