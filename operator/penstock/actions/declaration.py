@@ -93,6 +93,8 @@ class Declaration:
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
+    json_keys: tuple[str, ...] = ()
+    """Keys whose values are JSON: variables are resolved within its texts."""
     overrides: tuple[Override, ...] = ()
     question: Callable[[Mapping[str, str]], Question] | None = None
 

@@ -6,12 +6,16 @@ from pydantic import ValidationError
 
 from penstock.actions.declaration import Declaration
 from penstock.engine.findings import Problem
+from penstock.engine.json_values import PROBLEM, is_resolvable
 from penstock.engine.variables import references
 
 
 def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
     open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
+    for key in declared.json_keys:
+        if not is_resolvable(configuration.get(key, "")):
+            yield Problem(f"{path}.configuration.{key}", PROBLEM)
     try:
         declared.configuration.model_validate(configuration)
     except ValidationError as error:

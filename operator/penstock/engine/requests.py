@@ -29,6 +29,7 @@ from penstock.api.pipeline import Action, ArtifactStore
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import Definition
+from penstock.engine.json_values import resolve_json
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.settings import Settings
 from penstock.engine.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
@@ -121,13 +122,22 @@ def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
     """Return the action's configuration; raise RequestError for a variable without value, or a bad value."""
     action = subject.action
     try:
-        configuration = {key: resolve(value, values) for key, value in action.configuration.items()}
+        configuration = {key: _resolved(subject, key, value, values) for key, value in action.configuration.items()}
         configuration |= subject.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
     for problem in configuration_problems("", subject.declared, configuration):
         raise RequestError("ConfigurationError", str(problem).removeprefix("."))
     return configuration
+
+
+def _resolved(subject: Subject, key: str, value: str, values: Values) -> str:
+    if key not in subject.declared.json_keys:
+        return resolve(value, values)
+    try:
+        return resolve_json(value, values)
+    except ValueError as error:
+        raise RequestError("ConfigurationError", f"configuration.{key} {error}") from error
 
 
 def _unresolved(action: Action, error: UnresolvedError) -> RequestError:

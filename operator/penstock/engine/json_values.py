@@ -1,0 +1,45 @@
+"""Resolves references in configuration that is JSON: within its texts, so that no value can add a key or end a text."""
+
+import json
+from typing import Any
+
+from penstock.engine.variables import REFERENCE, Values, references, resolve
+
+PROBLEM = "is JSON with references: write each reference within quotes, or the whole value as one reference"
+
+
+def resolve_json(text: str, values: Values) -> str:
+    """Return JSON with the references in its texts resolved; raise ValueError if it is none.
+
+    A text that is one reference as a whole is what that has for a value. Raise UnresolvedError for a reference
+    without one.
+    """
+    if REFERENCE.fullmatch(text.strip()) or not any(references(text)):
+        return resolve(text, values)
+    return json.dumps(_resolved(_parsed(text), values))
+
+
+def is_resolvable(text: str) -> bool:
+    """Whether `resolve_json` takes a text."""
+    if REFERENCE.fullmatch(text.strip()) or not any(references(text)):
+        return True
+    try:
+        _parsed(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(PROBLEM) from error
+
+
+def _resolved(node: Any, values: Values) -> Any:
+    if isinstance(node, dict):
+        return {resolve(key, values): _resolved(item, values) for key, item in node.items()}
+    if isinstance(node, list):
+        return [_resolved(item, values) for item in node]
+    return resolve(node, values) if isinstance(node, str) else node
