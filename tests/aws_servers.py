@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -12,7 +13,7 @@ from tests.cluster.probe import answers
 from tests.cluster.shell import wait_until
 
 _HEALTH = {"aws": "/_ministack/health", "moto": "/moto-api/"}
-_LIMIT_S = 120
+_LIMIT_S = 90
 
 
 def ready(cluster: Cluster, name: str) -> AwsServer:
@@ -23,6 +24,11 @@ def ready(cluster: Cluster, name: str) -> AwsServer:
     server: AwsServer = getattr(cluster, name)
     wait_until(f"the server {name}", lambda: answers(server.endpoint + _HEALTH[name]), limit=_LIMIT_S)
     return server
+
+
+def wait_for(done: Callable[[], bool], what: str = "the servers' answer") -> None:
+    """Wait until something holds; raise ClusterError when that takes too long."""
+    wait_until(what, done, limit=_LIMIT_S)
 
 
 def client(server: AwsServer, service: str) -> Any:

@@ -57,6 +57,8 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
         user_agent_extra="penstock",
+        # The names of a server that is not AWS's own do not go on below its host's.
+        s3={"addressing_style": "path" if access.endpoint else "auto"},
     )
     with calls():
         return _client(_session(job, access), service, access, config)

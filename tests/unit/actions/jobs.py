@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.actions.execution import Outcome, Program, ProgramEnd, StoredObject
+from penstock.actions.execution import TIMED_OUT, ActionError, Outcome, Program, ProgramEnd, StoredObject
 from penstock.api.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
@@ -48,8 +48,14 @@ class FakeJob:
     def log(self, line: str) -> None:
         self.lines.append(line)
 
+    def deadline_in(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
     def remaining(self) -> float:
-        return self._end - time.monotonic()
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
+        return left
 
     def run_program(self, program: Program) -> ProgramEnd:
         raise NotImplementedError
@@ -62,7 +68,9 @@ class FakeJob:
         return folder
 
     def store_folder(self, name: str, folder: Path) -> None:
-        self.stored[name] = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*")}
+        self.stored[name] = {
+            str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
+        }
 
     def object_of(self, name: str) -> StoredObject:
         return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)

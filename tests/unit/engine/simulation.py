@@ -95,6 +95,18 @@ def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) ->
     }
 
 
+def stack_action(name: str = "Stack", artifact: str = "Site", **fields: Any) -> dict[str, Any]:
+    """Return a CloudFormation deploy action."""
+    configuration = {"ActionMode": "CREATE_UPDATE", "StackName": "shop", "TemplatePath": f"{artifact}::template.yaml"}
+    return {
+        "name": name,
+        "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"},
+        "configuration": configuration,
+        "inputArtifacts": [{"name": artifact}],
+        **fields,
+    }
+
+
 def approval_action(name: str = "Ok", **fields: Any) -> dict[str, Any]:
     """Return a manual approval."""
     type_id = {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}

@@ -21,6 +21,7 @@ from tests.unit.engine.simulation import (
     deploy_action,
     git_action,
     s3_action,
+    stack_action,
     stage,
 )
 
@@ -71,6 +72,22 @@ def job_of(provider: str) -> dict[str, Any]:
         ),
         stage("Test", build_action(configuration={"ProjectName": "web", "EnvironmentVariables": VARIABLES})),
         stage("Prod", deploy_action()),
+        stage(
+            "Cloud",
+            stack_action(
+                configuration={
+                    "ActionMode": "CREATE_UPDATE",
+                    "StackName": "shop",
+                    "TemplatePath": "Site::template.yaml",
+                    "ParameterOverrides": '{"Version": "#{Src.CommitId}"}',
+                    "RoleArn": "arn:aws:iam::123456789012:role/deploy",
+                    "CredentialsSecret": "aws-keys",
+                },
+                outputArtifacts=[{"name": "Outputs"}],
+                region="eu-central-1",
+                roleArn="arn:aws:iam::123456789012:role/caller",
+            ),
+        ),
         serviceAccountName="deployer",
         settings=SETTINGS,
         **STORE,
@@ -78,7 +95,7 @@ def job_of(provider: str) -> dict[str, Any]:
     world.build_projects["web"] = PROJECT
     world.start()
     world.settle()
-    for action in ("Fetch", "Get", "Make", "Compile", "Apply"):
+    for action in ("Fetch", "Get", "Make", "Compile", "Apply", "Stack"):
         job = world.job_for(action)
         if world.request(job).provider == provider:
             return world.manifests[job]
@@ -98,7 +115,7 @@ def readable(manifest: dict[str, Any]) -> str:
     return yaml.safe_dump(manifest, sort_keys=True, width=110)
 
 
-@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation"])
 def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     path = GOLDEN / f"{provider}.yaml"
     text = readable(job_of(provider))
@@ -107,7 +124,7 @@ def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     assert path.read_text() == text, "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
 
 
-@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes"])
+@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation"])
 def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
     pod = job_of(provider)["spec"]["template"]["spec"]
     agent, *others = pod["containers"]

@@ -1,0 +1,89 @@
+"""Deploy / AWS / CloudFormation (P-30): creates, updates and deletes stacks, directly or by change sets."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
+from penstock.actions.cloudformation.overrides import read_overrides
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+
+_DAYS_S = 86_400
+_NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
+_CAPABILITY = "CAPABILITY_(IAM|NAMED_IAM|AUTO_EXPAND)"
+_FILE = r"^[^:]+::[^:].*$"
+_WITH_TEMPLATE = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "CHANGE_SET_REPLACE")
+_WITH_CHANGE_SET = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
+
+
+class CloudFormationConfiguration(AwsConfiguration):
+    """AWS's keys (P-36), and PackageBucket."""
+
+    ActionMode: Literal[
+        "CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY", "CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"
+    ]
+    """What to do with the stack (P-31..P-35)."""
+    StackName: str = Field(pattern=_NAME, max_length=128)
+    ChangeSetName: str | None = Field(None, pattern=_NAME, max_length=128, validate_default=True)
+    """The change set that CHANGE_SET_REPLACE makes and CHANGE_SET_EXECUTE executes."""
+    Capabilities: str | None = Field(None, pattern=rf"^{_CAPABILITY}(,{_CAPABILITY})*$")
+    """What the template may do: CAPABILITY_IAM and its like, separated by commas without spaces."""
+    RoleArn: str | None = Field(None, pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", max_length=2048)
+    """The role that CloudFormation changes the stack's resources with; the rights of who calls it if absent."""
+    TemplatePath: str | None = Field(None, pattern=_FILE, max_length=1024, validate_default=True)
+    """The template, ``Artifact::file``."""
+    TemplateConfiguration: str | None = Field(None, pattern=_FILE, max_length=1024)
+    """A JSON file with Parameters, Tags and StackPolicy, ``Artifact::file``."""
+    ParameterOverrides: str | None = None
+    """A JSON object of parameters: they win over TemplateConfiguration's. Fn::GetParam and Fn::GetArtifactAtt work."""
+    OutputFileName: str | None = Field(None, min_length=1, max_length=255)
+    """A JSON file in the output artifact with the stack's outputs."""
+    PackageBucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
+    """Where a template's local code goes, and what of a template is too long for a request.
+
+    The artifact store's bucket if absent, where that is in the same AWS.
+    """
+
+    @field_validator("TemplatePath")
+    @classmethod
+    def _names_a_template(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is None and (mode := info.data.get("ActionMode")) in _WITH_TEMPLATE:
+            raise ValueError(f"{mode} needs it: the template, as Artifact::file")
+        return path
+
+    @field_validator("ChangeSetName")
+    @classmethod
+    def _names_a_change_set(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None and (mode := info.data.get("ActionMode")) in _WITH_CHANGE_SET:
+            raise ValueError(f"{mode} needs it: the change set's name")
+        return name
+
+    @field_validator("ParameterOverrides")
+    @classmethod
+    def _are_parameters(cls, text: str | None) -> str | None:
+        if text is not None:
+            read_overrides(text)
+        return text
+
+    @field_validator("OutputFileName")
+    @classmethod
+    def _is_plain(cls, name: str | None) -> str | None:
+        if name and any(part in ("", ".", "..") for part in name.split("/")):
+            raise ValueError("a path in the artifact has no empty, '.' or '..' part")
+        return name
+
+
+DECLARATION = Declaration(
+    category="Deploy",
+    owner="AWS",
+    provider="CloudFormation",
+    folder="cloudformation",
+    configuration=CloudFormationConfiguration,
+    inputs=Bounds(0, 10),
+    outputs=Bounds(0, 1),
+    on_lost_pod=OnLostPod.RESUME,
+    timeout_s=3 * _DAYS_S,
+    calls_aws=True,
+    secrets=AWS_SECRETS,
+    json_keys=("ParameterOverrides",),
+)

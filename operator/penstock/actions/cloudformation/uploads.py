@@ -1,0 +1,110 @@
+"""Puts files where CloudFormation can read them: under keys of their content, so that nothing goes up twice."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from penstock.actions.aws import calls, client
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
+from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.folders import Bounds
+from penstock.artifacts.zipping import zip_file, zip_folder
+
+_PREFIX = "penstock-packages"
+_CHUNK = 1024 * 1024
+
+
+class Uploaded(NamedTuple):
+    """An object in S3; ``url`` is the address CloudFormation takes for templates."""
+
+    bucket: str
+    key: str
+    url: str
+
+    @property
+    def uri(self) -> str:
+        """Its name as ``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class Uploads:
+    """Uploads of one action to the configuration's PackageBucket, else to the artifact store's bucket."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._client: Any = None
+
+    def bucket(self, what: str) -> str:
+        """Return the bucket that ``what`` goes to; raise ActionError where none is in the AWS that is called."""
+        request = self._job.request
+        if bucket := request.configuration.get("PackageBucket"):
+            return bucket
+        endpoint = request.aws.endpoint if request.aws else None
+        if request.store.folder or (request.store.endpoint or "").rstrip("/") != (endpoint or "").rstrip("/"):
+            why = f"{what} has to be in S3, and the artifact store is in no bucket that CloudFormation can read"
+            raise ActionError(CONFIGURATION_ERROR, f"configuration.PackageBucket: {why}: name a bucket here")
+        return request.store.bucket
+
+    def file(self, path: Path, what: str) -> Uploaded:
+        """Upload a file as it is."""
+        with path.open("rb") as opened:
+            return self._put(opened, path.suffix, what)
+
+    def text(self, text: str, suffix: str, what: str) -> Uploaded:
+        """Upload a text."""
+        path = self._job.scratch / "upload-text"
+        path.write_text(text, encoding="utf-8")
+        with path.open("rb") as opened:
+            return self._put(opened, suffix, what)
+
+    def zip(self, path: Path, what: str) -> Uploaded:
+        """Upload a folder as a zip, or a file as the only one in a zip; a zip as it is."""
+        if path.suffix.lower() in (".zip", ".jar", ".war") and path.is_file():
+            return self.file(path, what)
+        limits = self._job.request.limits
+
+        def write(sink: IO[bytes]) -> None:
+            if path.is_dir():
+                zip_folder(path, sink, Bounds(limits.artifact_entries, limits.artifact_bytes))
+            else:
+                zip_file(path, sink)
+
+        return self._zip(write, what)
+
+    def _zip(self, write: Callable[[IO[bytes]], None], what: str) -> Uploaded:
+        with (self._job.scratch / "upload-zip").open("w+b") as sink:
+            try:
+                write(sink)
+            except ArtifactError as error:
+                raise ActionError(error.code, f"{what}: {error.message}") from error
+            sink.seek(0)
+            return self._put(sink, ".zip", what)
+
+    def _put(self, file: IO[bytes], suffix: str, what: str) -> Uploaded:
+        digest = hashlib.sha256()
+        while data := file.read(_CHUNK):
+            digest.update(data)
+        file.seek(0)
+        bucket, key = self.bucket(what), f"{_PREFIX}/{digest.hexdigest()}{suffix}"
+        self._client = self._client or client(self._job, "s3")
+        address: str = self._client.meta.endpoint_url
+        uploaded = Uploaded(bucket, key, f"{address.rstrip('/')}/{bucket}/{key}")
+        if not self._is_there(bucket, key):
+            with calls():
+                self._client.put_object(Bucket=bucket, Key=key, Body=file)
+            self._job.log(f"Uploaded {what} to {uploaded.uri}")
+        return uploaded
+
+    def _is_there(self, bucket: str, key: str) -> bool:
+        """Whether an upload of this content is there; one who may not ask uploads."""
+        try:
+            with calls():
+                self._client.head_object(Bucket=bucket, Key=key)
+        except ActionError as error:
+            if isinstance(error.__cause__, ClientError):
+                return False
+            raise
+        return True

@@ -1,0 +1,121 @@
+"""What a CloudFormation action makes of a stack's outputs and events, where no server shows it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.actions import waiting
+from penstock.actions.cloudformation.events import Events
+from penstock.actions.cloudformation.outputs import store_outputs, variables_of
+from penstock.actions.execution import JOB_FAILED, SYSTEM_UNAVAILABLE, ActionError
+from penstock.api.contracts import ArtifactOrder
+from penstock.api.documents import compress
+from tests.unit.actions.jobs import FakeJob, request
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> FakeJob:
+    return FakeJob(tmp_path, request("cloudformation", {}))
+
+
+def test_w_26_outputs_that_do_not_fit_a_result_are_left_out_the_longest_first(job: FakeJob) -> None:
+    noise = random.Random(1).randbytes
+    outputs = {"Long": noise(4000).hex(), "Short": "x", "Middle": noise(300).hex()}
+    found = variables_of(job, outputs)
+    assert found == {"Short": "x", "Middle": outputs["Middle"]}
+    assert len(compress(str(found))) < 2400
+    assert job.lines == ["The output Long is no variable: the outputs are too long for a result"]
+
+
+def test_output_artifact_without_a_file_name_is_empty_and_the_log_says_so(job: FakeJob) -> None:
+    job.request = job.request._replace(outputs=(ArtifactOrder("Out"),))
+    store_outputs(job, {"A": "1"})
+    assert job.stored == {"Out": {}}
+    assert job.lines == ["The output artifact Out is empty: name a file in OutputFileName"]
+
+
+class Pages:
+    """Pages of events, by stack, as boto3's paginator gives them."""
+
+    def __init__(self, **stacks: list[dict[str, Any]]) -> None:
+        self._stacks = stacks
+
+    def get_paginator(self, _: str) -> Pages:
+        return self
+
+    def paginate(self, **names: str) -> list[dict[str, Any]]:
+        stack = names["StackName"].rpartition("/")[2]
+        return [{"StackEvents": [event]} for event in reversed(self._stacks[stack])]
+
+
+def event(number: int, stack: str, status: str, reason: str = "", **fields: str) -> dict[str, Any]:
+    id = f"arn:aws:cloudformation:eu-central-1:1:stack/{stack}"
+    given = {"LogicalResourceId": "R", "PhysicalResourceId": "r", "ResourceType": "AWS::SNS::Topic", **fields}
+    return {
+        "EventId": f"{stack}{number}",
+        "StackId": id,
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+        **given,
+    }
+
+
+def cause(job: FakeJob, **stacks: list[dict[str, Any]]) -> str:
+    events = Events(Pages(**stacks), job, "arn:aws:cloudformation:eu-central-1:1:stack/top")
+    return events.cause(events.new())
+
+
+def test_p_38_first_failure_counts_and_none_that_only_followed(job: FakeJob) -> None:
+    top = [
+        event(1, "top", "CREATE_FAILED", "Resource creation cancelled", LogicalResourceId="Other"),
+        event(2, "top", "CREATE_FAILED", "Access\nDenied", LogicalResourceId="Queue"),
+        event(3, "top", "CREATE_FAILED", "later"),
+    ]
+    assert cause(job, top=top) == r"Queue (AWS::SNS::Topic): CREATE_FAILED: Access\nDenied"
+
+
+def test_p_38_resource_of_a_nested_stack_is_named_by_its_path(job: FakeJob) -> None:
+    nested_id = "arn:aws:cloudformation:eu-central-1:1:stack/nested"
+    nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": nested_id}
+    top = [event(1, "top", "UPDATE_FAILED", "Embedded stack was not updated", LogicalResourceId="Child", **nested)]
+    inner = [
+        event(1, "nested", "CREATE_FAILED", "of an earlier operation"),
+        event(2, "nested", "UPDATE_IN_PROGRESS", LogicalResourceId="nested", **nested),
+        event(3, "nested", "UPDATE_FAILED", "no such name", LogicalResourceId="Table"),
+    ]
+    assert cause(job, top=top, nested=inner) == "Child/Table (AWS::SNS::Topic): UPDATE_FAILED: no such name"
+
+
+def test_events_are_read_on_from_the_last_one(job: FakeJob) -> None:
+    top = [event(1, "top", "CREATE_IN_PROGRESS")]
+    events = Events(Pages(top=top), job, "arn:aws:cloudformation:eu-central-1:1:stack/top")
+    assert [found.id for found in events.new()] == ["top1"]
+    top += [event(2, "top", "CREATE_COMPLETE"), event(3, "top", "DELETE_IN_PROGRESS")]
+    assert [found.id for found in events.new()] == ["top2", "top3"]
+    assert events.new() == []
+
+
+def test_service_that_stays_unavailable_fails_the_wait_in_its_own_words(
+    job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_OUTAGE_S", 0.0)
+    monkeypatch.setattr(waiting, "_FIRST_S", 0.0)
+
+    def ask() -> None:
+        raise ActionError(SYSTEM_UNAVAILABLE, "Throttling")
+
+    with pytest.raises(ActionError, match="Throttling"):
+        waiting.Waiting(job).until(ask)
+
+
+def test_refusal_ends_a_wait_at_once(job: FakeJob) -> None:
+    def ask() -> None:
+        raise ActionError(JOB_FAILED, "no")
+
+    with pytest.raises(ActionError, match="no"):
+        waiting.Waiting(job).until(ask)
+    assert job.lines == []
