@@ -121,6 +121,21 @@ class AwsAccess(NamedTuple):
     role_arns: tuple[str, ...] = ()
 
 
+class Custom(NamedTuple):
+    """An ActionType as resolved for one action: its commands, its environment, and links with values in them.
+
+    ``{ExternalExecutionId}`` is left in links: only the action knows it.
+    """
+
+    name: str
+    commands: tuple[str, ...]
+    environment: Mapping[str, str] = NOTHING
+    secrets: Mapping[str, str] = NOTHING
+    entity_url: str = ""
+    execution_url: str = ""
+    revision_url: str = ""
+
+
 class Limits(NamedTuple):
     """Bounds on one action. Times in seconds, sizes in bytes; each is a setting of the operator."""
 
@@ -150,6 +165,7 @@ class ActionRequest(NamedTuple):
     script: Script | None = None
     build: Build | None = None
     aws: AwsAccess | None = None
+    custom: Custom | None = None
     revision: str | None = None
     secrets: Mapping[str, str] = NOTHING
     limits: Limits = Limits()
@@ -214,6 +230,7 @@ class ActionResult(NamedTuple):
     summary: str = ""
     log: str = ""
     reports: tuple[BuildReport, ...] = ()
+    percent_complete: int | None = None
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:
         """Return the termination message, compressed when longer than ``budget`` bytes; None if still too long."""

@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from penstock.api.action_type import ActionTypeSpec
 from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec, BuildProjectStatus
-from penstock.api.meta import GROUP, VERSION
+from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE, GROUP, VERSION
 from penstock.api.pipeline import PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus
@@ -36,11 +37,20 @@ class Resource:
     spec: type[BaseModel]
     status: type[BaseModel] | None
     columns: tuple[Column, ...]
+    scope: str = "Namespaced"
 
 
 def _condition(kind: str, field: str) -> str:
     return f".status.conditions[?(@.type=='{kind}')].{field}"
 
+
+_TYPE_COLUMNS = (
+    Column("Category", "string", ".spec.category"),
+    Column("Provider", "string", ".spec.provider"),
+    Column("Version", "string", ".spec.version"),
+    Column("Image", "string", ".spec.template.image", 1),
+    Column("Age", "date", ".metadata.creationTimestamp"),
+)
 
 RESOURCES = (
     Resource(
@@ -78,6 +88,16 @@ RESOURCES = (
             Column("Compute", "string", ".spec.computeType"),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
+    ),
+    Resource(
+        ACTION_TYPE, "actiontypes", "at",
+        "A custom action of its namespace: what pipelines may configure, and the pod that does the work.",
+        ActionTypeSpec, None, _TYPE_COLUMNS,
+    ),
+    Resource(
+        CLUSTER_ACTION_TYPE, "clusteractiontypes", "cat",
+        "A custom action of every namespace that has no ActionType of the same category, provider and version.",
+        ActionTypeSpec, None, _TYPE_COLUMNS, scope="Cluster",
     ),
     Resource(
         "StageTransition", "stagetransitions", "stt",
@@ -122,7 +142,7 @@ def crd_of(resource: Resource) -> dict[str, Any]:
         "metadata": {"name": f"{resource.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": resource.scope,
             "names": {
                 "kind": resource.kind,
                 "listKind": f"{resource.kind}List",

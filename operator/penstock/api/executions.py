@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from penstock.api.action_type import FrozenActionType
 from penstock.api.approval import ApprovalReference
 from penstock.api.build_project import FrozenBuildProject
 from penstock.api.model import ATOMIC, Model, list_map
@@ -75,6 +76,7 @@ class ActionExecution(Model):
     last_updated_by: str | None = None
     """Who decided an approval last (X-81)."""
     build_project: FrozenBuildProject | None = None
+    action_type: FrozenActionType | None = None
     pod_uid: str | None = None
     pod_name: str | None = None
     start_time: str
@@ -86,6 +88,10 @@ class ActionExecution(Model):
     summary: str | None = None
     external_execution_id: str | None = None
     external_execution_url: str | None = None
+    entity_url: str | None = None
+    """The page about what a custom action works on (P-80)."""
+    percent_complete: int | None = None
+    """How far a custom action said that it came (P-83)."""
     output_variables: dict[str, str] = {}
     output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
     reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()

@@ -7,6 +7,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 PIPELINE = "Pipeline"
 PIPELINE_RUN = "PipelineRun"
 APPROVAL = "Approval"
+ACTION_TYPE = "ActionType"
+CLUSTER_ACTION_TYPE = "ClusterActionType"
 
 # Labels hold hashes, since a label holds 63 characters and a CodePipeline name may have 100; the full
 # names stand in the annotations of the same words.
