@@ -14,6 +14,7 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 import penstock.actions
+from penstock.api.action_type import ActionTypeSpec
 from penstock.api.pipeline import ActionTypeId
 
 
@@ -97,11 +98,15 @@ class Declaration:
     """Keys whose values are JSON: variables are resolved within its texts."""
     overrides: tuple[Override, ...] = ()
     question: Callable[[Mapping[str, str]], Question] | None = None
+    action_type: ActionTypeSpec | None = None
+    """What an ActionType says of the pod; its actions have a container of their own."""
+    is_type_lost: bool = False
+    """Whether the ActionType of a try can be read no more."""
 
     @property
     def has_container(self) -> bool:
         """Whether the user's image runs beside the agent."""
-        return self.runs_commands or self.runs_project
+        return self.runs_commands or self.runs_project or self.action_type is not None or self.is_type_lost
 
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""
@@ -119,12 +124,12 @@ class Declaration:
 
 @cache
 def declarations() -> tuple[Declaration, ...]:
-    """Return every provider's declaration, in the order of their folders."""
+    """Return every built-in provider's declaration, in the order of their folders."""
     folders = sorted(info.name for info in pkgutil.iter_modules(penstock.actions.__path__) if info.ispkg)
     modules = (importlib.import_module(f"penstock.actions.{folder}.declaration") for folder in folders)
-    return tuple(module.DECLARATION for module in modules)
+    return tuple(module.DECLARATION for module in modules if hasattr(module, "DECLARATION"))
 
 
 def declaration_of(type_id: ActionTypeId) -> Declaration | None:
-    """Return the declaration that an actionTypeId names, None for an unknown provider."""
+    """Return the built-in declaration that an actionTypeId names, None for an unknown provider and for a custom one."""
     return next((declared for declared in declarations() if declared.is_of(type_id)), None)

@@ -43,11 +43,15 @@ class Outcome(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Shell code for the action's container; ``variables`` are those whose last values it keeps."""
+    """Shell code for the action's container; ``variables`` are those whose last values it keeps.
+
+    With ``takes_all_variables`` every file in the report's folder of variables is one, without its last newlines.
+    """
 
     text: str
     environment: Mapping[str, str]
     variables: tuple[str, ...] = ()
+    takes_all_variables: bool = False
 
 
 class ProgramEnd(NamedTuple):
@@ -142,8 +146,14 @@ class Job(Protocol):
     def store_report(self, report: BuildReport, document: bytes) -> None:
         """Store a whole report, and report its figures however the action ends."""
 
-    def identify(self, external_execution_id: str) -> None:
-        """Report this external execution id however the action ends."""
+    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
+        """Report this external execution, and how far it came, however the action ends."""
+
+    def give(self, path: str, text: str) -> Path:
+        """Write a file that the action's container can read; return where it is."""
+
+    def left(self, name: str) -> str:
+        """Return a short text that the program left in the report folder, masked, without its last newlines."""
 
     def run_script(self) -> Outcome:
         """Run the request's script in the action container; raise ActionError unless it exits with 0."""

@@ -72,7 +72,13 @@ class Agent:
             return result
         external = result.external_execution_id or job.external_execution_id
         reports = tuple(results.masked_report(report, mask) for report in job.reports)
-        return result._replace(external_execution_id=external, reports=reports)
+        url = result.external_execution_url or job.external_execution_url
+        return result._replace(
+            external_execution_id=external,
+            external_execution_url=url,
+            reports=reports,
+            percent_complete=job.percent_complete,
+        )
 
     def _end(self) -> ActionResult:
         try:

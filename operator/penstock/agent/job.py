@@ -1,5 +1,6 @@
 """What a provider's execution gets to work with: the seam's `Job`, made real."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from penstock.artifacts.store import Store
 
 CONTAINER_DIED = "ActionContainerDied"
 _REPORT = "report"
+_GIVEN = "given"
+_VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 
 
 class AgentJob:
@@ -44,6 +47,9 @@ class AgentJob:
         self.stored: dict[str, ArtifactLocation] = {}
         self.reports: tuple[BuildReport, ...] = ()
         self.external_execution_id = ""
+        self.external_execution_url = ""
+        self.percent_complete: int | None = None
+        self._left: Report | None = None
 
     @property
     def pod_uid(self) -> str:
@@ -118,11 +124,36 @@ class AgentJob:
         """Run an execution's own shell code in the action's container."""
         if self.control is None:
             raise ActionError(CONFIGURATION_ERROR, "the action has no container")
-        report = Report(self.report)
+        self._left = report = Report(self.report)
         ended = self._run(self.control, Script((), environment=program.environment), program.text)
         code = self._exit_code(ended)
-        variables = report.variables(program.variables, self.request.limits.variables_bytes)
+        names = self._variables(report) if program.takes_all_variables else program.variables
+        variables = report.variables(names, self.request.limits.variables_bytes)
+        if program.takes_all_variables:
+            variables = {name: value.rstrip("\n") for name, value in variables.items()}
         return ProgramEnd(code, report.notes(), variables)
+
+    def _variables(self, report: Report) -> list[str]:
+        """Return the names of the variables that the program left; what no variable can be called is told."""
+        names = report.variable_names()
+        for name in names:
+            if not _VARIABLE.fullmatch(name):
+                self.log(f"[penstock] {name!a} in the folder of variables is ignored: no variable can be called so")
+        return [name for name in names if _VARIABLE.fullmatch(name)]
+
+    def left(self, name: str) -> str:
+        """Return what the program left."""
+        return self._log.masked(self._left.text(name)) if self._left else ""
+
+    def give(self, path: str, text: str) -> Path:
+        """Write a file for the action's container."""
+        file = self._paths.workspace / _GIVEN / path
+        for folder in (self._paths.workspace / _GIVEN, file.parent):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+        file.write_text(text, encoding="utf-8", errors="surrogatepass")
+        file.chmod(0o644)
+        return file
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
         """Store an output artifact of single files."""
@@ -135,8 +166,9 @@ class AgentJob:
 
     def store_folder(self, name: str, folder: Path) -> None:
         """Store an output artifact from a folder of its own."""
+        order = next((item for item in self.request.outputs if item.name == name), ArtifactOrder(name))
         if self.artifact_store is not None:
-            self.stored[name] = self._workspace.store_output(self.artifact_store, ArtifactOrder(name), folder)
+            self.stored[name] = self._workspace.store_output(self.artifact_store, order, folder)
 
     def object_of(self, name: str) -> StoredObject:
         """Return where an object of this name stands."""
@@ -169,9 +201,11 @@ class AgentJob:
             key = ""
         self.reports += (report._replace(key=key),)
 
-    def identify(self, external_execution_id: str) -> None:
-        """Keep the id."""
+    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
+        """Keep the id, the link and the figure."""
         self.external_execution_id = external_execution_id
+        self.external_execution_url = url
+        self.percent_complete = percent_complete
 
     def _run(self, control: Control, script: Script, text: str) -> Ended:
         values = self.program.with_name("values")

@@ -34,6 +34,10 @@ class Log:
         self._pending = bytearray()
         os.set_blocking(stdout, False)
 
+    def masked(self, text: str) -> str:
+        """Return a text with every secret replaced."""
+        return self._masker.mask_text(text)
+
     @property
     def is_full(self) -> bool:
         """Whether stdout lags so far behind that reading must wait."""

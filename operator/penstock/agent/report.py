@@ -35,6 +35,15 @@ class Report:
         """Return what the program noted about its progress, up to a limit."""
         return (_read(self._folder, "notes", limit) or b"").decode("utf-8", "replace")
 
+    def text(self, name: str, limit: int = 4096) -> str:
+        """Return the beginning of a text that the program left, without its last newlines."""
+        return (_read(self._folder, name, limit) or b"").decode("utf-8", "replace").rstrip("\n")
+
+    def variable_names(self, limit: int = 1000) -> list[str]:
+        """Return the names in the folder of variables, so many at most: the program may write any."""
+        with os.scandir(self._variables) as entries:
+            return sorted(entry.name for entry, _ in zip(entries, range(limit), strict=False))
+
     def variables(self, names: Sequence[str], limit: int) -> dict[str, str]:
         """Return the output variables that were set; raise ActionError when they are too large (Q-12)."""
         found: dict[str, bytes] = {}

@@ -90,6 +90,7 @@ class Workspace:
         """Make a folder for the content of an output artifact."""
         folder = self._root / _OUTPUTS / encode_part(name)
         folder.mkdir(parents=True)
+        folder.chmod(0o2777)  # whoever the action's container runs as may write there
         return folder
 
     def store_output(self, store: Store, order: ArtifactOrder, folder: Path | None = None) -> ArtifactLocation:

@@ -12,11 +12,12 @@ class Resource:
     kind: str
     api: str
     plural: str
+    is_namespaced: bool = True
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the URL path of a collection, an object, or a part of it; all namespaces for None."""
         parts = [self.api]
-        if namespace:
+        if namespace and self.is_namespaced:
             parts += ["namespaces", namespace]
         parts += [part for part in (self.plural, name, subresource) if part]
         return "/" + "/".join(parts)
@@ -25,6 +26,8 @@ class Resource:
 PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
 BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
+ACTION_TYPES = Resource("ActionType", f"apis/{GROUP}/{VERSION}", "actiontypes")
+CLUSTER_ACTION_TYPES = Resource("ClusterActionType", f"apis/{GROUP}/{VERSION}", "clusteractiontypes", False)
 TRANSITIONS = Resource("StageTransition", f"apis/{GROUP}/{VERSION}", "stagetransitions")
 APPROVALS = Resource("Approval", f"apis/{GROUP}/{VERSION}", "approvals")
 JOBS = Resource("Job", "apis/batch/v1", "jobs")

@@ -11,8 +11,10 @@ from typing import Any
 
 from penstock.api.meta import ANNOTATION_PIPELINE, LABEL_RUN_UID
 from penstock.cluster.resources import (
+    ACTION_TYPES,
     APPROVALS,
     BUILD_PROJECTS,
+    CLUSTER_ACTION_TYPES,
     JOBS,
     PIPELINES,
     PODS,
@@ -27,14 +29,27 @@ PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
-KINDS = (PIPELINES, BUILD_PROJECTS, TRANSITIONS, RUNS, APPROVALS, JOBS, PODS, REVISIONS)
+_SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
+"""Kinds that any pipeline of their namespace, or of the cluster, may name."""
+KINDS = (
+    ACTION_TYPES,
+    CLUSTER_ACTION_TYPES,
+    PIPELINES,
+    BUILD_PROJECTS,
+    TRANSITIONS,
+    RUNS,
+    APPROVALS,
+    JOBS,
+    PODS,
+    REVISIONS,
+)
 
 
 def key_of(resource: Resource, document: Document) -> PipelineKey | None:
     """Return the pipeline that an object belongs to, None for one that is not ours."""
     meta = document["metadata"]
-    if resource is BUILD_PROJECTS:
-        return None  # Any pipeline of its namespace may name it.
+    if resource in _SHARED:
+        return None
     if resource is PIPELINES:
         name = meta["name"]
     elif resource is RUNS:
@@ -63,17 +78,17 @@ class Cache:
         """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
         key = key_of(resource, document)
         meta = document["metadata"]
-        if (key is None and resource is not BUILD_PROJECTS) or meta["uid"] in self._tombstones:
+        if (key is None and resource not in _SHARED) or meta["uid"] in self._tombstones:
             return key
-        name = (meta["namespace"], meta["name"])
+        name = _key(meta)
         known = self._objects[resource].get(name)
         if known is not None and known["metadata"]["uid"] == meta["uid"] and _version(document) < _version(known):
             return key
         if known is not None and known["metadata"]["uid"] != meta["uid"]:
             if _version(document) < _version(known):
                 return key
-            self._bury(known)
-        self._objects[resource][name] = _trimmed(document)
+            self._bury(resource, known)
+        self._objects[resource][name] = _trimmed(resource, document)
         if key is not None:
             self._members[resource][key].add(name)
         return key
@@ -81,8 +96,8 @@ class Cache:
     def remove(self, resource: Resource, document: Document) -> PipelineKey | None:
         """Forget a deleted object, leaving a tombstone; return the pipeline it belonged to."""
         meta = document["metadata"]
-        name = (meta["namespace"], meta["name"])
-        self._bury(document)
+        name = _key(meta)
+        self._bury(resource, document)
         known = self._objects[resource].get(name)
         key = key_of(resource, known or document)
         if known is not None and known["metadata"]["uid"] == meta["uid"]:
@@ -109,7 +124,7 @@ class Cache:
         present: set[str] = set()
         for document in listed:
             present.add(document["metadata"]["uid"])
-            known = self.get(resource, document["metadata"]["namespace"], document["metadata"]["name"])
+            known = self.get(resource, *_key(document["metadata"]))
             key = self.put(resource, document)
             if key and (known is None or _version(known) != _version(document)):
                 changed.add(key)
@@ -134,6 +149,10 @@ class Cache:
     def in_namespace(self, resource: Resource, namespace: str) -> Iterator[Document]:
         """Yield the objects of a kind in a namespace."""
         return (document for (space, _), document in self._objects[resource].items() if space == namespace)
+
+    def all(self, resource: Resource) -> Iterator[Document]:
+        """Yield every object of a kind."""
+        return iter(list(self._objects[resource].values()))
 
     def of(self, resource: Resource, key: PipelineKey) -> Iterator[Document]:
         """Yield the objects of a kind that belong to a pipeline."""
@@ -161,17 +180,17 @@ class Cache:
             and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) in run_uids
         )
 
-    def _bury(self, document: Document) -> None:
+    def _bury(self, resource: Resource, document: Document) -> None:
         meta = document["metadata"]
         small = {key: meta[key] for key in ("name", "namespace", "uid", "labels") if key in meta}
-        kind = document.get("kind") or (JOBS.kind if _is_job(document) else "")
-        self._tombstones[meta["uid"]] = {"kind": kind, "metadata": small}
+        self._tombstones[meta["uid"]] = {"kind": resource.kind, "metadata": small}
         while len(self._tombstones) > _TOMBSTONES:
             self._tombstones.popitem(last=False)
 
 
-def _is_job(document: Document) -> bool:
-    return "template" in document.get("spec", {})
+def _key(meta: Document) -> ObjectKey:
+    """Return namespace and name; the namespace of what has none is empty."""
+    return meta.get("namespace", ""), meta["name"]
 
 
 def _version(document: Document) -> int:
@@ -179,7 +198,7 @@ def _version(document: Document) -> int:
     return int(document["metadata"]["resourceVersion"])
 
 
-def _trimmed(document: Document) -> Document:
+def _trimmed(resource: Resource, document: Document) -> Document:
     """Drop what no decision reads: managed fields everywhere, the pod template of Jobs, most of a pod's spec."""
     meta = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
     annotations = meta.get("annotations")
@@ -187,9 +206,8 @@ def _trimmed(document: Document) -> Document:
         meta["annotations"] = {key: value for key, value in annotations.items() if not key.endswith("/request")}
     document = {**document, "metadata": meta}
     spec = document.get("spec", {})
-    if _is_job(document):
+    if resource is JOBS:
         document["spec"] = {}
-        document["kind"] = JOBS.kind
     elif "containers" in spec:
         document["spec"] = {"containers": [{"name": item["name"]} for item in spec["containers"]]}
     return document

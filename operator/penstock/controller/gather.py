@@ -1,11 +1,14 @@
 """Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock.actions.declaration import Declaration
+from penstock.api.action_type import ActionTypeSpec
 from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
@@ -13,12 +16,24 @@ from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.rollback import ExecutionType
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
 from penstock.api.transition import StageTransitionSpec
-from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, TRANSITIONS
+from penstock.cluster.resources import (
+    ACTION_TYPES,
+    APPROVALS,
+    BUILD_PROJECTS,
+    JOBS,
+    PIPELINES,
+    PODS,
+    REVISIONS,
+    RUNS,
+    TRANSITIONS,
+)
+from penstock.controller.action_types import types_seen
 from penstock.controller.cache import Cache, Document, PipelineKey
+from penstock.engine.action_types import ActionTypeObject, ActionTypes, is_custom, thaw_type, types_of
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import job_of, parse_time, pod_of
-from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
-from penstock.engine.retention import projects_of
+from penstock.engine.projects import BuildProjectObject, is_frozen_object, thaw
+from penstock.engine.retention import frozen_objects_of
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject, Snapshot
 from penstock.engine.transitions import TransitionObject
 
@@ -34,6 +49,7 @@ class Gatherer:
     def __init__(self, cache: Cache, default_store: ArtifactStore | None) -> None:
         self._cache, self._default_store = cache, default_store
         self._parsed: dict[str, tuple[Document, object]] = {}
+        self._typed: dict[str, tuple[PipelineObject, ActionTypes, PipelineObject]] = {}
 
     def snapshot(
         self,
@@ -51,27 +67,28 @@ class Gatherer:
         targets = self._targets(key, runs)
         named = {run.status.revision for run in (*runs, *late, *targets) if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
-        projects = {name for name, item in revisions.items() if is_frozen_project(item["data"])}
-        started_with = projects & set(projects_of(run.status for run in runs))
+        objects = {name for name, item in revisions.items() if is_frozen_object(item["data"])}
+        started_with = objects & set(frozen_objects_of(run.status for run in runs))
+        types = self._types(namespace)
         return Snapshot(
             namespace=namespace,
             name=name,
-            pipeline=self._once(document, self._pipeline) if document else None,
+            pipeline=self._with_types(self._once(document, self._pipeline), types) if document else None,
             is_pipeline_absent=is_pipeline_absent,
             runs=runs,
             ended=ended,
             late=late,
             targets=targets,
             revisions={name: revisions[name]["data"] for name in named if name in revisions},
-            known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in projects},
-            known_projects={name: int(revisions[name]["revision"]) for name in projects},
+            known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in objects},
+            known_objects={name: int(revisions[name]["revision"]) for name in objects},
+            action_types=types,
             build_projects={
                 item["metadata"]["name"]: self._once(item, _project_of)
                 for item in self._cache.in_namespace(BUILD_PROJECTS, namespace)
             },
-            frozen_projects={
-                name: project for name in started_with if (project := self._once(revisions[name], _frozen_project))
-            },
+            frozen_projects={n: spec for n in started_with if (spec := self._once(revisions[n], _frozen)[0])},
+            frozen_types={n: declared for n in started_with if (declared := self._once(revisions[n], _frozen)[1])},
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             confirmed=confirmed or {},
@@ -105,6 +122,23 @@ class Gatherer:
         ended = (item for item in self._cache.of(RUNS, key) if wanted and _has_ended(item))
         return tuple(self._once(d, _run_of) for d in ended if {d["metadata"]["name"], d["metadata"]["uid"]} & wanted)
 
+    def _types(self, namespace: str) -> ActionTypes:
+        """Return the ActionTypes that a namespace sees."""
+        return types_of(
+            self._once(document, _namespaced_type if resource is ACTION_TYPES else _cluster_type)
+            for resource, document in types_seen(self._cache, namespace)
+        )
+
+    def _with_types(self, pipeline: PipelineObject, types: ActionTypes) -> PipelineObject:
+        """Return a pipeline that sees the types, the same object for as long as both are."""
+        if pipeline.spec is None or not any(is_custom(a) for stage in pipeline.spec.stages for a in stage.actions):
+            return pipeline
+        known = self._typed.get(pipeline.uid)
+        if known is None or known[0] is not pipeline or known[1] != types:
+            known = pipeline, types, replace(pipeline, action_types=types)
+            self._typed[pipeline.uid] = known
+        return known[2]
+
     def _pipeline(self, document: Document) -> PipelineObject:
         return _pipeline_of(document, self._default_store)
 
@@ -115,6 +149,7 @@ class Gatherer:
             parsed = parse(document)
             if len(self._parsed) >= _PARSED_LIMIT:
                 self._parsed.clear()
+                self._typed.clear()
             self._parsed[uid] = (document, parsed)
         return parsed  # type: ignore[return-value]
 
@@ -155,8 +190,22 @@ def _project_of(document: Document) -> BuildProjectObject:
     return BuildProjectObject(meta["name"], meta["uid"], meta["generation"], spec, unreadable)
 
 
-def _frozen_project(document: Document) -> BuildProjectSpec | None:
-    return thaw(document["data"])
+def _frozen(document: Document) -> tuple[BuildProjectSpec | None, Declaration | None]:
+    return thaw(document["data"]), thaw_type(document["data"])
+
+
+def _namespaced_type(document: Document) -> ActionTypeObject:
+    return _type_of("ActionType", document)
+
+
+def _cluster_type(document: Document) -> ActionTypeObject:
+    return _type_of("ClusterActionType", document)
+
+
+def _type_of(kind: Literal["ActionType", "ClusterActionType"], document: Document) -> ActionTypeObject:
+    spec, unreadable = _read(ActionTypeSpec, document.get("spec", {}), "spec")
+    meta = document["metadata"]
+    return ActionTypeObject(kind, meta["name"], meta["uid"], meta["generation"], spec, unreadable)
 
 
 def _pipeline_of(document: Document, default_store: ArtifactStore | None) -> PipelineObject:

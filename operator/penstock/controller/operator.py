@@ -20,6 +20,7 @@ from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
 from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
+from penstock.controller.action_types import TYPE_KINDS, dependents
 from penstock.controller.apply import Applier, NameTakenError
 from penstock.controller.cache import KINDS, Cache, PipelineKey
 from penstock.controller.endpoints import Endpoints
@@ -99,6 +100,8 @@ class Operator:
         key = take_over(resource, document)
         if key is not None:
             self.queue.add(key)
+        for dependent in dependents(self.cache, resource, document):
+            self.queue.add(dependent)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -147,12 +150,16 @@ class Operator:
 
     async def _resync(self) -> None:
         for resource in KINDS:
-            for namespace in self.settings.namespaces or (None,):
+            everywhere = not self.settings.namespaces or not resource.is_namespaced
+            for namespace in (None,) if everywhere else self.settings.namespaces:
                 before = self.cache.uids(resource, namespace)
                 selector = _SELECTORS.get(resource, "")
                 listed = [item async for item in self.client.list(resource, namespace, selector=selector)]
                 for key in self.cache.replace(resource, listed, before):
                     self.queue.add(key)
+                for document in listed if resource in TYPE_KINDS else ():
+                    for key in dependents(self.cache, resource, document):
+                        self.queue.add(key)
         self.metrics.resyncs.inc()
         self._beat = time.monotonic()
 

@@ -21,6 +21,7 @@ from penstock.cluster.resources import (
     RUNS,
     Resource,
 )
+from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache, Document, PipelineKey
 from penstock.controller.gather import Gatherer
@@ -88,6 +89,7 @@ class Reconciler:
         is_pipeline_absent = await self._is_pipeline_absent(key)
         await self._fetch_definitions(key)
         await self._fetch_projects(key)
+        await fetch_missing(self.client, self.cache, key)
         confirmed: dict[str, str] = {}
         guarded: dict[str, bool] = {}
         for _ in range(_LIVE_ROUNDS):
@@ -120,7 +122,7 @@ class Reconciler:
             status, meta = run.get("status", {}), run["metadata"]
             is_at_rest = "completionTime" in status and meta["generation"] == status["observedGeneration"]
             is_at_rest = is_at_rest and not targets & {meta["name"], meta["uid"]}
-            names = {status.get("revision"), *_frozen_projects(status)} if not is_at_rest else set()
+            names = {status.get("revision"), *_frozen_objects(status)} if not is_at_rest else set()
             for name in names:
                 if name and not self.cache.get(REVISIONS, key[0], name):
                     await self._exists(REVISIONS, key[0], name)
@@ -187,15 +189,15 @@ def _rules_of(stage: Document) -> Iterator[Document]:
             yield from condition.get("rules", ())
 
 
-def _frozen_projects(status: Document) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects that tries under way were started with."""
+def _frozen_objects(status: Document) -> Iterator[str]:
+    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries under way were started with."""
     for stage in status.get("stageStates", ()):
         conditions = (stage.get(f"{kind}ConditionState", {}) for kind in ("beforeEntry", "onSuccess", "onFailure"))
         rules = [rule for condition in conditions for rule in condition.get("ruleStates", ())]
         for state in (*stage.get("actionStates", ()), *rules):
             for row in state.get("executions", ()):
-                if row["status"] == ActionStatus.IN_PROGRESS and "buildProject" in row:
-                    yield row["buildProject"]["revision"]
+                if row["status"] == ActionStatus.IN_PROGRESS:
+                    yield from (row[kind]["revision"] for kind in ("buildProject", "actionType") if kind in row)
 
 
 def _targets_of(run: Document) -> Iterator[str]:

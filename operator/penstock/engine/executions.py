@@ -49,6 +49,7 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
             "summary": result.summary or None,
             "external_execution_id": result.external_execution_id or None,
             "external_execution_url": result.external_execution_url or None,
+            "percent_complete": result.percent_complete,
             "output_variables": dict(result.variables) if is_success else {},
             "output_artifacts": _stored(result) if is_success else (),
             "reports": tuple(_report(report) for report in result.reports),

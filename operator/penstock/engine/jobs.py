@@ -11,6 +11,7 @@ from typing import Any
 from penstock.api import contracts, meta
 from penstock.api.names import hash_of, job_name, pipeline_label
 from penstock.api.wrapper import WRAPPER
+from penstock.engine.custom_pods import container_of, placement_of
 from penstock.engine.definition import spec_hash
 from penstock.engine.requests import STORE_SECRET, Subject
 from penstock.engine.settings import Settings
@@ -110,7 +111,7 @@ def owner_of(attempt: contracts.Attempt) -> dict[str, Any]:
 
 def _pod_spec(order: JobOrder, settings: Settings) -> dict[str, Any]:
     containers = [_agent(order, settings)]
-    if order.subject.declared.runs_commands or order.request.build:
+    if order.subject.declared.has_container:
         containers.append(_action(order, settings))
     account = order.subject.definition.service_account_name
     return {
@@ -120,6 +121,7 @@ def _pod_spec(order: JobOrder, settings: Settings) -> dict[str, Any]:
         "shareProcessNamespace": False,
         "terminationGracePeriodSeconds": int(order.request.limits.grace_s + order.request.limits.kill_s) + 5,
         **({"serviceAccountName": account} if account else {}),
+        **placement_of(order.subject.declared.action_type),
         "securityContext": {"fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": containers,
         "volumes": _volumes(order, settings),
@@ -134,10 +136,7 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
         {"name": "pod", "mountPath": _POD_DIR, "readOnly": True},
         {"name": "token", "mountPath": _TOKEN_DIR, "readOnly": True},
     ]
-    mounts += [
-        {"name": volume, "mountPath": f"{contracts.SECRETS_DIR}/{folder}", "readOnly": True}
-        for volume, folder, _ in _secrets(order)
-    ]
+    mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(order)]
     if order.request.store.folder:
         mounts.append({"name": "store", "mountPath": order.request.store.folder})
     return {
@@ -164,20 +163,31 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
 
 def _action(order: JobOrder, settings: Settings) -> dict[str, Any]:
     configuration, build = order.request.configuration, order.request.build
+    custom = order.subject.declared.action_type
     project = order.subject.projects.get(build.project) if build else None
     compute = (project.compute_type if project else configuration.get("ComputeType")) or "SMALL"
-    return {
+    mounts = [
+        {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
+        {"name": "control", "mountPath": contracts.CONTROL_DIR, "readOnly": True},
+    ]
+    container = {
         "name": contracts.ACTION_CONTAINER,
         "image": (build.image if build else configuration.get("Image")) or settings.commands_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["sh", "-c", WRAPPER],
         "resources": dict(settings.compute_types.get(compute, {})),
         "securityContext": {"allowPrivilegeEscalation": False},
-        "volumeMounts": [
-            {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
-            {"name": "control", "mountPath": contracts.CONTROL_DIR, "readOnly": True},
-        ],
+        "volumeMounts": mounts,
     }
+    if custom:
+        # Its program is what works with them; the agent has them, too, to mask them. The store's stay the agent's.
+        mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(order) if folder != STORE_SECRET]
+        container |= container_of(custom)
+    return container
+
+
+def _secret_mount(volume: str, folder: str) -> dict[str, Any]:
+    return {"name": volume, "mountPath": f"{contracts.SECRETS_DIR}/{folder}", "readOnly": True}
 
 
 def _secrets(order: JobOrder) -> list[tuple[str, str, str]]:

@@ -1,8 +1,8 @@
-"""Freezes the BuildProject of an attempt, as a run's definition is frozen.
+"""Freezes the BuildProject or the ActionType of an attempt, as a run's definition is frozen.
 
-A project is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its content,
-and the attempt's row names project, uid, generation and revision: a Job that must be created again, or a
-further try after a lost pod, is built from the same spec, whatever became of the project meanwhile.
+Either is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its content,
+and the attempt's row names it, its uid, generation and revision: a Job that must be created again, or a
+further try after a lost pod, is built from the same spec, whatever became of the object meanwhile.
 """
 
 import json
@@ -13,10 +13,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from penstock.actions.declaration import Declaration, declaration_of
+from penstock.api.action_type import FrozenActionType
 from penstock.api.build_project import BuildProjectSpec, FrozenBuildProject
 from penstock.api.executions import ActionExecution
 from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
 from penstock.api.names import child_name, pipeline_label
+from penstock.api.pipeline import Action
+from penstock.engine.action_types import DATA as TYPE_DATA
+from penstock.engine.action_types import ActionTypeError, ActionTypes, is_custom, unknown
 from penstock.engine.definition import pipeline_owner
 from penstock.engine.requests import RequestError
 
@@ -36,7 +41,7 @@ class BuildProjectObject:
 
 @dataclass(slots=True)
 class Freezer:
-    """The frozen projects of one pass: those that rows name, and those that this pass adds as ``revisions``."""
+    """What is frozen in one pass: what rows name, and what this pass adds as ``revisions``."""
 
     namespace: str
     pipeline: str
@@ -44,6 +49,8 @@ class Freezer:
     frozen: dict[str, BuildProjectSpec]
     known: Mapping[str, int]
     now: datetime
+    types: ActionTypes = field(default_factory=ActionTypes)
+    frozen_types: dict[str, Declaration] = field(default_factory=dict)
     revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
@@ -54,10 +61,7 @@ class Freezer:
             raise RequestError("ConfigurationError", message)
         if project.spec is None:
             raise RequestError("ConfigurationError", f"BuildProject {project_name}: {project.unreadable}")
-        data = {_DATA: project.spec.to_dict()}
-        name = child_name(project.name, pipeline_uid, json.dumps(data, sort_keys=True))
-        if name not in self.known and name not in self.revisions:
-            self.revisions[name] = self._manifest(name, pipeline_uid, data)
+        name = self._keep(project.name, pipeline_uid, {_DATA: project.spec.to_dict()})
         self.frozen[name] = project.spec
         return FrozenBuildProject(name=project.name, uid=project.uid, generation=project.generation, revision=name)
 
@@ -66,6 +70,34 @@ class Freezer:
         wanted = row.build_project
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
+
+    def freeze_type(self, action: Action, pipeline_uid: str) -> tuple[FrozenActionType, Declaration]:
+        """Return what a row says of an action's ActionType, and what that declares; raise RequestError."""
+        try:
+            found, declared = self.types.find(action.action_type_id)
+        except ActionTypeError as error:
+            raise RequestError("ConfigurationError", str(error)) from error
+        assert found.spec is not None
+        name = self._keep(found.name, pipeline_uid, {TYPE_DATA: found.spec.to_dict()})
+        self.frozen_types[name] = declared
+        frozen = FrozenActionType(
+            kind=found.kind, name=found.name, uid=found.uid, generation=found.generation, revision=name
+        )
+        return frozen, declared
+
+    def declared_of(self, action: Action, row: ActionExecution) -> Declaration | None:
+        """Return what a row's attempt was started with, whatever became of the ActionType since."""
+        if not is_custom(action):
+            return declaration_of(action.action_type_id)
+        frozen = self.frozen_types.get(row.action_type.revision) if row.action_type else None
+        return frozen or unknown(action.action_type_id)
+
+    def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:
+        """Return the name of the ControllerRevision that holds the data, having seen to it."""
+        name = child_name(readable, pipeline_uid, json.dumps(data, sort_keys=True))
+        if name not in self.known and name not in self.revisions:
+            self.revisions[name] = self._manifest(name, pipeline_uid, data)
+        return name
 
     def _manifest(self, name: str, pipeline_uid: str, data: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -77,15 +109,15 @@ class Freezer:
                 "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(self.namespace, self.pipeline)},
                 "ownerReferences": [pipeline_owner(self.pipeline, pipeline_uid)],
             },
-            # Projects count their generations each for itself; the time says which revision is older.
+            # Objects count their generations each for itself; the time says which revision is older.
             "revision": int(self.now.timestamp()),
             "data": data,
         }
 
 
-def is_frozen_project(data: Mapping[str, Any]) -> bool:
-    """Whether the data of a ControllerRevision are a project's, not a definition's."""
-    return _DATA in data
+def is_frozen_object(data: Mapping[str, Any]) -> bool:
+    """Whether the data of a ControllerRevision are a project's or an ActionType's, not a definition's."""
+    return _DATA in data or TYPE_DATA in data
 
 
 def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:

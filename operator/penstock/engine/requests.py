@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from penstock.actions.custom.declaration import render_link
 from penstock.actions.declaration import Declaration
+from penstock.api.action_type import ActionTypeSettings
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import (
     REQUEST_VERSION,
@@ -21,6 +23,7 @@ from penstock.api.contracts import (
     AwsAccess,
     Build,
     Command,
+    Custom,
     Script,
     StoreLocation,
 )
@@ -110,6 +113,7 @@ def build_request(
         script=script,
         build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
         aws=_aws(subject, configuration, settings) if subject.declared.calls_aws else None,
+        custom=_custom(subject, configuration),
         revision=subject.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
         limits=settings.limits._replace(timeout_s=timeout_of(subject, settings)),
@@ -121,6 +125,9 @@ def build_request(
 def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
     """Return the action's configuration; raise RequestError for a variable without value, or a bad value."""
     action = subject.action
+    if subject.declared.is_type_lost:
+        lost = f"the ControllerRevision with ActionType {subject.declared.provider} as the attempt began is gone"
+        raise RequestError("DefinitionLost", f"{lost}: start a new run")
     try:
         configuration = {key: _resolved(subject, key, value, values) for key, value in action.configuration.items()}
         configuration |= subject.overrides
@@ -174,6 +181,23 @@ def _build(subject: Subject, configuration: Mapping[str, str], values: Values, s
         overrides=overrides,
         source_revision=subject.source_revisions.get(primary, ""),
         started_ms=round(subject.started.timestamp() * 1000),
+    )
+
+
+def _custom(subject: Subject, configuration: Mapping[str, str]) -> Custom | None:
+    """Return the ActionType as the attempt has it, None for an action of a built-in provider."""
+    declared, spec = subject.declared, subject.declared.action_type
+    if spec is None:
+        return None
+    links = spec.settings or ActionTypeSettings()
+    return Custom(
+        name=declared.provider,
+        commands=spec.template.commands,
+        environment={item.name: item.value for item in spec.template.environment_variables},
+        secrets=declared.secret_names(configuration),
+        entity_url=render_link(links.entity_url_template, configuration),
+        execution_url=render_link(links.execution_url_template, configuration),
+        revision_url=render_link(links.revision_url_template, configuration),
     )
 
 
@@ -249,6 +273,7 @@ def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings)
 def _check_size(request: ActionRequest, settings: Settings) -> None:
     script, build = request.script or Script(()), request.build
     given = (build.buildspec, *build.environment.values(), *build.overrides.values()) if build else ()
+    given += (*request.custom.commands, *request.custom.environment.values()) if request.custom else ()
     resolved = (*given, *request.configuration.values(), *script.values.values(), *script.environment.values())
     size = sum(len(value.encode("utf-8", "surrogatepass")) for value in resolved)
     if size > settings.configuration_bytes:

@@ -23,7 +23,7 @@ def housekeeping(
         yield DeleteJobsOfRuns(tuple(run.uid for run in kept[settings.runs_with_jobs :]))
     named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
     yield from _revisions(snapshot.known_revisions, named, settings)
-    yield from _revisions(snapshot.known_projects, set(projects_of(statuses.values())), settings)
+    yield from _revisions(snapshot.known_objects, set(frozen_objects_of(statuses.values())), settings)
 
 
 def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> bool:
@@ -32,12 +32,13 @@ def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> boo
     return status is not None and status.state is not None and not status.state.is_terminal
 
 
-def projects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects that tries were started with."""
+def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
+    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries were started with."""
     for status in statuses:
         for stage in status.stage_states:
             for action in stage.action_states:
                 yield from (row.build_project.revision for row in action.executions if row.build_project)
+                yield from (row.action_type.revision for row in action.executions if row.action_type)
             yield from (row.build_project.revision for _, _, row in rule_rows(stage) if row.build_project)
 
 

@@ -6,12 +6,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from penstock.actions.declaration import Declaration
 from penstock.api.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
+from penstock.engine.action_types import ActionTypes
 from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.findings import Findings
 from penstock.engine.observed import Job, Pod
@@ -22,9 +24,9 @@ from penstock.engine.validation import validate
 
 @dataclass(frozen=True)
 class PipelineObject:
-    """A Pipeline. ``spec`` is None where it cannot be read; ``unreadable`` then says why.
+    """A Pipeline, and the ActionTypes it sees. ``spec`` is None where it cannot be read; ``unreadable`` says why.
 
-    What follows from the spec alone is computed once per object, as many passes see the same one.
+    What follows from these alone is computed once per object, as many passes see the same one.
     """
 
     namespace: str
@@ -35,13 +37,14 @@ class PipelineObject:
     spec: PipelineSpec | None
     unreadable: str = ""
     default_store: ArtifactStore | None = None
+    action_types: ActionTypes = field(default_factory=ActionTypes)
 
     @cached_property
     def findings(self) -> Findings:
         """Everything that is to be said about the definition."""
         if self.spec is None:
             return Findings()
-        return validate(self.spec, has_default_store=self.default_store is not None)
+        return validate(self.spec, self.action_types, has_default_store=self.default_store is not None)
 
     @cached_property
     def definition(self) -> Definition | None:
@@ -133,7 +136,8 @@ class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
     ``revisions`` are the data of the ControllerRevisions that unfinished runs name, ``frozen_projects`` the
-    BuildProjects that their tries were started with; ``known_revisions`` and ``known_projects`` are all there are.
+    BuildProjects and ``frozen_types`` the ActionTypes that their tries were started with; ``known_revisions`` and
+    ``known_objects`` (of both kinds) are all there are.
     ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
     retry may resume the run.
     ``targets`` are the ended runs that runs not yet begun shall roll back to.
@@ -155,7 +159,9 @@ class Snapshot:
     known_revisions: Mapping[str, int] = field(default_factory=dict)
     build_projects: Mapping[str, BuildProjectObject] = field(default_factory=dict)
     frozen_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
-    known_projects: Mapping[str, int] = field(default_factory=dict)
+    action_types: ActionTypes = field(default_factory=ActionTypes)
+    frozen_types: Mapping[str, Declaration] = field(default_factory=dict)
+    known_objects: Mapping[str, int] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     confirmed: Mapping[str, str] = field(default_factory=dict)

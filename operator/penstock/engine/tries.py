@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from penstock.actions.declaration import Declaration, OnLostPod, declaration_of
-from penstock.api.contracts import ActionResult, Attempt
+from penstock.actions.declaration import Declaration, OnLostPod
+from penstock.api.contracts import ActionRequest, ActionResult, Attempt
 from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import StopRequest
+from penstock.engine.action_types import is_custom
 from penstock.engine.approvals import Approvals
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.definition import Definition
@@ -71,7 +72,7 @@ class Tries:
         if row is None or row.status is not ActionStatus.IN_PROGRESS:
             return state
         action = next(item for item in stage.actions if item.name == state.action_name)
-        declared = declaration_of(action.action_type_id)
+        declared = self.world.freezer.declared_of(action, row)
         if declared is None:
             gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
             return with_latest(state, ended_execution(row, gone, None, self.world.now))
@@ -174,10 +175,16 @@ class Tries:
         rows = before.executions if before else ()
         state = ActionState(action_name=action.name, executions=rows)
         row = self._new_row(stage, action, attempt=rows[-1].attempt + 1 if rows else 1, try_=1)
-        declared = declaration_of(action.action_type_id)
-        if declared is None:
-            gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is not installed")
-            ended = ended_execution(row, gone, None, self.world.now)
+        freezer = self.world.freezer
+        try:
+            if is_custom(action):
+                frozen, _ = freezer.freeze_type(action, self.status.pipeline_uid or "")
+                row = row.model_copy(update={"action_type": frozen})
+            declared = freezer.declared_of(action, row)
+            if declared is None:
+                raise RequestError("ConfigurationError", "the provider is not installed")
+        except RequestError as error:
+            ended = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
             return state.model_copy(update={"executions": (*rows, ended)})
         return self._start(state, _Try(stage, action, declared, row))
 
@@ -206,7 +213,7 @@ class Tries:
         may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping
         if may_try_again and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
-            again = again.model_copy(update={"build_project": row.build_project})
+            again = again.model_copy(update={"build_project": row.build_project, "action_type": row.action_type})
             return self._start(state, _Try(item.stage, item.action, item.declared, again))
         failed = lost_for_good(row, is_stopping=is_stopping)
         self._report_failure(item, failed)
@@ -243,17 +250,19 @@ class Tries:
                 name = project_name(item.action, self._values())
                 frozen = self.world.freezer.freeze(name, self.status.pipeline_uid or "")
                 row = row.model_copy(update={"build_project": frozen})
-            self._create_job(replace(item, row=row))
+            request = self._create_job(replace(item, row=row))
+            row = row.model_copy(update={"entity_url": (request.custom and request.custom.entity_url) or None})
         except RequestError as error:
             row = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
             self._report_failure(item, row)
         return state.model_copy(update={"executions": (*state.executions, row)})
 
-    def _create_job(self, item: _Try) -> None:
+    def _create_job(self, item: _Try) -> ActionRequest:
         subject = self._subject(item)
         request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
         order = JobOrder(subject, request, subject.started)
         self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
+        return request
 
     def _values(self) -> Values:
         return values_of(self.run.uid, self.definition, self.status)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
+from penstock.engine.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
 from penstock.engine.findings import UNSUPPORTED, Findings, Problem
@@ -30,16 +31,16 @@ class _Placed:
     is_first_stage: bool
 
 
-def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
+def validate(spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_store: bool) -> Findings:
     """Return all findings about a spec that the API server accepted."""
-    placed = tuple(_placed(spec))
+    placed = tuple(_placed(spec, types))
     problems = [
         *_unsupported(spec),
         *_stores(spec, has_default_store),
         *_transitions(spec),
         *stage_problems(spec),
         *rule_reference_problems(spec),
-        *(problem for item in placed for problem in _action(item)),
+        *(problem for item in placed for problem in _action(item, types)),
         *_artifacts(spec),
         *_namespaces(placed),
         *_references(spec, placed),
@@ -47,11 +48,11 @@ def validate(spec: PipelineSpec, *, has_default_store: bool) -> Findings:
     return Findings(tuple(problems), tuple(_warnings(spec, placed)), tuple(_incompatibilities(spec, placed)))
 
 
-def _placed(spec: PipelineSpec) -> Iterator[_Placed]:
+def _placed(spec: PipelineSpec, types: ActionTypes) -> Iterator[_Placed]:
     for number, stage in enumerate(spec.stages):
         for index, action in enumerate(stage.actions):
             path = f"spec.stages[{number}].actions[{index}]"
-            yield _Placed(path, stage, action, declaration_of(action.action_type_id), number == 0)
+            yield _Placed(path, stage, action, types.declaration(action.action_type_id), number == 0)
 
 
 def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
@@ -100,8 +101,14 @@ def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(f"spec.disableInboundStageTransitions[{index}].stageName", what)
 
 
-def _action(item: _Placed) -> Iterator[Problem]:
+def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
     type_id = item.action.action_type_id
+    if item.declared is None and is_custom(item.action):
+        try:
+            types.find(type_id)
+        except ActionTypeError as error:
+            yield Problem(f"{item.path}.actionTypeId", str(error))
+        return
     if item.declared is None or item.declared.is_rule:
         known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if not d.is_rule)
         yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}; known are {known}")

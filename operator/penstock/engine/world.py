@@ -50,8 +50,10 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         snapshot.name,
         snapshot.build_projects,
         dict(snapshot.frozen_projects),
-        snapshot.known_projects,
+        snapshot.known_objects,
         now,
+        snapshot.action_types,
+        dict(snapshot.frozen_types),
     )
     return World(
         pipeline=snapshot.name,

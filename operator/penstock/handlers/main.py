@@ -11,7 +11,18 @@ import kopf
 
 from penstock.api.meta import GROUP, LABEL_RUN_UID, VERSION
 from penstock.cluster.credentials import Credentials, mounted_token_file
-from penstock.cluster.resources import APPROVALS, BUILD_PROJECTS, JOBS, PIPELINES, PODS, RUNS, TRANSITIONS, Resource
+from penstock.cluster.resources import (
+    ACTION_TYPES,
+    APPROVALS,
+    BUILD_PROJECTS,
+    CLUSTER_ACTION_TYPES,
+    JOBS,
+    PIPELINES,
+    PODS,
+    RUNS,
+    TRANSITIONS,
+    Resource,
+)
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.handlers.config import read_config
 from penstock.handlers.storage import NoDiffBase, NoProgress
@@ -20,6 +31,8 @@ _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
     ((GROUP, VERSION, "pipelines"), PIPELINES),
     ((GROUP, VERSION, "pipelineruns"), RUNS),
     ((GROUP, VERSION, "buildprojects"), BUILD_PROJECTS),
+    ((GROUP, VERSION, "actiontypes"), ACTION_TYPES),
+    ((GROUP, VERSION, "clusteractiontypes"), CLUSTER_ACTION_TYPES),
     ((GROUP, VERSION, "approvals"), APPROVALS),
     ((GROUP, VERSION, "stagetransitions"), TRANSITIONS),
     (("batch", "v1", "jobs"), JOBS),

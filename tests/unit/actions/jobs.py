@@ -87,8 +87,14 @@ class FakeJob:
     def store_report(self, report: BuildReport, document: bytes) -> None:
         raise NotImplementedError
 
-    def identify(self, external_execution_id: str) -> None:
+    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
         self.identified = external_execution_id
+
+    def give(self, path: str, text: str) -> Path:
+        raise NotImplementedError
+
+    def left(self, name: str) -> str:
+        raise NotImplementedError
 
     def run_script(self) -> Outcome:
         raise NotImplementedError

@@ -90,7 +90,7 @@ class Pod:
     def run(self, wanted: ActionRequest) -> ActionResult:
         """Run both containers to their end."""
         self.paths.request.write_text(wanted.encode())
-        if wanted.script or wanted.build:
+        if wanted.script or wanted.build or wanted.custom:
             self.start_action()
         return self.run_agent()
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.cluster.resources import APPROVALS, JOBS, PIPELINES, PODS, RUNS
+from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PIPELINES, PODS, RUNS
 from penstock.controller.apply import merge_patch
 from penstock.controller.cache import Cache
 
@@ -126,3 +126,13 @@ def test_merge_patch_says_what_changed_and_null_for_what_went() -> None:
     old = {"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "f": 1}
     new = {"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]}
     assert merge_patch(old, new) == {"b": {"d": 3}, "e": [1, 2], "f": None}
+
+
+def test_action_type_is_kept_whole_though_it_has_a_template_as_jobs_have() -> None:
+    cache = Cache()
+    spec = {"category": "Deploy", "provider": "Script", "template": {"image": "debian:12"}}
+    meta = {"name": "script", "uid": "u", "resourceVersion": "1", "managedFields": []}
+    assert cache.put(CLUSTER_ACTION_TYPES, {"metadata": meta, "spec": spec}) is None
+    assert [item["spec"] for item in cache.all(CLUSTER_ACTION_TYPES)] == [spec]
+    cache.remove(CLUSTER_ACTION_TYPES, {"metadata": meta, "spec": spec})
+    assert list(cache.all(CLUSTER_ACTION_TYPES)) == []

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from penstock.api.action_type import ActionTypeSpec
 from penstock.api.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.condition_states import OverrideRequest, RuleState
@@ -21,10 +22,11 @@ from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RetryRequest
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.api.transition import StageTransitionSpec
+from penstock.engine.action_types import ActionTypeObject, ActionTypes, thaw_type, types_of
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
-from penstock.engine.projects import BuildProjectObject, is_frozen_project, thaw
+from penstock.engine.projects import BuildProjectObject, is_frozen_object, thaw
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import (
     ApprovalObject,
@@ -154,6 +156,7 @@ class World:
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
+    action_types: dict[str, ActionTypeSpec] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     transitions: dict[str, StageTransitionSpec] = field(default_factory=dict)
     approvals: dict[str, ApprovalObject] = field(default_factory=dict)
@@ -222,11 +225,11 @@ class World:
         ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
         waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: run.arrival)
         data = {name: item["data"] for name, item in self.revisions.items()}
-        frozen = {name for name in data if is_frozen_project(data[name])}
+        frozen = {name for name in data if is_frozen_object(data[name])}
         return Snapshot(
             namespace="team",
             name="web",
-            pipeline=self.pipeline,
+            pipeline=self.pipeline and replace(self.pipeline, action_types=self.types()),
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
             ended=tuple(ended_run(run) for run in ended.values()),
@@ -234,8 +237,10 @@ class World:
             late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
             revisions={name: data for name, data in data.items() if name not in frozen},
             known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},
-            known_projects={name: self.revisions[name]["revision"] for name in frozen},
+            known_objects={name: self.revisions[name]["revision"] for name in frozen},
             frozen_projects={name: spec for name in frozen if (spec := thaw(data[name]))},
+            frozen_types={name: declared for name in frozen if (declared := thaw_type(data[name]))},
+            action_types=self.types(),
             build_projects={
                 name: BuildProjectObject(name, f"uid-{name}", self.generations.get(name, 1), spec)
                 for name, spec in self.build_projects.items()
@@ -247,6 +252,13 @@ class World:
             approvals=tuple(self.approvals.values()),
             guarded=self.guarded,
             seen=frozenset(self.deleted_jobs),
+        )
+
+    def types(self) -> ActionTypes:
+        """Return the ActionTypes that the pipeline sees."""
+        return types_of(
+            ActionTypeObject("ActionType", name, f"uid-{name}", self.generations.get(name, 1), spec)
+            for name, spec in self.action_types.items()
         )
 
     def plan(self) -> Plan:

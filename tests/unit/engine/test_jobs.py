@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.api.action_type import ActionTypeSpec
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionRequest
 from penstock.api.wrapper import WRAPPER
@@ -44,6 +45,29 @@ PROJECT = BuildProjectSpec.model_validate(
         "timeoutInMinutes": 20,
     }
 )
+SCRIPT = ActionTypeSpec.model_validate(
+    {
+        "category": "Deploy",
+        "provider": "Script",
+        "settings": {"executionUrlTemplate": "https://ci/{Config:Target}/{ExternalExecutionId}"},
+        "configurationProperties": [{"name": "Target", "required": True}, {"name": "Login", "secret": True}],
+        "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 1},
+        "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 0},
+        "template": {
+            "image": "registry.example.com/deploy:1",
+            "commands": ["deploy"],
+            "environmentVariables": [{"name": "MODE", "value": "fast"}],
+            "nodeSelector": {"pool": "ci"},
+            "runAsUser": 1000,
+        },
+    }
+)
+SHIP = {
+    "name": "Ship",
+    "actionTypeId": {"category": "Deploy", "owner": "Custom", "provider": "Script", "version": "1"},
+    "configuration": {"Target": "#{codepipeline.PipelineExecutionId}", "Login": "deploy-login"},
+    "inputArtifacts": [{"name": "Site"}],
+}
 SETTINGS = Settings(
     build_images={"aws/codebuild/standard:7.0": "debian:12-slim"}, compute_types={"SMALL": {"requests": {"cpu": "50m"}}}
 )
@@ -88,14 +112,16 @@ def job_of(provider: str) -> dict[str, Any]:
                 roleArn="arn:aws:iam::123456789012:role/caller",
             ),
         ),
+        stage("After", SHIP),
         serviceAccountName="deployer",
         settings=SETTINGS,
         **STORE,
     )
     world.build_projects["web"] = PROJECT
+    world.action_types["script"] = SCRIPT
     world.start()
     world.settle()
-    for action in ("Fetch", "Get", "Make", "Compile", "Apply", "Stack"):
+    for action in ("Fetch", "Get", "Make", "Compile", "Apply", "Stack", "Ship"):
         job = world.job_for(action)
         if world.request(job).provider == provider:
             return world.manifests[job]
@@ -115,7 +141,7 @@ def readable(manifest: dict[str, Any]) -> str:
     return yaml.safe_dump(manifest, sort_keys=True, width=110)
 
 
-@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation"])
+@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation", "custom"])
 def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     path = GOLDEN / f"{provider}.yaml"
     text = readable(job_of(provider))

@@ -1,0 +1,1 @@
+"""Custom actions: what an ActionType describes."""
