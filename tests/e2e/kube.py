@@ -23,6 +23,8 @@ _APIS = {
     "pipelineruns": "apis/penstock.dev/v1alpha1",
     "approvals": "apis/penstock.dev/v1alpha1",
     "stagetransitions": "apis/penstock.dev/v1alpha1",
+    "actiontypes": "apis/penstock.dev/v1alpha1",
+    "clusteractiontypes": "apis/penstock.dev/v1alpha1",
     "jobs": "apis/batch/v1",
     "pods": "api/v1",
     "secrets": "api/v1",

@@ -44,6 +44,7 @@ def test_all_examples_are_run_here() -> None:
         "05-approval",
         "06-modes",
         "07-conditions-and-rollback",
+        "09-custom-action",
     ]
 
 
@@ -257,3 +258,21 @@ def test_07_conditions_let_numbered_versions_in_and_a_failure_is_rolled_back(tea
     kubectl("patch", "plr", "shop-13", "--type=merge", "-p", '{"spec": {"retries": [{"stageName": "Deploy"}]}}')
     newer = eventually(lambda: team.condition("pipelineruns", "shop-13", "RequestRefused"), 10, "the refusal")
     assert newer["reason"] == "NotLatestPipelineExecution"
+
+
+def test_09_custom_action_checks_in_perl_and_deploys_by_a_script(team: Team) -> None:
+    """The pages are deployed as the pipeline says; with a lower bound the check says which page is too long."""
+    team.kube.apply((ROOT / "examples/09-custom-action/pipeline.yaml").read_text(), team.namespace)
+    eventually(partial(is_ready, team, "pages"), 20, "pipeline pages ready")
+    started = penstock(team, "start", "pages", "--name", "first", "--watch")
+    assert started.returncode == 0, started.stdout + started.stderr
+    read, deployed = team.execution("Read", "first"), team.execution("Deploy", "first")
+    assert read["outputVariables"] == {"Words": "15"}
+    assert (read["summary"], read["entityUrl"]) == ("2 pages of 15 words", "https://example.com/pages/txt")
+    assert [artifact["name"] for artifact in read["outputArtifacts"]] == ["Report"]
+    assert deployed["summary"] == "deployed 15 words to staging in eu-central-1"
+    assert deployed["externalExecutionUrl"] == "https://example.com/deployments/eu-central-1-staging-15"
+
+    refused = penstock(team, "start", "pages", "--name", "second", "--var", "MostWords=5", "--watch")
+    assert refused.returncode == 1, refused.stdout
+    assert team.status("second")["statusSummary"] == "Check/Read: actions.txt has 8 words, more than 5"

@@ -185,8 +185,10 @@ def test_every_object_of_the_chart_is_accepted_by_the_server(cluster: Cluster, n
 def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(cluster: Cluster) -> None:
     definitions = [d for d in template(cluster) if d["kind"] == "CustomResourceDefinition"]
     assert sorted(d["spec"]["names"]["kind"] for d in definitions) == [
+        "ActionType",
         "Approval",
         "BuildProject",
+        "ClusterActionType",
         "Pipeline",
         "PipelineRun",
         "StageTransition",

@@ -48,7 +48,7 @@ matchResources:
 
 {{- define "penstock.rules" -}}
 - apiGroups: [penstock.dev]
-  resources: [pipelines, buildprojects, stagetransitions]
+  resources: [pipelines, buildprojects, actiontypes, stagetransitions]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
   resources: [approvals]
