@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,13 +21,16 @@ class AwsProxy:
         self._refusals: dict[str, tuple[tuple[int, str, str], int]] = {}
         self._lock = Lock()
         self.calls: list[str] = []
+        self.bodies: list[dict[str, list[str]]] = []
+        self._target = server
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                action = parse_qs(body.decode()).get("Action", [""])[0]
-                status, answer = proxy._refusal(action) or forward(server + self.path, dict(self.headers), body)
+                proxy.bodies.append(parse_qs(body.decode()))
+                action = proxy.bodies[-1].get("Action", [""])[0]
+                status, answer = proxy._refusal(action) or proxy.pass_on(action, self.path, dict(self.headers), body)
                 self.send_response(status)
                 self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(answer)))
@@ -43,6 +47,10 @@ class AwsProxy:
         """Refuse an action the next times."""
         self._refusals[action] = (how, times)
 
+    def pass_on(self, action: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Return the server's own answer to a call."""
+        return forward(self._target + path, headers, body)
+
     def _refusal(self, action: str) -> tuple[int, bytes] | None:
         with self._lock:
             self.calls.append(action)
@@ -51,8 +59,7 @@ class AwsProxy:
                 return None
             self._refusals[action] = (how, left - 1)
         status, code, message = how
-        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-        return status, f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
+        return status, error_of(code, message)
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, daemon=True).start()
@@ -61,6 +68,47 @@ class AwsProxy:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class OperationIds(AwsProxy):
+    """Stands before moto, which makes ids of operations of its own: callers see theirs, as AWS lets them.
+
+    An operation that is not there is called as AWS calls it, too.
+    """
+
+    def __init__(self, server: str) -> None:
+        super().__init__(server)
+        self._ids: dict[str, str] = {}
+        self.failing: dict[str, str] = {}
+        """Reason by account: operations that touch one of these are told to have failed."""
+
+    def pass_on(self, action: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        wanted = parse_qs(body.decode()).get("OperationId", [""])[0]
+        if wanted in self._ids and action in ("CreateStackInstances", "UpdateStackSet"):
+            return 400, error_of("OperationIdAlreadyExistsException", "The specified operation ID already exists.")
+        body = body.replace(wanted.encode(), self._ids.get(wanted, wanted).encode()) if wanted else body
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        status, answer = super().pass_on(action, path, headers, body)
+        if action == "DescribeStackSetOperation" and status == 400:
+            return 400, error_of("OperationNotFoundException", "The ID refers to an operation that doesn't exist.")
+        if (made := re.search(rb"<OperationId>([^<]+)</OperationId>", answer)) and wanted and wanted not in self._ids:
+            self._ids[wanted] = made[1].decode()
+        return status, self._failed(answer.replace(self._ids.get(wanted, wanted).encode() or b"\0", wanted.encode()))
+
+    def _failed(self, answer: bytes) -> bytes:
+        """Let operations fail, and the results of the accounts where they do."""
+        if self.failing and b"<StackSetOperation>" in answer:
+            return answer.replace(b"<Status>SUCCEEDED</Status>", b"<Status>FAILED</Status>")
+        for account, reason in self.failing.items():
+            pattern = rb"(<Account>%b</Account><Region>[^<]*</Region><Status>)SUCCEEDED</Status>" % account.encode()
+            answer = re.sub(pattern, rb"\g<1>FAILED</Status><StatusReason>%b</StatusReason>" % reason.encode(), answer)
+        return answer
+
+
+def error_of(code: str, message: str) -> bytes:
+    """Return an error of the query protocol."""
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
 
 
 def forward(url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

@@ -35,9 +35,9 @@ Outputs:
 class CloudTeam:
     """A team with keys for the emulated AWS, and a stack's name of its own."""
 
-    def __init__(self, team: Team) -> None:
+    def __init__(self, team: Team, server: str = "aws") -> None:
         self.team = team
-        self.server = aws_servers.ready(team.cluster, "aws")
+        self.server = aws_servers.ready(team.cluster, server)
         self.client = aws_servers.client(self.server, "cloudformation")
         self.stack = f"e2e-{secrets.token_hex(4)}"
         keys = {"accessKeyId": self.server.access_key, "secretAccessKey": self.server.secret_key}
@@ -170,3 +170,29 @@ def test_wrong_configuration_is_a_condition_with_its_path(cloud: CloudTeam) -> N
     ready = team.condition("pipelines", "web", "Ready")
     assert ready and ready["status"] == "False"
     assert "spec.stages[1].actions[0].configuration.TemplatePath: CREATE_UPDATE needs it" in ready["message"]
+
+
+def test_p_40_p_41_stack_set_is_made_and_more_instances_follow(team: Team) -> None:
+    cloud = CloudTeam(team, "moto")
+    topics = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": cloud.stack}}
+    source = cloud.source(template__json=template(Topic=topics))
+    common = {"StackSetName": cloud.stack, "Regions": "eu-west-1"}
+
+    def action(name: str, provider: str, run_order: int, **configuration: str) -> Document:
+        made = cloud.action(name, "", runOrder=run_order, namespace=name)
+        made["actionTypeId"]["provider"] = provider
+        kept = {key: value for key, value in made["configuration"].items() if key not in ("ActionMode", "StackName")}
+        return {**made, "configuration": {**kept, **common, **configuration}}
+
+    first = action(
+        "Set", "CloudFormationStackSet", 1, TemplatePath="Source::template.json", DeploymentTargets="111111111111"
+    )
+    more = action("More", "CloudFormationStackInstances", 2, DeploymentTargets="222222222222,333333333333")
+    check = commands("Check", "echo set=#{Set.StackSetId} operation=#{More.OperationId}")
+    team.pipeline("web", stage("Source", source), stage("Deploy", first, more), stage("Test", check))
+    team.start("web")
+    status = team.ended()
+    assert status["state"] == "Succeeded", status
+    found = cloud.client.list_stack_instances(StackSetName=cloud.stack)["Summaries"]
+    assert {item["Account"] for item in found} == {"111111111111", "222222222222", "333333333333"}
+    assert team.execution("More")["summary"] == f"stack set {cloud.stack}: 2 instances deployed"

@@ -16,7 +16,7 @@ GROUPS = {
     "W": [*range(1, 13), 26, 27, 29],
     "P": [*range(30, 39), 40, 41, 48, *range(60, 66), 70, *range(80, 85)],
 }
-PENDING = {"W-27"} | {f"P-{number}" for number in (40, 41, *range(80, 85))}
+PENDING = {f"P-{number}" for number in range(80, 85)}
 """Rows of providers that are being built."""
 REQUIRED = {f"{letter}-{number:02}" for letter, numbers in GROUPS.items() for number in numbers}
 

@@ -7,7 +7,7 @@ does the work in the pod. `declarations` finds the folders, so that nothing else
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
@@ -94,8 +94,11 @@ class Declaration:
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
-    json_keys: tuple[str, ...] = ()
-    """Keys whose values are JSON: variables are resolved within its texts."""
+    json_keys: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    """Keys whose values are JSON, where variables are resolved within its texts: how to get that JSON from a value,
+
+    which is None for a value that is a plain text.
+    """
     overrides: tuple[Override, ...] = ()
     question: Callable[[Mapping[str, str]], Question] | None = None
     action_type: ActionTypeSpec | None = None

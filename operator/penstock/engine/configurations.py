@@ -13,8 +13,8 @@ from penstock.engine.variables import references
 def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
     open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
-    for key in declared.json_keys:
-        if not is_resolvable(configuration.get(key, "")):
+    for key, as_json in declared.json_keys.items():
+        if not is_resolvable(as_json(configuration.get(key, "")) or ""):
             yield Problem(f"{path}.configuration.{key}", PROBLEM)
     try:
         declared.configuration.model_validate(configuration)

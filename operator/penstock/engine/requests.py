@@ -139,10 +139,12 @@ def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
 
 
 def _resolved(subject: Subject, key: str, value: str, values: Values) -> str:
-    if key not in subject.declared.json_keys:
+    as_json = subject.declared.json_keys.get(key)
+    text = as_json(value) if as_json else None
+    if text is None:
         return resolve(value, values)
     try:
-        return resolve_json(value, values)
+        return resolve_json(text, values)
     except ValueError as error:
         raise RequestError("ConfigurationError", f"configuration.{key} {error}") from error
 

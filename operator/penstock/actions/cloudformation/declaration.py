@@ -85,5 +85,5 @@ DECLARATION = Declaration(
     timeout_s=3 * _DAYS_S,
     calls_aws=True,
     secrets=AWS_SECRETS,
-    json_keys=("ParameterOverrides",),
+    json_keys={"ParameterOverrides": str},
 )

@@ -1,0 +1,50 @@
+"""Deploy / AWS / CloudFormationStackSet (P-40): creates or updates a stack set, and its instances."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from penstock.actions.aws_configuration import AWS_SECRETS
+from penstock.actions.cloudformation_stack_set.configuration import StackSetBase, checked_parameters
+from penstock.actions.cloudformation_stack_set.lists import as_json
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+
+_CAPABILITY = "CAPABILITY_(IAM|NAMED_IAM|AUTO_EXPAND)"
+_DAYS_S = 86_400
+
+
+class StackSetConfiguration(StackSetBase):
+    """AWS's keys, and PackageBucket."""
+
+    TemplatePath: str = Field(pattern=r"^[^:]+::[^:].*$", max_length=1024)
+    """The template, ``Artifact::file``."""
+    Description: str | None = Field(None, min_length=1, max_length=1024)
+    Parameters: str | None = None
+    """``ParameterKey=NAME,ParameterValue=VALUE``, separated by spaces; a JSON list; or ``Artifact::file`` with one."""
+    Capabilities: str | None = Field(None, pattern=rf"^{_CAPABILITY}(,{_CAPABILITY})*$")
+    PermissionModel: Literal["SELF_MANAGED", "SERVICE_MANAGED"] | None = None
+    """Who makes the roles in the accounts: you (the default), or AWS Organizations."""
+    AdministrationRoleArn: str | None = Field(None, pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", max_length=2048)
+    ExecutionRoleName: str | None = Field(None, pattern=r"^[a-zA-Z_0-9+=,.@-]+$", max_length=64)
+    OrganizationsAutoDeployment: Literal["Enabled", "Disabled", "EnabledWithStackRetention"] | None = None
+    """Whether accounts that join a unit get an instance; with SERVICE_MANAGED only."""
+    PackageBucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
+    """Where a template's local code goes, as for CloudFormation."""
+
+    _checked = field_validator("Parameters")(checked_parameters)
+
+
+DECLARATION = Declaration(
+    category="Deploy",
+    owner="AWS",
+    provider="CloudFormationStackSet",
+    folder="cloudformation_stack_set",
+    configuration=StackSetConfiguration,
+    inputs=Bounds(1, 3),
+    outputs=Bounds(0, 0),
+    on_lost_pod=OnLostPod.RESUME,
+    timeout_s=3 * _DAYS_S,
+    calls_aws=True,
+    secrets=AWS_SECRETS,
+    json_keys={"Parameters": as_json},
+)

@@ -1,0 +1,47 @@
+"""What an action on a stack set is told: its configuration and the files that this names, read once."""
+
+import json
+from typing import Any
+
+from penstock.actions import artifact_files
+from penstock.actions.cloudformation_stack_set.lists import Targets, is_file, listed, read_parameters, read_targets
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
+
+_FILE_BYTES = 1024 * 1024
+
+
+def targets_of(job: Job) -> Targets | None:
+    """Return where instances shall be, None where the configuration says nothing of it; raise ActionError."""
+    configuration = job.request.configuration
+    text = configuration.get("DeploymentTargets")
+    if text is None:
+        return None
+    try:
+        items = json.loads(_text(job, "DeploymentTargets", text)) if is_file(text) else listed(text)
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise ValueError("the file holds no JSON list of texts")
+        return read_targets(items, configuration["Regions"])
+    except (ValueError, RecursionError) as error:
+        raise ActionError(CONFIGURATION_ERROR, f"configuration.DeploymentTargets: {error}") from error
+
+
+def parameters_of(job: Job, key: str) -> list[dict[str, Any]]:
+    """Return the parameters that a key of the configuration lists, itself or in a file; raise ActionError."""
+    text = job.request.configuration.get(key)
+    if text is None:
+        return []
+    try:
+        return read_parameters(_text(job, key, text) if is_file(text) else text)
+    except ValueError as error:
+        raise ActionError(CONFIGURATION_ERROR, f"configuration.{key}: {error}") from error
+
+
+def preferences_of(job: Job) -> dict[str, Any]:
+    """Return the preferences of operations, as CloudFormation takes them; nothing where none are configured."""
+    keys = ("FailureTolerancePercentage", "MaxConcurrentPercentage")
+    found = {key: int(value) for key in keys if (value := job.request.configuration.get(key))}
+    return {"OperationPreferences": found} if found else {}
+
+
+def _text(job: Job, key: str, name: str) -> str:
+    return artifact_files.read(job.inputs, key, name.strip(), _FILE_BYTES).decode("utf-8-sig")
