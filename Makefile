@@ -9,10 +9,13 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo test lint unit simulate integration e2e large bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo sam test lint unit simulate integration e2e large bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
+
+sam: $(VENV)/ready cluster-up image  ## the serverless five-stage pipeline against emulated AWS: stack, rollback, publication
+	$(PYTHON) -m tests.e2e.sam_demo
 
 test: lint unit integration e2e  ## all that must hold before a change lands
 

@@ -12,12 +12,12 @@ from tests.cluster import AwsServer, Cluster
 from tests.cluster.probe import answers
 from tests.cluster.shell import wait_until
 
-_HEALTH = {"aws": "/_ministack/health", "moto": "/moto-api/"}
+_HEALTH = {"aws": "/_ministack/health", "moto": "/moto-api/", "serverlessrepo": "/health"}
 _LIMIT_S = 90
 
 
 def ready(cluster: Cluster, name: str) -> AwsServer:
-    """Return the server ``aws`` or ``moto`` once it answers; raise ClusterError when that takes too long.
+    """Return the server of this name once it answers; raise ClusterError when that takes too long.
 
     Its state lives as long as its pod: tests give what they make names of their own.
     """

@@ -53,8 +53,8 @@ class GitServer:
 class Cluster:
     """All that a test has to know about the cluster it runs against.
 
-    ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not (moto); `up` does
-    not wait for these two: `tests.aws_servers` does.
+    ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not (moto),
+    ``serverlessrepo`` what neither has; `up` does not wait for these: `tests.aws_servers` does.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class Cluster:
     s3: AwsServer
     aws: AwsServer
     moto: AwsServer
+    serverlessrepo: AwsServer
     git: GitServer
     audit_log: str | None
     bin_dir: str
@@ -77,6 +78,7 @@ class Cluster:
             "s3": self.s3.to_json(),
             "aws": self.aws.to_json(),
             "moto": self.moto.to_json(),
+            "serverlessrepo": self.serverlessrepo.to_json(),
             "git": {
                 "url": self.git.url,
                 "clusterUrl": self.git.cluster_url,
@@ -99,6 +101,7 @@ def from_json(document: dict[str, Any]) -> Cluster:
         s3=AwsServer.from_json(document["s3"]),
         aws=AwsServer.from_json(document["aws"]),
         moto=AwsServer.from_json(document["moto"]),
+        serverlessrepo=AwsServer.from_json(document["serverlessrepo"]),
         git=GitServer(git["url"], git["clusterUrl"], git["user"], git["password"]),
         audit_log=document["auditLog"],
         bin_dir=document["binDir"],

@@ -12,7 +12,8 @@ from tests.cluster.shell import run, wait_until
 
 _MANIFESTS = Path(__file__).parent / "manifests"
 _IMAGE, _AWS_IMAGE = "penstock-dev-servers:dev", "penstock-aws-servers:dev"
-_S3_NODE_PORT, _GIT_NODE_PORT, _AWS_NODE_PORT, _MOTO_NODE_PORT = 30070, 30080, 30456, 30500
+_S3_NODE_PORT, _GIT_NODE_PORT = 30070, 30080
+_AWS_NODE_PORT, _MOTO_NODE_PORT, _SERVERLESSREPO_NODE_PORT = 30456, 30500, 30458
 
 # Test keys, not secrets: the servers hold nothing but test data and end with the cluster.
 _ACCESS_KEY, _SECRET_KEY = "penstock-test", "penstock-test-secret-key"
@@ -33,6 +34,7 @@ def describe(places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_lo
         s3=aws_server(_S3_NODE_PORT, "http://s3.penstock-dev:7070"),
         aws=aws_server(_AWS_NODE_PORT, "http://aws.penstock-dev:4566"),
         moto=aws_server(_MOTO_NODE_PORT, "http://moto.penstock-dev:5000"),
+        serverlessrepo=aws_server(_SERVERLESSREPO_NODE_PORT, "http://serverlessrepo.penstock-dev:8080"),
         git=GitServer(
             url=f"http://{node_ip}:{_GIT_NODE_PORT}",
             cluster_url="http://git.penstock-dev",
@@ -68,7 +70,11 @@ def apply(places: Places, kubeconfig: Path) -> None:
 def apply_aws(places: Places, kubeconfig: Path) -> None:
     """Create the AWS servers, when all that is waited for is there: they take a while to start."""
     text = Template((_MANIFESTS / "aws-servers.yaml").read_text()).substitute(
-        image=_AWS_IMAGE, region=_REGION, aws_node_port=_AWS_NODE_PORT, moto_node_port=_MOTO_NODE_PORT
+        image=_AWS_IMAGE,
+        region=_REGION,
+        aws_node_port=_AWS_NODE_PORT,
+        moto_node_port=_MOTO_NODE_PORT,
+        serverlessrepo_node_port=_SERVERLESSREPO_NODE_PORT,
     )
     _apply(places, kubeconfig, text)
 

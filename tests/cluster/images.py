@@ -145,6 +145,7 @@ def _dev_servers(places: Places, folder: Path) -> buildah.Build:
 def _aws_servers(places: Places, folder: Path) -> buildah.Build:
     for name in _AWS_SERVERS:
         install_packages(places, _FILES / f"{name}.txt", folder / name)
+    shutil.copy2(_FILES / "serverlessrepo_server.py", folder)
     dockerfile = (_FILES / "aws-servers.Dockerfile").read_text()
     return buildah.Build(folder, dockerfile, arguments={"BASE": BASE.tag(places)})
 
@@ -204,7 +205,11 @@ DEV_SERVERS = Image(
 AWS_SERVERS = Image(
     "penstock-aws-servers",
     "docker.io/library/penstock-aws-servers:dev",
-    lambda _: [_file("aws-servers.Dockerfile"), *(_file(f"{name}.txt") for name in _AWS_SERVERS)],
+    lambda _: [
+        _file("aws-servers.Dockerfile"),
+        _file("serverlessrepo_server.py"),
+        *(_file(f"{name}.txt") for name in _AWS_SERVERS),
+    ],
     _aws_servers,
     BASE,
 )

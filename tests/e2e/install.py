@@ -43,6 +43,8 @@ def chart_values(cluster: Cluster) -> Document:
         "defaultArtifactStore": store_values(cluster),
         "commandsImage": "docker.io/library/busybox:1.35",
         "buildImages": {"aws/codebuild/standard:7.0": BUILD_IMAGE},
+        # One server that stands for all of AWS.
+        "aws": {"region": cluster.serverlessrepo.region, "endpoint": cluster.serverlessrepo.cluster_endpoint},
         # Account and rights are there, but nothing starts by itself: test_triggers runs the process.
         "triggers": {"replicas": 0},
         # The tag stays when the image changes: without this an upgrade would leave the old operator running.

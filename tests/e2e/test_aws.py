@@ -47,6 +47,34 @@ def handler(event, context):
     details = {"type": "JobFailed", "message": "the schema is older than the code"}
     return {"jobId": event["CodePipeline.job"]["id"], "failureDetails": details}
 """,
+    # What the five-stage pipeline's own function does, with boto3 as Lambda has it.
+    "publish": """
+import boto3, io, os, zipfile
+
+def handler(event, context):
+    job = event["CodePipeline.job"]
+    place = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
+    keys = job["data"]["artifactCredentials"]
+    store = boto3.client(
+        "s3", endpoint_url=place["endpoint"], region_name=os.environ["REGION"],
+        aws_access_key_id=keys["accessKeyId"], aws_secret_access_key=keys["secretAccessKey"],
+    )
+    body = store.get_object(Bucket=place["bucketName"], Key=place["objectKey"])["Body"].read()
+    template = zipfile.ZipFile(io.BytesIO(body)).read("packaged-template.yaml").decode()
+    made = client("serverlessrepo", os.environ["REPOSITORY"]).create_application(
+        Name=os.environ["NAME"], Author="team", Description="published by a function",
+        SemanticVersion="1.0.0", TemplateBody=template,
+    )
+    client("codepipeline", job["endpoint"]).put_job_success_result(
+        jobId=job["id"], outputVariables={"ApplicationId": made["ApplicationId"]}
+    )
+
+def client(service, endpoint):
+    return boto3.client(
+        service, endpoint_url=endpoint, region_name=os.environ["REGION"],
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )
+""",
     "hand-over": """
 def handler(event, context):
     print("somebody else answers")
@@ -94,6 +122,13 @@ def lambdas(cluster: Any) -> Iterator[Cloud]:
             Handler="main.handler",
             Code={"ZipFile": zipped(ANSWER + code)},
             Timeout=30,
+            Environment={
+                "Variables": {
+                    "NAME": cloud.made[name],
+                    "REGION": cloud.server.region,
+                    "REPOSITORY": cluster.serverlessrepo.cluster_endpoint,
+                }
+            },
         )
     yield cloud
     for made in cloud.made.values():
@@ -183,6 +218,25 @@ def test_p_70_functions_answer_in_every_way(team: Team, lambdas: Cloud) -> None:
     assert told["Bad"] == {"code": "JobFailed", "message": "the schema is older than the code"}
     assert "'DATABASE_URL'" in told["Broken"]["message"]
     assert "ResourceNotFoundException" in told["Missing"]["message"]
+
+
+def test_a_function_publishes_an_artifact_as_in_the_original_module(team: Team, lambdas: Cloud) -> None:
+    lambdas.admit(team)
+    aws_servers.ready(team.cluster, "serverlessrepo")
+    made = commands(
+        "Make",
+        "echo 'Resources: {}' > packaged-template.yaml",
+        outputArtifacts=[{"name": "BuildArtifact", "files": ["packaged-template.yaml"]}],
+    )
+    publish = invoke("Publish", lambdas, "publish", inputArtifacts=[{"name": "BuildArtifact"}])
+    publish["configuration"]["ArtifactCredentials"] = "Inherit"
+    team.pipeline("web", stage("Build", made), stage("Publish", publish))
+    team.start("web")
+    status = team.ended()
+    assert status["state"] == "Succeeded", status["statusSummary"]
+    application = team.execution("Publish")["outputVariables"]["ApplicationId"]
+    repository = aws_servers.client(team.cluster.serverlessrepo, "serverlessrepo")
+    assert repository.get_application(ApplicationId=application)["Version"]["SemanticVersion"] == "1.0.0"
 
 
 def test_an_invocation_may_be_lost_late_or_given_up(team: Team, lambdas: Cloud) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from tests.approvals import pending
 from tests.cluster import Cluster
-from tests.e2e import demo
+from tests.e2e import demo, sam_demo
 from tests.e2e.conftest import QUICK_VALUES, Team
 from tests.e2e.install import ROOT, files_below, install_chart, make_store_secret, push_repository
 from tests.e2e.kube import Kube, KubeError, eventually, served
@@ -44,6 +44,7 @@ def test_all_examples_are_run_here() -> None:
         "05-approval",
         "06-modes",
         "07-conditions-and-rollback",
+        "08-sam-five-stages",
         "09-custom-action",
     ]
 
@@ -258,6 +259,11 @@ def test_07_conditions_let_numbered_versions_in_and_a_failure_is_rolled_back(tea
     kubectl("patch", "plr", "shop-13", "--type=merge", "-p", '{"spec": {"retries": [{"stageName": "Deploy"}]}}')
     newer = eventually(lambda: team.condition("pipelineruns", "shop-13", "RequestRefused"), 10, "the refusal")
     assert newer["reason"] == "NotLatestPipelineExecution"
+
+
+def test_08_sam_five_stages_deploys_rolls_back_and_publishes(cluster: Cluster, kube: Kube) -> None:
+    """As `make sam` does: a stack, a template that fails, and another version."""
+    sam_demo.Demo(cluster, kube).tell()
 
 
 def test_09_custom_action_checks_in_perl_and_deploys_by_a_script(team: Team) -> None:

@@ -101,17 +101,17 @@ def test_server_accepts_every_object(cluster: Cluster, kube: Kube, namespace: st
     assert "1 chart(s) linted, 0 chart(s) failed" in helm(cluster, "lint", "--strict", str(CHART), values=values)
 
 
-def test_test_stage_runs_on_source_and_build_with_the_role_in_its_environment(cluster: Cluster) -> None:
+def test_test_stage_runs_on_source_and_build_as_its_role(cluster: Cluster) -> None:
     (action,) = stage(cluster, "Test", **BASE, **TEST)
     assert action["configuration"] == {"ProjectName": "shop-integration-tests", "PrimarySource": "SourceArtifact"}
     assert action["inputArtifacts"] == [{"name": "SourceArtifact"}, {"name": "BuildArtifact"}]
     documents = template(cluster, **BASE, **TEST, packageBucket="packages")
     project = next(d["spec"] for d in documents if d["metadata"]["name"] == "shop-integration-tests")
     assert project["buildspec"] == "buildspec-integ-test.yaml"
-    assert {item["name"]: item["value"] for item in project["environmentVariables"]} == {
-        "INTEG_TEST_ROLE_ARN": "arn:aws:iam::123456789012:role/shop-test",
-        "PACKAGE_BUCKET": "packages",
-    }
+    assert project["serviceRole"] == "arn:aws:iam::123456789012:role/shop-test"
+    assert project["environmentVariables"] == [{"name": "PACKAGE_BUCKET", "value": "packages"}]
+    build = next(d["spec"] for d in documents if d["metadata"]["name"] == "shop-build")
+    assert "serviceRole" not in build
 
 
 def test_deploy_stage_creates_a_change_set_and_then_executes_it(cluster: Cluster) -> None:
@@ -141,7 +141,7 @@ def test_deploy_stage_creates_a_change_set_and_then_executes_it(cluster: Cluster
 def test_publish_stage_invokes_the_function_or_publishes_by_itself(cluster: Cluster) -> None:
     (by_function,) = stage(cluster, "Publish", **BASE, **PUBLISH)
     assert (by_function["actionTypeId"]["provider"], by_function["inputArtifacts"]) == ("Lambda", ARTIFACT)
-    assert by_function["configuration"] == {"FunctionName": "publish-app"}
+    assert by_function["configuration"] == {"FunctionName": "publish-app", "ArtifactCredentials": "Inherit"}
     (by_itself,) = stage(cluster, "Publish", **BASE, publishToSAR=True)
     assert by_itself["actionTypeId"]["provider"] == "ServerlessApplicationRepository"
     assert by_itself["configuration"] == {"TemplatePath": TEMPLATE}

@@ -64,6 +64,29 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
         return _client(_session(job, access), service, access, config)
 
 
+def environment(job: Job) -> dict[str, str]:
+    """Return the variables by which AWS's own tools act as this action does; raise ActionError without an identity.
+
+    The keys of an assumed role are good for an hour. What is secret of them is masked from now on.
+    """
+    access = job.request.aws or AwsAccess()
+    with calls():
+        found = _session(job, access).get_credentials()
+        if found is None:
+            raise exceptions.NoCredentialsError
+        keys = found.get_frozen_credentials()
+    job.mask(text for text in (keys.secret_key, keys.token) if text)
+    given = {
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_SESSION_TOKEN": keys.token,
+        "AWS_REGION": access.region,
+        "AWS_DEFAULT_REGION": access.region,
+        "AWS_ENDPOINT_URL": access.endpoint,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
 def store_credentials(job: Job) -> Mapping[str, str]:
     """Return the keys with which this action uses the artifact store, under the names of CodePipeline's event."""
     folder = job.request.store.credentials
@@ -98,12 +121,12 @@ def _credentials(folder: Path | None, job: Job) -> Credentials | None:
     """Read the mounted Secret; it must hold both keys."""
     if folder is None:
         return None
-    name = job.request.configuration.get(CREDENTIALS_KEY, "")
+    name = job.request.configuration.get(CREDENTIALS_KEY)
+    where = f"configuration.{CREDENTIALS_KEY}: the Secret {name}" if name else "the BuildProject's credentialsSecret"
     values = {key: _text(folder / key) for key in ("accessKeyId", "secretAccessKey", "sessionToken")}
     for key in ("accessKeyId", "secretAccessKey"):
         if not values[key]:
-            what = f"configuration.{CREDENTIALS_KEY}: the Secret {name} is missing, or has no key {key}"
-            raise ActionError(CONFIGURATION_ERROR, what)
+            raise ActionError(CONFIGURATION_ERROR, f"{where} is missing, or has no key {key}")
     return Credentials(values["accessKeyId"], values["secretAccessKey"], values["sessionToken"] or None)
 
 

@@ -5,7 +5,7 @@ the job gives it, raises ActionError to fail with a code and a message of its ow
 claim, log file nor termination message: those are the agent's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -102,6 +102,9 @@ class Job(Protocol):
 
     def log(self, line: str) -> None:
         """Write a line to the action's log, masked."""
+
+    def mask(self, values: Iterable[str]) -> None:
+        """Hide more values in everything that leaves the agent as text."""
 
     @property
     def log_key(self) -> str:

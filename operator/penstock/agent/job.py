@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from penstock.actions.execution import (
@@ -84,6 +84,10 @@ class AgentJob:
     def log(self, line: str) -> None:
         """Write a line of our own."""
         self._log.write_line(line)
+
+    def mask(self, values: Iterable[str]) -> None:
+        """Hide more values."""
+        self._log.masker.hide(values)
 
     @property
     def log_key(self) -> str:

@@ -15,8 +15,13 @@ class Masker:
     """Replaces secret values, each line of them on its own, as they would be printed."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        wanted = {line.strip().encode() for value in values for line in value.splitlines()}
-        found = sorted((line for line in wanted if len(line) >= _SHORTEST), key=len, reverse=True)
+        self._lines: set[bytes] = set()
+        self.hide(values)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Hide these values, too."""
+        self._lines |= {line.strip().encode() for value in values for line in value.splitlines()}
+        found = sorted((line for line in self._lines if len(line) >= _SHORTEST), key=len, reverse=True)
         self._pattern = re.compile(b"|".join(map(re.escape, found))) if found else None
         self.longest = len(found[0]) if found else 0
 

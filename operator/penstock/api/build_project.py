@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.fields import EnvironmentName
+from penstock.api.fields import DnsName, EnvironmentName, RoleArn
 from penstock.api.model import Model, list_map
 
 
@@ -27,6 +27,13 @@ class BuildProjectSpec(Model):
     buildspec: Annotated[str, StringConstraints(max_length=25_600)] | None = None
     """YAML, or the path of a file in the source; buildspec.yml if absent (B-01)."""
     timeout_in_minutes: Annotated[int, Field(ge=5, le=2160)] | None = None
+    service_role: RoleArn | None = None
+    """A role that builds act as: its keys, good for an hour, stand in their environment as the AWS CLI expects them."""
+    credentials_secret: DnsName | None = None
+    """A Secret with accessKeyId and secretAccessKey that serviceRole is assumed with, in place of the pod's identity.
+
+    Without a serviceRole builds get these keys themselves.
+    """
 
 
 class BuildProjectStatus(Model):

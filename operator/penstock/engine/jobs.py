@@ -13,7 +13,7 @@ from penstock.api.names import hash_of, job_name, pipeline_label
 from penstock.api.wrapper import WRAPPER
 from penstock.engine.custom_pods import container_of, placement_of
 from penstock.engine.definition import spec_hash
-from penstock.engine.requests import STORE_SECRET, Subject
+from penstock.engine.requests import STORE_SECRET, Subject, secret_names
 from penstock.engine.settings import Settings
 
 _USER = 65532
@@ -192,7 +192,7 @@ def _secret_mount(volume: str, folder: str) -> dict[str, Any]:
 
 def _secrets(order: JobOrder) -> list[tuple[str, str, str]]:
     """Return volume name, folder and Secret for everything secret that the agent needs."""
-    names = order.subject.declared.secret_names(order.request.configuration)
+    names = secret_names(order.subject, order.request.configuration)
     wanted = [(f"secret-{index}", key, secret) for index, (key, secret) in enumerate(sorted(names.items()))]
     store = order.subject.definition.artifact_store
     if store and store.credentials:

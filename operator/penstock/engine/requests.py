@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
 from penstock.actions.declaration import Declaration
 from penstock.api.action_type import ActionTypeSettings
@@ -112,14 +113,25 @@ def build_request(
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
         build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
-        aws=_aws(subject, configuration, settings) if subject.declared.calls_aws else None,
+        aws=_aws(subject, configuration, settings),
         custom=_custom(subject, configuration),
         revision=subject.revision,
-        secrets={key: f"{SECRETS_DIR}/{key}" for key in subject.declared.secret_names(configuration)},
+        secrets={key: f"{SECRETS_DIR}/{key}" for key in secret_names(subject, configuration)},
         limits=settings.limits._replace(timeout_s=timeout_of(subject, settings)),
     )
     _check_size(request, settings)
     return request
+
+
+def secret_names(subject: Subject, configuration: Mapping[str, str]) -> dict[str, str]:
+    """Return key to Secret for everything secret that the agent needs, but for the store's."""
+    project = _project(subject)
+    of_project = {CREDENTIALS_KEY: project.credentials_secret} if project and project.credentials_secret else {}
+    return {**subject.declared.secret_names(configuration), **of_project}
+
+
+def _project(subject: Subject) -> BuildProjectSpec | None:
+    return next(iter(subject.projects.values()), None)
 
 
 def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
@@ -156,7 +168,7 @@ def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
 
 def timeout_of(subject: Subject, settings: Settings) -> float:
     """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
-    project = next(iter(subject.projects.values()), None)
+    project = _project(subject)
     minutes = subject.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
 
@@ -262,9 +274,18 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
     return StoreLocation(store.location, store.endpoint, store.region, credentials)
 
 
-def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> AwsAccess:
-    """Return where the calls go; the pipeline's role is assumed first, and it assumes the action's."""
-    roles = (subject.definition.role_arn, subject.action.role_arn)
+def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> AwsAccess | None:
+    """Return where AWS calls go, None if there are none; the pipeline's role is assumed first, it assumes the action's.
+
+    A build makes calls if its project says as whom: the pipeline's roles are not a build's.
+    """
+    project = _project(subject)
+    if project and (project.service_role or project.credentials_secret):
+        roles: tuple[str | None, ...] = (project.service_role,)
+    elif subject.declared.calls_aws:
+        roles = (subject.definition.role_arn, subject.action.role_arn)
+    else:
+        return None
     return AwsAccess(
         region=configuration.get("Region") or subject.action.region or settings.aws_region or None,
         endpoint=configuration.get("Endpoint") or settings.aws_endpoint or None,

@@ -16,8 +16,7 @@ from penstock.engine.snapshot import ApprovalObject, Command, Snapshot
 class World:
     """What a run's actions look like in the cluster.
 
-    ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them; ``refused``
-    are Jobs that the server will never accept, and why.
+    ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them.
     """
 
     pipeline: str
@@ -31,7 +30,6 @@ class World:
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
     guarded: Mapping[str, bool] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,5 +67,4 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         now=now,
         approvals={approval.name: approval for approval in snapshot.approvals},
         guarded=snapshot.guarded,
-        refused=snapshot.refused,
     )

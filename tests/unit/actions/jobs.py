@@ -1,7 +1,7 @@
 """A job for executions that run without an agent around them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class FakeJob:
             path.mkdir(parents=True, exist_ok=True)
         self.log_key = ""
         self.identified = ""
+        self.masked: list[str] = []
         self.objects: dict[str, bytes] = {}
         self.stored: dict[str, dict[str, str]] = {}
         self.reports: tuple[BuildReport, ...] = ()
@@ -50,6 +51,9 @@ class FakeJob:
 
     def deadline_in(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
+
+    def mask(self, values: Iterable[str]) -> None:
+        self.masked.extend(values)
 
     def remaining(self) -> float:
         left = self._end - time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import boto3
 import pytest
 
 from penstock.actions import aws
@@ -50,6 +51,25 @@ def test_roles_are_assumed_one_after_the_other(tmp_path: Path, address: str) -> 
     job = aws_job(tmp_path, "any", {}, AwsAccess(REGION, address, ROLES))
     identity = aws.client(job, "sts").get_caller_identity()
     assert identity["Arn"] == "arn:aws:sts::210987654321:assumed-role/deploy/penstock-team-shop"
+
+
+def test_a_builds_environment_holds_its_roles_keys_and_hides_them(tmp_path: Path, address: str) -> None:
+    job = aws_job(tmp_path, "codebuild", {}, AwsAccess(REGION, address, ROLES[:1]))
+    found = aws.environment(job)
+    assert found["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert (found["AWS_DEFAULT_REGION"], found["AWS_ENDPOINT_URL"]) == (REGION, address)
+    assert job.masked == [found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"]]
+    session = boto3.Session(
+        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"], REGION
+    )
+    identity = session.client("sts", endpoint_url=address).get_caller_identity()
+    assert ":assumed-role/pipeline/" in identity["Arn"]
+
+
+def test_a_build_without_a_role_gets_the_secrets_keys(tmp_path: Path, address: str) -> None:
+    found = aws.environment(aws_job(tmp_path, "codebuild", {}, AwsAccess(REGION)))
+    assert (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]) == tuple(KEYS.values())
+    assert "AWS_SESSION_TOKEN" not in found
 
 
 def test_the_pods_own_identity_is_used_without_a_secret(

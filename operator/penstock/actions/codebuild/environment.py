@@ -21,10 +21,21 @@ def build_id(request: ActionRequest, build: Build) -> str:
 
 
 def environment(job: Job, build: Build, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what commands see: action over project over buildspec (B-13), reserved names last (B-70)."""
-    given = {**variables, **build.environment, **build.overrides}
+    """Return what commands see: action over project over buildspec (B-13), reserved names last (B-70).
+
+    A project with a serviceRole gives the role's keys, which any variable of the same name replaces.
+    """
+    given = {**_identity(job), **variables, **build.environment, **build.overrides}
     free = {name: value for name, value in given.items() if not name.startswith(_RESERVED)}
     return {**free, **_reserved(job, build)}
+
+
+def _identity(job: Job) -> dict[str, str]:
+    if job.request.aws is None:
+        return {}
+    from penstock.actions import aws  # boto3 costs more time than a whole build that does not call AWS
+
+    return aws.environment(job)
 
 
 def _reserved(job: Job, build: Build) -> dict[str, str]:
