@@ -19,6 +19,15 @@ from tests.cluster import load
 
 GOOD = template(Topic=topic())
 FAILING = template(Topic=topic(), Bad=BAD)
+SAM = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: src/, Handler: app.handler, Runtime: python3.12}
+Outputs:
+  Name: {Value: !Ref Hello}
+"""
 
 
 @pytest.fixture
@@ -69,6 +78,39 @@ def test_oracle_o_46_stack_is_deleted_and_one_that_is_not_there_is_success(cloud
     assert cloud.status == ""
 
 
+def test_oracle_o_46_stack_that_could_not_be_deleted_says_why_and_is_replaced_on_request(cloud: Cloud) -> None:
+    ec2 = aws_servers.client(cloud.server, "ec2")
+    cloud.deploy(template(Net={"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}))
+    resource = cloud.client.describe_stack_resource(StackName=cloud.stack, LogicalResourceId="Net")
+    vpc = resource["StackResourceDetail"]["PhysicalResourceId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    error = failure(lambda: cloud.run("DELETE_ONLY"))
+    assert f"stack {cloud.stack} is DELETE_FAILED: Net (AWS::EC2::VPC): DELETE_FAILED: " in error.message
+    again = failure(lambda: cloud.deploy(GOOD, "REPLACE_ON_FAILURE"))
+    assert "is DELETE_FAILED: Net" in again.message
+    ec2.delete_subnet(SubnetId=subnet)
+    assert cloud.deploy(GOOD, "REPLACE_ON_FAILURE").summary == f"stack {cloud.stack} created"
+
+
+def test_oracle_o_46_failed_stack_has_no_change_set_to_execute_and_can_be_deleted(cloud: Cloud) -> None:
+    failure(lambda: cloud.deploy(FAILING))
+    assert "does not exist" in failure(lambda: cloud.run("CHANGE_SET_EXECUTE")).message
+    assert cloud.run("DELETE_ONLY").summary == f"stack {cloud.stack} deleted"
+
+
+def test_serverless_template_is_packaged_and_deployed(cloud: Cloud) -> None:
+    """What the founding buildspec did by `aws cloudformation package`."""
+    bucket = f"packages-{cloud.stack}"
+    where = {"LocationConstraint": cloud.server.region}
+    aws_servers.client(cloud.server, "s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    files = {"sam/template.yaml": SAM, "sam/src/app.py": "def handler(event, context):\n    return 'hello'\n"}
+    given = {"TemplatePath": "App::sam/template.yaml", "PackageBucket": bucket}
+    cloud.run("CHANGE_SET_REPLACE", files, Capabilities="CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND", **given)
+    name = cloud.run("CHANGE_SET_EXECUTE").variables["Name"]
+    answer = aws_servers.client(cloud.server, "lambda").invoke(FunctionName=name)
+    assert json.loads(answer["Payload"].read()) == "hello"
+
+
 def test_oracle_o_46_change_set_is_made_replaced_and_executed(cloud: Cloud) -> None:
     made = cloud.deploy(GOOD, "CHANGE_SET_REPLACE")
     assert made.summary == f"change set changes of stack {cloud.stack}: 1 change"
@@ -95,6 +137,12 @@ def test_change_set_that_fails_while_executed_tells_the_resource(cloud: Cloud) -
     assert "is UPDATE_ROLLBACK_COMPLETE: Bad (" in error.message
 
 
+def test_stack_that_is_nothing_but_a_change_set_is_not_updated_and_the_message_says_what_to_do(cloud: Cloud) -> None:
+    cloud.deploy(GOOD, "CHANGE_SET_REPLACE")
+    assert failure(lambda: cloud.deploy(GOOD)).message.endswith("execute that, or delete the stack")
+    assert cloud.run("DELETE_ONLY").summary == f"stack {cloud.stack} deleted"
+
+
 def test_change_set_of_a_stack_that_is_not_there_is_not_executed(cloud: Cloud) -> None:
     assert "does not exist" in failure(lambda: cloud.run("CHANGE_SET_EXECUTE")).message
 
@@ -109,16 +157,35 @@ def signal(cloud: Cloud) -> None:
     cloud.client.signal_resource(**names, UniqueId="test", Status="FAILURE")
 
 
-def test_stack_that_somebody_else_changes_is_waited_for(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("mode", "ends"),
+    [
+        ("REPLACE_ON_FAILURE", "created"),
+        ("DELETE_ONLY", "deleted"),
+        ("CREATE_UPDATE", "use REPLACE_ON_FAILURE, or delete it"),
+        ("CHANGE_SET_REPLACE", "1 change"),
+        ("CHANGE_SET_EXECUTE", "(X-64)"),
+    ],
+)
+def test_oracle_o_46_stack_that_somebody_else_changes_is_waited_for_and_then_judged(
+    cloud: Cloud, mode: str, ends: str
+) -> None:
     cloud.client.create_stack(StackName=cloud.stack, TemplateBody=SLOW)
-    job = cloud.job("REPLACE_ON_FAILURE", {"template.json": GOOD})
+    job = cloud.job(mode, {"template.json": GOOD})
     ended: list[str] = []
-    action = Thread(target=lambda: ended.append(execution.run(job).summary), daemon=True)
+
+    def act() -> None:
+        try:
+            ended.append(execution.run(job).summary)
+        except ActionError as error:
+            ended.append(error.message)
+
+    action = Thread(target=act, daemon=True)
     action.start()
     aws_servers.wait_for(lambda: any("by an operation that is not ours: waiting" in line for line in job.lines))
     signal(cloud)
     action.join(60)
-    assert ended == [f"stack {cloud.stack} created"]
+    assert [text.endswith(ends) for text in ended] == [True], ended
 
 
 def test_stack_that_stays_busy_fails_the_action_which_names_it(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

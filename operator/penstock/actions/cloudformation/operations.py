@@ -16,6 +16,7 @@ _FOREIGN_S = 900.0
 _SHOWN_S = 60.0
 """How long the first event of an operation may take to be there."""
 _HINTS = {
+    "REVIEW_IN_PROGRESS": "it is nothing but a change set yet: execute that, or delete the stack",
     "ROLLBACK_COMPLETE": "a stack in this state can only be deleted: use REPLACE_ON_FAILURE, or delete it",
     "UPDATE_ROLLBACK_FAILED": "continue the rollback in CloudFormation, or use REPLACE_ON_FAILURE",
 }
