@@ -6,7 +6,7 @@ does the work in the pod. `declarations` finds the folders, so that nothing else
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -94,12 +94,14 @@ class Declaration:
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
-    json_keys: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
+    json_keys: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict, hash=False)
     """Keys whose values are JSON, where variables are resolved within its texts: how to get that JSON from a value,
 
     which is None for a value that is a plain text.
     """
     overrides: tuple[Override, ...] = ()
+    artifacts_named: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]] = lambda _: ()
+    """Which input artifacts a configuration names: pairs of its key and the artifact's name."""
     question: Callable[[Mapping[str, str]], Question] | None = None
     action_type: ActionTypeSpec | None = None
     """What an ActionType says of the pod; its actions have a container of their own."""
@@ -123,6 +125,14 @@ class Declaration:
     def secret_names(self, configuration: Mapping[str, str]) -> dict[str, str]:
         """Return configuration key to Secret name, for the Secrets that the agent needs."""
         return {key: configuration[key] for key in self.secrets if configuration.get(key)}
+
+
+def artifacts_in(configuration: Mapping[str, str], *keys: str) -> Iterator[tuple[str, str]]:
+    """Yield key and artifact of those keys that say ``Artifact::file``."""
+    for key in keys:
+        artifact, separator, _ = configuration.get(key, "").partition("::")
+        if separator:
+            yield key, artifact.strip()
 
 
 @cache

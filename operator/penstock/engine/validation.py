@@ -117,6 +117,7 @@ def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
     yield from configuration_problems(item.path, item.declared, item.action.configuration)
     yield from _commands(item, item.declared)
     yield from _primary_source(item, item.declared)
+    yield from _named_artifacts(item, item.declared)
 
 
 def _type_text(type_id: ActionTypeId) -> str:
@@ -160,6 +161,13 @@ def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
         yield Problem(f"{item.path}.configuration.PrimarySource", "required with more than one input artifact (P-10)")
     if declared.runs_project and primary is not None and primary not in names and not any(references(primary)):
         yield Problem(f"{item.path}.configuration.PrimarySource", f'"{primary}" is no input artifact (P-10)')
+
+
+def _named_artifacts(item: _Placed, declared: Declaration) -> Iterator[Problem]:
+    names = {artifact.name for artifact in item.action.input_artifacts}
+    for key, artifact in declared.artifacts_named(item.action.configuration):
+        if artifact not in names and not any(references(artifact)):
+            yield Problem(f"{item.path}.configuration.{key}", f'"{artifact}" is no input artifact of the action')
 
 
 def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:

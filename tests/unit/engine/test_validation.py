@@ -7,7 +7,15 @@ import pytest
 from penstock.api.pipeline import PipelineSpec
 from penstock.engine.findings import Findings
 from penstock.engine.validation import validate
-from tests.unit.engine.simulation import STORE, commands_action, deploy_action, git_action, s3_action, stage
+from tests.unit.engine.simulation import (
+    STORE,
+    commands_action,
+    deploy_action,
+    git_action,
+    s3_action,
+    stack_action,
+    stage,
+)
 
 
 def check(*stages: dict[str, Any], has_default_store: bool = True, **fields: Any) -> Findings:
@@ -355,3 +363,22 @@ def test_disabled_transition_of_no_stage_is_refused_with_its_path() -> None:
     assert problems(SOURCE, build(), disableInboundStageTransitions=disabled) == [
         'spec.disableInboundStageTransitions[1].stageName: the pipeline has no stage "Prod"; it has Source, Build'
     ]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "key"),
+    [
+        ({"TemplatePath": "Nope::template.yaml"}, "TemplatePath"),
+        ({"TemplateConfiguration": "Nope::prod.json"}, "TemplateConfiguration"),
+        ({"ParameterOverrides": '{"A": {"Fn::GetArtifactAtt": ["Nope", "URL"]}}'}, "ParameterOverrides"),
+        ({"TemplatePath": "#{Src.BranchName}::template.yaml"}, ""),
+    ],
+)
+def test_file_of_an_artifact_that_the_action_has_not_is_told_before_a_run(
+    configuration: dict[str, str], key: str
+) -> None:
+    action = stack_action(artifact="Source")
+    action["configuration"] |= configuration
+    path = f"spec.stages[1].actions[0].configuration.{key}"
+    expected = [f'{path}: "Nope" is no input artifact of the action'] if key else []
+    assert problems(SOURCE, stage("Cloud", action)) == expected

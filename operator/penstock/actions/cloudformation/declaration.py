@@ -1,12 +1,13 @@
 """Deploy / AWS / CloudFormation (P-30): creates, updates and deletes stacks, directly or by change sets."""
 
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
 from penstock.actions.cloudformation.overrides import read_overrides
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifacts_in
 
 _DAYS_S = 86_400
 _NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
@@ -73,6 +74,18 @@ class CloudFormationConfiguration(AwsConfiguration):
         return name
 
 
+def artifacts_named(configuration: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield key and name of the input artifacts that files and functions are of."""
+    yield from artifacts_in(configuration, "TemplatePath", "TemplateConfiguration")
+    try:
+        overrides = read_overrides(configuration.get("ParameterOverrides") or "{}")
+    except ValueError:
+        return  # its own problem
+    for value in overrides.values():
+        if not isinstance(value, str):
+            yield "ParameterOverrides", value.artifact
+
+
 DECLARATION = Declaration(
     category="Deploy",
     owner="AWS",
@@ -86,4 +99,5 @@ DECLARATION = Declaration(
     calls_aws=True,
     secrets=AWS_SECRETS,
     json_keys={"ParameterOverrides": str},
+    artifacts_named=artifacts_named,
 )

@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation_stack_set.configuration import REGIONS, StackSetBase, checked_parameters
-from penstock.actions.cloudformation_stack_set.lists import as_json
+from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
 from penstock.actions.declaration import Bounds, Declaration, OnLostPod
 
 _DAYS_S = 86_400
@@ -34,4 +34,5 @@ DECLARATION = Declaration(
     calls_aws=True,
     secrets=AWS_SECRETS,
     json_keys={"ParameterOverrides": as_json},
+    artifacts_named=lambda configuration: files_in(configuration, "ParameterOverrides", "DeploymentTargets"),
 )

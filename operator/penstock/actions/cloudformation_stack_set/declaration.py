@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation_stack_set.configuration import StackSetBase, checked_parameters
-from penstock.actions.cloudformation_stack_set.lists import as_json
+from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
 from penstock.actions.declaration import Bounds, Declaration, OnLostPod
 
 _CAPABILITY = "CAPABILITY_(IAM|NAMED_IAM|AUTO_EXPAND)"
@@ -47,4 +47,5 @@ DECLARATION = Declaration(
     calls_aws=True,
     secrets=AWS_SECRETS,
     json_keys={"Parameters": as_json},
+    artifacts_named=lambda configuration: files_in(configuration, "TemplatePath", "Parameters", "DeploymentTargets"),
 )

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penstock.actions.cloudformation.overrides import plain
+from penstock.actions.declaration import artifacts_in
 
 FILE = re.compile(r"[^:=,\s\[{]+::[^:].*")
 """``Artifact::file``."""
@@ -33,6 +35,11 @@ class Targets(NamedTuple):
 def is_file(text: str) -> bool:
     """Whether a list stands in a file of an artifact, which the text names."""
     return FILE.fullmatch(text.strip()) is not None
+
+
+def files_in(configuration: Mapping[str, str], *keys: str) -> list[tuple[str, str]]:
+    """Return key and artifact of those keys whose lists stand in files."""
+    return list(artifacts_in({key: text for key, text in configuration.items() if is_file(text)}, *keys))
 
 
 def as_json(text: str) -> str | None:
