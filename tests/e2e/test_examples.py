@@ -278,6 +278,8 @@ def test_09_custom_action_checks_in_perl_and_deploys_by_a_script(team: Team) -> 
     assert [artifact["name"] for artifact in read["outputArtifacts"]] == ["Report"]
     assert deployed["summary"] == "deployed 15 words to staging in eu-central-1"
     assert deployed["externalExecutionUrl"] == "https://example.com/deployments/eu-central-1-staging-15"
+    described = penstock(team, "describe", "first").stdout
+    assert "link      Deploy/Deploy  https://example.com/deployments/eu-central-1-staging-15" in described
 
     refused = penstock(team, "start", "pages", "--name", "second", "--var", "MostWords=5", "--watch")
     assert refused.returncode == 1, refused.stdout

@@ -127,7 +127,7 @@ def runs_table(runs: list[Document]) -> Table:
 
 
 def run_details(run: Document) -> Iterator[str]:
-    """Yield what a run used and made, a line each: revisions, variables, artifacts with size and sha256."""
+    """Yield what a run used and made, a line each: revisions, variables, links, artifacts with size and sha256."""
     status = run.get("status", {})
     for revision in status.get("artifactRevisions", []):
         summary = str(revision.get("revisionSummary", "")).partition("\n")[0]
@@ -137,6 +137,8 @@ def run_details(run: Document) -> Iterator[str]:
     for where, execution in executions(run):
         for name, value in execution.get("outputVariables", {}).items():
             yield f"output    {where}  {name} = {value.partition(chr(10))[0]}"
+        for link in (execution[key] for key in ("entityUrl", "externalExecutionUrl") if key in execution):
+            yield f"link      {where}  {link}"
         for artifact in execution.get("outputArtifacts", []):
             yield f"artifact  {artifact['name']}  {artifact['size']:,} bytes  sha256 {artifact['sha256']}"
         for report in execution.get("reports", []):
