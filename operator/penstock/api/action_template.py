@@ -152,7 +152,7 @@ _LABEL_KEYS = rules(
 class ActionTemplate(Model):
     """The container of an action, and where its pod runs."""
 
-    image: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    image: Annotated[str, StringConstraints(pattern=r"^[^\s]+$", min_length=1, max_length=1000)]
     """Needs ``sh``, and what the commands call."""
     commands: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=25_600)], ...],

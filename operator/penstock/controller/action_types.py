@@ -18,10 +18,12 @@ def dependents(cache: Cache, resource: Resource, document: dict[str, Any]) -> It
 
     All of those with custom actions: an edit may have taken an identity away that the document no longer shows.
     """
+    if resource not in TYPE_KINDS:
+        return
     namespace = document["metadata"].get("namespace")
     for pipeline in cache.all(PIPELINES):
         meta = pipeline["metadata"]
-        if resource in TYPE_KINDS and namespace in (None, meta["namespace"]) and _named_by(pipeline):
+        if namespace in (None, meta["namespace"]) and _named_by(pipeline):
             yield meta["namespace"], meta["name"]
 
 

@@ -143,6 +143,10 @@ class Applier:
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
                 raise NameTakenError(f"Job {namespace}/{name} exists and is not ours: delete or rename it") from None
             self._cache.put(JOBS, document)
+        except InvalidError as error:
+            # The next pass ends the try with it; what else this pass was to do is planned again.
+            self._cache.mark_refused(namespace, name, str(error))
+            raise
 
     async def _create_approval(self, namespace: str, manifest: Mapping[str, Any]) -> None:
         meta = manifest["metadata"]

@@ -29,6 +29,7 @@ PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
+_REFUSALS = 1_000
 _SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
 """Kinds that any pipeline of their namespace, or of the cluster, may name."""
 KINDS = (
@@ -73,6 +74,7 @@ class Cache:
             kind: defaultdict(set) for kind in KINDS
         }
         self._tombstones: OrderedDict[str, Document] = OrderedDict()
+        self._refused: OrderedDict[ObjectKey, str] = OrderedDict()
 
     def put(self, resource: Resource, document: Document) -> PipelineKey | None:
         """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
@@ -107,6 +109,16 @@ class Cache:
                 if not self._members[resource][key]:
                     del self._members[resource][key]
         return key
+
+    def mark_refused(self, namespace: str, job: str, why: str) -> None:
+        """Note that the server will never accept a Job; that it is forgotten costs a request."""
+        self._refused[namespace, job] = why
+        while len(self._refused) > _REFUSALS:
+            self._refused.popitem(last=False)
+
+    def refused(self, namespace: str) -> dict[str, str]:
+        """Return the Jobs of a namespace that the server refused, and why."""
+        return {name: why for (space, name), why in self._refused.items() if space == namespace}
 
     def mark_deleted(self, resource: Resource, namespace: str, name: str) -> None:
         """Note that a deletion was accepted, before the event says so, lest it be asked for again."""

@@ -95,6 +95,7 @@ class Gatherer:
             transitions=tuple(self._once(item, _transition_of) for item in self._cache.of(TRANSITIONS, key)),
             approvals=tuple(self._once(item, _approval_of) for item in self._cache.of(APPROVALS, key)),
             guarded=guarded or {},
+            refused=self._cache.refused(namespace),
             seen=self._cache.deleted_names({run.uid for run in (*runs, *late)}),
             pipeline_status_written=pipeline_status_written,
         )

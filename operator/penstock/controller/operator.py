@@ -20,7 +20,7 @@ from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
 from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
-from penstock.controller.action_types import TYPE_KINDS, dependents
+from penstock.controller.action_types import dependents
 from penstock.controller.apply import Applier, NameTakenError
 from penstock.controller.cache import KINDS, Cache, PipelineKey
 from penstock.controller.endpoints import Endpoints
@@ -157,7 +157,7 @@ class Operator:
                 listed = [item async for item in self.client.list(resource, namespace, selector=selector)]
                 for key in self.cache.replace(resource, listed, before):
                     self.queue.add(key)
-                for document in listed if resource in TYPE_KINDS else ():
+                for document in listed:
                     for key in dependents(self.cache, resource, document):
                         self.queue.add(key)
         self.metrics.resyncs.inc()

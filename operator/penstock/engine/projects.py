@@ -71,8 +71,8 @@ class Freezer:
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
 
-    def freeze_type(self, action: Action, pipeline_uid: str) -> tuple[FrozenActionType, Declaration]:
-        """Return what a row says of an action's ActionType, and what that declares; raise RequestError."""
+    def freeze_type(self, action: Action, pipeline_uid: str) -> FrozenActionType:
+        """Return what a row says of an action's ActionType, having seen to its revision; raise RequestError."""
         try:
             found, declared = self.types.find(action.action_type_id)
         except ActionTypeError as error:
@@ -80,10 +80,9 @@ class Freezer:
         assert found.spec is not None
         name = self._keep(found.name, pipeline_uid, {TYPE_DATA: found.spec.to_dict()})
         self.frozen_types[name] = declared
-        frozen = FrozenActionType(
+        return FrozenActionType(
             kind=found.kind, name=found.name, uid=found.uid, generation=found.generation, revision=name
         )
-        return frozen, declared
 
     def declared_of(self, action: Action, row: ActionExecution) -> Declaration | None:
         """Return what a row's attempt was started with, whatever became of the ActionType since."""

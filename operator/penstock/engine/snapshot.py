@@ -144,6 +144,7 @@ class Snapshot:
     ``seen`` are Jobs and Approvals that existed once; ``confirmed`` are Jobs that were looked up live for this very
     snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
     Approvals that were looked up live, too, and whether the admission policy guards them.
+    ``refused`` are Jobs that the server will never accept, and why.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
@@ -169,6 +170,7 @@ class Snapshot:
     transitions: tuple[TransitionObject, ...] = ()
     approvals: tuple[ApprovalObject, ...] = ()
     guarded: Mapping[str, bool] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     pipeline_status_written: datetime | None = None
 
 

@@ -175,13 +175,11 @@ class Tries:
         rows = before.executions if before else ()
         state = ActionState(action_name=action.name, executions=rows)
         row = self._new_row(stage, action, attempt=rows[-1].attempt + 1 if rows else 1, try_=1)
-        freezer = self.world.freezer
+        freezer, uid = self.world.freezer, self.status.pipeline_uid or ""
         try:
             if is_custom(action):
-                frozen, _ = freezer.freeze_type(action, self.status.pipeline_uid or "")
-                row = row.model_copy(update={"action_type": frozen})
-            declared = freezer.declared_of(action, row)
-            if declared is None:
+                row = row.model_copy(update={"action_type": freezer.freeze_type(action, uid)})
+            if (declared := freezer.declared_of(action, row)) is None:
                 raise RequestError("ConfigurationError", "the provider is not installed")
         except RequestError as error:
             ended = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
@@ -258,10 +256,12 @@ class Tries:
         return state.model_copy(update={"executions": (*state.executions, row)})
 
     def _create_job(self, item: _Try) -> ActionRequest:
+        if why := self.world.refused.get(item.row.job_name):
+            raise RequestError("ConfigurationError", f"the API server refuses the action's Job: {why}")
         subject = self._subject(item)
         request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
-        order = JobOrder(subject, request, subject.started)
-        self.findings.commands.append(CreateJob(build_job(order, self.world.settings)))
+        job = build_job(JobOrder(subject, request, subject.started), self.world.settings)
+        self.findings.commands.append(CreateJob(job))
         return request
 
     def _values(self) -> Values:

@@ -16,7 +16,8 @@ from penstock.engine.snapshot import ApprovalObject, Command, Snapshot
 class World:
     """What a run's actions look like in the cluster.
 
-    ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them.
+    ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them; ``refused``
+    are Jobs that the server will never accept, and why.
     """
 
     pipeline: str
@@ -30,6 +31,7 @@ class World:
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
     guarded: Mapping[str, bool] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -67,4 +69,5 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         now=now,
         approvals={approval.name: approval for approval in snapshot.approvals},
         guarded=snapshot.guarded,
+        refused=snapshot.refused,
     )

@@ -163,6 +163,8 @@ class World:
     is_guarded: bool = True
     """Whether the admission policy of Approvals is there."""
     guarded: dict[str, bool] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Jobs that the API server will never accept."""
     do_pods_linger: bool = False
     """Whether the pods of a deleted Job run on until a test ends them."""
 
@@ -251,6 +253,7 @@ class World:
             transitions=tuple(TransitionObject(n, spec) for n, spec in sorted(self.transitions.items())),
             approvals=tuple(self.approvals.values()),
             guarded=self.guarded,
+            refused=self.refused,
             seen=frozenset(self.deleted_jobs),
         )
 

@@ -372,3 +372,19 @@ def test_nothing_of_the_author_or_the_user_stands_in_command_arguments_or_enviro
     wanted = world.request(world.job_for("Ship")).custom
     assert wanted
     assert (wanted.commands, dict(wanted.environment)) == (("echo $(HOME) $$",), {"MODE": "$(HOME)"})
+
+
+def test_job_that_the_server_refuses_fails_the_action_with_the_servers_words() -> None:
+    """A template may say what no schema can check: the row says so, and nothing is tried for ever."""
+    world = world_with(type_spec())
+    world.start()
+    world.apply(replace(world.plan(), commands=()))
+    row = world.execution("Ship")
+    assert row
+    world.refused[row.job_name] = "Job is invalid: spec.template.spec.tolerations: Invalid value"
+    world.settle()
+    row = world.execution("Ship")
+    assert row and row.error_details
+    assert (row.status, row.error_details.code) == ("Failed", "ConfigurationError")
+    assert row.error_details.message == f"the API server refuses the action's Job: {world.refused[row.job_name]}"
+    assert world.status().state == "Failed"
