@@ -92,6 +92,15 @@ CASES = (
         ),
     ),
     (
+        action_type("refused-job", "true", template={"priorityClassName": "no..name"}),
+        Failing(
+            "refused-job",
+            custom("refused-job"),
+            "ConfigurationError",
+            re.compile(r"the API server refuses the action's Job: .*spec.template.spec.priorityClassName: Invalid .*"),
+        ),
+    ),
+    (
         action_type("too-slow", 'echo 7 > "$PENSTOCK_RESULT_DIR/externalExecutionId"; sleep 600'),
         Failing("too-slow", custom("too-slow"), "TimedOut", "Timed out after 40 s"),
     ),
