@@ -22,7 +22,8 @@ CHART = ROOT / "charts" / "sam-pipeline"
 BASE = {"gitHubOwner": "example", "gitHubRepo": "shop", "awsAccountId": "123456789012"}
 TEST = {"integTestRoleName": "shop-test"}
 DEPLOY = {"deployRoleName": "shop-deploy", "deployStackName": "shop", "deployParameterOverrides": '{"Size": "2"}'}
-PUBLISH = {"publishToSAR": True, "publishFunctionName": "publish-app"}
+BY_ITSELF = {"publishToSAR": True}
+PUBLISH = {**BY_ITSELF, "publishFunctionName": "publish-app"}
 ALL = {**BASE, **TEST, **DEPLOY, **PUBLISH}
 ARTIFACT = [{"name": "BuildArtifact"}]
 TEMPLATE = "BuildArtifact::packaged-template.yaml"
@@ -58,13 +59,15 @@ def stage(cluster: Cluster, name: str, **values: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("has_test", "has_deploy", "has_publish"), list(itertools.product((False, True), (False, True), (False, True)))
+    ("has_test", "has_deploy", "publish"),
+    list(itertools.product((False, True), (False, True), ({}, BY_ITSELF, PUBLISH))),
 )
 def test_oracle_o_51_stages_are_those_whose_parameters_are_given(
-    cluster: Cluster, has_test: bool, has_deploy: bool, has_publish: bool
+    cluster: Cluster, has_test: bool, has_deploy: bool, publish: dict[str, Any]
 ) -> None:
-    """O-51: each of the eight combinations is rendered, and nothing is to be said about it."""
-    given = ((has_test, TEST), (has_deploy, DEPLOY), (has_publish, PUBLISH))
+    """O-51: each of the eight combinations is rendered, with both ways to publish; nothing is to be said about any."""
+    has_publish = bool(publish)
+    given = ((has_test, TEST), (has_deploy, DEPLOY), (has_publish, publish))
     values: dict[str, Any] = dict(BASE)
     for is_given, part in given:
         values |= part if is_given else {}
