@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from penstock.actions import waiting
+from penstock.actions.cloudformation import execution
+from penstock.actions.cloudformation.change_sets import ChangeSet
 from penstock.actions.cloudformation.events import Events
 from penstock.actions.cloudformation.outputs import store_outputs, variables_of
+from penstock.actions.cloudformation.stacks import Stack
 from penstock.actions.execution import JOB_FAILED, SYSTEM_UNAVAILABLE, ActionError
-from penstock.api.contracts import ArtifactOrder
+from penstock.api.contracts import ArtifactOrder, AwsAccess
 from penstock.api.documents import compress
 from tests.unit.actions.jobs import FakeJob, request
 
@@ -119,3 +122,48 @@ def test_refusal_ends_a_wait_at_once(job: FakeJob) -> None:
     with pytest.raises(ActionError, match="no"):
         waiting.Waiting(job).until(ask)
     assert job.lines == []
+
+
+@pytest.mark.parametrize(
+    ("partition", "endpoint", "page"),
+    [
+        ("aws", None, "https://eu-central-1.console.aws.amazon.com/cloudformation/home?region=eu-central-1#/stacks/"),
+        ("aws", "http://aws.test", ""),
+        ("aws-cn", None, ""),
+    ],
+)
+def test_page_of_a_stack_is_named_where_it_is_known(
+    job: FakeJob, partition: str, endpoint: str | None, page: str
+) -> None:
+    id = f"arn:{partition}:cloudformation:eu-central-1:1:stack/top/1"
+    job.request = job.request._replace(aws=AwsAccess(endpoint=endpoint))
+    expected = f"{page}stackinfo?stackId={id}" if page else ""
+    assert execution._console(job, Stack(id, "top", "CREATE_COMPLETE", "", {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "execution_status", "is_made", "is_consumed"),
+    [
+        ("CREATE_PENDING", "UNAVAILABLE", False, False),
+        ("CREATE_COMPLETE", "AVAILABLE", True, False),
+        ("CREATE_COMPLETE", "EXECUTE_IN_PROGRESS", True, True),
+        ("CREATE_COMPLETE", "OBSOLETE", True, False),
+        ("DELETE_PENDING", "UNAVAILABLE", False, False),
+        ("DELETE_FAILED", "AVAILABLE", True, False),
+    ],
+)
+def test_states_of_a_change_set(status: str, execution_status: str, is_made: bool, is_consumed: bool) -> None:
+    found = ChangeSet("id", status, execution_status, "", "")
+    assert (found.is_made, found.is_consumed, found.is_empty) == (is_made, is_consumed, False)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        "No updates are to be performed.",
+    ],
+)
+def test_d_8_change_set_that_failed_for_want_of_changes_is_empty(reason: str) -> None:
+    assert ChangeSet("id", "FAILED", "UNAVAILABLE", reason, "").is_empty
+    assert not ChangeSet("id", "FAILED", "UNAVAILABLE", "No such bucket", "").is_empty

@@ -36,8 +36,8 @@ class ChangeSet(NamedTuple):
 
     @property
     def is_made(self) -> bool:
-        """Whether its making has ended."""
-        return self.status in ("CREATE_COMPLETE", "FAILED")
+        """Whether its making has ended, or nothing will come of it."""
+        return self.status in ("CREATE_COMPLETE", "FAILED", "DELETE_FAILED")
 
 
 class ChangeSets:

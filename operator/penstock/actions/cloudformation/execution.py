@@ -216,9 +216,10 @@ def _counted(changes: int) -> str:
 
 
 def _console(job: Job, stack: Stack) -> str:
-    """Return the page of a stack that is in AWS itself."""
+    """Return the page of a stack that is in AWS itself; the consoles of other partitions have other names."""
     access = job.request.aws
-    if access is None or access.endpoint:
+    _, partition, _, region, *_ = stack.id.split(":")
+    if access is None or access.endpoint or partition != "aws":
         return ""
-    region = stack.id.split(":")[3]
-    return f"https://{region}.console.aws.amazon.com/cloudformation/home?region={region}#/stacks/stackinfo?stackId={stack.id}"
+    page = f"https://{region}.console.aws.amazon.com/cloudformation/home?region={region}#/stacks/stackinfo"
+    return f"{page}?stackId={stack.id}"

@@ -15,9 +15,13 @@ _FOREIGN_S = 900.0
 """How long an operation that somebody else has begun is waited for."""
 _SHOWN_S = 60.0
 """How long the first event of an operation may take to be there."""
+_DELETE = "a stack in this state can only be deleted: use REPLACE_ON_FAILURE, or delete it"
 _HINTS = {
     "REVIEW_IN_PROGRESS": "it is nothing but a change set yet: execute that, or delete the stack",
-    "ROLLBACK_COMPLETE": "a stack in this state can only be deleted: use REPLACE_ON_FAILURE, or delete it",
+    "CREATE_FAILED": _DELETE,
+    "ROLLBACK_COMPLETE": _DELETE,
+    "ROLLBACK_FAILED": _DELETE,
+    "DELETE_FAILED": _DELETE,
     "UPDATE_ROLLBACK_FAILED": "continue the rollback in CloudFormation, or use REPLACE_ON_FAILURE",
 }
 
