@@ -48,12 +48,12 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
     """Return a boto3 client for a service; raise ActionError where identity or region cannot be had.
 
     It lives as long as the action: the credentials of an assumed role are renewed. A call is made up to
-    ``attempts`` times, each of which may wait ``read_s`` seconds for an answer.
+    ``attempts`` times, each of which may wait ``read_s`` seconds for an answer, and none beyond the deadline.
     """
     access = job.request.aws or AwsAccess()
     config = Config(
         connect_timeout=job.request.limits.connect_s,
-        read_timeout=read_s,
+        read_timeout=min(read_s, job.remaining()),
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
         user_agent_extra="penstock",
