@@ -17,8 +17,8 @@ from penstock.api.text import printable
 from penstock.engine.definition import spec_hash
 from penstock.engine.jobs import annotations_of, labels_of, owner_of
 from penstock.engine.observed import format_seconds, parse_time
-from penstock.engine.requests import RequestError
 from penstock.engine.snapshot import ApprovalObject
+from penstock.engine.subjects import RequestError
 
 _TEXT_LENGTH = 10_000
 _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")

@@ -23,7 +23,7 @@ from penstock.api.pipeline import Action
 from penstock.engine.action_types import DATA as TYPE_DATA
 from penstock.engine.action_types import ActionTypeError, ActionTypes, is_custom, unknown
 from penstock.engine.definition import pipeline_owner
-from penstock.engine.requests import RequestError
+from penstock.engine.subjects import RequestError
 
 _DATA = "buildProject"
 

@@ -3,16 +3,11 @@
 The same status always gives the same request, so a Job that must be created again is the same Job.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
-from penstock.actions.declaration import Declaration
 from penstock.api.action_type import ActionTypeSettings
-from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
@@ -20,9 +15,7 @@ from penstock.api.contracts import (
     ActionRequest,
     ArtifactLocation,
     ArtifactOrder,
-    Attempt,
     AwsAccess,
-    Build,
     Command,
     Custom,
     Script,
@@ -31,41 +24,16 @@ from penstock.api.contracts import (
 from penstock.api.executions import ActionStatus
 from penstock.api.pipeline import Action, ArtifactStore
 from penstock.api.run import PipelineRunStatus
+from penstock.engine.builds import build_of
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import Definition
 from penstock.engine.json_values import resolve_json
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.settings import Settings
+from penstock.engine.subjects import RequestError, Subject
 from penstock.engine.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
 
 STORE_SECRET = "artifact-store"
-
-
-class RequestError(ValueError):
-    """An action cannot start; ``code`` and the message become its error details."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one.
-
-    ``source_revisions`` are what source actions have pinned by now, by output artifact.
-    """
-
-    attempt: Attempt
-    action: Action
-    declared: Declaration
-    definition: Definition
-    started: datetime
-    revision: str | None = None
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    """Configuration that the run names in place of the definition's (X-51): taken as it is, variables or not."""
-    projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
-    source_revisions: Mapping[str, str] = field(default_factory=dict)
 
 
 def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -> dict[Reference, str]:
@@ -112,7 +80,7 @@ def build_request(
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
-        build=_build(subject, configuration, values, settings) if subject.declared.runs_project else None,
+        build=build_of(subject, configuration, values, settings) if subject.declared.runs_project else None,
         aws=_aws(subject, configuration, settings),
         custom=_custom(subject, configuration),
         revision=subject.revision,
@@ -125,13 +93,9 @@ def build_request(
 
 def secret_names(subject: Subject, configuration: Mapping[str, str]) -> dict[str, str]:
     """Return key to Secret for everything secret that the agent needs, but for the store's."""
-    project = _project(subject)
+    project = subject.project
     of_project = {CREDENTIALS_KEY: project.credentials_secret} if project and project.credentials_secret else {}
     return {**subject.declared.secret_names(configuration), **of_project}
-
-
-def _project(subject: Subject) -> BuildProjectSpec | None:
-    return next(iter(subject.projects.values()), None)
 
 
 def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
@@ -168,34 +132,9 @@ def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
 
 def timeout_of(subject: Subject, settings: Settings) -> float:
     """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
-    project = _project(subject)
+    project = subject.project
     minutes = subject.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
     return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
-
-
-def _build(subject: Subject, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:
-    """Return the project as the attempt has it; an ``aws/codebuild/`` image must be one that the installation maps."""
-    name = configuration["ProjectName"]
-    project = subject.projects.get(name)
-    if project is None:
-        gone = f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start a new run"
-        raise RequestError("DefinitionLost", gone)
-    image = settings.build_images.get(project.image, project.image)
-    if image.startswith("aws/codebuild/"):
-        raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")
-    environment = {item.name: item.value for item in project.environment_variables}
-    overrides = _overrides(subject.action.configuration.get("EnvironmentVariables") or "[]", values)
-    inputs = [item.name for item in subject.action.input_artifacts]
-    primary = configuration.get("PrimarySource") or (inputs[0] if inputs else "")
-    return Build(
-        project=name,
-        image=image,
-        buildspec=project.buildspec or "",
-        environment=environment,
-        overrides=overrides,
-        source_revision=subject.source_revisions.get(primary, ""),
-        started_ms=round(subject.started.timestamp() * 1000),
-    )
 
 
 def _custom(subject: Subject, configuration: Mapping[str, str]) -> Custom | None:
@@ -213,34 +152,6 @@ def _custom(subject: Subject, configuration: Mapping[str, str]) -> Custom | None
         execution_url=render_link(links.execution_url_template, configuration),
         revision_url=render_link(links.revision_url_template, configuration),
     )
-
-
-def _overrides(text: str, values: Values) -> dict[str, str]:
-    """Read the action's EnvironmentVariables (P-10); the secrets stores are refused by their type.
-
-    References are resolved within each value: what a commit message says is never read as JSON.
-    """
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("ConfigurationError", "configuration.EnvironmentVariables is not JSON") from error
-    found: dict[str, str] = {}
-    for item in items if isinstance(items, list) else [None]:
-        if (
-            not isinstance(item, dict)
-            or not isinstance(item.get("name"), str)
-            or not isinstance(item.get("value"), str)
-        ):
-            message = "configuration.EnvironmentVariables is not a list of name and value"
-            raise RequestError("ConfigurationError", message)
-        if (kind := item.get("type", "PLAINTEXT")) != "PLAINTEXT":
-            message = (
-                f"configuration.EnvironmentVariables: {item['name']} has the type {kind}, which is not supported yet "
-                "(B-12); PLAINTEXT is"
-            )
-            raise RequestError("ConfigurationError", message)
-        found[item["name"]] = resolve(item["value"], values)
-    return found
 
 
 def _script(action: Action, values: Values) -> Script:
@@ -279,7 +190,7 @@ def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings)
 
     A build makes calls if its project says as whom: the pipeline's roles are not a build's.
     """
-    project = _project(subject)
+    project = subject.project
     if project and (project.service_role or project.credentials_secret):
         roles: tuple[str | None, ...] = (project.service_role,)
     elif subject.declared.calls_aws:

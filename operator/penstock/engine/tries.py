@@ -27,16 +27,10 @@ from penstock.engine.executions import (
 )
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Pod, format_time, parse_time
-from penstock.engine.requests import (
-    RequestError,
-    Subject,
-    build_request,
-    project_name,
-    timeout_of,
-    values_of,
-)
+from penstock.engine.requests import build_request, project_name, timeout_of, values_of
 from penstock.engine.snapshot import Command, CreateJob, DeleteJob, RunObject
 from penstock.engine.starting import revisions_of
+from penstock.engine.subjects import RequestError, Subject
 from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
 from penstock.engine.world import Findings, World

@@ -1,0 +1,43 @@
+"""An action about to start, with everything that its request is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from penstock.actions.declaration import Declaration
+from penstock.api.build_project import BuildProjectSpec
+from penstock.api.contracts import Attempt
+from penstock.api.pipeline import Action
+from penstock.engine.definition import Definition
+
+
+class RequestError(ValueError):
+    """An action cannot start; ``code`` and the message become its error details."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one.
+
+    ``source_revisions`` are what source actions have pinned by now, by output artifact.
+    """
+
+    attempt: Attempt
+    action: Action
+    declared: Declaration
+    definition: Definition
+    started: datetime
+    revision: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Configuration that the run names in place of the definition's (X-51): taken as it is, variables or not."""
+    projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    source_revisions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> BuildProjectSpec | None:
+        """The BuildProject that the action runs on, None if it needs none."""
+        return next(iter(self.projects.values()), None)
