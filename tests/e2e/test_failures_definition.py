@@ -19,7 +19,9 @@ UNKNOWN: Document = {
     "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "Nonsense", "version": "1"},
 }
 
-KNOWN = ", ".join(f"{known.category} / {known.owner} / {known.provider}" for known in declarations())
+KNOWN = ", ".join(
+    f"{known.category} / {known.owner} / {known.provider}" for known in declarations() if not known.is_rule
+)
 
 CASES: dict[str, tuple[Document, str]] = {
     "unknown-provider": (
