@@ -15,7 +15,17 @@ JOB_FAILED = "JobFailed"
 CONFIGURATION_ERROR = "ConfigurationError"
 PERMISSION_ERROR = "PermissionError"
 REVISION_UNAVAILABLE = "RevisionUnavailable"
+REVISION_OUT_OF_SYNC = "RevisionOutOfSync"
 SYSTEM_UNAVAILABLE = "SystemUnavailable"
+FAILURE_TYPES = (
+    JOB_FAILED,
+    CONFIGURATION_ERROR,
+    PERMISSION_ERROR,
+    REVISION_OUT_OF_SYNC,
+    REVISION_UNAVAILABLE,
+    SYSTEM_UNAVAILABLE,
+)
+"""X-08: what functions and custom actions may fail with."""
 TIMED_OUT = "TimedOut"
 LINE_START = "\x1e"
 """In a program's output: what follows begins a line of the log, whether or not one is unfinished."""

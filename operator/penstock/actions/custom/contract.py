@@ -8,12 +8,3 @@ FAILURE_TYPE = "failureType"
 FAILURE_MESSAGE = "failureMessage"
 REVISION = "revision"
 REVISION_SUMMARY = "revisionSummary"
-FAILURE_TYPES = (
-    "JobFailed",
-    "ConfigurationError",
-    "PermissionError",
-    "RevisionOutOfSync",
-    "RevisionUnavailable",
-    "SystemUnavailable",
-)
-"""X-08."""

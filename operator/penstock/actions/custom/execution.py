@@ -13,13 +13,20 @@ from penstock.actions.custom.contract import (
     EXTERNAL_URL,
     FAILURE_MESSAGE,
     FAILURE_TYPE,
-    FAILURE_TYPES,
     PERCENT,
     REVISION,
     REVISION_SUMMARY,
     SUMMARY,
 )
-from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, ActionError, Job, Outcome, Program
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    FAILURE_TYPES,
+    JOB_FAILED,
+    ActionError,
+    Job,
+    Outcome,
+    Program,
+)
 from penstock.actions.quoting import quote
 from penstock.api.contracts import SECRETS_DIR, Custom, Revision
 

@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
-from penstock.actions.execution import JOB_FAILED
+from penstock.actions.execution import FAILURE_TYPES, JOB_FAILED
 from penstock.api.text import printable
 
 SUCCESS, FAILURE = "PutJobSuccessResult", "PutJobFailureResult"
 ENDED = "InvalidJobStateException"
-_TYPES = (
-    "JobFailed",
-    "ConfigurationError",
-    "PermissionError",
-    "RevisionOutOfSync",
-    "RevisionUnavailable",
-    "SystemUnavailable",
-)
 _TOKEN_CHARACTERS, _MESSAGE_CHARACTERS, _ID_CHARACTERS, _SUMMARY_CHARACTERS = 2048, 5000, 1500, 2048
 _VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 
@@ -100,8 +92,8 @@ def _success(document: Mapping[str, Any]) -> Answer:
 def _failure(document: Mapping[str, Any]) -> Answer:
     details = _object(document, "failureDetails")
     code, message = details.get("type", JOB_FAILED), _text(details, "message", _MESSAGE_CHARACTERS)
-    if code not in _TYPES:
-        raise _invalid(f"failureDetails.type is none of {', '.join(_TYPES)}")
+    if code not in FAILURE_TYPES:
+        raise _invalid(f"failureDetails.type is none of {', '.join(FAILURE_TYPES)}")
     if not message:
         raise _invalid("failureDetails.message is missing")
     external = _text(details, "externalExecutionId", _ID_CHARACTERS)
