@@ -12,6 +12,7 @@ from penstock.actions import waiting
 from penstock.actions.cloudformation import execution
 from penstock.actions.cloudformation.change_sets import ChangeSet
 from penstock.actions.cloudformation.events import Events
+from penstock.actions.cloudformation.operations import Operation
 from penstock.actions.cloudformation.outputs import store_outputs, variables_of
 from penstock.actions.cloudformation.stacks import Stack
 from penstock.actions.execution import JOB_FAILED, SYSTEM_UNAVAILABLE, ActionError
@@ -167,3 +168,67 @@ def test_states_of_a_change_set(status: str, execution_status: str, is_made: boo
 def test_d_8_change_set_that_failed_for_want_of_changes_is_empty(reason: str) -> None:
     assert ChangeSet("id", "FAILED", "UNAVAILABLE", reason, "").is_empty
     assert not ChangeSet("id", "FAILED", "UNAVAILABLE", "No such bucket", "").is_empty
+
+
+class Looks:
+    """A stack as it is at each look, by status and number of events: what only a slow or busy AWS shows."""
+
+    def __init__(self, events: list[dict[str, Any]], *looks: tuple[str, int]) -> None:
+        self._events = events
+        self._looks = list(looks)
+        self._seen = 0
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        status, self._seen = self._looks.pop(0)
+        return {"Stacks": [{"StackId": TOP, "StackName": "top", "StackStatus": status}]}
+
+    def get_paginator(self, _: str) -> Looks:
+        return self
+
+    def paginate(self, **_: str) -> list[dict[str, Any]]:
+        return [{"StackEvents": self._events[: self._seen][::-1]}]
+
+
+TOP = "arn:aws:cloudformation:eu-central-1:1:stack/top"
+
+
+def of_stack(number: int, status: str, token: str) -> dict[str, Any]:
+    own = {"LogicalResourceId": "top", "PhysicalResourceId": TOP, "ResourceType": "AWS::CloudFormation::Stack"}
+    return {**event(number, "top", status, **own), "ClientRequestToken": token}
+
+
+def follow(job: FakeJob, client: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_FIRST_S", 0.0)
+    Operation(client, job, Stack(TOP, "top", "UPDATE_COMPLETE", "", {}), "ours").follow()
+
+
+def test_state_of_before_is_not_taken_for_the_end_of_an_operation_that_events_do_not_show_yet(
+    job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [of_stack(1, "UPDATE_IN_PROGRESS", "ours"), of_stack(2, "UPDATE_ROLLBACK_COMPLETE", "ours")]
+    client = Looks(events, ("UPDATE_COMPLETE", 0), ("UPDATE_IN_PROGRESS", 1), ("UPDATE_ROLLBACK_COMPLETE", 2))
+    with pytest.raises(ActionError, match="is UPDATE_ROLLBACK_COMPLETE"):
+        follow(job, client, monkeypatch)
+
+
+def test_operation_has_ended_though_somebody_elses_is_under_way(job: FakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [
+        of_stack(1, "UPDATE_IN_PROGRESS", "ours"),
+        of_stack(2, "UPDATE_COMPLETE", "ours"),
+        of_stack(3, "UPDATE_IN_PROGRESS", "theirs"),
+    ]
+    follow(job, Looks(events, ("UPDATE_IN_PROGRESS", 3)), monkeypatch)
+    assert job.lines[-1] == "Stack top: UPDATE_COMPLETE"
+
+
+def test_operation_that_somebody_cancels_fails_with_the_stacks_state(
+    job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [
+        of_stack(1, "UPDATE_IN_PROGRESS", "ours"),
+        of_stack(2, "UPDATE_ROLLBACK_IN_PROGRESS", "theirs"),
+        of_stack(3, "UPDATE_ROLLBACK_COMPLETE", "theirs"),
+    ]
+    client = Looks(events, ("UPDATE_ROLLBACK_IN_PROGRESS", 2), ("UPDATE_ROLLBACK_COMPLETE", 3))
+    with pytest.raises(ActionError, match="stack top is UPDATE_ROLLBACK_COMPLETE"):
+        follow(job, client, monkeypatch)

@@ -382,3 +382,11 @@ def test_file_of_an_artifact_that_the_action_has_not_is_told_before_a_run(
     path = f"spec.stages[1].actions[0].configuration.{key}"
     expected = [f'{path}: "Nope" is no input artifact of the action'] if key else []
     assert problems(SOURCE, stage("Cloud", action)) == expected
+
+
+def test_template_to_publish_is_of_an_input_artifact() -> None:
+    action = stack_action(artifact="Source")
+    action["actionTypeId"]["provider"] = "ServerlessApplicationRepository"
+    action["configuration"] = {"TemplatePath": "Nope::template.yaml"}
+    path = "spec.stages[1].actions[0].configuration.TemplatePath"
+    assert problems(SOURCE, stage("Cloud", action)) == [f'{path}: "Nope" is no input artifact of the action']

@@ -6,7 +6,7 @@ CodePipeline has no such provider: there a function publishes, invoked by a Lamb
 from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifacts_in
 
 
 class ServerlessApplicationRepositoryConfiguration(AwsConfiguration):
@@ -34,4 +34,5 @@ DECLARATION = Declaration(
     timeout_s=3600,
     calls_aws=True,
     secrets=AWS_SECRETS,
+    artifacts_named=lambda configuration: artifacts_in(configuration, "TemplatePath"),
 )
