@@ -49,6 +49,8 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
                     contracts.REQUEST_ANNOTATION: order.request.encode(),
                     contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
                     "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
+                    # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
+                    "eks.amazonaws.com/skip-containers": contracts.ACTION_CONTAINER,
                     "sidecar.istio.io/inject": "false",
                     "linkerd.io/inject": "disabled",
                 },

@@ -43,6 +43,8 @@ PROJECT = BuildProjectSpec.model_validate(
         "buildspec": "ci/buildspec.yml",
         "environmentVariables": [{"name": "MODE", "value": "build"}],
         "timeoutInMinutes": 20,
+        "serviceRole": "arn:aws:iam::123456789012:role/build",
+        "credentialsSecret": "aws-keys",
     }
 )
 SCRIPT = ActionTypeSpec.model_validate(
