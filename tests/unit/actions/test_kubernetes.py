@@ -9,6 +9,7 @@ from penstock.actions.execution import ActionError, Outcome
 from penstock.actions.kubernetes import server as server_module
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.manifests import read_manifests
+from penstock.actions.kubernetes.session import Session
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for, never
 
@@ -118,9 +119,12 @@ def test_failed_rollout_gives_the_objects_reason_and_its_pods(api: ApiServer, tm
     )
 
 
-def test_object_that_is_never_ready_times_out_with_its_reason(api: ApiServer, tmp_path: Path) -> None:
+def test_object_that_is_never_ready_times_out_with_its_reason(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api.pods = [BACK_OFF]
-    code, message = failure(job_for(tmp_path, {"a.yaml": DEPLOYMENT}, timeout_s=0.6))
+    monkeypatch.setattr(Session, "pause", lambda session, _: setattr(session, "_deadline", 0.0))
+    code, message = failure(job_for(tmp_path, {"a.yaml": DEPLOYMENT}))
     assert code == "TimedOut"
     assert message.endswith("Deployment web: replicas: 0/1 (pod web-1: container app: ImagePullBackOff)")
 

@@ -163,10 +163,13 @@ def test_lease_is_given_back_when_the_pod_is_told_to_go(
     assert api.objects[f"{LEASES}/site"]["spec"]["holderIdentity"] is None
 
 
-def test_lease_that_is_held_all_the_time_ends_the_wait(api: ApiServer, tmp_path: Path) -> None:
+def test_lease_that_is_held_all_the_time_ends_the_wait(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "pause", lambda session, _: setattr(session, "_deadline", 0.0))
     spec = {"holderIdentity": "pod/other-run", "leaseDurationSeconds": 3600}
     api.objects[f"{LEASES}/site"] = {"metadata": {"name": "site", "resourceVersion": "1"}, "spec": spec}
-    job = job_for(tmp_path, {"a.yaml": CONFIG_MAP}, timeout_s=1.3, ApplySet="site")
+    job = job_for(tmp_path, {"a.yaml": CONFIG_MAP}, ApplySet="site")
     assert failure(job) == (
         "TimedOut",
         "Lease site in namespace team is held by another deploy, pod/other-run, for the whole time",

@@ -120,7 +120,7 @@ def test_p_84_failed_action_names_its_external_execution_and_how_far_it_came(tmp
 
 
 def test_t_09_action_that_runs_too_long_times_out_and_still_names_its_external_execution(tmp_path: Path) -> None:
-    wanted = {"limits": LIMITS._replace(timeout_s=1.0)}
+    wanted = {"limits": LIMITS._replace(timeout_s=3.0)}
     result = Pod(tmp_path).run(custom(left(externalExecutionId="7"), "sleep 60", wanted=wanted))
     assert (result.code, result.external_execution_id) == ("TimedOut", "7")
 
