@@ -56,7 +56,7 @@ def aws_job(
 
 
 class ScriptedServer:
-    """Answers each request with the next of ``answers``, the last again and again: (HTTP status, JSON document)."""
+    """Answers each request with the next of ``answers``, the last again and again: status, JSON document or none."""
 
     def __init__(self, *answers: tuple[int, Mapping[str, Any]]) -> None:
         self.requests: list[tuple[Mapping[str, str], Any]] = []
@@ -70,7 +70,7 @@ class ScriptedServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 seen.append((dict(self.headers), body))
                 status, document = script[min(len(seen), len(script)) - 1]
-                text = json.dumps(document).encode()
+                text = json.dumps(document).encode() if document else b""
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()

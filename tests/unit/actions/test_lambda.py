@@ -62,6 +62,9 @@ class Lambda:
         log = {"X-Amz-Log-Result": base64.b64encode(b"START\nworking\nEND\n").decode()}
         try:
             return 200, log, json.dumps(function(event)).encode()
+        except Denied:
+            headers = {"x-amzn-ErrorType": "AccessDeniedException"}
+            return 403, headers, b'{"Message": "not authorized to perform: lambda:InvokeFunction"}'
         except Throttled:
             return 429, {"x-amzn-ErrorType": "TooManyRequestsException"}, b'{"message": "Rate exceeded"}'
         except Exception as error:
@@ -75,6 +78,10 @@ class Lambda:
 
 class Throttled(Exception):
     """Lambda has no room."""
+
+
+class Denied(Exception):
+    """Whoever calls may not invoke the function."""
 
 
 def put(event: Event, operation: str, **values: Any) -> None:
@@ -228,7 +235,18 @@ def test_throttling_is_waited_out_and_nothing_else_is_tried_twice(started: Start
     assert len({event["id"] for event in server.events}) == 1
 
 
-def test_a_missing_function_is_told_in_lambdas_words(tmp_path: Path) -> None:
+def test_who_may_not_invoke_the_function_is_told_so(started: Started) -> None:
+    def deny(_: Event) -> None:
+        raise Denied
+
+    server, job = started(deny)
+    error = failure_of(job)
+    assert error.code == "PermissionError"
+    assert error.message.startswith("Invoke: AccessDeniedException: not authorized")
+    assert len(server.events) == 1
+
+
+def test_a_lambda_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     error = failure_of(
         aws_job(tmp_path, "lambda_function", {"FunctionName": "f"}, AwsAccess(REGION, "http://127.0.0.1:9"))
     )

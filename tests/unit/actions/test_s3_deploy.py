@@ -105,6 +105,15 @@ def test_a_refusal_ends_it(tmp_path: Path) -> None:
     server.close()
 
 
+def test_a_bucket_that_is_busy_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    server = ScriptedServer((503, {}), (200, {}))
+    outcome = run(job_of(tmp_path, server.address, Extract="false", ObjectKey="site.zip"))
+    assert outcome.summary.startswith("1 object, ")
+    assert len(server.requests) == 2
+    server.close()
+
+
 def test_more_files_than_a_hundred_thousand_are_refused(tmp_path: Path, address: str) -> None:
     job = job_of(tmp_path, address, Extract="true", ObjectKey="many")
     job.request = job.request._replace(limits=job.request.limits._replace(artifact_entries=2))
