@@ -67,19 +67,24 @@ class _Upload:
 
     def files(self, folder: Path, bounds: Bounds) -> None:
         """Upload each file under its path; the first refusal ends it, after what is on its way."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            running: set[Future[tuple[str, int]]] = set()
-            try:
-                for key, path in self._keys(folder, bounds):
-                    self._job.remaining()
-                    running.add(pool.submit(self._put, key, path, mimetypes.guess_type(path.name)[0]))
-                    if len(running) >= _AT_ONCE:
-                        running = self._counted(running)
-                while running:
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        running: set[Future[tuple[str, int]]] = set()
+        try:
+            for key, path in self._keys(folder, bounds):
+                self._job.remaining()
+                running.add(pool.submit(self._put, key, path, mimetypes.guess_type(path.name)[0]))
+                if len(running) >= _AT_ONCE:
                     running = self._counted(running)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            while running:
+                running = self._counted(running)
+        except Exception:
+            pool.shutdown(cancel_futures=True)
+            raise
+        except BaseException:
+            # The pod is about to end: whoever waits for an upload now is killed while it waits.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def zipped(self, folder: Path, bounds: Bounds) -> None:
         """Upload the artifact as one zip."""
