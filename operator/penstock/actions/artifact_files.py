@@ -7,33 +7,37 @@ from pathlib import Path
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 
 
-def locate(inputs: Mapping[str, Path], key: str, name: str) -> Path:
+def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
     """Return the file that ``name`` names, ``Artifact::file`` or a file of the first input artifact.
 
-    Links are followed as long as they stay in the artifact. Raise ActionError, which names the configuration's
-    ``key``, where there is no such artifact or file.
+    Links are followed as long as they stay in the artifact. Raise ActionError, which begins with ``where`` the name
+    stands, if there is no such artifact or file.
     """
-    artifact, separator, path = name.partition("::")
-    if not separator:
-        artifact, path = next(iter(inputs), ""), name
+    artifact, path = _parts(inputs, name)
     if artifact not in inputs:
         has = f"it has {', '.join(inputs)}" if inputs else "it has none"
-        raise _problem(key, f'"{artifact}" is no input artifact of the action; {has}')
+        raise _problem(where, f'"{artifact}" is no input artifact of the action; {has}')
     folder = Path(os.path.realpath(inputs[artifact]))
     file = Path(os.path.realpath(folder / path))
     if not file.is_relative_to(folder) or not file.is_file():
-        raise _problem(key, f'artifact {artifact} holds no file "{path}"')
+        raise _problem(where, f'artifact {artifact} holds no file "{path}"')
     return file
 
 
-def read(inputs: Mapping[str, Path], key: str, name: str, limit: int) -> bytes:
+def read(inputs: Mapping[str, Path], where: str, name: str, limit: int) -> bytes:
     """Return the bytes of the file that ``name`` names; raise ActionError if there are more than ``limit``."""
-    with locate(inputs, key, name).open("rb") as opened:
+    with locate(inputs, where, name).open("rb") as opened:
         data = opened.read(limit + 1)
     if len(data) > limit:
-        raise _problem(key, f'"{name}" is larger than {limit} bytes')
+        artifact, path = _parts(inputs, name)
+        raise _problem(where, f'"{path}" in artifact {artifact} is larger than {limit} bytes')
     return data
 
 
-def _problem(key: str, why: str) -> ActionError:
-    return ActionError(CONFIGURATION_ERROR, f"configuration.{key}: {why}")
+def _parts(inputs: Mapping[str, Path], name: str) -> tuple[str, str]:
+    artifact, separator, path = name.partition("::")
+    return (artifact, path) if separator else (next(iter(inputs), ""), name)
+
+
+def _problem(where: str, why: str) -> ActionError:
+    return ActionError(CONFIGURATION_ERROR, f"{where}: {why}")

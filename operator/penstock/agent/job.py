@@ -87,7 +87,7 @@ class AgentJob:
 
     def mask(self, values: Iterable[str]) -> None:
         """Hide more values."""
-        self._log.masker.hide(values)
+        self._log.hide(values)
 
     @property
     def log_key(self) -> str:

@@ -7,6 +7,7 @@ while too much is pending nothing more is read, which slows the action down inst
 import os
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from penstock.actions.execution import LINE_START
@@ -27,16 +28,20 @@ class Log:
         self.is_empty = True
         self._file = path.open("wb", buffering=_PIECE)
         self._stdout = stdout
-        self.masker = masker
+        self._masker = masker
         self._left = limit
         self._limit = limit
         self._line = b""
         self._pending = bytearray()
         os.set_blocking(stdout, False)
 
+    def hide(self, values: Iterable[str]) -> None:
+        """Replace these values, too, from now on."""
+        self._masker.hide(values)
+
     def masked(self, text: str) -> str:
         """Return a text with every secret replaced."""
-        return self.masker.mask_text(text)
+        return self._masker.mask_text(text)
 
     @property
     def is_full(self) -> bool:
@@ -93,14 +98,14 @@ class Log:
         os.set_blocking(self._stdout, True)
 
     def _cut(self) -> int:
-        self._line = self.masker.mask(self._line)
-        return max(len(self._line) - max(self.masker.longest, 1), 0)
+        self._line = self._masker.mask(self._line)
+        return max(len(self._line) - max(self._masker.longest, 1), 0)
 
     def _emit(self, data: bytes, *, is_masked: bool = False) -> None:
         if not data or self._left < 0:
             return
         self.is_empty = False
-        data = data if is_masked else self.masker.mask(data)
+        data = data if is_masked else self._masker.mask(data)
         if len(data) > self._left:
             data = data[: self._left].rpartition(b"\n")[0]
             data += b"\n[penstock] The log was cut here: it is longer than %d bytes\n" % self._limit

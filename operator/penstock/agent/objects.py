@@ -20,14 +20,13 @@ class Objects:
         if location.folder:
             what = "spec.artifactStore is a volume, which nothing outside the cluster can read: use one of type S3"
             raise ActionError(CONFIGURATION_ERROR, what)
-        key = object_key(self._request.attempt, self._pod_uid, name)
         prefix = f"{location.prefix.strip('/')}/" if location.prefix else ""
-        return StoredObject(location.bucket, f"{prefix}{key}", location.endpoint)
+        return StoredObject(location.bucket, f"{prefix}{self._key(name)}", location.endpoint)
 
     def put(self, name: str, file: Path) -> StoredObject:
         """Store a file."""
         where = self.where(name)
-        self._store.put_file(object_key(self._request.attempt, self._pod_uid, name), file)
+        self._store.put_file(self._key(name), file)
         return where
 
     def get(self, name: str, file: Path) -> bool:
@@ -35,8 +34,10 @@ class Objects:
         self.where(name)
         try:
             with file.open("wb") as target:
-                key = object_key(self._request.attempt, self._pod_uid, name)
-                self._store.read(key, target, self._request.limits.artifact_bytes)
+                self._store.read(self._key(name), target, self._request.limits.artifact_bytes)
         except MissingObjectError:
             return False
         return True
+
+    def _key(self, name: str) -> str:
+        return object_key(self._request.attempt, self._pod_uid, name)

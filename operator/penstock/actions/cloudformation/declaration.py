@@ -5,20 +5,19 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
+from penstock.actions.aws_configuration import AWS_SECRETS
+from penstock.actions.cloudformation.configuration import CAPABILITIES, FILE, ROLE, PackagingConfiguration
 from penstock.actions.cloudformation.overrides import read_overrides
 from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifacts_in
 
 _DAYS_S = 86_400
 _NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
-_CAPABILITY = "CAPABILITY_(IAM|NAMED_IAM|AUTO_EXPAND)"
-_FILE = r"^[^:]+::[^:].*$"
 _WITH_TEMPLATE = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "CHANGE_SET_REPLACE")
 _WITH_CHANGE_SET = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
 
 
-class CloudFormationConfiguration(AwsConfiguration):
-    """AWS's keys (P-36), and PackageBucket."""
+class CloudFormationConfiguration(PackagingConfiguration):
+    """AWS's keys (P-36)."""
 
     ActionMode: Literal[
         "CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY", "CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"
@@ -27,23 +26,18 @@ class CloudFormationConfiguration(AwsConfiguration):
     StackName: str = Field(pattern=_NAME, max_length=128)
     ChangeSetName: str | None = Field(None, pattern=_NAME, max_length=128, validate_default=True)
     """The change set that CHANGE_SET_REPLACE makes and CHANGE_SET_EXECUTE executes."""
-    Capabilities: str | None = Field(None, pattern=rf"^{_CAPABILITY}(,{_CAPABILITY})*$")
+    Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     """What the template may do: CAPABILITY_IAM and its like, separated by commas without spaces."""
-    RoleArn: str | None = Field(None, pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", max_length=2048)
+    RoleArn: str | None = Field(None, pattern=ROLE, max_length=2048)
     """The role that CloudFormation changes the stack's resources with; the rights of who calls it if absent."""
-    TemplatePath: str | None = Field(None, pattern=_FILE, max_length=1024, validate_default=True)
+    TemplatePath: str | None = Field(None, pattern=FILE, max_length=1024, validate_default=True)
     """The template, ``Artifact::file``."""
-    TemplateConfiguration: str | None = Field(None, pattern=_FILE, max_length=1024)
+    TemplateConfiguration: str | None = Field(None, pattern=FILE, max_length=1024)
     """A JSON file with Parameters, Tags and StackPolicy, ``Artifact::file``."""
     ParameterOverrides: str | None = None
     """A JSON object of parameters: they win over TemplateConfiguration's. Fn::GetParam and Fn::GetArtifactAtt work."""
     OutputFileName: str | None = Field(None, min_length=1, max_length=255)
     """A JSON file in the output artifact with the stack's outputs."""
-    PackageBucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
-    """Where a template's local code goes, and what of a template is too long for a request.
-
-    The artifact store's bucket if absent, where that is in the same AWS.
-    """
 
     @field_validator("TemplatePath")
     @classmethod

@@ -18,8 +18,6 @@ from penstock.actions.cloudformation.stacks import REVIEW, Stack, read_stack
 from penstock.actions.cloudformation.uploads import Uploads
 from penstock.actions.execution import JOB_FAILED, ActionError, Job, Outcome
 
-_BODY_BYTES = 51_200
-"""How long a template may be in a request; a longer one goes by way of S3."""
 _FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 """What REPLACE_ON_FAILURE deletes first (P-32)."""
 _NO_UPDATES = "No updates are to be performed"
@@ -175,11 +173,7 @@ class _Deployment:
             request["Tags"] = settings.tag_list
         if capabilities := self._configuration.get("Capabilities"):
             request["Capabilities"] = capabilities.split(",")
-        if len(text.encode()) > _BODY_BYTES:
-            request["TemplateURL"] = self._uploads.text(text, ".template", f"template {path}").url
-        else:
-            request["TemplateBody"] = text
-        return settings, request
+        return settings, {**request, **self._uploads.template(text, path)}
 
     def _role(self) -> dict[str, str]:
         role = self._configuration.get("RoleArn")

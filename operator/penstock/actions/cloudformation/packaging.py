@@ -80,13 +80,13 @@ _METADATA = "AWS::ServerlessRepo::Application"
 _LICENCES = (_Place(("LicenseUrl",), "file", _uri), _Place(("ReadmeUrl",), "file", _uri))
 
 
-def package(job: Job, template_path: str, uploads: Uploads | None = None, key: str = "TemplatePath") -> str:
+def package(job: Job, template_path: str, uploads: Uploads | None = None) -> str:
     """Return the text of the template ``Artifact::file`` with its local code uploaded.
 
     A template that names nothing local is returned as it is. Raise ActionError, with the resource and its property,
     for what is not there or leads out of the artifact, and where there is no bucket for it.
     """
-    file = artifact_files.locate(job.inputs, key, template_path)
+    file = artifact_files.locate(job.inputs, "configuration.TemplatePath", template_path)
     artifact = template_path.partition("::")[0] if "::" in template_path else next(iter(job.inputs))
     root = Path(os.path.realpath(job.inputs[artifact]))
     return _Packager(root, uploads or Uploads(job)).text(file, template_path)

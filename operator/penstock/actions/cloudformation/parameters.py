@@ -115,7 +115,7 @@ class _Overrides:
 
 
 def _document(job: Job, key: str, name: str) -> dict[str, Any]:
-    data = artifact_files.read(job.inputs, key, name, _FILE_BYTES)
+    data = artifact_files.read(job.inputs, f"configuration.{key}", name, _FILE_BYTES)
     try:
         return json_object(data.decode("utf-8-sig"))
     except ValueError as error:

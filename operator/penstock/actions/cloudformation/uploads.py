@@ -15,6 +15,8 @@ from penstock.artifacts.zipping import zip_file, zip_folder
 
 _PREFIX = "penstock-packages"
 _CHUNK = 1024 * 1024
+_BODY_BYTES = 51_200
+"""How long a template may be in a request; a longer one goes by way of S3."""
 
 
 class Uploaded(NamedTuple):
@@ -59,6 +61,12 @@ class Uploads:
         path.write_text(text, encoding="utf-8")
         with path.open("rb") as opened:
             return self._put(opened, suffix, what)
+
+    def template(self, text: str, path: str) -> dict[str, str]:
+        """Return a template as a request takes it: in itself, or by way of S3 where it is too long for that."""
+        if len(text.encode()) > _BODY_BYTES:
+            return {"TemplateURL": self.text(text, ".template", f"template {path}").url}
+        return {"TemplateBody": text}
 
     def zip(self, path: Path, what: str) -> Uploaded:
         """Upload a folder as a zip, or a file as the only one in a zip; a zip as it is."""

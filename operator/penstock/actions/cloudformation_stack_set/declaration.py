@@ -5,31 +5,29 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS
+from penstock.actions.cloudformation.configuration import CAPABILITIES, FILE, ROLE, PackagingConfiguration
 from penstock.actions.cloudformation_stack_set.configuration import StackSetBase, checked_parameters
 from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
 from penstock.actions.declaration import Bounds, Declaration, OnLostPod
 
-_CAPABILITY = "CAPABILITY_(IAM|NAMED_IAM|AUTO_EXPAND)"
 _DAYS_S = 86_400
 
 
-class StackSetConfiguration(StackSetBase):
-    """AWS's keys, and PackageBucket."""
+class StackSetConfiguration(StackSetBase, PackagingConfiguration):
+    """AWS's keys."""
 
-    TemplatePath: str = Field(pattern=r"^[^:]+::[^:].*$", max_length=1024)
+    TemplatePath: str = Field(pattern=FILE, max_length=1024)
     """The template, ``Artifact::file``."""
     Description: str | None = Field(None, min_length=1, max_length=1024)
     Parameters: str | None = None
     """``ParameterKey=NAME,ParameterValue=VALUE``, separated by spaces; a JSON list; or ``Artifact::file`` with one."""
-    Capabilities: str | None = Field(None, pattern=rf"^{_CAPABILITY}(,{_CAPABILITY})*$")
+    Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     PermissionModel: Literal["SELF_MANAGED", "SERVICE_MANAGED"] | None = None
     """Who makes the roles in the accounts: you (the default), or AWS Organizations."""
-    AdministrationRoleArn: str | None = Field(None, pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", max_length=2048)
+    AdministrationRoleArn: str | None = Field(None, pattern=ROLE, max_length=2048)
     ExecutionRoleName: str | None = Field(None, pattern=r"^[a-zA-Z_0-9+=,.@-]+$", max_length=64)
     OrganizationsAutoDeployment: Literal["Enabled", "Disabled", "EnabledWithStackRetention"] | None = None
     """Whether accounts that join a unit get an instance; with SERVICE_MANAGED only."""
-    PackageBucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
-    """Where a template's local code goes, as for CloudFormation."""
 
     _checked = field_validator("Parameters")(checked_parameters)
 

@@ -12,7 +12,6 @@ from penstock.actions.cloudformation_stack_set.operations import Operations
 from penstock.actions.cloudformation_stack_set.reading import parameters_of, preferences_of, targets_of
 from penstock.actions.execution import Job, Outcome
 
-_BODY_BYTES = 51_200
 _KEYS = ("Description", "PermissionModel", "ExecutionRoleName")
 
 
@@ -73,9 +72,7 @@ class _Deployment:
             request["Capabilities"] = capabilities.split(",")
         if self._configuration.get("PermissionModel") == "SERVICE_MANAGED":
             request["AutoDeployment"] = self._auto_deployment()
-        if len(text.encode()) > _BODY_BYTES:
-            return {**request, "TemplateURL": uploads.text(text, ".template", f"template {path}").url}
-        return {**request, "TemplateBody": text}
+        return {**request, **uploads.template(text, path)}
 
     def _auto_deployment(self) -> dict[str, bool]:
         wanted = self._configuration.get("OrganizationsAutoDeployment", "Disabled")

@@ -44,4 +44,4 @@ def preferences_of(job: Job) -> dict[str, Any]:
 
 
 def _text(job: Job, key: str, name: str) -> str:
-    return artifact_files.read(job.inputs, key, name.strip(), _FILE_BYTES).decode("utf-8-sig")
+    return artifact_files.read(job.inputs, f"configuration.{key}", name.strip(), _FILE_BYTES).decode("utf-8-sig")

@@ -16,7 +16,7 @@ from penstock.actions.lambda_function.answers import FAILURE, SUCCESS, RefusedEr
 _PREFIX = "CodePipeline_20150709."
 _BODY_BYTES = 256 * 1024
 _REQUEST_S = 10
-_AT_ONCE = 16
+_QUEUE = 16
 
 Take = Callable[[str, Mapping[str, Any]], None]
 
@@ -35,7 +35,7 @@ def serving(take: Take) -> Iterator[str]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = _AT_ONCE
+    request_queue_size = _QUEUE
     allow_reuse_address = False
 
 
