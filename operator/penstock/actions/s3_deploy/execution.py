@@ -99,7 +99,7 @@ class _Upload:
 
     def _counted(self, running: set[Future[tuple[str, int]]]) -> set[Future[tuple[str, int]]]:
         """Wait until one upload has ended; return those that go on, raise what an ended one raised."""
-        ended, going = wait(running, return_when=FIRST_COMPLETED)
+        ended, going = wait(running, self._job.remaining(), return_when=FIRST_COMPLETED)
         for future in ended:
             self._count_one(*future.result())
         return going
