@@ -33,12 +33,21 @@ _TARGET = (
 
 def install_packages(places: Places, requirements: Path, folder: Path) -> None:
     """Put locked packages into a folder that an image can have on its PYTHONPATH; raise ClusterError without pip."""
-    wheels = download_wheels(places, requirements)
-    if wheels is None:
+    pip, wheels = _pip(places), download_wheels(places, requirements)
+    if pip is None or wheels is None:
         raise ClusterError("the AWS servers' packages need pip: install it for this Python")
-    command: Command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--find-links", wheels, *_TARGET]
+    command: Command = [*pip, "install", "-q", "--no-index", "--find-links", wheels, *_TARGET]
     command += ["--no-compile", "--disable-pip-version-check", "--target", folder, "-r", requirements]
     run(command, limit=300)
+
+
+def _pip(places: Places) -> Command | None:
+    """Return this Python's pip, else the one beside the uv that make installs; None without either."""
+    for python in (sys.executable, places.cache / "uv/bin/python"):
+        command: Command = [python, "-m", "pip"]
+        if Path(python).exists() and succeeds([*command, "--version"], limit=60):
+            return command
+    return None
 
 
 def download_wheels(places: Places, requirements: Path) -> Path | None:
@@ -47,12 +56,13 @@ def download_wheels(places: Places, requirements: Path) -> Path | None:
     folder = places.cache / "wheels" / digest
     if folder.exists():
         return folder
-    if not succeeds([sys.executable, "-m", "pip", "--version"], limit=60):
+    pip = _pip(places)
+    if pip is None:
         say("wheels: this Python has no pip, so the image build fetches packages itself")
         return None
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "download", "-q", *_TARGET]
+    command = [*pip, "download", "-q", *_TARGET]
     with step("download wheels"):
         run([*command, "-r", requirements, "-d", partial], limit=300)
     partial.replace(folder)
