@@ -94,6 +94,11 @@ class Kube:
         document: Document = json.loads(response.data)
         return document
 
+    def status_of(self, method: str, path: str, body: str) -> int:
+        """Send a text that json would not write, and return the status of the answer."""
+        headers = {"Content-Type": "application/json"}
+        return self._pool.request(method, self.host + path, body=body, headers=headers, timeout=30.0).status
+
     def raw(self, path: str) -> str:
         """Return what a path answers, as text."""
         response = self._pool.request("GET", self.host + path, timeout=30.0)

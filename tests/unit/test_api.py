@@ -169,16 +169,17 @@ def test_every_field_of_a_pipeline_falls_in_one_of_the_three_classes() -> None:
 
 REFUSED: dict[str, Any] = {
     "artifactStore.encryptionKey": {"artifactStore": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}},
-    "artifactStores": {"artifactStores": {"eu-west-1": {"type": "S3"}}},
-    "triggers": {"triggers": [{"providerType": "CodeStarSourceConnection"}]},
+    "triggers": {
+        "triggers": [{"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "A"}}]
+    },
     "stages[].blockers": {"stage": {"blockers": [{"name": "b", "type": "Schedule"}]}},
-    "stages[].actions[].region": {"action": {"region": "eu-west-1"}},
 }
 ROLE = "arn:aws:iam::123456789012:role/service"
 WITHOUT_EFFECT: dict[str, Any] = {
     "version": {"version": 2},
     "roleArn": {"roleArn": ROLE},
     "stages[].actions[].roleArn": {"action": {"roleArn": ROLE}},
+    "stages[].actions[].region": {"action": {"region": "eu-west-1"}},
 }
 
 

@@ -93,6 +93,8 @@ class Declaration:
     """Whether it is a rule of stage conditions, and no action."""
     secrets: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
+    idle_keys: Callable[[Mapping[str, str]], Iterable[str]] = lambda _: ()
+    """Which keys mean nothing beside the others of a configuration: accepted with a warning."""
     literals: tuple[str, ...] = ()
     json_keys: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict, hash=False)
     """Keys whose values are JSON, where variables are resolved within its texts: how to get that JSON from a value,

@@ -26,7 +26,8 @@ class Workspace:
         self._request = request
         names = [artifact.name for artifact in request.inputs]
         self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
-        first = request.configuration.get("PrimarySource") or (names[0] if names else "")
+        named = request.configuration.get("PrimarySource") if len(names) != 1 else None
+        first = named or (names[0] if names else "")
         if names and first not in self.inputs:
             raise ActionError(CONFIGURATION_ERROR, f'PrimarySource "{first}" is no input artifact of the action (P-10)')
         self.source = self.inputs[first] if names else root / _SOURCES / _WITHOUT_INPUT

@@ -48,7 +48,6 @@ def list_map(*keys: str) -> dict[str, Any]:
 
 
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
-ANYTHING: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
 def appended(what: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The Pipeline object: CodePipeline's declaration with its own field names (S-02..S-04), and its status."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -15,10 +15,10 @@ from penstock.api.fields import (
     RoleArn,
     VariableName,
 )
-from penstock.api.model import ANYTHING, ATOMIC, Model, list_map, rule, rules
+from penstock.api.model import ATOMIC, Model, list_map, rule, rules
 from penstock.api.stage_conditions import FailureConditions, StageConditions
+from penstock.api.triggers import Trigger
 
-Reserved = Annotated[dict[str, Any], Field(json_schema_extra=ANYTHING)]
 Category = Literal["Source", "Build", "Deploy", "Test", "Invoke", "Approval", "Compute"]
 
 
@@ -71,7 +71,8 @@ class Action(Model):
     action_type_id: ActionTypeId
     run_order: Annotated[int, Field(ge=1, le=999)] | None = None
     """Groups of equal runOrder run in ascending order, members of a group in parallel; 1 if absent (X-23)."""
-    configuration: Annotated[dict[str, Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=50)] = {}
+    configuration: Annotated[dict[str, Annotated[str, StringConstraints(max_length=50_000)]], Field(max_length=50)] = {}
+    """The provider's keys (P rows). AWS's own error allows 50,000 characters for a value."""
     commands: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
         Field(max_length=50, json_schema_extra=ATOMIC),
@@ -99,6 +100,13 @@ class Action(Model):
         return self.run_order or 1
 
 
+class Blocker(Model):
+    """Reserved by AWS and used by nobody (S-03); refused here."""
+
+    name: CodePipelineName
+    type: Literal["Schedule"]
+
+
 class Stage(Model):
     """One stage (S-03). Stages run one after the other, each locked by one run at a time."""
 
@@ -107,7 +115,7 @@ class Stage(Model):
     before_entry: StageConditions | None = None
     on_success: StageConditions | None = None
     on_failure: FailureConditions | None = None
-    blockers: Annotated[tuple[Reserved, ...], Field(max_length=10, json_schema_extra=ATOMIC)] = ()
+    blockers: Annotated[tuple[Blocker, ...], Field(max_length=10, json_schema_extra=ATOMIC)] = ()
 
 
 class EncryptionKey(Model):
@@ -192,10 +200,11 @@ class PipelineSpec(Model):
     execution_mode: ExecutionMode | None = None
     pipeline_type: Literal["V1", "V2"] | None = None
     artifact_store: ArtifactStore | None = None
-    artifact_stores: Annotated[dict[str, Reserved], Field(max_length=50)] | None = None
+    artifact_stores: Annotated[dict[str, ArtifactStore], Field(max_length=50)] | None = None
+    """Stores by region: one region means the same as artifactStore, several are refused (V-12)."""
     service_account_name: DnsName | None = None
     variables: Annotated[tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
-    triggers: Annotated[tuple[Reserved, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
+    triggers: Annotated[tuple[Trigger, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
     disable_inbound_stage_transitions: Annotated[
         tuple[DisabledTransition, ...], Field(max_length=50, json_schema_extra=list_map("stageName"))
@@ -211,6 +220,18 @@ class PipelineSpec(Model):
     """Whether an edit starts a run (X-21, as CloudFormation's RestartExecutionOnUpdate): false if absent."""
     max_concurrent_executions: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many PARALLEL runs may be under way at once (Q-05): 50 if absent. What comes above waits."""
+
+    @property
+    def store(self) -> ArtifactStore | None:
+        """The pipeline's own store: artifactStore, or artifactStores of one region (V-12)."""
+        only = tuple((self.artifact_stores or {}).values())
+        return self.artifact_store or (only[0] if len(only) == 1 else None)
+
+    @property
+    def store_path(self) -> str:
+        """The path of the field that says the store."""
+        region = next(iter(self.artifact_stores or {}), None)
+        return "spec.artifactStore" if self.artifact_store or region is None else f"spec.artifactStores.{region}"
 
     @property
     def mode(self) -> ExecutionMode:

@@ -17,7 +17,7 @@ _KEPT = {
     "type", "description", "enum", "pattern", "format", "default", "minimum", "maximum", "required", "nullable",
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
     "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
-    "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string",
+    "x-kubernetes-int-or-string",
 }  # fmt: skip
 _DROPPED = {"title", "examples", "deprecated", "$defs"}
 _FORMATS = {"date-time", "int32", "int64", "byte"}
@@ -88,7 +88,8 @@ def _exclusive(result: Schema, keyword: str, value: Any, _: str) -> None:
 
 def _additional(result: Schema, _: str, value: Any, path: str) -> None:
     if value is True:
-        result["x-kubernetes-preserve-unknown-fields"] = True
+        # One object that nobody can read would stop all: what users write has a shape and a size.
+        raise UntranslatableError(f"{path}: is open-ended; declare its fields")
     # False is pydantic's extra="forbid": the API server prunes, or refuses under strict validation.
 
 
@@ -107,7 +108,7 @@ _TRANSLATIONS: dict[str, Callable[[Schema, str, Any, str], None]] = {
 
 
 def _checked(schema: Schema, path: str) -> Schema:
-    if "type" not in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+    if "type" not in schema:
         raise UntranslatableError(f"{path}: has no type")
     if schema.get("type") == "array" and "x-kubernetes-list-type" not in schema:
         raise UntranslatableError(f"{path}: say how the list merges (list_map, ATOMIC)")

@@ -4,13 +4,13 @@ All requests leave through `Client.send`; tests wrap that one place to count req
 after any of them. Before a write the ``fence`` is asked, so that an old leader cannot write (law: fencing).
 """
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 import aiohttp
 
 from penstock.cluster.credentials import Credentials
+from penstock.cluster.decoding import decode
 from penstock.cluster.errors import ClusterError, UnavailableError, error_of
 from penstock.cluster.resources import Resource
 
@@ -98,7 +98,7 @@ class Client:
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        yield json.loads(line)
+                        yield decode(line)
                     if len(rest) > _LARGEST_EVENT:
                         raise UnavailableError(what, f"an event of more than {_LARGEST_EVENT} bytes")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -153,12 +153,13 @@ class Client:
     @staticmethod
     async def _answer(what: str, response: aiohttp.ClientResponse) -> Document:
         if response.status < 300:
-            document: Document = await response.json(content_type=None)
+            document: Document = decode(await response.read())
             return document
         try:
-            status: Document = await response.json(content_type=None) or {}
+            answer = decode(await response.read())
         except ValueError:
-            status = {}
+            answer = None
+        status: Document = answer if isinstance(answer, dict) else {}
         error = error_of(what, response.status, str(status.get("reason", "")), str(status.get("message", "")))
         if isinstance(error, UnavailableError) and response.headers.get("Retry-After", "").isdigit():
             error.retry_after = float(response.headers["Retry-After"])

@@ -1,8 +1,8 @@
 """What a CodeBuild action runs on: its BuildProject as the attempt has it, with the action's own variables."""
 
-import json
 from collections.abc import Mapping
 
+from penstock.actions.codebuild.overrides import read_overrides
 from penstock.api.contracts import Build
 from penstock.engine.settings import Settings
 from penstock.engine.subjects import RequestError, Subject
@@ -25,7 +25,7 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
     environment = {item.name: item.value for item in project.environment_variables}
     overrides = _overrides(subject.action.configuration.get("EnvironmentVariables") or "[]", values)
     inputs = [item.name for item in subject.action.input_artifacts]
-    primary = configuration.get("PrimarySource") or (inputs[0] if inputs else "")
+    primary = inputs[0] if len(inputs) == 1 else configuration.get("PrimarySource", "")
     return Build(
         project=name,
         image=image,
@@ -38,28 +38,12 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
 
 
 def _overrides(text: str, values: Values) -> dict[str, str]:
-    """Read the action's EnvironmentVariables (P-10); the secrets stores are refused by their type.
+    """Return the action's EnvironmentVariables (P-10).
 
     References are resolved within each value: what a commit message says is never read as JSON.
     """
     try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("ConfigurationError", "configuration.EnvironmentVariables is not JSON") from error
-    found: dict[str, str] = {}
-    for item in items if isinstance(items, list) else [None]:
-        if (
-            not isinstance(item, dict)
-            or not isinstance(item.get("name"), str)
-            or not isinstance(item.get("value"), str)
-        ):
-            message = "configuration.EnvironmentVariables is not a list of name and value"
-            raise RequestError("ConfigurationError", message)
-        if (kind := item.get("type", "PLAINTEXT")) != "PLAINTEXT":
-            message = (
-                f"configuration.EnvironmentVariables: {item['name']} has the type {kind}, which is not supported yet "
-                "(B-12); PLAINTEXT is"
-            )
-            raise RequestError("ConfigurationError", message)
-        found[item["name"]] = resolve(item["value"], values)
-    return found
+        found = read_overrides(text)
+    except ValueError as error:
+        raise RequestError("ConfigurationError", f"configuration.EnvironmentVariables {error}") from error
+    return {name: resolve(value, values) for name, value in found.items()}

@@ -60,5 +60,5 @@ def has_structure_of(definition: Definition, pipeline: PipelineObject) -> bool:
 
 def _structure(definition: Definition, pipeline: PipelineObject) -> Definition:
     """Return what of a definition its author wrote: another default store is the installation's edit, not theirs."""
-    has_own_store = pipeline.spec is not None and pipeline.spec.artifact_store is not None
+    has_own_store = pipeline.spec is not None and pipeline.spec.store is not None
     return definition if has_own_store else definition.model_copy(update={"artifact_store": None})

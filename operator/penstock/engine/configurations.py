@@ -1,6 +1,6 @@
 """Checks the configuration of actions and rules against what their provider declares (V-10)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
 
@@ -12,10 +12,11 @@ from penstock.engine.variables import references
 
 def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
-    open_keys = {key for key, value in configuration.items() if any(references(value))} - {*declared.literals}
-    for key, as_json in declared.json_keys.items():
-        if not is_resolvable(as_json(configuration.get(key, "")) or ""):
-            yield Problem(f"{path}.configuration.{key}", PROBLEM)
+    broken = {key for key, as_json in declared.json_keys.items() if not _is_resolvable(as_json, configuration.get(key))}
+    yield from (Problem(f"{path}.configuration.{key}", PROBLEM) for key in sorted(broken))
+    # References stand within the texts of JSON: what the JSON itself says can be judged now.
+    judged = {*declared.literals, *declared.json_keys} - broken
+    open_keys = {key for key, value in configuration.items() if any(references(value))} - judged
     try:
         declared.configuration.model_validate(configuration)
     except ValidationError as error:
@@ -25,3 +26,7 @@ def configuration_problems(path: str, declared: Declaration, configuration: dict
                 message = detail["msg"].removeprefix("Value error, ")
                 message = "unknown key for this provider (V-10)" if detail["type"] == "extra_forbidden" else message
                 yield Problem(f"{path}.configuration{'.' if key else ''}{key}", message)
+
+
+def _is_resolvable(as_json: Callable[[str], str | None], value: str | None) -> bool:
+    return is_resolvable(as_json(value or "") or "")

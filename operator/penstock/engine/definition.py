@@ -51,7 +51,7 @@ def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> De
     return Definition(
         stages=spec.stages,
         execution_mode=spec.mode,
-        artifact_store=spec.artifact_store or default_store,
+        artifact_store=spec.store or default_store,
         variables=spec.variables,
         service_account_name=spec.service_account_name,
         role_arn=spec.role_arn,

@@ -7,16 +7,17 @@ here), and an incompatibility (legal here, refused by AWS; design: the objects).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from penstock.actions.declaration import Bounds, Declaration, declaration_of, declarations
+from penstock.actions.declaration import Bounds, Declaration, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
-from penstock.engine.findings import UNSUPPORTED, Findings, Problem
+from penstock.engine.findings import Findings, Problem
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.rule_references import rule_reference_problems
 from penstock.engine.rules import declared_of, rules_of
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
+from penstock.engine.unsupported import regions_without_effect, unsupported
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 
 
@@ -35,7 +36,7 @@ def validate(spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_s
     """Return all findings about a spec that the API server accepted."""
     placed = tuple(_placed(spec, types))
     problems = [
-        *_unsupported(spec),
+        *unsupported(spec),
         *_stores(spec, has_default_store),
         *_transitions(spec),
         *stage_problems(spec),
@@ -55,42 +56,16 @@ def _placed(spec: PipelineSpec, types: ActionTypes) -> Iterator[_Placed]:
             yield _Placed(path, stage, action, types.declaration(action.action_type_id), number == 0)
 
 
-def _unsupported(spec: PipelineSpec) -> Iterator[Problem]:
-    present: list[tuple[str, object]] = [
-        ("spec.artifactStores", spec.artifact_stores),
-        ("spec.triggers", spec.triggers),
-    ]
-    if spec.artifact_store:
-        present.append(("spec.artifactStore.encryptionKey", spec.artifact_store.encryption_key))
-    for number, stage in enumerate(spec.stages):
-        path = f"spec.stages[{number}]"
-
-        present += [(f"{path}.blockers", stage.blockers)]
-        for index, action in enumerate(stage.actions):
-            inner = f"{path}.actions[{index}]"
-            declared = declaration_of(action.action_type_id)
-            if not (declared and declared.calls_aws):
-                present.append((f"{inner}.region", action.region))
-            present += [
-                (f"{inner}.environmentVariables[{place}].type: SECRETS_MANAGER", True)
-                for place, variable in enumerate(action.environment_variables)
-                if variable.type == "SECRETS_MANAGER"
-            ]
-    for path, value in present:
-        if value:
-            yield Problem(path, "this version of Penstock does not act on it; remove it", UNSUPPORTED)
-
-
 def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
     needs_store = any(a.input_artifacts or a.output_artifacts for s in spec.stages for a in s.actions)
-    if not spec.artifact_store and not has_default_store:
+    if not spec.store and not has_default_store and len(spec.artifact_stores or {}) < 2:
         why = "to keep its artifacts" if needs_store else "to keep claims and logs"
         what = f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
         yield Problem("spec.artifactStore", what)
-    if spec.artifact_store and spec.artifact_store.type == "Volume":
+    if spec.store and spec.store.type == "Volume":
         for name in ("endpoint", "region", "credentials"):
-            if getattr(spec.artifact_store, name) is not None:
-                yield Problem(f"spec.artifactStore.{name}", "means nothing for a store of type Volume; remove it")
+            if getattr(spec.store, name) is not None:
+                yield Problem(f"{spec.store_path}.{name}", "means nothing for a store of type Volume; remove it")
 
 
 def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
@@ -159,7 +134,8 @@ def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     primary = item.action.configuration.get("PrimarySource")
     if declared.runs_project and primary is None and len(names) > 1:
         yield Problem(f"{item.path}.configuration.PrimarySource", "required with more than one input artifact (P-10)")
-    if declared.runs_project and primary is not None and primary not in names and not any(references(primary)):
+    is_other = len(names) > 1 and primary is not None and primary not in names and not any(references(primary))
+    if declared.runs_project and is_other:
         yield Problem(f"{item.path}.configuration.PrimarySource", f'"{primary}" is no input artifact (P-10)')
 
 
@@ -270,11 +246,22 @@ def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem
     for item in found:
         if not (item.declared and item.declared.calls_aws):
             accepted.append((f"{item.path}.roleArn", item.action.role_arn))
-        for key in item.declared.without_effect if item.declared else ():
+        for key in _idle_keys(item):
             accepted.append((f"{item.path}.configuration.{key}", item.action.configuration.get(key)))
+    accepted += [(path, True) for path in regions_without_effect(spec)]
     for path, value in accepted:
         if value:
             yield Problem(path, "accepted, without effect here")
+
+
+def _idle_keys(item: _Placed) -> Iterator[str]:
+    if item.declared is None:
+        return
+    configuration, inputs = item.action.configuration, item.action.input_artifacts
+    yield from (*item.declared.without_effect, *item.declared.idle_keys(configuration))
+    # P-10 gives the key a meaning with several inputs only; definitions in use name something else beside one.
+    if item.declared.runs_project and len(inputs) == 1 and configuration.get("PrimarySource") != inputs[0].name:
+        yield "PrimarySource"
 
 
 def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from penstock.cluster.resources import (
 )
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.handlers.config import read_config
+from penstock.handlers.decoding import decode_safely
 from penstock.handlers.storage import NoDiffBase, NoProgress
 
 _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
@@ -58,6 +59,7 @@ def run(settings: OperatorSettings) -> None:
     """Run the operator with the given settings until it is told to stop."""
     registry = build_registry(settings)
     namespaces = list(settings.namespaces)
+    decode_safely()
     kopf.run(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
 
 

@@ -49,18 +49,36 @@ def test_image_of_aws_is_mapped_or_refused() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ("no JSON", "is not JSON"),
-        ('{"name": "A"}', "is not a list of name and value"),
-        (
-            SECRET,
-            "the type PARAMETER_STORE, which is not",
-        ),
+        ("no JSON", "is no JSON list"),
+        ("[" * 2_000, "is no JSON list"),
+        ('{"name": "A"}', "is no JSON list"),
+        ('["A"]', "entry 0 needs a name and a value"),
+        ('[{"name": "A", "value": "x"}, {"name": "B"}]', "entry 1 needs a name and a value"),
+        ('[{"name": "A", "value": 1}]', "entry 0 needs a name and a value"),
+        ('[{"name": "A", "value": "#{Src.CommitId}", "type": "SECRETS_MANAGER"}]', "A has the type SECRETS_MANAGER"),
+        (SECRET, "the type PARAMETER_STORE, which is not"),
     ],
 )
-def test_variables_that_cannot_be_given_fail_the_action(variables: str, message: str) -> None:
-    code, said = error_of(started(EnvironmentVariables=variables))
-    assert code == "ConfigurationError"
-    assert message in said
+def test_definition_14_variables_that_cannot_be_given_are_a_problem_of_the_definition(
+    variables: str, message: str
+) -> None:
+    action = build_action(configuration={"ProjectName": "web", "EnvironmentVariables": variables})
+    world = World.of(stage("Source", git_action(namespace="Src")), stage("Build", action))
+    assert world.pipeline
+    (problem,) = world.pipeline.findings.problems
+    assert problem.path == "spec.stages[1].actions[0].configuration.EnvironmentVariables"
+    assert message in problem.message
+
+
+@pytest.mark.parametrize("primary", ["Other", "Source", None])
+def test_definition_15_primary_source_of_one_input_means_nothing(primary: str | None) -> None:
+    more = {"PrimarySource": primary} if primary else {}
+    action = build_action(configuration={"ProjectName": "web", **more})
+    world = World.of(stage("Source", git_action()), stage("Build", action))
+    assert world.pipeline
+    assert world.pipeline.findings.problems == ()
+    wanted = ["spec.stages[1].actions[0].configuration.PrimarySource"] if primary == "Other" else []
+    assert [warning.path for warning in world.pipeline.findings.warnings] == wanted
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.findings import Findings
+from penstock.engine.definition import definition_of
+from penstock.engine.findings import Findings, Problem
 from penstock.engine.validation import validate
 from tests.unit.engine.simulation import (
     STORE,
@@ -28,6 +29,9 @@ def problems(*stages: dict[str, Any], **fields: Any) -> list[str]:
 
 
 SOURCE = stage("Source", git_action(namespace="Src"))
+
+
+TRIGGER = {"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "Source"}}
 
 
 def build(*commands: str, **fields: Any) -> dict[str, Any]:
@@ -140,8 +144,15 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"triggers": [{"providerType": "CodeStarSourceConnection"}]}, "spec.triggers"),
-        ({"artifactStores": {"eu-west-1": {"type": "S3", "location": "b"}}}, "spec.artifactStores"),
+        ({"triggers": [TRIGGER]}, "spec.triggers"),
+        (
+            {"artifactStores": {"eu-west-1": {"location": "b-1"}, "us-east-1": {"location": "b-2"}}},
+            "spec.artifactStores",
+        ),
+        (
+            {"artifactStores": {"eu-west-1": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}}},
+            "spec.artifactStores.eu-west-1.encryptionKey",
+        ),
         (
             {"artifactStore": {"type": "S3", "location": "bucket", "encryptionKey": {"id": "k", "type": "KMS"}}},
             "spec.artifactStore.encryptionKey",
@@ -151,6 +162,59 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
 def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any], path: str) -> None:
     found = check(SOURCE, build(), **fields).problems
     assert [(problem.path, problem.reason) for problem in found] == [(path, "UnsupportedField")]
+
+
+def paths(findings: tuple[Problem, ...]) -> list[str]:
+    return [finding.path for finding in findings]
+
+
+@pytest.mark.parametrize("second", [None, "us-east-1"])
+def test_definition_11_one_region_everywhere_is_accepted_with_a_warning(second: str | None) -> None:
+    source = stage("Source", {**git_action(), "region": "us-east-1"})
+    found = check(source, build(**({"region": second} if second else {})))
+
+    assert found.problems == ()
+    wanted = ["spec.stages[0].actions[0].region"] + (["spec.stages[1].actions[0].region"] if second else [])
+    assert paths(found.warnings) == wanted
+
+
+def test_definition_11_regions_that_differ_are_refused_where_the_provider_cannot_act_on_them() -> None:
+    stack = {**stack_action(artifact="Source"), "region": "eu-west-1"}
+    found = check(stage("Source", {**git_action(), "region": "us-east-1"}), stage("Prod", stack)).problems
+
+    assert paths(found) == ["spec.stages[0].actions[0].region"]
+    assert found[0].reason == "UnsupportedField"
+    assert "several regions" in found[0].message
+
+
+def test_definition_12_stores_of_one_region_are_the_store() -> None:
+    spec = PipelineSpec.model_validate(
+        {"stages": [SOURCE, build()], "artifactStores": {"us-east-1": {"location": "b-1"}}}
+    )
+
+    assert validate(spec, has_default_store=False).problems == ()
+    store = definition_of(spec, default_store=None).artifact_store
+    assert store is not None
+    assert store.location == "b-1"
+
+
+def test_definition_12_stores_of_several_regions_are_one_problem() -> None:
+    stores = {"us-east-1": {"location": "b-1"}, "eu-west-1": {"location": "b-2"}}
+    (found,) = check(SOURCE, build(), has_default_store=False, artifactStores=stores).problems
+    assert str(found).startswith(
+        "spec.artifactStores: Penstock keeps all artifacts in one store; leave one of the regions eu"
+    )
+
+
+@pytest.mark.parametrize("mode", ["CHANGE_SET_EXECUTE", "DELETE_ONLY"])
+def test_definition_16_mode_without_a_template_reads_none(mode: str) -> None:
+    keys = {"StackName": "s", "ChangeSetName": "c", "TemplatePath": "App::t.yaml", "ActionMode": mode}
+    action = {**stack_action(), "configuration": keys, "inputArtifacts": []}
+
+    found = check(SOURCE, stage("Prod", action))
+
+    assert found.problems == ()
+    assert paths(found.warnings) == ["spec.stages[1].actions[0].configuration.TemplatePath"]
 
 
 RULE: dict[str, Any] = {

@@ -13,6 +13,7 @@ from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifac
 _DAYS_S = 86_400
 _NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
 _WITH_TEMPLATE = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "CHANGE_SET_REPLACE")
+_OF_TEMPLATE = ("TemplatePath", "TemplateConfiguration", "ParameterOverrides")
 _WITH_CHANGE_SET = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE")
 
 
@@ -70,6 +71,8 @@ class CloudFormationConfiguration(PackagingConfiguration):
 
 def artifacts_named(configuration: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield key and name of the input artifacts that files and functions are of."""
+    if configuration.get("ActionMode") not in _WITH_TEMPLATE:
+        return
     yield from artifacts_in(configuration, "TemplatePath", "TemplateConfiguration")
     try:
         overrides = read_overrides(configuration.get("ParameterOverrides") or "{}")
@@ -78,6 +81,12 @@ def artifacts_named(configuration: Mapping[str, str]) -> Iterator[tuple[str, str
     for value in overrides.values():
         if not isinstance(value, str):
             yield "ParameterOverrides", value.artifact
+
+
+def idle_keys(configuration: Mapping[str, str]) -> Iterator[str]:
+    """Yield the keys of a template that a mode without one does not read (P-35)."""
+    if configuration.get("ActionMode") not in _WITH_TEMPLATE:
+        yield from (key for key in _OF_TEMPLATE if key in configuration)
 
 
 DECLARATION = Declaration(
@@ -94,4 +103,5 @@ DECLARATION = Declaration(
     secrets=AWS_SECRETS,
     json_keys={"ParameterOverrides": str},
     artifacts_named=artifacts_named,
+    idle_keys=idle_keys,
 )

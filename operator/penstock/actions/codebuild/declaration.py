@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from penstock.actions.codebuild.overrides import read_overrides
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
 
 
@@ -21,7 +22,7 @@ def _is_off(why: str) -> Callable[[str | None], str | None]:
 
 
 class CodeBuildConfiguration(Configuration):
-    """AWS's keys; EnvironmentVariables is JSON, read when its references are resolved."""
+    """AWS's keys; EnvironmentVariables is JSON whose values may hold references, its names and types none."""
 
     ProjectName: str = Field(min_length=1, max_length=253)
     """The BuildProject, of the pipeline's namespace."""
@@ -33,6 +34,13 @@ class CodeBuildConfiguration(Configuration):
     ServiceRoleArnOverride: Annotated[
         str | None, AfterValidator(_is_off("a build acts as the Pipeline's serviceAccountName (P-10)"))
     ] = None
+
+    @field_validator("EnvironmentVariables")
+    @classmethod
+    def _are_plain_texts(cls, text: str | None) -> str | None:
+        if text is not None:
+            read_overrides(text)
+        return text
 
 
 DECLARATION = Declaration(
@@ -47,4 +55,5 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     runs_project=True,
+    json_keys={"EnvironmentVariables": str},
 )
