@@ -113,9 +113,9 @@ CONDITIONS = {
     RunState.STOPPING: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
     RunState.SUCCEEDED: {"Succeeded": "True", "Ready": "True"},
     RunState.FAILED: {"Succeeded": "False", "Ready": "False", "Stalled": "True"},
-    RunState.STOPPED: {"Succeeded": "False", "Ready": "True"},
+    RunState.STOPPED: {"Succeeded": "False", "Ready": "False", "Stalled": "True"},
     RunState.SUPERSEDED: {"Succeeded": "False", "Ready": "True"},
-    RunState.CANCELLED: {"Succeeded": "False", "Ready": "True"},
+    RunState.CANCELLED: {"Succeeded": "False", "Ready": "False", "Stalled": "True"},
 }
 
 

@@ -84,6 +84,8 @@ class ActionExecution(Model):
     running_time: str | None = None
     """When its containers ran; what lies before is queueing, scheduling and pulling."""
     completion_time: str | None = None
+    waiting: ErrorDetails | None = None
+    """Why it cannot start yet, while it is in progress: what the API server refused, and with which words."""
     error_details: ErrorDetails | None = None
     summary: str | None = None
     external_execution_id: str | None = None

@@ -31,6 +31,17 @@ ANNOTATION_PIPELINE_UID = f"{GROUP}/pipeline-uid"
 ANNOTATION_SOURCE_REVISION = f"{GROUP}/source-revision"
 ANNOTATION_SOURCE_SEQUENCE = f"{GROUP}/source-sequence"
 
+# What tools that declare objects write on them; annotations and labels.
+KEEP = f"{GROUP}/keep"
+DECLARED_BY = (
+    "argocd.argoproj.io/tracking-id",
+    "app.kubernetes.io/instance",
+    "kustomize.toolkit.fluxcd.io/name",
+    "helm.toolkit.fluxcd.io/name",
+    "meta.helm.sh/release-name",
+    KEEP,
+)
+
 MANAGED_BY = "penstock"
 FIELD_MANAGER = "penstock-controller"
 TRIGGERS = "penstock-triggers"

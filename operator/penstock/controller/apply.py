@@ -5,18 +5,21 @@ that is already there counts only if it is the one we meant.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from penstock.api.approval import ApprovalStatus
-from penstock.api.meta import API_VERSION, FIELD_MANAGER, LABEL_RUN_UID
+from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.model import Model
-from penstock.api.names import hash_of
 from penstock.cluster.client import Client
-from penstock.cluster.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
+from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
 from penstock.controller.cache import Cache
+from penstock.controller.events import event_manifest
+from penstock.controller.identity import kept_of
+from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
 from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.observed import job_of
 from penstock.engine.snapshot import (
@@ -32,6 +35,7 @@ from penstock.engine.snapshot import (
     EmitEvent,
     Plan,
     Snapshot,
+    status_refusal,
 )
 
 log = logging.getLogger(__name__)
@@ -40,46 +44,103 @@ Document = dict[str, Any]
 
 
 _WRITES_PER_PASS = 50
+_REFUSED_AGAIN_S = 5.0
 
 
-class NameTakenError(Exception):
-    """A Job's name is taken by an object that is not the one we meant."""
+class _Refused:
+    """What one pass was refused, and when to look again: at once at what is new, later at what is refused again."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.again_s = _REFUSED_AGAIN_S
+
+    def add(self, name: str, *, is_new: bool) -> None:
+        """Note a refusal."""
+        self.names.append(name)
+        if is_new:
+            self.again_s = 0.0
 
 
 class Applier:
     """Writes to the cluster, and what the cluster answers into the cache."""
 
-    def __init__(self, client: Client, cache: Cache, instance: str) -> None:
-        self._client, self._cache, self._instance = client, cache, instance
+    def __init__(self, client: Client, cache: Cache, refusals: Refusals, instance: str) -> None:
+        self._client, self._cache, self._refusals, self._instance = client, cache, refusals, instance
 
-    async def apply(self, snapshot: Snapshot, plan: Plan) -> bool:
+    async def apply(self, snapshot: Snapshot, plan: Plan) -> float | None:
         """Carry out the plan; raise ConflictError where the snapshot was stale.
 
-        Returns False when the pass was cut short because it would have written too much at once.
+        What the server refuses is noted, and the next pass says so on the run that wanted it; all else goes on.
+        Returns in how many seconds there is more to do: 0 where something was refused for the first time, or the pass
+        would have written too much at once.
         """
-        left = _WRITES_PER_PASS
+        refused = _Refused()
         for revision in plan.revisions:
-            await self._ensure_revision(snapshot.namespace, dict(revision))
+            manifest = dict(revision)
+            await self._try(refused, snapshot, manifest["metadata"]["name"], self._ensure_revision(manifest))
+        if refused.names:
+            # No status may name a definition that is not there.
+            return refused.again_s
         # What was decided is final in the Approval; the run only takes it over.
         for name, status in plan.approval_statuses.items():
             await self._save_approval(snapshot, name, status)
-        before = {item.name: item.status for item in (*snapshot.runs, *snapshot.late)}
-        for run, new in plan.run_statuses.items():
-            if left <= 0:
-                # What follows belongs to statuses that are not yet written: the next pass plans it again.
-                return False
-            await self._save(RUNS, snapshot.namespace, run, before[run], new)
-            left -= 1
+        unwritten = await self._save_runs(snapshot, plan, refused)
+        if len(plan.run_statuses) > _WRITES_PER_PASS:
+            # What follows belongs to statuses that are not yet written: the next pass plans it again.
+            return 0.0
+        left = _WRITES_PER_PASS - len(plan.run_statuses)
         try:
             for command in plan.commands:
                 if left <= 0 and not isinstance(command, EmitEvent):
-                    return False
-                await self._run(snapshot, command)
+                    return 0.0
+                if not self._is_of(snapshot.namespace, command, unwritten):
+                    await self._try(refused, snapshot, name_of(command), self._run(snapshot, command))
                 left -= 1
         finally:
             # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job keeps it back.
             await self._save_pipeline(snapshot, plan)
-        return True
+        return refused.again_s if refused.names else None
+
+    async def _try(self, refused: _Refused, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do something for a run; note a refusal, and raise only what says nothing about that run."""
+        try:
+            await work
+        except (ClusterError, NameTakenError) as error:
+            refusal = refusal_of(error, utc_now())
+            if refusal is None:
+                raise
+            log.warning("Refused: %s", error, extra={"namespace": snapshot.namespace, "object": name})
+            is_new = name not in self._refusals.of(snapshot.namespace)
+            self._refusals.add(snapshot.namespace, name, refusal)
+            refused.add(name, is_new=is_new)
+        else:
+            self._refusals.forget(snapshot.namespace, name)
+
+    async def _save_runs(self, snapshot: Snapshot, plan: Plan, refused: _Refused) -> set[str]:
+        """Write the runs' statuses, as many as a pass may; return the uids of the runs whose status was refused."""
+        runs = {item.name: item for item in (*snapshot.runs, *snapshot.late)}
+        unwritten: set[str] = set()
+        for name, status in islice(plan.run_statuses.items(), _WRITES_PER_PASS):
+            run, known = runs[name], len(refused.names)
+            work = self._save(RUNS, snapshot.namespace, name, run.status, status)
+            await self._try(refused, snapshot, status_refusal(run.uid), work)
+            if len(refused.names) > known:
+                unwritten.add(run.uid)
+        return unwritten
+
+    def _is_of(self, namespace: str, command: Command, run_uids: set[str]) -> bool:
+        """Whether a command belongs to one of the runs: it may not come before their statuses."""
+        match command:
+            case CreateJob(manifest) | CreateApproval(manifest):
+                return manifest["metadata"]["ownerReferences"][0]["uid"] in run_uids
+            case CreateRun():
+                return bool(run_uids)
+            case EmitEvent():
+                return command.uid in run_uids
+            case DeleteJob(name, _):
+                return bool(run_uids) and name in self._cache.jobs_of_runs(namespace, run_uids)
+            case _:
+                return False
 
     async def _save_approval(self, snapshot: Snapshot, name: str, status: ApprovalStatus) -> None:
         before = next(item.status for item in snapshot.approvals if item.name == name)
@@ -98,9 +159,16 @@ class Applier:
         if known.get("status", {}).get("observedGeneration") != new.to_dict().get("observedGeneration"):
             patch["observedGeneration"] = new.to_dict().get("observedGeneration")
         version = known["metadata"]["resourceVersion"]
-        self._cache.put(resource, await self._client.patch_status(resource, namespace, name, patch, version))
+        try:
+            written = await self._client.patch_status(resource, namespace, name, patch, version)
+        except NotFoundError as error:
+            # It was deleted a moment ago: what was planned with it is planned again without it.
+            self._cache.remove(resource, known, is_absent=True)
+            raise ConflictError(error.what, error.message, error.status) from error
+        self._cache.put(resource, written)
 
-    async def _ensure_revision(self, namespace: str, manifest: Document) -> None:
+    async def _ensure_revision(self, manifest: Document) -> None:
+        namespace = manifest["metadata"]["namespace"]
         try:
             self._cache.put(REVISIONS, await self._client.create(REVISIONS, namespace, manifest))
         except AlreadyExistsError:
@@ -139,14 +207,12 @@ class Applier:
             log.info("Created Job", extra={"namespace": namespace, "job": name})
         except AlreadyExistsError:
             document = await self._client.get(JOBS, namespace, name)
-            wanted, live = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}}), job_of(document)
+            wanted = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}})
+            live = job_of(kept_of(JOBS, document, None))
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
-                raise NameTakenError(f"Job {namespace}/{name} exists and is not ours: delete or rename it") from None
+                taken = f"Job {namespace}/{name} exists and is not controlled by this run: delete or rename it"
+                raise NameTakenError(taken) from None
             self._cache.put(JOBS, document)
-        except InvalidError as error:
-            # The next pass ends the try with it; what else this pass was to do is planned again.
-            self._cache.mark_refused(namespace, name, str(error))
-            raise
 
     async def _create_approval(self, namespace: str, manifest: Mapping[str, Any]) -> None:
         meta = manifest["metadata"]
@@ -163,7 +229,7 @@ class Applier:
             self._cache.put(APPROVALS, document)
 
     async def _create_run(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Create a run; what hinders it is logged, as the run that asked for it says so after a while."""
+        """Create a run; what hinders it is noted, and the run that asked for it says so after a while."""
         name = manifest["metadata"]["name"]
         try:
             self._cache.put(RUNS, await self._client.create(RUNS, namespace, manifest))
@@ -173,13 +239,12 @@ class Applier:
             self._cache.put(RUNS, document)
             if document["spec"] != manifest["spec"]:
                 log.warning("PipelineRun %s/%s exists and is not the one that was to be created", namespace, name)
-        except (ForbiddenError, InvalidError) as error:
-            log.warning("Could not create PipelineRun %s/%s: %s", namespace, name, error)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:
             await self._client.delete(resource, namespace, name, uid=uid)
-        except NotFoundError:
+        except (NotFoundError, ConflictError):
+            # Gone already, or another object has its name.
             return
         self._cache.mark_deleted(resource, namespace, name)
         log.info("Deleted %s", resource.kind, extra={"namespace": namespace, "object": name})
@@ -187,35 +252,11 @@ class Applier:
     async def _emit(self, namespace: str, event: EmitEvent) -> None:
         """Events are for people: one that cannot be recorded is logged, and stops nothing."""
         try:
-            await self._client.create(EVENTS, namespace, self._event(namespace, event))
+            await self._client.create(EVENTS, namespace, event_manifest(namespace, event, self._instance))
         except AlreadyExistsError:
             return
         except ClusterError as error:
             log.warning("Could not record an Event: %s", error)
-
-    def _event(self, namespace: str, event: EmitEvent) -> Document:
-        return {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {
-                "namespace": namespace,
-                "name": f"{event.name[:200]}.{hash_of(event.uid, event.reason, event.message)}",
-            },
-            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "type": "Warning" if event.is_warning else "Normal",
-            "reason": event.reason,
-            "note": event.message,
-            "action": event.reason,
-            "regarding": {
-                "apiVersion": API_VERSION,
-                "kind": event.kind,
-                "name": event.name,
-                "namespace": namespace,
-                "uid": event.uid,
-            },
-            "reportingController": FIELD_MANAGER,
-            "reportingInstance": self._instance,
-        }
 
 
 def merge_patch(old: Any, new: Any) -> Any:
@@ -231,4 +272,17 @@ def merge_patch(old: Any, new: Any) -> Any:
     return patch
 
 
-__all__ = ["Applier", "ForbiddenError", "InvalidError", "NameTakenError", "merge_patch"]
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+def name_of(command: Command) -> str:
+    """Return the name of the object that a command is about."""
+    match command:
+        case CreateJob(manifest) | CreateApproval(manifest) | CreateRun(manifest):
+            return str(manifest["metadata"]["name"])
+        case DeleteJobsOfRuns(run_uids):
+            return f"Jobs of {len(run_uids)} runs"
+        case _:
+            return command.name

@@ -7,9 +7,10 @@ existed is not taken for one that never did.
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from math import inf
 
-from penstock.api.meta import ANNOTATION_PIPELINE, LABEL_RUN_UID
+from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,
@@ -23,15 +24,12 @@ from penstock.cluster.resources import (
     TRANSITIONS,
     Resource,
 )
+from penstock.controller.budget import Ledger
+from penstock.controller.identity import SHARED, Document, PipelineKey, kept_of, key_of
 
-Document = dict[str, Any]
-PipelineKey = tuple[str, str]
 ObjectKey = tuple[str, str]
 
 _TOMBSTONES = 20_000
-_REFUSALS = 1_000
-_SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
-"""Kinds that any pipeline of their namespace, or of the cluster, may name."""
 KINDS = (
     ACTION_TYPES,
     CLUSTER_ACTION_TYPES,
@@ -46,79 +44,83 @@ KINDS = (
 )
 
 
-def key_of(resource: Resource, document: Document) -> PipelineKey | None:
-    """Return the pipeline that an object belongs to, None for one that is not ours."""
-    meta = document["metadata"]
-    if resource in _SHARED:
-        return None
-    if resource is PIPELINES:
-        name = meta["name"]
-    elif resource is RUNS:
-        name = document.get("spec", {}).get("pipelineRef", {}).get("name")
-    elif resource in (APPROVALS, TRANSITIONS):
-        name = document.get("spec", {}).get("pipelineName")
-    elif resource is REVISIONS:
-        owners = meta.get("ownerReferences", ())
-        name = next((owner["name"] for owner in owners if owner.get("kind") == PIPELINES.kind), None)
-    else:
-        name = meta.get("annotations", {}).get(ANNOTATION_PIPELINE)
-    return (meta["namespace"], name) if isinstance(name, str) and name else None
+@dataclass(frozen=True, slots=True)
+class _Tombstone:
+    """A deleted object. ``version`` is that of its deletion, infinite where only its absence was seen."""
+
+    kind: str
+    name: str
+    owner: str
+    run_uid: str
+    version: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Names of Jobs and Approvals that existed once, the uids of those Jobs, and the Jobs of deleted pods by name."""
+
+    names: frozenset[str] = frozenset()
+    jobs: frozenset[str] = frozenset()
+    podless: frozenset[str] = frozenset()
 
 
 class Cache:
     """Objects by kind and by pipeline. Not thread-safe: it lives in the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger or Ledger()
         self._objects: dict[Resource, dict[ObjectKey, Document]] = {kind: {} for kind in KINDS}
+        self._places: dict[Resource, dict[ObjectKey, PipelineKey]] = {kind: {} for kind in KINDS}
         self._members: dict[Resource, defaultdict[PipelineKey, set[ObjectKey]]] = {
             kind: defaultdict(set) for kind in KINDS
         }
-        self._tombstones: OrderedDict[str, Document] = OrderedDict()
-        self._refused: OrderedDict[ObjectKey, str] = OrderedDict()
+        self._keys: dict[str, PipelineKey] = {}
+        """The pipelines of runs and Jobs by uid: who owns something is found by it."""
+        self._tombstones: OrderedDict[str, _Tombstone] = OrderedDict()
+        self._buried: dict[str, set[str]] = {}
+        """The uids of tombstones by the run that they are of."""
 
     def put(self, resource: Resource, document: Document) -> PipelineKey | None:
         """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
-        key = key_of(resource, document)
         meta = document["metadata"]
-        if (key is None and resource not in _SHARED) or meta["uid"] in self._tombstones:
-            return key
-        name = _key(meta)
+        name, uid, version = _key(meta), meta["uid"], _version(document)
         known = self._objects[resource].get(name)
-        if known is not None and known["metadata"]["uid"] == meta["uid"] and _version(document) < _version(known):
-            return key
-        if known is not None and known["metadata"]["uid"] != meta["uid"]:
-            if _version(document) < _version(known):
-                return key
-            self._bury(resource, known)
-        self._objects[resource][name] = _trimmed(resource, document)
+        same = known if known is not None and known["metadata"]["uid"] == uid else None
+        if known is not None and version < _version(known):
+            return self._places[resource].get(name) if same else None
+        buried = self._tombstones.get(uid)
+        if buried is not None and version < buried.version:
+            return None
+        kept = kept_of(resource, document, same)
+        key = key_of(resource, kept, self._keys)
+        if key is None and resource not in SHARED:
+            return None
+        # A watch tells of a lost label as of a deletion: what is read live after that was not deleted.
+        self._dig_up(uid)
+        if known is not None and same is None:
+            self._forget(resource, known, version)
+        self._objects[resource][name] = self._ledger.admit(resource, kept)
         if key is not None:
-            self._members[resource][key].add(name)
+            self._place(resource, name, uid, key)
         return key
 
-    def remove(self, resource: Resource, document: Document) -> PipelineKey | None:
-        """Forget a deleted object, leaving a tombstone; return the pipeline it belonged to."""
+    def remove(self, resource: Resource, document: Document, *, is_absent: bool = False) -> PipelineKey | None:
+        """Forget a deleted object, leaving a tombstone; return the pipeline it belonged to.
+
+        ``is_absent``: a live request did not find it. An event of its deletion may also mean that it lost the
+        label by which it is watched; then a live request can bring it back.
+        """
         meta = document["metadata"]
         name = _key(meta)
-        self._bury(resource, document)
         known = self._objects[resource].get(name)
-        key = key_of(resource, known or document)
+        version = inf if is_absent else _version(document)
         if known is not None and known["metadata"]["uid"] == meta["uid"]:
-            del self._objects[resource][name]
-            if key is not None:
-                self._members[resource][key].discard(name)
-                if not self._members[resource][key]:
-                    del self._members[resource][key]
-        return key
-
-    def mark_refused(self, namespace: str, job: str, why: str) -> None:
-        """Note that the server will never accept a Job; that it is forgotten costs a request."""
-        self._refused[namespace, job] = why
-        while len(self._refused) > _REFUSALS:
-            self._refused.popitem(last=False)
-
-    def refused(self, namespace: str) -> dict[str, str]:
-        """Return the Jobs of a namespace that the server refused, and why."""
-        return {name: why for (space, name), why in self._refused.items() if space == namespace}
+            key = self._places[resource].get(name)
+            self._forget(resource, known, version)
+            return key
+        kept = kept_of(resource, document, None)
+        self._bury(resource, kept, version)
+        return key_of(resource, kept, self._keys)
 
     def mark_deleted(self, resource: Resource, namespace: str, name: str) -> None:
         """Note that a deletion was accepted, before the event says so, lest it be asked for again."""
@@ -127,11 +129,13 @@ class Cache:
             meta = {**known["metadata"], "deletionTimestamp": known["metadata"]["creationTimestamp"]}
             self._objects[resource][namespace, name] = {**known, "metadata": meta}
 
-    def replace(self, resource: Resource, listed: Iterable[Document], before: set[str]) -> set[PipelineKey]:
-        """Compare with a LIST: take over what it has, forget what it lacks; return the pipelines that changed.
+    def missing(self, resource: Resource, before: set[str], present: set[str]) -> list[Document]:
+        """Return the objects known when a LIST began (``before``) that it did not have: what came since is spared."""
+        gone = before - present
+        return [item for item in self._objects[resource].values() if item["metadata"]["uid"] in gone]
 
-        ``before`` are the uids known when the LIST began: what appeared since is not judged by it.
-        """
+    def replace(self, resource: Resource, listed: Iterable[Document], before: set[str]) -> set[PipelineKey]:
+        """Compare with a LIST: take over what it has, forget what it lacks; return the pipelines that changed."""
         changed: set[PipelineKey] = set()
         present: set[str] = set()
         for document in listed:
@@ -140,9 +144,8 @@ class Cache:
             key = self.put(resource, document)
             if key and (known is None or _version(known) != _version(document)):
                 changed.add(key)
-        for document in list(self._objects[resource].values()):
-            uid = document["metadata"]["uid"]
-            if uid in before and uid not in present and (key := self.remove(resource, document)):
+        for document in self.missing(resource, before, present):
+            if key := self.remove(resource, document, is_absent=True):
                 changed.add(key)
         return changed
 
@@ -153,6 +156,10 @@ class Cache:
             for (space, _), document in self._objects[resource].items()
             if namespace in (None, space)
         }
+
+    def held(self, namespace: str) -> int:
+        """Return about how many bytes the objects of a namespace take."""
+        return self._ledger.total(namespace)
 
     def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return an object, None for one that is not known."""
@@ -177,27 +184,60 @@ class Cache:
 
     def jobs_of_runs(self, namespace: str, run_uids: set[str]) -> list[str]:
         """Return the names of the Jobs of the given runs."""
-        return [
-            name
-            for (space, name), document in self._objects[JOBS].items()
-            if space == namespace and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) in run_uids
-        ]
+        return [d["metadata"]["name"] for d in self.in_namespace(JOBS, namespace) if _run_uid(d) in run_uids]
 
-    def deleted_names(self, run_uids: set[str]) -> frozenset[str]:
-        """Return the names of deleted Jobs and Approvals of the given runs, as far as remembered."""
-        return frozenset(
-            document["metadata"]["name"]
-            for document in self._tombstones.values()
-            if document.get("kind") in (JOBS.kind, APPROVALS.kind)
-            and document["metadata"].get("labels", {}).get(LABEL_RUN_UID) in run_uids
+    def deleted(self, run_uids: set[str]) -> "Deleted":
+        """Return what is remembered of the deleted objects of the given runs."""
+        uids = [uid for run_uid in run_uids for uid in self._buried.get(run_uid, ())]
+        found = [(uid, self._tombstones[uid]) for uid in uids]
+        return Deleted(
+            names=frozenset(item.name for _, item in found if item.kind in (JOBS.kind, APPROVALS.kind)),
+            jobs=frozenset(uid for uid, item in found if item.kind == JOBS.kind),
+            podless=frozenset(item.owner for _, item in found if item.kind == PODS.kind),
         )
 
-    def _bury(self, resource: Resource, document: Document) -> None:
+    def _place(self, resource: Resource, name: ObjectKey, uid: str, key: PipelineKey) -> None:
+        """Index an object under its pipeline, and under no other."""
+        self._displace(resource, name)
+        self._places[resource][name] = key
+        self._members[resource][key].add(name)
+        if resource in (RUNS, JOBS):
+            self._keys[uid] = key
+
+    def _displace(self, resource: Resource, name: ObjectKey) -> None:
+        key = self._places[resource].pop(name, None)
+        if key is not None:
+            members = self._members[resource][key]
+            members.discard(name)
+            if not members:
+                del self._members[resource][key]
+
+    def _forget(self, resource: Resource, known: Document, version: float) -> None:
+        name = _key(known["metadata"])
+        del self._objects[resource][name]
+        self._displace(resource, name)
+        self._ledger.release(resource, *name)
+        self._bury(resource, known, version)
+
+    def _bury(self, resource: Resource, document: Document, version: float) -> None:
         meta = document["metadata"]
-        small = {key: meta[key] for key in ("name", "namespace", "uid", "labels") if key in meta}
-        self._tombstones[meta["uid"]] = {"kind": resource.kind, "metadata": small}
+        owner = next((item["name"] for item in meta.get("ownerReferences", ()) if item.get("controller")), "")
+        self._dig_up(meta["uid"])
+        stone = _Tombstone(resource.kind, meta["name"], owner, _run_uid(document), version)
+        self._tombstones[meta["uid"]] = stone
+        self._buried.setdefault(stone.run_uid, set()).add(meta["uid"])
         while len(self._tombstones) > _TOMBSTONES:
-            self._tombstones.popitem(last=False)
+            oldest = next(iter(self._tombstones))
+            self._dig_up(oldest)
+            self._keys.pop(oldest, None)
+
+    def _dig_up(self, uid: str) -> None:
+        """Forget that an object was deleted."""
+        if stone := self._tombstones.pop(uid, None):
+            uids = self._buried[stone.run_uid]
+            uids.discard(uid)
+            if not uids:
+                del self._buried[stone.run_uid]
 
 
 def _key(meta: Document) -> ObjectKey:
@@ -210,16 +250,5 @@ def _version(document: Document) -> int:
     return int(document["metadata"]["resourceVersion"])
 
 
-def _trimmed(resource: Resource, document: Document) -> Document:
-    """Drop what no decision reads: managed fields everywhere, the pod template of Jobs, most of a pod's spec."""
-    meta = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
-    annotations = meta.get("annotations")
-    if annotations:
-        meta["annotations"] = {key: value for key, value in annotations.items() if not key.endswith("/request")}
-    document = {**document, "metadata": meta}
-    spec = document.get("spec", {})
-    if resource is JOBS:
-        document["spec"] = {}
-    elif "containers" in spec:
-        document["spec"] = {"containers": [{"name": item["name"]} for item in spec["containers"]]}
-    return document
+def _run_uid(document: Document) -> str:
+    return str(document["metadata"].get("labels", {}).get(LABEL_RUN_UID, ""))

@@ -11,27 +11,31 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.pipeline import ArtifactStore
-from penstock.cluster.client import Client
+from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
 from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
 from penstock.controller.action_types import dependents
-from penstock.controller.apply import Applier, NameTakenError
-from penstock.controller.cache import KINDS, Cache, PipelineKey
+from penstock.controller.apply import Applier
+from penstock.controller.cache import KINDS, Cache
 from penstock.controller.endpoints import Endpoints
 from penstock.controller.gather import Gatherer
+from penstock.controller.identity import PipelineKey
 from penstock.controller.metrics import Metrics
 from penstock.controller.queue import WorkQueue
 from penstock.controller.reconciler import Reconciler
+from penstock.controller.refusals import Refusals
 from penstock.engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_SPARE_WORKERS = 2
 _SELECTORS = {JOBS: LABEL_RUN_UID, PODS: LABEL_RUN_UID, REVISIONS: "app.kubernetes.io/managed-by=penstock"}
 
 
@@ -62,12 +66,17 @@ class Operator:
         self.settings = settings
         self.metrics = Metrics()
         self.cache = Cache()
-        self.queue: WorkQueue[PipelineKey] = WorkQueue()
-        self.client = Client(credentials)
+        # One namespace leaves some of the passes to the others, whatever it asks for.
+        share = max(1, settings.workers - _SPARE_WORKERS)
+        self.queue: WorkQueue[PipelineKey] = WorkQueue(group_of=itemgetter(0), share=share)
+        # Fencing needs one limit for both: a write begun under the lease ends before the lease does.
+        write_s = settings.lease.write_timeout_s if settings.lease else WRITE_TIMEOUT_S
+        self.client = Client(credentials, write_timeout=write_s)
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
-        gatherer = Gatherer(self.cache, settings.default_store)
-        applier = Applier(self.client, self.cache, settings.instance)
+        refusals = Refusals()
+        gatherer = Gatherer(self.cache, refusals, settings.default_store)
+        applier = Applier(self.client, self.cache, refusals, settings.instance)
         self.reconciler = Reconciler(
             self.client, self.cache, gatherer, applier, settings.engine, settings.approval_policy
         )
@@ -155,7 +164,7 @@ class Operator:
                 before = self.cache.uids(resource, namespace)
                 selector = _SELECTORS.get(resource, "")
                 listed = [item async for item in self.client.list(resource, namespace, selector=selector)]
-                for key in self.cache.replace(resource, listed, before):
+                for key in await self.reconciler.compare(resource, listed, before):
                     self.queue.add(key)
                 for document in listed:
                     for key in dependents(self.cache, resource, document):
@@ -180,7 +189,7 @@ class Operator:
             except ConflictError:
                 self.metrics.passes.labels("conflict").inc()
                 self.queue.failed(key)
-            except (ClusterError, TimeoutError, NameTakenError) as error:
+            except (ClusterError, TimeoutError) as error:
                 self.metrics.passes.labels("error").inc()
                 retry_after = error.retry_after if isinstance(error, UnavailableError) else None
                 pause = self.queue.failed(key, retry_after)

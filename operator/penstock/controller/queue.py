@@ -1,9 +1,14 @@
-"""A keyed work queue: wake-ups of one key merge, a key never runs twice at once, delays and backoff per key."""
+"""A keyed work queue: wake-ups of one key merge, a key never runs twice at once, delays and backoff per key.
+
+Keys belong to groups (a pipeline's: its namespace). Groups take turns, and no group has more than its share of
+passes under way: a group with a thousand keys delays a key of another by one pass at most.
+"""
 
 import asyncio
 import heapq
 import itertools
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -16,10 +21,18 @@ _LONGEST_BACKOFF = 60.0
 class WorkQueue(Generic[Key]):
     """Keys to look at. `get` hands one out until `done` says that its pass is over."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._ready: dict[Key, None] = {}
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        group_of: Callable[[Key], Hashable] = lambda _: None,
+        share: int | None = None,
+    ) -> None:
+        """``share`` is the most passes of one group at once, without a limit if None."""
+        self._clock, self._group_of, self._share = clock, group_of, share
+        self._ready: OrderedDict[Hashable, dict[Key, None]] = OrderedDict()
         self._running: set[Key] = set()
+        self._running_of: Counter[Hashable] = Counter()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._due: dict[Key, float] = {}
@@ -28,14 +41,14 @@ class WorkQueue(Generic[Key]):
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return sum(len(keys) for keys in self._ready.values())
 
     def add(self, key: Key) -> None:
         """Look at a key as soon as may be; while its pass runs, once more afterwards."""
         if key in self._running:
             self._again.add(key)
         else:
-            self._ready[key] = None
+            self._ready.setdefault(self._group_of(key), {})[key] = None
             self._wake.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
@@ -50,10 +63,7 @@ class WorkQueue(Generic[Key]):
         """Wait for a key and hand it out."""
         while True:
             self._promote()
-            if self._ready:
-                key = next(iter(self._ready))
-                del self._ready[key]
-                self._running.add(key)
+            if (key := self._next()) is not None:
                 return key
             self._wake.clear()
             pause = self._heap[0][0] - self._clock() if self._heap else None
@@ -77,11 +87,35 @@ class WorkQueue(Generic[Key]):
         self.add_after(key, pause)
         return pause
 
+    def _next(self) -> Key | None:
+        """Take the oldest key of the group whose turn it is, and put that group behind all others."""
+        for group, keys in self._ready.items():
+            if self._share is not None and self._running_of[group] >= self._share:
+                continue
+            key = next(iter(keys))
+            del keys[key]
+            if keys:
+                self._ready.move_to_end(group)
+            else:
+                del self._ready[group]
+            self._running.add(key)
+            self._running_of[group] += 1
+            return key
+        return None
+
     def _release(self, key: Key) -> None:
-        self._running.discard(key)
+        group = self._group_of(key)
+        if key in self._running:
+            self._running.remove(key)
+            self._running_of[group] -= 1
+            if not self._running_of[group]:
+                del self._running_of[group]
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+        if self._ready:
+            # The group may have been at its share while its keys were ready.
+            self._wake.set()
 
     def _promote(self) -> None:
         now = self._clock()

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,9 +23,10 @@ from penstock.cluster.resources import (
 )
 from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
-from penstock.controller.cache import Cache, Document, PipelineKey
+from penstock.controller.cache import Cache
 from penstock.controller.gather import Gatherer
 from penstock.controller.guard import is_guarded
+from penstock.controller.identity import Document, PipelineKey, controller_of
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Plan, Snapshot
@@ -36,6 +37,9 @@ LABEL_JOB = "batch.kubernetes.io/job-name"
 
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LIVE_ROUNDS = 3
+_UNDER_WAY = ("InProgress", "Stopping")
+_SELECTED = (JOBS, PODS)
+"""Kinds that are watched and listed by a label, which can be taken off."""
 
 
 def utc_now() -> datetime:
@@ -69,7 +73,7 @@ class Reconciler:
         memory = self._memories.setdefault(key, _Memory())
         snapshot, plan = await self._plan(key, memory)
         try:
-            is_complete = await self.applier.apply(snapshot, plan)
+            more_s = await self.applier.apply(snapshot, plan)
         except ConflictError:
             memory.conflicts += 1
             if memory.conflicts > 1:
@@ -80,9 +84,8 @@ class Reconciler:
             memory.pipeline_status_written = self.clock()
         if not self.cache.get(PIPELINES, *key) and not snapshot.runs:
             self._memories.pop(key, None)
-        if not is_complete:
-            return 0.0
-        return max(0.0, (plan.look_again - self.clock()).total_seconds()) if plan.look_again else None
+        wait_s = max(0.0, (plan.look_again - self.clock()).total_seconds()) if plan.look_again else None
+        return min((s for s in (more_s, wait_s) if s is not None), default=None)
 
     async def _plan(self, key: PipelineKey, memory: _Memory) -> tuple[Snapshot, Plan]:
         """Plan, and plan again with what live requests confirmed: absence is never evidence."""
@@ -90,6 +93,7 @@ class Reconciler:
         await self._fetch_definitions(key)
         await self._fetch_projects(key)
         await fetch_missing(self.client, self.cache, key)
+        gone_runs = await self._gone_runs(key)
         confirmed: dict[str, str] = {}
         guarded: dict[str, bool] = {}
         for _ in range(_LIVE_ROUNDS):
@@ -98,6 +102,7 @@ class Reconciler:
                 is_pipeline_absent=is_pipeline_absent,
                 confirmed=confirmed,
                 guarded=guarded,
+                gone_runs=gone_runs,
                 pipeline_status_written=memory.pipeline_status_written,
             )
             plan = plan_pipeline(snapshot, self.settings, now=self.clock())
@@ -113,6 +118,20 @@ class Reconciler:
         if self.cache.get(PIPELINES, *key) or not any(True for _ in self.cache.of(RUNS, key)):
             return False
         return not await self._exists(PIPELINES, *key)
+
+    async def _gone_runs(self, key: PipelineKey) -> frozenset[str]:
+        """Return name and uid of each run that the Pipeline's status shows under way, and that exists no more."""
+        status = (self.cache.get(PIPELINES, *key) or {}).get("status", {})
+        shown = [stage.get("latestExecution", {}) for stage in status.get("stageStates", ())]
+        wanted = {item["run"]: item["pipelineExecutionId"] for item in shown if item.get("status") in _UNDER_WAY}
+        last = [c for c in status.get("conditions", ()) if c["type"] == "LastRunSucceeded" and c["status"] == "Unknown"]
+        if last and (name := status.get("lastRun")):
+            wanted.setdefault(name, "")
+        found: set[str] = set()
+        for name, uid in wanted.items():
+            if not self.cache.get(RUNS, key[0], name) and not await self._exists(RUNS, key[0], name):
+                found |= {name, uid}
+        return frozenset(found - {""})
 
     async def _fetch_definitions(self, key: PipelineKey) -> None:
         """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
@@ -145,8 +164,23 @@ class Reconciler:
             self.cache.remove(JOBS, known)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
         listed = [pod async for pod in self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}")]
-        self.cache.replace(PODS, listed, before)
+        await self.compare(PODS, listed, before)
         return await self._warning(key[0], [job, *(pod["metadata"]["name"] for pod in listed)])
+
+    async def compare(self, resource: Resource, listed: Iterable[Document], before: set[str]) -> set[PipelineKey]:
+        """Take over a LIST; what it lacks is read by its name, as it may only have lost the label it is listed by.
+
+        ``before`` are the uids known when the LIST began. Returns the pipelines that changed.
+        """
+        items = list(listed)
+        changed = self.cache.replace(resource, items, set())
+        present = {item["metadata"]["uid"] for item in items}
+        for document in self.cache.missing(resource, before, present):
+            meta = document["metadata"]
+            is_there = await self._exists(resource, meta["namespace"], meta["name"]) if resource in _SELECTED else False
+            if not is_there and (key := self.cache.remove(resource, document, is_absent=True)):
+                changed.add(key)
+        return changed
 
     async def _look_up_approvals(self, key: PipelineKey, names: Collection[str]) -> dict[str, bool]:
         """Read Approvals from the server into the cache; return for each whether the admission policy guards it."""
@@ -179,7 +213,7 @@ class Reconciler:
         for resource, selector in kinds:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
             listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
-            self.cache.replace(resource, listed, before)
+            await self.compare(resource, listed, before)
 
 
 def _rules_of(stage: Document) -> Iterator[Document]:
@@ -207,4 +241,5 @@ def _targets_of(run: Document) -> Iterator[str]:
 
 
 def _job_of(pod: Document) -> str:
-    return str(pod["metadata"].get("labels", {}).get(LABEL_JOB, ""))
+    controller = controller_of(PODS, pod)
+    return str(controller["name"]) if controller else ""

@@ -27,6 +27,7 @@ from penstock.engine.approval_objects import (
 from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
 from penstock.engine.observed import format_seconds, parse_time
+from penstock.engine.refused import held_back
 from penstock.engine.requests import resolved_configuration, timeout_of
 from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, RunObject
 from penstock.engine.subjects import RequestError, Subject
@@ -97,7 +98,8 @@ class Approvals:
             self._findings.approval_statuses[approval.name] = status
         if reference.uid:
             return row
-        return row.model_copy(update={"approval": reference.model_copy(update={"uid": approval.uid})})
+        known = reference.model_copy(update={"uid": approval.uid})
+        return row.model_copy(update={"approval": known, "waiting": None})
 
     def _was_seen(self, reference: ApprovalReference) -> bool:
         return bool(reference.uid) or reference.name in self._world.seen or reference.name in self._world.approvals
@@ -130,6 +132,11 @@ class Approvals:
             return row
         if not self._world.guarded[order.name]:
             return self._fail(subject, row, POLICY_MISSING, _UNGUARDED)
+        held = held_back(row, "Approval", order.name, self._world, self._findings)
+        if isinstance(held, Ended):
+            return self._fail(subject, row, held.code, held.message)
+        if held is not None:
+            return held
         self._findings.commands.append(CreateApproval(approval_manifest(order)))
         text = order.question.text
         self._tell(subject, "ApprovalNeeded", f"waits for approval {order.name}{f': {text}' if text else ''}")

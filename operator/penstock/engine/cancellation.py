@@ -21,6 +21,7 @@ class Cancellation(NamedTuple):
     message: str
 
 
+_RUN_DELETED = Cancellation("RunDeleted", "the run was deleted while it was under way")
 _DELETED = Cancellation(PIPELINE_DELETED, "the Pipeline was deleted while the run was under way")
 _UPDATED = Cancellation(
     PIPELINE_UPDATED, "the Pipeline was edited while the run was under way; start a new run (spec.onUpdate: Cancel)"
@@ -31,6 +32,8 @@ def cancellation_of(
     advance: RunAdvance, pipeline: PipelineObject | None, *, is_pipeline_absent: bool
 ) -> Cancellation | None:
     """Return why a run is to be cancelled, None where it may go on."""
+    if advance.run.is_deleted:
+        return _RUN_DELETED
     if pipeline is None:
         return _DELETED if is_pipeline_absent else None
     if pipeline.uid != advance.status.pipeline_uid:

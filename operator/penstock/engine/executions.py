@@ -41,6 +41,7 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
     return row.model_copy(
         update={
             "status": verdict.status,
+            "waiting": None,
             "completion_time": format_time(now),
             "pod_uid": pod.uid if pod else row.pod_uid,
             "pod_name": pod.name if pod else row.pod_name,

@@ -36,28 +36,29 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
     attempt = order.subject.attempt
     name = job_name(attempt.run_uid, attempt.stage, attempt.action, attempt.attempt, attempt.try_)
     start_by = order.started + timedelta(seconds=settings.start_s + 30)
+    annotations = {
+        **annotations_of(attempt),
+        contracts.REQUEST_ANNOTATION: order.request.encode(),
+        contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
+        "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
+        # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
+        "eks.amazonaws.com/skip-containers": contracts.ACTION_CONTAINER,
+        "sidecar.istio.io/inject": "false",
+        "linkerd.io/inject": "disabled",
+    }
     spec = {
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
         "activeDeadlineSeconds": int(settings.start_s + order.request.limits.timeout_s + settings.backstop_s) + 60,
         "template": {
-            "metadata": {
-                "labels": labels_of(attempt),
-                "annotations": {
-                    **annotations_of(attempt),
-                    contracts.REQUEST_ANNOTATION: order.request.encode(),
-                    contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
-                    "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
-                    # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
-                    "eks.amazonaws.com/skip-containers": contracts.ACTION_CONTAINER,
-                    "sidecar.istio.io/inject": "false",
-                    "linkerd.io/inject": "disabled",
-                },
-            },
+            "metadata": {"labels": labels_of(attempt), "annotations": annotations},
             "spec": _pod_spec(order, settings),
         },
     }
+    digest = spec_hash(spec)
+    # The template cannot be changed by anybody, unlike the Job's own annotations.
+    annotations[meta.ANNOTATION_SPEC_HASH] = digest
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -65,7 +66,7 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
             "name": name,
             "namespace": attempt.namespace,
             "labels": labels_of(attempt),
-            "annotations": {**annotations_of(attempt), meta.ANNOTATION_SPEC_HASH: spec_hash(spec)},
+            "annotations": {**annotations_of(attempt), meta.ANNOTATION_SPEC_HASH: digest},
             "ownerReferences": [owner_of(attempt)],
         },
         "spec": spec,

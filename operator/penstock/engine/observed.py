@@ -1,7 +1,7 @@
 """What the engine sees of the cluster: small values read from Kubernetes' own documents."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +59,10 @@ class Pod:
     containers: Mapping[str, Container]
     unscheduled: str = ""
     """Why the scheduler has not found a node for it, in the scheduler's words."""
+    owner_uid: str = ""
+    """The uid of the Job that controls it."""
+    is_watched: bool = True
+    """Whether events tell of it: not once it has lost our label."""
 
     @property
     def may_run(self) -> bool:
@@ -84,17 +88,22 @@ class Job:
     is_over: bool = False
     failed_reason: str = ""
     failed_message: str = ""
+    stage_label: str = ""
+    is_watched: bool = True
+    deleted: datetime | None = None
 
 
 def pod_of(document: Document) -> Pod:
     """Read a pod's document."""
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     states = {item["name"]: _container(item) for item in status.get("containerStatuses", ())}
-    labels = meta.get("labels", {})
+    labels, controller = meta.get("labels", {}), _controller(meta)
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
-        job=labels.get("batch.kubernetes.io/job-name", labels.get("job-name", "")),
+        job=controller.get("name", ""),
+        owner_uid=controller.get("uid", ""),
+        is_watched="isUnwatched" not in document,
         run_uid=labels.get(LABEL_RUN_UID, ""),
         stage_label=labels.get(LABEL_STAGE, ""),
         created=_created(meta),
@@ -112,20 +121,35 @@ def job_of(document: Document) -> Job:
     meta = document["metadata"]
     conditions = [c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"]
     failed: Document = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
-    owners = [owner["uid"] for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
     return Job(
         name=meta["name"],
         uid=meta["uid"],
         run=meta.get("annotations", {}).get(ANNOTATION_RUN, ""),
         run_uid=meta.get("labels", {}).get(LABEL_RUN_UID, ""),
-        owner_uid=owners[0] if owners else "",
+        owner_uid=_controller(meta).get("uid", ""),
+        stage_label=meta.get("labels", {}).get(LABEL_STAGE, ""),
+        is_watched="isUnwatched" not in document,
         spec_hash=meta.get("annotations", {}).get(ANNOTATION_SPEC_HASH, ""),
         created=_created(meta),
         is_deleted="deletionTimestamp" in meta,
+        deleted=parse_time(meta.get("deletionTimestamp")),
         is_over=any(c["type"] in ("Complete", "Failed") for c in conditions),
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
     )
+
+
+def pods_of_jobs(pods: Iterable[Pod], jobs: Mapping[str, Job]) -> Iterator[Pod]:
+    """Yield pods as their Jobs say they are; one that names a Job of ours and another uid is not of that Job.
+
+    Pods can be relabelled, and made by anybody; a pod whose Job is unknown may still run, and is not left out.
+    """
+    for pod in pods:
+        job = jobs.get(pod.job)
+        if job is None:
+            yield pod
+        elif job.uid == pod.owner_uid:
+            yield replace(pod, run_uid=job.run_uid, stage_label=job.stage_label or pod.stage_label)
 
 
 def by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
@@ -134,6 +158,10 @@ def by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
     for pod in pods:
         grouped[pod.job] = (*grouped.get(pod.job, ()), pod)
     return grouped
+
+
+def _controller(meta: Document) -> Document:
+    return next((owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")), {})
 
 
 def _is_unscheduled(condition: Document) -> bool:

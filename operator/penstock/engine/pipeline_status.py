@@ -1,12 +1,12 @@
 """The status of a Pipeline: version, stages as GetPipelineState shows them, conditions (X-80, S-06)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from penstock.api.condition_states import StageConditionState
 from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState
+from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.engine.findings import INVALID, Findings, Problem
 from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
@@ -132,6 +132,36 @@ def with_runs(
         if youngest is None or (run.created, run.name) >= youngest:
             status = _with_last_run(status, run, run_status, now)
     return status.model_copy(update={"stage_states": tuple(stages.values())})
+
+
+def without_gone(status: PipelineStatus, gone: Collection[str], now: str) -> PipelineStatus:
+    """Return the status with the runs that were deleted under way shown as Cancelled; ``gone`` are names and uids."""
+    if not gone:
+        return status
+    stages = tuple(
+        _cancelled(state) if _is_gone(state.latest_execution, gone) else state for state in status.stage_states
+    )
+    kept = tuple(c for c in status.conditions if c.type != ConditionType.LAST_RUN_SUCCEEDED)
+    conditions = status.conditions
+    if status.last_run in gone:
+        last = Condition(
+            type=ConditionType.LAST_RUN_SUCCEEDED,
+            status="False",
+            reason="RunDeleted",
+            message=f"{status.last_run}: the run was deleted while it was under way",
+        )
+        conditions = merge(status.conditions, (*kept, last), now)
+    return status.model_copy(update={"stage_states": stages, "conditions": conditions})
+
+
+def _is_gone(latest: LatestExecution | None, gone: Collection[str]) -> bool:
+    return latest is not None and latest.pipeline_execution_id in gone
+
+
+def _cancelled(state: StageState) -> StageState:
+    assert state.latest_execution
+    latest = state.latest_execution.model_copy(update={"status": StageStatus.CANCELLED.value})
+    return state.model_copy(update={"latest_execution": latest})
 
 
 def _is_latest(known: LatestExecution | None, run: RunObject, entered: RunStageState) -> bool:

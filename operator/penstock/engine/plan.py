@@ -12,25 +12,33 @@ from pydantic import ValidationError
 from penstock.api.approval import ApprovalStatus
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
-from penstock.api.rollback import RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
-from penstock.engine.admission import Admission, Concurrency, Refusal, admit
+from penstock.engine.admission import Concurrency, Refusal
 from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
+from penstock.engine.entry import Entry
 from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
 from penstock.engine.locks import leaving_first
 from penstock.engine.observed import format_seconds, format_time
-from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs
+from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs, without_gone
 from penstock.engine.retention import housekeeping
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
-from penstock.engine.rollback_admission import admit_rollback, target_of
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, DeleteJob, EmitEvent, PipelineObject, Plan, RunObject, Snapshot
-from penstock.engine.starting import trigger_of
+from penstock.engine.snapshot import (
+    Command,
+    DeleteJob,
+    EmitEvent,
+    PipelineObject,
+    Plan,
+    Refused,
+    RunObject,
+    Snapshot,
+    status_refusal,
+)
 from penstock.engine.stop import (
     NOT_STOPPABLE,
     answer,
@@ -38,10 +46,10 @@ from penstock.engine.stop import (
     go_on_stopping,
     is_too_late,
     refusal,
-    stopped_before_start,
 )
 from penstock.engine.sweep import sweep
 from penstock.engine.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.unwritable import shrunk, why
 from penstock.engine.user_requests import UserRequests, has_unanswered, is_answered_anew
 from penstock.engine.world import world_of
 
@@ -71,16 +79,27 @@ class _Pass:
         pipeline = self.snapshot.pipeline
         pipeline_status = self._plan_definition(pipeline)
         self.current = pipeline.definition if pipeline else None
-        self.version = pipeline_status.version if pipeline_status else None
         self.revision = pipeline.revision if pipeline else None
         self.concurrency = Concurrency(self.snapshot.runs, self.settings)
+        self.entry = Entry(
+            self.snapshot,
+            self.settings,
+            self.world,
+            self.concurrency,
+            self._frozen,
+            version=pipeline_status.version if pipeline_status else None,
+            revision=self.revision,
+            statuses=self.statuses,
+            events=self.events,
+            look_again=self.look_again,
+        )
         self.requests = UserRequests(self.snapshot, self.statuses, self.now)
         asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: run.arrival)
         advances = [advance for run in asked if (advance := self._advance(run))]
         self.events += self.requests.events
         self.advances = advances
         self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
-        self.inbound = Inbound(advances, self.snapshot.pods, disabled_stages(self.switches))
+        self.inbound = Inbound(advances, self.world.all_pods, disabled_stages(self.switches))
         self.inbound.let_in(advance for advance in advances if not self._cancellation(advance))
         for advance in advances:
             self._finish(advance)
@@ -111,7 +130,8 @@ class _Pass:
             return None
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
         status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
-        if pipeline.definition and pipeline.revision not in self.snapshot.known_revisions:
+        is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
+        if pipeline.definition and not is_kept and not self.world.refusal_now(pipeline.revision or ""):
             owner = pipeline_owner(pipeline.name, pipeline.uid)
             self.revisions.append(
                 revision_manifest(pipeline.namespace, pipeline.name, owner, pipeline.definition, status.version or 1)
@@ -123,6 +143,9 @@ class _Pass:
         resumed = {advance.run.uid for advance in self.advances}
         asked = (*self.snapshot.runs, *(run for run in self.snapshot.late if run.uid in resumed))
         runs = [(run, self.statuses[run.name]) for run in asked]
+        # A run of a Pipeline that had this one's name is none of its runs.
+        runs = [(run, new) for run, new in runs if new.pipeline_uid in (None, pipeline.uid)]
+        status = without_gone(status, self.snapshot.gone_runs, self.seconds)
         status = with_runs(status, runs, self.snapshot.ended, self.seconds)
         status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.switches, self.seconds)
         before = pipeline.status
@@ -146,14 +169,14 @@ class _Pass:
     def _advance(self, run: RunObject) -> RunAdvance | None:
         """Admit a new run, or read what became of one under way; None where it cannot go on in this pass."""
         if run.status.state is None:
-            self._admit(run)
+            self.entry.admit(run)
         status = self.statuses[run.name]
         if status.state is None or (status.state.is_terminal and not has_unanswered(run, status)):
             return None
         definition = self._frozen(status)
         if definition is None and not status.state.is_terminal:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
-            self._refuse(run, Refusal("DefinitionLost", gone))
+            self.entry.refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = RunAdvance(replace(run, status=status), definition, self.world) if definition else None
         if advance and not status.state.is_terminal:
@@ -183,69 +206,15 @@ class _Pass:
             go_on_stopping(advance, advance.stop, format_time(self.now))
         elif not self._cancellation(advance):
             advance.proceed()
+        elif advance.run.is_deleted:
+            advance.abandon()
+            advance.close_current(StageStatus.CANCELLED)
+            advance.end(RunState.CANCELLED)
         else:
             advance.abandon_waits()
             if not advance.has_running_actions():
                 advance.close_current(StageStatus.CANCELLED)
                 advance.end(RunState.CANCELLED)
-
-    def _admit(self, run: RunObject) -> None:
-        if run.spec and run.spec.stop:
-            status = stopped_before_start(run, run.spec.stop, self.now)
-            self.statuses[run.name] = status
-            self._event(run, "RunStopped", f"Run stopped: {status.status_summary}")
-            return
-        pipeline = self.snapshot.pipeline
-        if pipeline is None:
-            self._await_pipeline(run)
-            return
-        if self.concurrency.is_full(pipeline):
-            self._wait(run, self.concurrency.why_waiting(pipeline))
-            return
-        rollback = run.spec.rollback if run.spec else None
-        admitted = self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, format_time(self.now))
-        if isinstance(admitted, Refusal):
-            self._refuse(run, admitted)
-            return
-        self.concurrency.take()
-        current = {} if rollback else {"pipeline_version": self.version, "revision": self.revision}
-        self.statuses[run.name] = admitted.status.model_copy(update={**current, "trigger": trigger_of(run.spec)})
-        what = f"rollback of stage {rollback.stage_name}" if rollback else "run"
-        version = self.statuses[run.name].pipeline_version
-        self._event(run, "RunStarted", f"Started {what} of pipeline {pipeline.name}, version {version}")
-
-    def _admit_rollback(self, wanted: RollbackRequest, pipeline: PipelineObject) -> Admission | Refusal:
-        target = target_of(wanted, self.snapshot)
-        frozen = self._frozen(target.status) if target else None
-        return admit_rollback(wanted, pipeline, target, frozen, format_time(self.now))
-
-    def _await_pipeline(self, run: RunObject) -> None:
-        limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)
-        message = f"there is no Pipeline {self.snapshot.name} in namespace {self.snapshot.namespace}"
-        if self.now >= limit:
-            self._refuse(run, Refusal("PipelineNotFound", message))
-            return
-        self.look_again.append(limit)
-        self._wait(run, Refusal("PipelineNotFound", message))
-
-    def _wait(self, run: RunObject, why: Refusal) -> None:
-        """Say why a run does not start yet; it is written once, however many wait and however long."""
-        if (run.status.status_summary, run.status.observed_generation) != (why.message, run.generation):
-            self.statuses[run.name] = with_conditions(
-                run.status, generation=run.generation, now=self.seconds, reason=why.reason, message=why.message
-            )
-
-    def _refuse(self, run: RunObject, refusal: Refusal) -> None:
-        moment, status = format_time(self.now), self.statuses[run.name]
-        ended = {"state": RunState.FAILED, "start_time": status.start_time or moment, "completion_time": moment}
-        self.statuses[run.name] = with_conditions(
-            status.model_copy(update=ended),
-            generation=run.generation,
-            now=self.seconds,
-            reason=refusal.reason,
-            message=refusal.message,
-        )
-        self._event(run, "RunFailed", f"{refusal.reason}: {refusal.message}", is_warning=True)
 
     def _answer(self, run: RunObject) -> None:
         """X-55: tell what was asked of a run that has ended that it comes too late."""
@@ -280,6 +249,9 @@ class _Pass:
         self.look_up_approvals |= advance.findings.look_up_approvals
         self.approval_statuses |= advance.findings.approval_statuses
         self.look_again += advance.findings.look_again
+        if refused := self.world.refusal_now(status_refusal(run.uid)):
+            self._end_unwritable(run, advance, refused)
+            return
         status = advance.status
         cancelled = self._cancellation(advance)
         reason, message = explain(advance, self.inbound, cancelled)
@@ -293,6 +265,15 @@ class _Pass:
             is_warning = status.state is RunState.FAILED
             text = f"Run {status.state.value.lower()}: {message}"
             self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
+
+    def _end_unwritable(self, run: RunObject, advance: RunAdvance, refused: Refused) -> None:
+        """Wait until the server takes the run's status again; end the run by a small one where it never will."""
+        if not refused.is_final:
+            self.statuses[run.name] = run.status
+            self.look_again.append(self.world.again_at(refused))
+            return
+        self.statuses[run.name] = shrunk(advance.status, refused, format_time(self.now))
+        self.entry.refuse(run, Refusal(refused.reason, why(refused)))
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(run.event(reason, message, is_warning=is_warning))

@@ -52,6 +52,8 @@ class Freezer:
     types: ActionTypes = field(default_factory=ActionTypes)
     frozen_types: dict[str, Declaration] = field(default_factory=dict)
     revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: Mapping[str, Any] = field(default_factory=dict)
+    """What the server refused, by name: a ControllerRevision among them is not asked for again."""
 
     def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
         """Return what a row says of the project, having seen to its ControllerRevision; raise RequestError."""
@@ -94,6 +96,8 @@ class Freezer:
     def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:
         """Return the name of the ControllerRevision that holds the data, having seen to it."""
         name = child_name(readable, pipeline_uid, json.dumps(data, sort_keys=True))
+        if name not in self.known and (refused := self.refused.get(name)):
+            raise RequestError(refused.reason, f"the API server refuses the ControllerRevision: {refused.message}")
         if name not in self.known and name not in self.revisions:
             self.revisions[name] = self._manifest(name, pipeline_uid, data)
         return name

@@ -50,7 +50,8 @@ def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings:
     }
     defaults = {True: settings.successful_runs, False: settings.failed_runs}
     for is_succeeded, limit in limits.items():
-        runs = [run for run in newest_first if run.is_succeeded is is_succeeded]
+        # What a tool declares it would make anew, and an old release would go live by itself.
+        runs = [run for run in newest_first if run.is_succeeded is is_succeeded and not run.is_declared]
         keep = defaults[is_succeeded] if limit is None else limit
         yield from (run.uid for run in runs[keep:])
 

@@ -270,9 +270,11 @@ class RunAdvance:
         wait = timedelta(seconds=self.world.settings.pipeline_missing_s)
         known, limit = self.world.rollbacks.settle(replace(self.run, status=self.status), state, self.world.now, wait)
         self.status = self.status.model_copy(update={"automatic_rollback": known})
-        if limit and not any(isinstance(command, CreateRun) for command in self.findings.commands):
-            self.findings.commands.append(self.world.rollbacks.create(self.run, known))
-            self.findings.look_again.append(limit)
+        if limit:
+            refused = self.world.refusal_now(known.run or "")
+            self.findings.look_again.append(min(limit, self.world.again_at(refused)) if refused else limit)
+            if not refused and not any(isinstance(command, CreateRun) for command in self.findings.commands):
+                self.findings.commands.append(self.world.rollbacks.create(self.run, known))
         return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:

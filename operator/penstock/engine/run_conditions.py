@@ -98,13 +98,14 @@ def _conditions(state: RunState, reason: str, message: str) -> Iterator[Conditio
     elif state is RunState.SUCCEEDED:
         yield Condition(type=ConditionType.SUCCEEDED, status="True", reason=reason, message=message)
         yield Condition(type=ConditionType.READY, status="True", reason=reason, message=message)
-    elif state is RunState.FAILED:
+    elif state is RunState.SUPERSEDED:
+        # A newer run carries the change: whoever waits for it waits for that one.
+        yield Condition(type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message)
+        yield Condition(type=ConditionType.READY, status="True", reason=reason, message=message)
+    else:
         yield Condition(type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message)
         yield Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
         yield Condition(type=ConditionType.STALLED, status="True", reason=reason, message=message)
-    else:
-        yield Condition(type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message)
-        yield Condition(type=ConditionType.READY, status="True", reason=reason, message=message)
 
 
 def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
@@ -128,11 +129,18 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
             return "EvaluatingCondition", told_of(current, kind)
     if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
         return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
-    running = [
-        action for action in current.action_states if action.latest and action.latest.status is ActionStatus.IN_PROGRESS
-    ]
-    names = ", ".join(action.action_name for action in running)
-    waits = [action.latest.approval.name for action in running if action.latest and action.latest.approval]
+    return _waiting_or_running(current)
+
+
+def _waiting_or_running(stage: RunStageState) -> tuple[str, str]:
+    """Return what a stage's actions under way do, or what the first that does not waits for."""
+    rows = [(action.action_name, action.latest) for action in stage.action_states if action.latest]
+    running = [(name, row) for name, row in rows if row.status is ActionStatus.IN_PROGRESS]
+    for name, row in running:
+        if row.waiting:
+            return row.waiting.code, f"{stage.stage_name}/{name} cannot start: {row.waiting.message}"
+    names = ", ".join(name for name, _ in running)
+    waits = [row.approval.name for _, row in running if row.approval]
     if waits and len(waits) == len(running):
-        return "WaitingForApproval", f"{current.stage_name}: {names} waits for approval {', '.join(waits)}"
-    return "InProgress", f"{current.stage_name}: {names}" if names else current.stage_name
+        return "WaitingForApproval", f"{stage.stage_name}: {names} waits for approval {', '.join(waits)}"
+    return "InProgress", f"{stage.stage_name}: {names}" if names else stage.stage_name

@@ -27,6 +27,12 @@ class Settings:
     """How long a Job may have no pod."""
     start_s: float = 600.0
     """How long an action may wait for its containers to start, queueing in the cluster included."""
+    refused_again_s: float = 5.0
+    """How long after a refusal of the API server that may not last an object is created again."""
+    unwatched_s: float = 2.0
+    """How often a Job or pod is read that lost the label by which it is watched."""
+    status_bytes: int = 900_000
+    """The most that a run's status may hold as JSON: etcd takes objects of 1.5 MiB, field managers included."""
     container_end_s: float = 10.0
     """How long one container may run on after the other has ended."""
     backstop_s: float = 60.0

@@ -71,6 +71,8 @@ class RunObject:
     status: PipelineRunStatus
     spec: PipelineRunSpec | None
     unreadable: str = ""
+    is_deleted: bool = False
+    """Whether it is being deleted, and kept by somebody's finalizer."""
 
     @property
     def arrival(self) -> tuple[str, datetime, str]:
@@ -129,6 +131,23 @@ class EndedRun:
     revision: str = ""
     stages: Mapping[str, EndedStage] = field(default_factory=dict)
     is_rollback: bool = False
+    is_declared: bool = False
+    """Whether a tool that declares objects, or a person, says that it is kept: deleted, it would be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the API server said no to. One that is not ``is_final`` may be accepted later, as when a quota has room."""
+
+    reason: str
+    message: str
+    at: datetime
+    is_final: bool = False
+
+
+def status_refusal(run_uid: str) -> str:
+    """Return the name under which the refusal of a run's status is known."""
+    return f"status/{run_uid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +163,9 @@ class Snapshot:
     ``seen`` are Jobs and Approvals that existed once; ``confirmed`` are Jobs that were looked up live for this very
     snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
     Approvals that were looked up live, too, and whether the admission policy guards them.
-    ``refused`` are Jobs that the server will never accept, and why.
+    ``refused`` are the objects that the server refused, by name; a status by "status/" and the run's uid.
+    ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one is gone.
+    ``gone_runs`` are uids of runs that a live GET did not find, though the Pipeline's status says they are under way.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """
 
@@ -170,7 +191,10 @@ class Snapshot:
     transitions: tuple[TransitionObject, ...] = ()
     approvals: tuple[ApprovalObject, ...] = ()
     guarded: Mapping[str, bool] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+    deleted_jobs: frozenset[str] = frozenset()
+    podless: frozenset[str] = frozenset()
+    gone_runs: frozenset[str] = frozenset()
     pipeline_status_written: datetime | None = None
 
 

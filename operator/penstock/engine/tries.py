@@ -27,7 +27,9 @@ from penstock.engine.executions import (
 )
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Pod, format_time, parse_time
+from penstock.engine.refused import held_back
 from penstock.engine.requests import build_request, project_name, timeout_of, values_of
+from penstock.engine.room import FULL, Room
 from penstock.engine.snapshot import Command, CreateJob, DeleteJob, RunObject
 from penstock.engine.starting import revisions_of
 from penstock.engine.subjects import RequestError, Subject
@@ -54,6 +56,7 @@ class Tries:
         self.status = run.status
         self.findings = Findings()
         self._approvals = Approvals(run, world, self.findings)
+        self._room = Room(world.settings)
 
     @property
     def stop(self) -> StopRequest | None:
@@ -66,10 +69,9 @@ class Tries:
         if row is None or row.status is not ActionStatus.IN_PROGRESS:
             return state
         action = next(item for item in stage.actions if item.name == state.action_name)
-        declared = self.world.freezer.declared_of(action, row)
-        if declared is None:
-            gone = Ended(ActionStatus.FAILED, "ConfigurationError", "the provider is no longer installed")
-            return with_latest(state, ended_execution(row, gone, None, self.world.now))
+        if (declared := self.world.freezer.declared_of(action, row)) is None:
+            gone = RequestError("ConfigurationError", "the provider is no longer installed")
+            return with_latest(state, self._failed(row, gone))
         item = _Try(stage, action, declared, row)
         if row.approval:
             return with_latest(state, self._observe_approval(item))
@@ -105,6 +107,8 @@ class Tries:
             warning=world.confirmed.get(row.job_name, ""),
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
             had_pod=row.pod_uid is not None,
+            lost_pod=row.job_name in world.podless,
+            is_vouched=pod is None or pod.uid == row.pod_uid or world.vouches_for(pod),
             has_container=item.declared.has_container,
             timeout_s=timeout_of(self._subject(item), world.settings),
             started=parse_time(row.start_time) or world.now,
@@ -116,6 +120,8 @@ class Tries:
         if verdict.is_job_to_go:
             self._delete_job(row)
         since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
+        row = row.model_copy(update={"waiting": None}) if row.waiting else row
+        state = with_latest(state, row)
         if pod is None or row.pod_uid or since is None:
             return state
         due = (parse_time(row.start_time) or self.world.now) + timedelta(seconds=self.world.settings.running_record_s)
@@ -126,12 +132,15 @@ class Tries:
         return with_latest(state, row.model_copy(update=recorded))
 
     def _missing(self, state: ActionState, item: _Try) -> ActionState:
+        held = held_back(item.row, "Job", item.row.job_name, self.world, self.findings)
+        if isinstance(held, Ended):
+            return self._end_try(state, item, held, None)
         try:
-            self._create_job(item)
+            if held is None:
+                self._create_job(item)
         except RequestError as error:
-            ended = Ended(ActionStatus.FAILED, error.code, str(error))
-            return with_latest(state, ended_execution(item.row, ended, None, self.world.now))
-        return state
+            return with_latest(state, self._failed(item.row, error))
+        return with_latest(state, held or item.row)
 
     def abandon(self, state: ActionState) -> ActionState:
         """Return the action's state with its try under way given up, and delete its Job."""
@@ -145,8 +154,7 @@ class Tries:
 
     def take_back(self, row: ActionExecution) -> None:
         """Leave out the Job of a try that this very pass was to create."""
-        kept = [c for c in self.findings.commands if not _creates(c, row.job_name)]
-        self.findings.commands[:] = kept
+        self.findings.commands[:] = [c for c in self.findings.commands if not _creates(c, row.job_name)]
 
     def remains(self, states: Iterable[ActionState]) -> list[str]:
         """Return what of abandoned tries may still run, as people read it.
@@ -169,6 +177,8 @@ class Tries:
         rows = before.executions if before else ()
         state = ActionState(action_name=action.name, executions=rows)
         row = self._new_row(stage, action, attempt=rows[-1].attempt + 1 if rows else 1, try_=1)
+        if rows and self._room.is_full(self.status):
+            return state.model_copy(update={"executions": (*rows, ended_execution(row, FULL, None, self.world.now))})
         freezer, uid = self.world.freezer, self.status.pipeline_uid or ""
         try:
             if is_custom(action):
@@ -176,8 +186,7 @@ class Tries:
             if (declared := freezer.declared_of(action, row)) is None:
                 raise RequestError("ConfigurationError", "the provider is not installed")
         except RequestError as error:
-            ended = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
-            return state.model_copy(update={"executions": (*rows, ended)})
+            return state.model_copy(update={"executions": (*rows, self._failed(row, error))})
         return self._start(state, _Try(stage, action, declared, row))
 
     def may_still_run(self, state: ActionState | None) -> bool:
@@ -187,8 +196,11 @@ class Tries:
 
     # ---- ending
 
+    def _failed(self, row: ActionExecution, error: RequestError) -> ActionExecution:
+        return ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
+
     def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
-        row = ended_execution(item.row, verdict, pod, self.world.now)
+        row = self._room.fitted(self.status, ended_execution(item.row, verdict, pod, self.world.now))
         if verdict.is_job_to_go:
             self._delete_job(row)
         if row.status is ActionStatus.SUCCEEDED:
@@ -245,13 +257,11 @@ class Tries:
             request = self._create_job(replace(item, row=row))
             row = row.model_copy(update={"entity_url": (request.custom and request.custom.entity_url) or None})
         except RequestError as error:
-            row = ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
+            row = self._failed(row, error)
             self._report_failure(item, row)
         return state.model_copy(update={"executions": (*state.executions, row)})
 
     def _create_job(self, item: _Try) -> ActionRequest:
-        if why := self.world.refused.get(item.row.job_name):
-            raise RequestError("ConfigurationError", f"the API server refuses the action's Job: {why}")
         subject = self._subject(item)
         request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
         job = build_job(JobOrder(subject, request, subject.started), self.world.settings)

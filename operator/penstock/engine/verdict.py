@@ -42,7 +42,8 @@ _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
 class Observation:
     """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same.
 
-    ``had_pod``: its status names a pod, as that of any try does which ran for a while.
+    ``had_pod``: its status names a pod, as that of any try does which ran for a while; ``lost_pod``: one of its pods
+    is gone from sight. ``is_vouched``: a Job of ours made the pod.
     """
 
     job_name: str
@@ -55,6 +56,13 @@ class Observation:
     timeout_s: float
     started: datetime
     warning: str = ""
+    is_vouched: bool = True
+    lost_pod: bool = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether events tell of the Job and its pod."""
+        return (self.job is None or self.job.is_watched) and (self.pod is None or self.pod.is_watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,20 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
         return Doubtful()
     if is_from_outside and _is_deleted_by_hand(seen, settings):
         return _job_deleted()
-    return verdict
+    if isinstance(verdict, Ended) and seen.pod and not seen.is_vouched:
+        # Anybody who may create pods can make one that looks like ours: its Job must be known to have made it.
+        return _job_deleted() if seen.is_confirmed else Doubtful()
+    return _polled(verdict, seen, settings, now)
+
+
+def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    """Look live and again soon at what no event tells of any more."""
+    if not isinstance(verdict, Running) or seen.is_watched:
+        return verdict
+    if not seen.is_confirmed:
+        return Doubtful()
+    soon = now + timedelta(seconds=settings.unwatched_s)
+    return Running(min(soon, verdict.look_again or soon), verdict.is_job_to_go)
 
 
 def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
@@ -127,17 +148,14 @@ def _job_deleted() -> Ended:
 
 
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
-    no_pod = timedelta(seconds=settings.no_pod_s)
-    if seen.job is None:
-        if not seen.was_seen:
-            return Missing()
-        if not seen.is_confirmed:
-            return Doubtful()
-        return _job_deleted() if seen.had_pod or now < seen.started + no_pod else _no_pod(seen, settings)
-    if seen.job.is_deleted:
-        return Running(now + timedelta(seconds=settings.container_end_s))
+    if seen.job is None and not seen.was_seen:
+        return Missing()
+    if seen.lost_pod and not seen.is_confirmed:
+        return Doubtful()
+    if seen.job is None or seen.job.is_deleted:
+        return _without_job(seen, settings, now)
     # Creation counts in whole seconds, and a Job that an operator's death delayed is younger than its try.
-    limit = max(seen.job.created, seen.started) + no_pod
+    limit = max(seen.job.created, seen.started) + timedelta(seconds=settings.no_pod_s)
     if seen.job.failed_reason == "DeadlineExceeded":
         return failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
     if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
@@ -146,6 +164,19 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
         # A pod may still come: nothing is concluded, and no other run let in, before the Job is gone.
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     return Running(limit)
+
+
+def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    """The Job is gone, or being deleted: then it makes no pod any more, whoever's finalizer keeps it."""
+    if seen.job:
+        # A pod that was on its way has come by then.
+        due = (seen.job.deleted or seen.job.created) + timedelta(seconds=settings.container_end_s)
+        if now < due:
+            return Running(due)
+    if not seen.is_confirmed:
+        return Doubtful()
+    is_early = now < seen.started + timedelta(seconds=settings.no_pod_s)
+    return _job_deleted() if seen.had_pod or is_early else _no_pod(seen, settings)
 
 
 def _no_pod(seen: Observation, settings: Settings) -> Ended:

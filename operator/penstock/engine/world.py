@@ -1,15 +1,15 @@
 """What the actions of a run find in the cluster in one pass (`World`), and what that leads to (`Findings`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from penstock.api.approval import ApprovalStatus
-from penstock.engine.observed import Job, Pod, by_job
+from penstock.engine.observed import Job, Pod, by_job, pods_of_jobs
 from penstock.engine.projects import Freezer
 from penstock.engine.rollback import Rollbacks
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import ApprovalObject, Command, Snapshot
+from penstock.engine.snapshot import ApprovalObject, Command, Refused, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class World:
     """What a run's actions look like in the cluster.
 
     ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them; ``refused``
-    are Jobs that the server will never accept, and why.
+    are the objects that the server refused; ``deleted_jobs`` are uids, ``podless`` names of Jobs.
     """
 
     pipeline: str
@@ -31,7 +31,28 @@ class World:
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
     guarded: Mapping[str, bool] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+    deleted_jobs: frozenset[str] = frozenset()
+    podless: frozenset[str] = frozenset()
+
+    @property
+    def all_pods(self) -> Iterator[Pod]:
+        """The pods of our Jobs."""
+        return (pod for pods in self.pods.values() for pod in pods)
+
+    def refusal_now(self, name: str) -> Refused | None:
+        """Return why an object is not created now: the server refused it, for good or a moment ago."""
+        refused = self.refused.get(name)
+        return refused if refused and (refused.is_final or self.now < self.again_at(refused)) else None
+
+    def again_at(self, refused: Refused) -> datetime:
+        """Return when an object that was refused is created again."""
+        return refused.at + timedelta(seconds=self.settings.refused_again_s)
+
+    def vouches_for(self, pod: Pod) -> bool:
+        """Whether a pod is one that a Job of ours made: only then counts what it says."""
+        job = self.jobs.get(pod.job)
+        return job.uid == pod.owner_uid if job else pod.owner_uid in self.deleted_jobs
 
 
 @dataclass(slots=True)
@@ -56,11 +77,13 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         now,
         snapshot.action_types,
         dict(snapshot.frozen_types),
+        refused=snapshot.refused,
     )
+    jobs = {job.name: job for job in snapshot.jobs}
     return World(
         pipeline=snapshot.name,
-        jobs={job.name: job for job in snapshot.jobs},
-        pods=by_job(snapshot.pods),
+        jobs=jobs,
+        pods=by_job(pods_of_jobs(snapshot.pods, jobs)),
         confirmed=snapshot.confirmed,
         seen=snapshot.seen,
         freezer=freezer,
@@ -70,4 +93,6 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         approvals={approval.name: approval for approval in snapshot.approvals},
         guarded=snapshot.guarded,
         refused=snapshot.refused,
+        deleted_jobs=snapshot.deleted_jobs,
+        podless=snapshot.podless,
     )

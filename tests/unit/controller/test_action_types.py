@@ -51,12 +51,3 @@ def test_namespace_sees_its_own_types_and_the_clusters() -> None:
         cache.put(resource, named("script", namespace, spec={}))
     seen = [(resource.kind, item["metadata"].get("namespace")) for resource, item in types_seen(cache, "a")]
     assert seen == [("ActionType", "a"), ("ClusterActionType", None)]
-
-
-def test_refusals_are_remembered_by_namespace_and_in_limits() -> None:
-    cache = Cache()
-    for number in range(1_500):
-        cache.mark_refused("a", f"job-{number}", "no")
-    cache.mark_refused("b", "job", "never")
-    assert cache.refused("b") == {"job": "never"}
-    assert len(cache.refused("a")) == 999

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PIPELINES, PODS, RUNS
 from penstock.controller.apply import merge_patch
-from penstock.controller.cache import Cache
+from penstock.controller.budget import TOO_MUCH, Ledger
+from penstock.controller.cache import Cache, Deleted
+from penstock.engine.observed import job_of, pod_of
 
 KEY = ("team", "web")
 
@@ -14,17 +18,46 @@ def run(version: int, uid: str = "u", name: str = "run-1", **status: Any) -> dic
     return {"kind": "PipelineRun", "metadata": meta, "spec": {"pipelineRef": {"name": "web"}}, "status": status}
 
 
-def job(name: str, run_uid: str = "u") -> dict[str, Any]:
+def owner(kind: str, api: str, name: str, uid: str) -> dict[str, Any]:
+    return {"kind": kind, "apiVersion": api, "name": name, "uid": uid, "controller": True}
+
+
+def job(name: str, run_uid: str = "u", version: int = 5) -> dict[str, Any]:
+    labels = {"penstock.dev/run-uid": run_uid, "penstock.dev/stage": "s"}
+    annotations = {"penstock.dev/pipeline": "web", "penstock.dev/request": "x" * 1000}
     meta = {
         "namespace": "team",
         "name": name,
         "uid": f"uid-{name}",
-        "resourceVersion": "5",
+        "resourceVersion": str(version),
         "creationTimestamp": "2026-11-21T12:00:00Z",
-        "labels": {"penstock.dev/run-uid": run_uid},
-        "annotations": {"penstock.dev/pipeline": "web", "penstock.dev/request": "x" * 1000},
+        "labels": labels,
+        "annotations": annotations,
+        "ownerReferences": [owner("PipelineRun", "penstock.dev/v1alpha1", "run-1", run_uid)],
     }
-    return {"metadata": meta, "spec": {"template": {"spec": {}}}}
+    template = {"metadata": {"labels": {**labels}, "annotations": {**annotations, "penstock.dev/spec-hash": "h"}}}
+    return {"kind": "Job", "metadata": meta, "spec": {"template": {**template, "spec": {}}}}
+
+
+def pod(name: str, of: str = "a", version: int = 5) -> dict[str, Any]:
+    meta = {
+        "namespace": "team",
+        "name": name,
+        "uid": f"uid-{name}",
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-11-21T12:00:00Z",
+        "labels": {"penstock.dev/run-uid": "u", "penstock.dev/stage": "s", "batch.kubernetes.io/job-name": of},
+        "annotations": {"penstock.dev/pipeline": "web"},
+        "ownerReferences": [owner("Job", "batch/v1", of, f"uid-{of}")],
+    }
+    spec = {"containers": [{"name": "agent", "image": "i", "env": ["x" * 10_000]}]}
+    return {"kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Running"}}
+
+
+def edited(document: dict[str, Any], version: int, **meta: Any) -> dict[str, Any]:
+    """Return an object as somebody has edited its metadata; None takes a field out."""
+    changed = {**document["metadata"], "resourceVersion": str(version), **meta}
+    return {**document, "metadata": {key: value for key, value in changed.items() if value is not None}}
 
 
 def approval(name: str, run_uid: str = "u") -> dict[str, Any]:
@@ -45,7 +78,7 @@ def test_approval_belongs_to_the_pipeline_of_its_spec_and_is_remembered_when_it_
     assert cache.put(APPROVALS, approval("ok")) == KEY
     assert [item["metadata"]["name"] for item in cache.of(APPROVALS, KEY)] == ["ok"]
     assert cache.remove(APPROVALS, approval("ok")) == KEY
-    assert cache.deleted_names({"u"}) == {"ok"}
+    assert cache.deleted({"u"}).names == {"ok"}
 
 
 def test_older_version_never_replaces_a_newer_one() -> None:
@@ -98,7 +131,7 @@ def test_deleted_job_is_remembered_by_its_run() -> None:
     cache.put(JOBS, job("a"))
     cache.remove(JOBS, job("a"))
     cache.remove(JOBS, job("b", run_uid="other"))
-    assert cache.deleted_names({"u"}) == frozenset({"a"})
+    assert cache.deleted({"u"}) == Deleted(frozenset({"a"}), frozenset({"uid-a"}))
 
 
 def test_cache_keeps_no_managed_fields_and_no_requests() -> None:
@@ -136,3 +169,144 @@ def test_action_type_is_kept_whole_though_it_has_a_template_as_jobs_have() -> No
     assert [item["spec"] for item in cache.all(CLUSTER_ACTION_TYPES)] == [spec]
     cache.remove(CLUSTER_ACTION_TYPES, {"metadata": meta, "spec": spec})
     assert list(cache.all(CLUSTER_ACTION_TYPES)) == []
+
+
+def filled() -> Cache:
+    cache = Cache()
+    for resource, document in ((RUNS, run(3)), (JOBS, job("a")), (PODS, pod("p"))):
+        assert cache.put(resource, document) == KEY
+    return cache
+
+
+TAMPERED: list[dict[str, Any]] = [
+    {"labels": None},
+    {"annotations": None},
+    {"ownerReferences": None},
+    {"labels": {"penstock.dev/run-uid": "other", "penstock.dev/stage": "other", "job-name": "other"}},
+    {"annotations": {"penstock.dev/pipeline": "other", "penstock.dev/run": "other", "penstock.dev/spec-hash": "other"}},
+    {"ownerReferences": [owner("PipelineRun", "penstock.dev/v1alpha1", "other", "other")]},
+    {"ownerReferences": [owner("Job", "batch/v1", "other", "other")]},
+    {"ownerReferences": [{**owner("ReplicaSet", "apps/v1", "x", "x"), "controller": False}]},
+    {"labels": {}, "annotations": {"x": "y" * 100_000}, "ownerReferences": []},
+    {"finalizers": ["example.com/mine"]},
+]
+
+
+@pytest.mark.parametrize("change", TAMPERED)
+@pytest.mark.parametrize("resource", [JOBS, PODS])
+def test_attack_04_metadata_changed_by_hand_changes_nobodys_identity(resource: Any, change: dict[str, Any]) -> None:
+    """Whatever others write on a Job or pod, at whatever time, it belongs to the pipeline that it belonged to."""
+    cache, original = filled(), job("a") if resource is JOBS else pod("p")
+    name = original["metadata"]["name"]
+    before = cache.get(resource, "team", name)
+
+    assert cache.put(resource, edited(original, 6, **change)) == KEY
+    after = cache.get(resource, "team", name)
+
+    assert before and after
+    assert [item["metadata"]["name"] for item in cache.of(resource, KEY)] == [name]
+    assert cache.pipelines() == {KEY}
+    read = job_of if resource is JOBS else pod_of
+    assert {**vars_of(read(after)), "is_watched": True} == vars_of(read(before))
+    assert cache.remove(resource, edited(original, 7, **change)) == KEY
+    assert list(cache.of(resource, KEY)) == []
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("change", TAMPERED)
+def test_attack_04_job_met_first_after_it_was_changed_says_who_it_is_in_its_template(change: dict[str, Any]) -> None:
+    cache = Cache()
+    cache.put(RUNS, run(3))
+    key = cache.put(JOBS, edited(job("a"), 6, **change))
+    controllers = change.get("ownerReferences", [owner("PipelineRun", "", "", "u")]) or []
+    is_ours = any(item["kind"] == "PipelineRun" and item["controller"] for item in controllers)
+
+    assert key == (KEY if is_ours else None)
+    if is_ours:
+        found = job_of(next(cache.of(JOBS, KEY)))
+        assert (found.run_uid, found.stage_label, found.spec_hash) == ("u", "s", "h")
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [[], [owner("ReplicaSet", "apps/v1", "a", "uid-a")], [owner("Job", "example.com/v1", "a", "uid-a")]],
+)
+def test_attack_08_pod_that_no_job_controls_is_not_ours(owners: list[dict[str, Any]]) -> None:
+    cache = filled()
+    assert cache.put(PODS, edited(pod("forged"), 6, ownerReferences=owners)) is None
+    assert [item["metadata"]["name"] for item in cache.of(PODS, KEY)] == ["p"]
+
+
+def test_job_that_lost_its_label_comes_back_by_a_live_look_and_is_known_as_unwatched() -> None:
+    """A watch by label tells of a label taken off as of a deletion."""
+    cache = filled()
+    relabelled = edited(job("a"), 6, labels={})
+    assert cache.remove(JOBS, relabelled) == KEY
+    assert cache.deleted({"u"}).names == {"a"}
+
+    cache.put(JOBS, job("a", version=5))
+    assert list(cache.of(JOBS, KEY)) == [], "a late event brings nothing back"
+    cache.put(JOBS, relabelled)
+    (found,) = cache.of(JOBS, KEY)
+    assert not job_of(found).is_watched
+    assert cache.deleted({"u"}).names == frozenset()
+
+
+def test_job_whose_absence_was_seen_never_comes_back() -> None:
+    cache = filled()
+    cache.remove(JOBS, job("a"), is_absent=True)
+    cache.put(JOBS, job("a", version=9))
+    assert list(cache.of(JOBS, KEY)) == []
+
+
+def test_pod_of_a_job_that_is_gone_is_remembered_by_its_job() -> None:
+    cache = filled()
+    cache.remove(PODS, pod("p", version=6))
+    assert cache.deleted({"u"}).podless == {"a"}
+
+
+def test_weak_nobody_makes_the_operator_hold_what_it_does_not_read() -> None:
+    cache = Cache()
+    big = {f"example.com/{number}": "x" * 60_000 for number in range(4)}
+    cache.put(RUNS, edited(run(3), 3, annotations=big, labels={"example.com/a": "b"}))
+    cache.put(PODS, edited(pod("p"), 5, annotations={**pod("p")["metadata"]["annotations"], **big}))
+
+    held = [next(cache.of(RUNS, KEY))["metadata"], next(cache.of(PODS, KEY))["metadata"]]
+    assert "annotations" not in held[0]
+    assert held[1]["annotations"] == {"penstock.dev/pipeline": "web"}
+
+
+def test_attack_02_namespace_that_takes_too_much_memory_is_left_with_the_names_of_its_objects() -> None:
+    """What is one namespace's too much leaves room for all others, and its objects say why they are not read."""
+    cache, most = Cache(Ledger(1024 * 1024)), 1024 * 1024
+
+    def pipeline(namespace: str, number: int, size: int) -> dict[str, Any]:
+        meta = {"namespace": namespace, "name": f"p{number}", "uid": f"{namespace}{number}", "resourceVersion": "1"}
+        return {"metadata": meta, "spec": {"stages": ["x" * size]}}
+
+    for number in range(50):
+        cache.put(PIPELINES, pipeline("noisy", number, 100_000))
+    cache.put(PIPELINES, pipeline("calm", 0, 100_000))
+
+    noisy = list(cache.in_namespace(PIPELINES, "noisy"))
+    read = [item for item in noisy if TOO_MUCH not in item]
+    (calm,) = cache.in_namespace(PIPELINES, "calm")
+    assert (len(noisy), len(read)) == (50, 10)
+    assert all(item["spec"] == {} for item in noisy if item not in read)
+    assert "the objects of namespace noisy take more than 1 MiB" in noisy[-1][TOO_MUCH]
+    assert TOO_MUCH not in calm
+    assert cache.held("noisy") < most + 50 * 1_000
+
+
+def test_attack_02_room_that_was_made_is_used_again() -> None:
+    cache = Cache(Ledger(1024 * 1024))
+    for number in range(20):
+        big = {"pipelineRef": {"name": "web"}, "variables": ["x" * 900_000]}
+        cache.put(RUNS, {**run(2 * number + 1, uid=f"u{number}"), "spec": big})
+        (found,) = cache.of(RUNS, KEY)
+        assert TOO_MUCH not in found
+        cache.remove(RUNS, run(2 * number + 2, uid=f"u{number}"))
+    assert cache.held("team") == 0

@@ -88,3 +88,55 @@ async def test_waiter_is_woken_by_a_new_key() -> None:
     await asyncio.sleep(0)
     queue.add("a")
     assert await asyncio.wait_for(waiter, 5) == "a"
+
+
+def grouped(share: int) -> WorkQueue[tuple[str, int]]:
+    return WorkQueue(group_of=lambda key: key[0], share=share)
+
+
+async def test_groups_take_turns_whatever_one_of_them_asks_for() -> None:
+    queue = grouped(share=100)
+    for number in range(50):
+        queue.add(("noisy", number))
+    queue.add(("calm", 0))
+
+    assert [await queue.get(), await queue.get()] == [("noisy", 0), ("calm", 0)]
+
+
+async def test_group_at_its_share_leaves_the_other_passes_to_others() -> None:
+    queue = grouped(share=2)
+    for number in range(50):
+        queue.add(("noisy", number))
+    assert [await queue.get(), await queue.get()] == [("noisy", 0), ("noisy", 1)]
+
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.add(("calm", 0))
+    assert await asyncio.wait_for(waiting, 5) == ("calm", 0)
+
+
+async def test_group_goes_on_when_one_of_its_passes_is_over() -> None:
+    queue = grouped(share=1)
+    queue.add(("noisy", 0))
+    queue.add(("noisy", 1))
+    first = await queue.get()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.done(first)
+
+    assert await asyncio.wait_for(waiting, 5) == ("noisy", 1)
+
+
+async def test_key_that_is_released_twice_leaves_the_share_as_it_was() -> None:
+    queue = grouped(share=1)
+    queue.add(("noisy", 0))
+    key = await queue.get()
+    queue.done(key)
+    queue.done(key)
+    queue.add(("noisy", 1))
+    queue.add(("noisy", 2))
+    await queue.get()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.01)

@@ -45,7 +45,7 @@ class Operator:
         self._conflicts = 0
         self._read_all()
         # What was deleted before this process began left no tombstone.
-        self.cache.deleted_jobs, self.cache.confirmed = set(), {}
+        self.cache.deleted_jobs, self.cache.deleted_uids, self.cache.confirmed = set(), set(), {}
 
     def _read_all(self) -> None:
         for kind in ("runs", "revisions", "jobs", "pods", "approvals", "manifests"):
@@ -68,8 +68,9 @@ class Operator:
         known, truth = getattr(self.cache, kind), getattr(self.cluster, kind)
         if name in truth:
             known[name] = truth[name]
-        elif known.pop(name, None) and kind in ("jobs", "approvals"):
+        elif (gone := known.pop(name, None)) and kind in ("jobs", "approvals"):
             self.cache.deleted_jobs.add(name)
+            self.cache.deleted_uids.add(gone.uid)
 
     def hear_all(self) -> None:
         """Take in everything."""

@@ -43,6 +43,7 @@ from penstock.engine.snapshot import (
     EndedStage,
     PipelineObject,
     Plan,
+    Refused,
     RunObject,
     Snapshot,
 )
@@ -150,6 +151,8 @@ class World:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     deleted_jobs: set[str] = field(default_factory=set)
+    deleted_uids: set[str] = field(default_factory=set)
+    """The uids of deleted Jobs."""
     confirmed: dict[str, str] = field(default_factory=dict)
     warning: str = ""
     history: list[Command] = field(default_factory=list)
@@ -163,8 +166,10 @@ class World:
     is_guarded: bool = True
     """Whether the admission policy of Approvals is there."""
     guarded: dict[str, bool] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    """Jobs that the API server will never accept."""
+    refused: dict[str, Refused] = field(default_factory=dict)
+    """What the API server refuses, by name."""
+    gone_runs: frozenset[str] = frozenset()
+    podless: frozenset[str] = frozenset()
     do_pods_linger: bool = False
     """Whether the pods of a deleted Job run on until a test ends them."""
 
@@ -255,6 +260,9 @@ class World:
             guarded=self.guarded,
             refused=self.refused,
             seen=frozenset(self.deleted_jobs),
+            deleted_jobs=frozenset(self.deleted_uids),
+            gone_runs=self.gone_runs,
+            podless=self.podless,
         )
 
     def types(self) -> ActionTypes:
@@ -379,7 +387,8 @@ class World:
 
     def delete_job(self, name: str) -> None:
         """Delete a Job and its pod at once; a pod that lingers is only told to end."""
-        self.jobs.pop(name, None)
+        if job := self.jobs.pop(name, None):
+            self.deleted_uids.add(job.uid)
         self.deleted_jobs.add(name)
         if self.do_pods_linger and name in self.pods:
             self.pods[name] = replace(self.pods[name], is_deleted=True)
@@ -410,6 +419,7 @@ class World:
             message="",
             is_deleted=False,
             containers=containers,
+            owner_uid=self.jobs[job].uid if job in self.jobs else f"job-{job}",
         )
         return replace(pod, **fields)
 

@@ -62,6 +62,7 @@ class Cluster(World):
             return
         del self.jobs[name]
         self.deleted_jobs.add(name)
+        self.deleted_uids.add(job.uid)
         for pod in [pod for pod in self.pods.values() if pod.job == name]:
             self.pods[pod.name] = replace(pod, is_deleted=True)
 

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.api.action_type import ActionTypeSpec
 from penstock.engine.action_types import ActionTypeObject, types_of
-from penstock.engine.snapshot import CreateJob
+from penstock.engine.snapshot import CreateJob, Refused
 from penstock.engine.validation import validate
 from tests.unit.engine.simulation import World, commands_action, stage
 
@@ -381,10 +381,11 @@ def test_job_that_the_server_refuses_fails_the_action_with_the_servers_words() -
     world.apply(replace(world.plan(), commands=()))
     row = world.execution("Ship")
     assert row
-    world.refused[row.job_name] = "Job is invalid: spec.template.spec.tolerations: Invalid value"
+    why = "Job is invalid: spec.template.spec.tolerations: Invalid value"
+    world.refused[row.job_name] = Refused("Invalid", why, world.now, is_final=True)
     world.settle()
     row = world.execution("Ship")
     assert row and row.error_details
-    assert (row.status, row.error_details.code) == ("Failed", "ConfigurationError")
-    assert row.error_details.message == f"the API server refuses the action's Job: {world.refused[row.job_name]}"
+    assert (row.status, row.error_details.code) == ("Failed", "Invalid")
+    assert row.error_details.message == f"the API server refuses the Job: {why}"
     assert world.status().state == "Failed"

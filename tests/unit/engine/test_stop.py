@@ -65,7 +65,11 @@ def test_oracle_o_15_stop_and_wait_lets_running_actions_end_and_starts_no_other(
     assert world.status().state == "Stopped"
     assert statuses(world) == {"Build": "Stopped", "Make": "Succeeded", "Lint": "Succeeded"}
     assert world.status().status_summary == "stopped, as asked by alice: wrong branch"
-    assert conditions(world) == {"Succeeded": ("False", "Stopped"), "Ready": ("True", "Stopped")}
+    assert conditions(world) == {
+        "Succeeded": ("False", "Stopped"),
+        "Ready": ("False", "Stopped"),
+        "Stalled": ("True", "Stopped"),
+    }
     assert events(world)[-1] == ("RunStopped", "Run stopped: stopped, as asked by alice: wrong branch")
 
 

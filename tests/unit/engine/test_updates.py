@@ -50,7 +50,8 @@ def test_oracle_o_19_an_edit_cancels_a_run_once_its_running_action_has_ended(mod
     assert world.live_jobs() == []
     assert version(world) == 2
     assert "start a new run" in (status.status_summary or "")
-    assert {c.type: c.status for c in status.conditions} == {"Succeeded": "False", "Ready": "True"}
+    shown = {c.type: c.status for c in status.conditions}
+    assert shown == {"Succeeded": "False", "Ready": "False", "Stalled": "True"}
     told = [c.reason for c in world.history if isinstance(c, EmitEvent) and c.name == "run-1"]
     assert told == ["RunStarted", "RunCancelled"]
 

@@ -1,0 +1,79 @@
+"""How much of the operator's memory a namespace may take: what it writes is counted, and what is too much is left out.
+
+A namespace's users decide how many objects there are and how large. Without a bound, one namespace could end the
+process that works for all.
+"""
+
+from collections import Counter
+from typing import Any
+
+from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
+
+Document = dict[str, Any]
+
+NAMESPACE_BYTES = 64 * 1024 * 1024
+TOO_MUCH = "tooMuch"
+"""The key under which a document says that its spec was left out, and what to do."""
+
+_VALUE = 56
+_ENTRY = 110
+_OWN = (JOBS, PODS, REVISIONS)
+"""Kinds that the operator makes, or that are trimmed to a few KB: counted, and kept in any case."""
+
+
+def size_of(document: Any) -> int:
+    """Return about how many bytes a JSON value takes in memory; without recursion, as it may be deep."""
+    size, waiting = 0, [document]
+    while waiting:
+        value = waiting.pop()
+        size += _VALUE
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict):
+            size += _ENTRY * len(value) + sum(map(len, value))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return size
+
+
+class Ledger:
+    """The bytes that each namespace takes, by object."""
+
+    def __init__(self, most: int = NAMESPACE_BYTES) -> None:
+        self._most = most
+        self._of: Counter[str] = Counter()
+        self._sizes: dict[tuple[Resource, str, str], int] = {}
+
+    def admit(self, resource: Resource, document: Document) -> Document:
+        """Count an object and return it, without its spec where its namespace takes too much with it."""
+        namespace, name = document["metadata"].get("namespace", ""), document["metadata"]["name"]
+        self.release(resource, namespace, name)
+        size = size_of(document)
+        if namespace and resource not in _OWN and self._of[namespace] + size > self._most:
+            document = _without_spec(document, namespace, self._most)
+            size = size_of(document)
+        self._sizes[resource, namespace, name] = size
+        self._of[namespace] += size
+        return document
+
+    def release(self, resource: Resource, namespace: str, name: str) -> None:
+        """Count an object no more."""
+        self._of[namespace] -= self._sizes.pop((resource, namespace, name), 0)
+        if self._of[namespace] <= 0:
+            del self._of[namespace]
+
+    def total(self, namespace: str) -> int:
+        """Return the bytes that a namespace takes."""
+        return self._of[namespace]
+
+
+def _without_spec(document: Document, namespace: str, most: int) -> Document:
+    """Return an object with what identifies it, and what the operator wrote; its user's part is left out."""
+    spec = document.get("spec", {})
+    identifying = {key: spec[key] for key in ("pipelineRef", "pipelineName") if key in spec}
+    why = (
+        f"the objects of namespace {namespace} take more than {most // 1024 // 1024} MiB of the operator's memory; "
+        "delete some, or write smaller ones"
+    )
+    return {**document, "spec": identifying, TOO_MUCH: why}

@@ -1,0 +1,137 @@
+"""Whose an object is, and what of it is kept. Objects are known by uid and controller, never by what others may edit.
+
+Labels and annotations can be changed by whoever may edit a Job or a pod. A Job says who it is in its pod template,
+which the API server lets nobody change; a pod belongs to the Job that controls it; what was first seen of a uid
+stands.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.api import meta as words
+from penstock.api.meta import ANNOTATION_PIPELINE, GROUP, LABEL_RUN_UID, PIPELINE_RUN
+from penstock.cluster.resources import (
+    ACTION_TYPES,
+    APPROVALS,
+    BUILD_PROJECTS,
+    CLUSTER_ACTION_TYPES,
+    JOBS,
+    PIPELINES,
+    PODS,
+    REVISIONS,
+    RUNS,
+    TRANSITIONS,
+    Resource,
+)
+
+Document = dict[str, Any]
+PipelineKey = tuple[str, str]
+
+SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
+"""Kinds that any pipeline of their namespace, or of the cluster, may name."""
+UNWATCHED = "isUnwatched"
+"""Set on a Job or pod that has lost the label by which it is watched: no event tells of it any more."""
+
+_CONTROLLERS = {JOBS: (GROUP, PIPELINE_RUN), PODS: ("batch", JOBS.kind)}
+_READ = {
+    *(value for name, value in vars(words).items() if name.startswith(("LABEL_", "ANNOTATION_"))),
+    *words.DECLARED_BY,
+    "batch.kubernetes.io/job-name",
+    "job-name",
+}
+_META = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_TEXT = 4_096
+"""The most characters that are kept of a text a kubelet or the Job controller wrote."""
+
+
+def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:
+    """Return the owner reference of the object that controls a Job or pod of ours, None for one that is not ours."""
+    group, kind = _CONTROLLERS[resource]
+    for owner in document["metadata"].get("ownerReferences", ()):
+        if owner.get("controller") and owner["kind"] == kind and owner["apiVersion"].partition("/")[0] == group:
+            return owner  # type: ignore[no-any-return]
+    return None
+
+
+def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKey]) -> PipelineKey | None:
+    """Return the pipeline that an object belongs to, None for one that is not ours.
+
+    ``keys`` are the pipelines of known runs and Jobs, by uid.
+    """
+    meta = document["metadata"]
+    if resource in SHARED:
+        return None
+    spec = document.get("spec", {})
+    if resource is PIPELINES:
+        name = meta["name"]
+    elif resource is RUNS:
+        name = spec.get("pipelineRef", {}).get("name")
+    elif resource in (APPROVALS, TRANSITIONS):
+        name = spec.get("pipelineName")
+    elif resource is REVISIONS:
+        owners = meta.get("ownerReferences", ())
+        name = next((owner["name"] for owner in owners if owner.get("kind") == PIPELINES.kind), None)
+    else:
+        controller = controller_of(resource, document)
+        if controller is None:
+            return None
+        if (known := keys.get(controller["uid"])) and known[0] == meta["namespace"]:
+            return known
+        name = meta.get("annotations", {}).get(ANNOTATION_PIPELINE)
+    return (meta["namespace"], name) if isinstance(name, str) and name else None
+
+
+def kept_of(resource: Resource, document: Document, known: Document | None) -> Document:
+    """Return what decisions read of an object; ``known`` is what is known of the same uid.
+
+    All metadata of others is dropped, so that nobody can make the operator hold it. The identity of a Job or pod
+    is the one that was seen first.
+    """
+    meta = _metadata(document["metadata"])
+    kept = {**document, "metadata": meta}
+    if resource is JOBS:
+        _identify(meta, known, _metadata(document.get("spec", {}).get("template", {}).get("metadata", {})))
+        kept |= {"spec": {}, "status": _job_status(document.get("status", {}))}
+    elif resource is PODS:
+        _identify(meta, known, {})
+        spec = document.get("spec", {})
+        kept |= {"spec": {"containers": [{"name": item["name"]} for item in spec.get("containers", ())]}}
+        kept["status"] = _cut(document.get("status", {}))
+    if resource in _CONTROLLERS and LABEL_RUN_UID not in document["metadata"].get("labels", {}):
+        kept[UNWATCHED] = True
+    return kept
+
+
+def _metadata(meta: Document) -> Document:
+    kept: Document = {key: meta[key] for key in _META if key in meta}
+    if owners := meta.get("ownerReferences"):
+        kept["ownerReferences"] = owners
+    for kind in ("labels", "annotations"):
+        read = {key: value[:_TEXT] for key, value in meta.get(kind, {}).items() if key in _READ}
+        if read:
+            kept[kind] = read
+    return kept
+
+
+def _identify(meta: Document, known: Document | None, template: Document) -> None:
+    """Let a Job or pod keep the identity that was seen first, and a Job that of its template."""
+    for kind in ("labels", "annotations"):
+        named = known["metadata"].get(kind, {}) if known else {**meta.get(kind, {}), **template.get(kind, {})}
+        meta.pop(kind, None)
+        if named:
+            meta[kind] = named
+    if known is not None and "ownerReferences" in known["metadata"]:
+        meta["ownerReferences"] = known["metadata"]["ownerReferences"]
+
+
+def _job_status(status: Document) -> Document:
+    return {"conditions": _cut(status["conditions"])} if "conditions" in status else {}
+
+
+def _cut(value: Any) -> Any:
+    """Return a status with long texts cut; the agent's result, 4 KB at most, stays whole."""
+    if isinstance(value, dict):
+        return {key: _cut(item) for key, item in value.items() if key != "managedFields"}
+    if isinstance(value, list):
+        return [_cut(item) for item in value]
+    return value[:_TEXT] if isinstance(value, str) else value

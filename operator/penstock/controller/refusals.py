@@ -1,0 +1,76 @@
+"""What the API server refused, by the name of the object that was to be: the run that wanted it says so (law: news)."""
+
+from collections import OrderedDict
+from datetime import datetime
+
+from penstock.cluster.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ConflictError,
+    ExpiredError,
+    ForbiddenError,
+    InvalidError,
+    UnavailableError,
+)
+from penstock.engine.snapshot import Refused
+
+_REMEMBERED = 1_000
+"""Refusals of one namespace; that an older one is forgotten costs a request."""
+
+_TOO_LARGE = ("request is too large", "Request entity too large", "trying to send message larger than max")
+
+
+class NameTakenError(Exception):
+    """A name is taken by an object that is not the one we meant."""
+
+
+class Refusals:
+    """Refusals by namespace and name."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, OrderedDict[str, Refused]] = {}
+
+    def add(self, namespace: str, name: str, refusal: Refused) -> None:
+        """Remember a refusal."""
+        refusals = self._of.setdefault(namespace, OrderedDict())
+        refusals[name] = refusal
+        refusals.move_to_end(name)
+        while len(refusals) > _REMEMBERED:
+            refusals.popitem(last=False)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget a refusal: what it was about is there."""
+        if refusals := self._of.get(namespace):
+            refusals.pop(name, None)
+            if not refusals:
+                del self._of[namespace]
+
+    def of(self, namespace: str) -> dict[str, Refused]:
+        """Return the refusals of a namespace."""
+        return dict(self._of.get(namespace, {}))
+
+
+def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused | None:
+    """Return what an answer refuses for good or for now; None for an answer that says nothing about the object."""
+    text = str(error)
+    if isinstance(error, NameTakenError):
+        return Refused("NameTaken", text, now)
+    if error.status == 413 or any(words in text for words in _TOO_LARGE):
+        return Refused("TooLarge", text, now, is_final=True)
+    if isinstance(error, InvalidError):
+        return Refused("Invalid", text, now, is_final=True)
+    if isinstance(error, ForbiddenError):
+        return Refused(_why_forbidden(text), text, now)
+    if isinstance(error, UnavailableError) and error.status == 500:
+        return Refused("InternalError", text, now)
+    if isinstance(error, AlreadyExistsError | ConflictError | ExpiredError | UnavailableError):
+        return None
+    return Refused("Refused", text, now) if 400 <= error.status < 500 and error.status != 404 else None
+
+
+def _why_forbidden(text: str) -> str:
+    if "exceeded quota" in text:
+        return "QuotaExceeded"
+    if "being terminated" in text:
+        return "NamespaceTerminating"
+    return "Forbidden"

@@ -1,0 +1,58 @@
+"""Keeps a run's status within what an object may hold: etcd takes 1.5 MiB, field managers included."""
+
+import json
+from typing import Any
+
+from pydantic_core import PydanticSerializationError
+
+from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
+from penstock.api.run import PipelineRunStatus
+from penstock.engine.endings import Ended
+from penstock.engine.settings import Settings
+
+_ESCAPED = ("<", ">", "&", "\u2028", "\u2029")
+FULL = Ended(
+    ActionStatus.FAILED,
+    "RunTooLarge",
+    "the run's status holds as much as an object may: start a new run in place of another attempt",
+)
+
+
+class Room:
+    """What a run's status has room for in one pass, which may end many tries."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._most, self._added = settings.status_bytes, 0
+
+    def is_full(self, status: PipelineRunStatus) -> bool:
+        """Whether a run's status holds as much as it may."""
+        return _size(status) + self._added > self._most
+
+    def fitted(self, status: PipelineRunStatus, row: ActionExecution) -> ActionExecution:
+        """Return the row of a try that has ended, or that it failed where what it says has no room."""
+        used, added = _size(status) + self._added, _size(row)
+        if used + added <= self._most:
+            self._added += added
+            return row
+        variables = sum(map(len, row.output_variables.values()))
+        what = (
+            f"the run's status holds {used} of {self._most} bytes and has no room for the {added} bytes of this "
+            f"action, {variables} of them output variables: write large values into an artifact"
+        )
+        return emptied(row, ErrorDetails(code="OutputVariablesSizeExceeded", message=what))
+
+
+def emptied(row: ActionExecution, details: ErrorDetails) -> ActionExecution:
+    """Return the row of a try that failed since there is no room for what it says."""
+    nothing: dict[str, Any] = {"output_variables": {}, "output_artifacts": (), "reports": (), "summary": None}
+    return row.model_copy(update={**nothing, "status": ActionStatus.FAILED, "error_details": details})
+
+
+def _size(value: PipelineRunStatus | ActionExecution) -> int:
+    """Return how many bytes etcd gets: the API server writes some characters as six-byte escapes."""
+    try:
+        text = value.model_dump_json(exclude_none=True)
+    except PydanticSerializationError:
+        # A text that is no Unicode, as a hostile image can report it; the server replaces what it cannot read.
+        text = json.dumps(value.to_dict(), ensure_ascii=False)
+    return len(text.encode("utf-8", "replace")) + 5 * sum(map(text.count, _ESCAPED))

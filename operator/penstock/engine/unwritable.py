@@ -1,0 +1,39 @@
+"""Ends a run whose status the API server refuses for good, by one that is small enough to be written."""
+
+from penstock.api.executions import ActionState, ActionStatus, ErrorDetails
+from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.engine.room import emptied
+from penstock.engine.snapshot import Refused
+
+_SHOWN = 20
+"""How many stages of such a run are kept, the last ones."""
+
+
+def shrunk(status: PipelineRunStatus, refused: Refused, moment: str) -> PipelineRunStatus:
+    """Return the status without what tries have left, each one that had not ended by now failed."""
+    details = ErrorDetails(code=refused.reason, message="the run's status could not be written")
+    stages = tuple(_emptied(stage, details, moment) for stage in status.stage_states[-_SHOWN:])
+    return status.model_copy(update={"stage_states": stages, "variables": (), "artifact_revisions": ()})
+
+
+def why(refused: Refused) -> str:
+    """Return the sentence that such a run ends with."""
+    return f"the API server refuses the run's status, so the run cannot go on: {refused.message[:300]}"
+
+
+def _emptied(stage: RunStageState, details: ErrorDetails, moment: str) -> RunStageState:
+    ended = {"completion_time": stage.completion_time or moment}
+    status = StageStatus.FAILED if stage.status.is_open else stage.status
+    states = tuple(_without_results(state, details, moment) for state in stage.action_states)
+    return stage.model_copy(update={**ended, "status": status, "action_states": states})
+
+
+def _without_results(state: ActionState, details: ErrorDetails, moment: str) -> ActionState:
+    if not state.executions:
+        return state
+    row = state.executions[-1]
+    if row.status is ActionStatus.IN_PROGRESS:
+        row = emptied(row, details).model_copy(update={"completion_time": moment, "waiting": None})
+    else:
+        row = emptied(row, details).model_copy(update={"status": row.status, "error_details": row.error_details})
+    return state.model_copy(update={"executions": (row,)})

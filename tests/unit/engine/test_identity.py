@@ -1,0 +1,144 @@
+"""Objects are known by uid and controller: what others make or change has no say, and hangs nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from penstock.engine.snapshot import DeleteJob
+from tests.unit.engine.simulation import World, commands_action, stage
+
+
+def started(*, running: bool = True) -> World:
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start()
+    world.settle()
+    if running:
+        world.run_pod(world.job_for("Make"))
+        world.settle()
+    return world
+
+
+def test_attack_08_result_of_a_pod_that_our_job_did_not_make_counts_for_nothing() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.succeed(job)
+    world.pods[job] = replace(world.pods[job], owner_uid="forged")
+    world.settle()
+    assert world.status().state == "InProgress"
+
+
+def test_attack_08_pod_of_a_job_nobody_knows_ends_its_action_as_deleted_and_never_as_succeeded() -> None:
+    """After a restart: the Job is gone, and only its name and a uid that anybody could write are left."""
+    world = started()
+    job = world.job_for("Make")
+    world.succeed(job)
+    world.jobs.clear()
+    world.settle()
+    row = world.execution("Make")
+    assert row and row.error_details
+    assert (row.status, row.error_details.code) == ("Failed", "JobDeleted")
+
+
+def test_pod_whose_job_was_seen_to_be_deleted_counts_by_what_it_says() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.succeed(job)
+    world.deleted_uids.add(world.jobs.pop(job).uid)
+    world.deleted_jobs.add(job)
+    world.settle()
+    assert world.status().state == "Succeeded"
+
+
+def test_attack_08_pod_that_claims_a_jobs_name_locks_no_stage() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.succeed(job)
+    world.pods["forged"] = replace(world.new_pod(job), name="forged", uid="forged", owner_uid="forged")
+    world.settle()
+    world.start("run-2")
+    world.settle()
+    assert world.execution("Make", "run-2") is not None
+
+
+def test_pod_that_was_relabelled_holds_the_stage_of_its_job() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.do_pods_linger = True
+    world.stop(abandon=True)
+    world.pods[job] = replace(world.pods[job], stage_label="other", run_uid="other")
+    world.settle()
+    world.start("run-2")
+    world.settle()
+    assert world.execution("Make", "run-2") is None
+
+
+@pytest.mark.parametrize("what", ["job", "pod"])
+def test_attack_04_what_lost_its_label_is_looked_at_live_again_and_again(what: str) -> None:
+    world = started()
+    job = world.job_for("Make")
+    if what == "job":
+        world.jobs[job] = replace(world.jobs[job], is_watched=False)
+    else:
+        world.pods[job] = replace(world.pods[job], is_watched=False)
+
+    assert world.plan().look_up == {job}
+    world.confirmed = {job: ""}
+    again = world.plan().look_again
+    assert again is not None
+    assert (again - world.now).total_seconds() == world.settings.unwatched_s
+
+
+def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_at_once() -> None:
+    world = started()
+    job = world.job_for("Make")
+    del world.pods[job]
+    world.podless = frozenset({job})
+    assert world.plan().look_up == {job}
+
+
+def test_weak_job_that_somebodys_finalizer_keeps_does_not_hang_the_run() -> None:
+    world = started(running=False)
+    job = world.job_for("Make")
+    world.jobs[job] = replace(world.jobs[job], is_deleted=True, deleted=world.now)
+    world.settle()
+    assert world.status().state == "InProgress", "a pod may have been on its way"
+
+    world.advance(world.settings.container_end_s)
+    world.settle()
+    row = world.execution("Make")
+    assert row and row.error_details
+    assert row.error_details.code == "JobDeleted"
+    assert world.status().state == "Failed"
+
+
+def test_weak_deleted_run_that_somebodys_finalizer_keeps_is_cancelled() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.runs["run-1"] = replace(world.runs["run-1"], is_deleted=True)
+    world.settle()
+
+    assert world.status().state == "Cancelled"
+    assert world.reason() == "RunDeleted"
+    assert [c.name for c in world.history if isinstance(c, DeleteJob)] == [job]
+
+
+def test_gitops_5_run_deleted_under_way_leaves_the_pipeline_with_the_truth() -> None:
+    world = started()
+    uid = world.runs.pop("run-1").uid
+    world.gone_runs = frozenset({uid, "run-1"})
+    world.settle()
+
+    assert world.pipeline
+    (shown,) = world.pipeline.status.stage_states
+    (last,) = (c for c in world.pipeline.status.conditions if c.type == "LastRunSucceeded")
+    assert shown.latest_execution and shown.latest_execution.status == "Cancelled"
+    assert (last.status, last.reason) == ("False", "RunDeleted")
+
+
+def test_bug_18_pipeline_made_anew_shows_no_run_of_the_old_one() -> None:
+    world = started()
+    assert world.pipeline
+    world.change_pipeline(uid="another", status=type(world.pipeline.status)())
+    world.settle()
+    assert world.pipeline.status.last_run is None
+    assert world.status().state == "InProgress", "its running action ends by itself"
