@@ -172,7 +172,7 @@ class ActionRequest(NamedTuple):
 
     def encode(self) -> str:
         """Return the annotation's value: JSON, compressed (``z:`` + base64) when it is long."""
-        text = json.dumps(to_document(self), separators=(",", ":"), ensure_ascii=False)
+        text = _json_of(self)
         return compress(text) if len(text.encode()) > COMPRESS_REQUEST_ABOVE else text
 
     @classmethod
@@ -234,7 +234,7 @@ class ActionResult(NamedTuple):
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:
         """Return the termination message, compressed when longer than ``budget`` bytes; None if still too long."""
-        text = json.dumps(to_document(self), separators=(",", ":"), ensure_ascii=False)
+        text = _json_of(self)
         if len(text.encode()) <= budget:
             return text
         text = compress(text)
@@ -245,3 +245,9 @@ class ActionResult(NamedTuple):
         """Read a termination message; raise ContractError when it is none of ours, as after a crash."""
         result: Self = decode(cls, text, RESULT_VERSION)
         return result
+
+
+def _json_of(document: ActionRequest | ActionResult) -> str:
+    """Return a document as JSON; half a surrogate pair, which is no Unicode, becomes a question mark."""
+    text = json.dumps(to_document(document), separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()
