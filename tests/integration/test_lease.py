@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from penstock.cluster.credentials import Credentials
-from penstock.cluster.lease import Lease, LeaseSettings
+from penstock.cluster.lease import Lease, LeaseSettings, clock
 from tests.e2e.kube import Kube, eventually
 from tests.integration.test_endpoints import credentials_of
 
@@ -87,7 +88,7 @@ def test_holder_that_could_not_renew_in_time_may_not_write(
     one._stopping.set()
     one._thread.join(timeout=10)
     one._held.set()
-    monkeypatch.setattr(one, "_expires", time.monotonic() + 0.5)
+    monkeypatch.setattr(one, "_expires", clock() + 0.5)
     with pytest.raises(Lost):
         one.check()
 
@@ -98,3 +99,49 @@ def test_restarted_container_of_the_same_pod_goes_on_at_once(leases: list[Lease]
     one, _ = leases
     one.start()
     eventually(lambda: one.is_held, 10, "its own lease held again")
+
+
+def test_attack_10_lease_deleted_under_its_holder_is_lost_and_followed_only_after_its_time(
+    kube: Kube, namespace: str, leases: list[Lease]
+) -> None:
+    one, two = leases
+    lost = threading.Event()
+    one.on_lost = lost.set
+    one.start()
+    eventually(lambda: one.is_held, 15, "the first holds it")
+    two.start()
+    kube.request("DELETE", kube.path("leases", namespace, "test"))
+
+    gone = clock()
+    assert lost.wait(10)
+    eventually(lambda: two.is_held or one.is_held, 20, "somebody holds it again")
+    assert clock() - gone > DURATION_S
+
+
+@pytest.mark.parametrize("holder", ["somebody", "two", None])
+def test_attack_10_lease_whose_holder_was_edited_is_lost_and_followed_only_after_its_time(
+    kube: Kube, namespace: str, leases: list[Lease], holder: str | None
+) -> None:
+    one, two = leases
+    lost = threading.Event()
+    one.on_lost = lost.set
+    one.start()
+    eventually(lambda: one.is_held, 15, "the first holds it")
+    two.start()
+    eventually(lambda: two._saw_another, 15, "the second has seen who holds it")
+    edited = clock()
+    kube.patch("leases", namespace, "test", {"spec": {"holderIdentity": holder, "leaseDurationSeconds": 1}})
+
+    assert lost.wait(10)
+    eventually(lambda: two.is_held or one.is_held, 20, "somebody holds it again")
+    assert clock() - edited > DURATION_S
+
+
+def test_lease_that_nobody_ever_held_is_taken_at_once(kube: Kube, namespace: str, leases: list[Lease]) -> None:
+    """As the chart makes it."""
+    kube.create("leases", namespace, {"metadata": {"name": "test"}})
+    one, _ = leases
+    one.start()
+    eventually(lambda: one.is_held, 15, "the lease held")
+    assert kube.get("leases", namespace, "test")["spec"]["holderIdentity"] == "one"
+    assert not one._saw_another, "it waited nobody out"

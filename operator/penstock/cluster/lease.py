@@ -26,7 +26,10 @@ EXIT_LEASE_LOST = 70
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Where the lease is, who holds it, and its times in seconds."""
+    """Where the lease is, who holds it, and its times in seconds; ValueError where they cannot be safe.
+
+    ``write_timeout_s`` is the limit of every write, too: one begun under the lease ends before the lease does.
+    """
 
     namespace: str
     name: str
@@ -34,6 +37,19 @@ class LeaseSettings:
     duration_s: float = 15.0
     renew_s: float = 3.0
     write_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        least = self.renew_s + 2 * self.write_timeout_s
+        if self.renew_s <= 0 or self.write_timeout_s <= 0 or self.duration_s <= least:
+            raise ValueError(
+                f"duration_s is {self.duration_s:g} and must be more than renew_s + 2 * write_timeout_s "
+                f"({least:g}), all above 0: a renewal and a write may each take write_timeout_s"
+            )
+
+
+def clock() -> float:
+    """Return seconds that go on while the machine is suspended, too: a lease runs out meanwhile."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Lease:
@@ -45,6 +61,9 @@ class Lease:
         self._held = threading.Event()
         self._stopping = threading.Event()
         self._seen: tuple[str, float] | None = None
+        self._uid = ""
+        """The uid of the Lease that is held."""
+        self._saw_another = False
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self.on_lost: Callable[[], None] = lambda: os._exit(EXIT_LEASE_LOST)
 
@@ -60,7 +79,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether the lease is ours and outlasts a write."""
-        return self._held.is_set() and self._expires - time.monotonic() > self._settings.write_timeout_s
+        return self._held.is_set() and self._expires - clock() > self._settings.write_timeout_s
 
     def check(self) -> None:
         """Return if a write begun now is covered by the lease; else end the process."""
@@ -82,7 +101,7 @@ class Lease:
         timeout = self._settings.write_timeout_s
         async with Client(self._credentials, read_timeout=timeout, write_timeout=timeout) as client:
             while not self._stopping.is_set():
-                started = time.monotonic()
+                started = clock()
                 try:
                     if await self._take_or_renew(client):
                         self._expires = started + self._settings.duration_s
@@ -99,35 +118,47 @@ class Lease:
                     await self._release(client)
 
     async def _take_or_renew(self, client: Client) -> bool:
+        """Return whether the lease is ours for another duration."""
         settings = self._settings
         try:
             lease = await client.get(LEASES, settings.namespace, settings.name)
         except NotFoundError:
-            return await self._create(client)
+            self._lose_if_held("it was deleted")
+            await self._create(client)
+            return False
+        holder = lease.get("spec", {}).get("holderIdentity")
+        if holder != settings.identity or lease["metadata"]["uid"] != self._uid:
+            self._lose_if_held(f"{holder or 'nobody'} holds it")
         if not self._may_take(lease):
             return False
         spec = self._spec(acquired=False)
-        if lease.get("spec", {}).get("holderIdentity") != settings.identity:
+        if holder != settings.identity:
             spec = self._spec(acquired=True) | {"leaseTransitions": _transitions(lease) + 1}
         body = {"metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]}, "spec": spec}
         try:
             await client.patch(LEASES, settings.namespace, settings.name, body)
         except ConflictError:
             return False
+        self._uid = lease["metadata"]["uid"]
         return True
 
-    async def _create(self, client: Client) -> bool:
+    def _lose_if_held(self, why: str) -> None:
+        """End at once what another may do from now on, whatever time is left."""
+        if self._held.is_set():
+            log.error("The lease is no longer ours: %s", why)
+            self._expires = 0.0
+            self.check()
+
+    async def _create(self, client: Client) -> None:
+        """Make a Lease that nobody holds. Who held the one that is gone may still act: it is waited out."""
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": self._settings.name, "namespace": self._settings.namespace},
-            "spec": {**self._spec(acquired=True), "leaseTransitions": 0},
+            "spec": {**self._spec(acquired=False), "holderIdentity": None, "leaseTransitions": 0},
         }
-        try:
+        with contextlib.suppress(AlreadyExistsError):
             await client.create(LEASES, self._settings.namespace, body)
-        except AlreadyExistsError:
-            return False
-        return True
 
     async def _release(self, client: Client) -> None:
         lease = await client.get(LEASES, self._settings.namespace, self._settings.name)
@@ -139,15 +170,23 @@ class Lease:
             await client.patch(LEASES, self._settings.namespace, self._settings.name, body)
 
     def _may_take(self, lease: Document) -> bool:
-        """A lease is taken over once it stood unrenewed for its duration on our own clock."""
+        """A lease is taken over once it stood unrenewed for its duration, and for ours, on our own clock.
+
+        At once only where it was given back, or never held: then it has no time of renewal; and by a restarted
+        container of the pod that holds it. Anybody's edit of the holder or the duration is waited out.
+        """
         spec = lease.get("spec", {})
-        if spec.get("holderIdentity") in (None, "", self._settings.identity):
+        holder = spec.get("holderIdentity")
+        if holder == self._settings.identity and (self._held.is_set() or not self._saw_another):
             return True
-        version = lease["metadata"]["resourceVersion"]
-        now = time.monotonic()
+        if not holder and not spec.get("renewTime"):
+            return True
+        self._saw_another = True
+        version, now = lease["metadata"]["resourceVersion"], clock()
         if self._seen is None or self._seen[0] != version:
             self._seen = (version, now)
-        return now - self._seen[1] > float(spec.get("leaseDurationSeconds") or self._settings.duration_s)
+        duration = max(float(spec.get("leaseDurationSeconds") or 0), self._settings.duration_s)
+        return now - self._seen[1] > duration
 
     def _spec(self, *, acquired: bool) -> Document:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -4,7 +4,9 @@ A token is good if the API server knows it (TokenReview) and lets it GET the pat
 (SubjectAccessReview), as Kubernetes' own components do it.
 """
 
+import hashlib
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -18,6 +20,11 @@ from penstock.cluster.errors import ClusterError
 log = logging.getLogger(__name__)
 
 _REMEMBER_S = 60.0
+_REMEMBERED = 1_000
+"""Answers that are remembered, by a hash of the token; a scraper has one."""
+_REVIEWS_PER_S = 2.0
+_REVIEWS_AT_ONCE = 10.0
+"""Reviews are the API server's work, and anybody who reaches the port can ask for one: they are rationed."""
 
 
 class Metrics(Protocol):
@@ -34,17 +41,25 @@ class Endpoints:
     client: Client
     metrics: Metrics
     is_healthy: Callable[[], bool]
-    _allowed: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = monotonic
+    _known: OrderedDict[bytes, tuple[bool, float]] = field(default_factory=OrderedDict)
+    """Whether a token may read, and until when that is believed."""
+    _tokens: float = _REVIEWS_AT_ONCE
+    _refilled: float = 0.0
     _runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Begin to serve."""
+        self._runner = web.AppRunner(self.application(), access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    def application(self) -> web.Application:
+        """Return what is served."""
         app = web.Application(client_max_size=1024)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        return app
 
     async def stop(self) -> None:
         """Stop serving."""
@@ -56,33 +71,64 @@ class Endpoints:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not token or not await self._may_read(token):
+        if scheme != "Bearer" or not token:
+            return web.Response(status=401)
+        may_read = self._remembered(token)
+        if may_read is None:
+            if not self._may_review(token):
+                return web.Response(status=429, headers={"Retry-After": "1"})
+            may_read = await self._may_read(token)
+        if not may_read:
             return web.Response(status=401)
         return web.Response(body=self.metrics.render(), content_type="text/plain")
 
-    async def _may_read(self, token: str) -> bool:
-        now = monotonic()
-        self._allowed = {known: until for known, until in self._allowed.items() if until > now}
-        if token in self._allowed:
+    def _remembered(self, token: str) -> bool | None:
+        """Return what a review said of a token within the last minute, None if there was none."""
+        may_read, until = self._known.get(_digest(token), (False, 0.0))
+        return may_read if until > self.clock() else None
+
+    def _may_review(self, token: str) -> bool:
+        """Whether a review may be asked for now: so many at once, and so many a second after that.
+
+        A token that was good once is never kept waiting by those that never were.
+        """
+        if self._known.get(_digest(token), (False, 0.0))[0]:
             return True
+        now = self.clock()
+        self._tokens = min(_REVIEWS_AT_ONCE, self._tokens + (now - self._refilled) * _REVIEWS_PER_S)
+        self._refilled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    async def _may_read(self, token: str) -> bool:
         try:
-            user = (await self._review("authentication.k8s.io", "TokenReview", {"token": token}))["status"]
-            if not user.get("authenticated"):
-                return False
-            spec = {
-                "user": user["user"].get("username", ""),
-                "groups": user["user"].get("groups", []),
-                "nonResourceAttributes": {"path": "/metrics", "verb": "get"},
-            }
-            answer = await self._review("authorization.k8s.io", "SubjectAccessReview", spec)
+            may_read = await self._is_allowed(token)
         except ClusterError as error:
             log.warning("Could not review a token for /metrics: %s", error)
             return False
-        if answer["status"].get("allowed"):
-            self._allowed[token] = now + _REMEMBER_S
-            return True
-        return False
+        self._known[_digest(token)] = may_read, self.clock() + _REMEMBER_S
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return may_read
+
+    async def _is_allowed(self, token: str) -> bool:
+        user = (await self._review("authentication.k8s.io", "TokenReview", {"token": token}))["status"]
+        if not user.get("authenticated"):
+            return False
+        spec = {
+            "user": user["user"].get("username", ""),
+            "groups": user["user"].get("groups", []),
+            "nonResourceAttributes": {"path": "/metrics", "verb": "get"},
+        }
+        answer = await self._review("authorization.k8s.io", "SubjectAccessReview", spec)
+        return bool(answer["status"].get("allowed"))
 
     async def _review(self, group: str, kind: str, spec: Document) -> Document:
         body = {"apiVersion": f"{group}/v1", "kind": kind, "spec": spec}
         return await self.client.send("POST", f"/apis/{group}/v1/{kind.lower()}s", body=body, is_effect=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

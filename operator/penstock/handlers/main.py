@@ -24,7 +24,7 @@ from penstock.cluster.resources import (
     Resource,
 )
 from penstock.controller.operator import Operator, OperatorSettings
-from penstock.handlers.config import read_config
+from penstock.handlers.config import ConfigError, read_config
 from penstock.handlers.decoding import decode_safely
 from penstock.handlers.storage import NoDiffBase, NoProgress
 
@@ -52,7 +52,11 @@ def main() -> None:
     kopf.configure(verbose=arguments.verbose, log_format=log_format)
     # The pod's uid, so that a restarted container of the same pod goes on at once with its own lease.
     identity = os.environ.get("PENSTOCK_POD_UID") or f"{socket.gethostname()}-{os.getpid()}"
-    run(read_config(arguments.config, identity=identity))
+    try:
+        settings = read_config(arguments.config, identity=identity)
+    except (ConfigError, OSError) as error:
+        parser.exit(2, f"penstock-operator: {error}\n")
+    run(settings)
 
 
 def run(settings: OperatorSettings) -> None:

@@ -13,6 +13,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""The only part of IPv6 from which addresses of the internet are given out; all else is refused."""
+_NOT_OF_THE_INTERNET = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's own, in every virtual network
+        "192.0.0.0/24",  # of protocols; Oracle's metadata at 192.0.0.192
+        "192.88.99.0/24",  # relays of 6to4
+        "2001::/23",  # of protocols; Teredo's are judged by what is within
+        "2001:db8::/32",
+        "3fff::/20",
+    )
+)
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 class RefusedAddressError(Exception):
@@ -35,11 +49,20 @@ class AddressRules:
         if any(found in network for network in self.allowed if network.version == found.version):
             return
         is_refused = any(found in network for network in self.refused if network.version == found.version)
-        if is_refused or not found.is_global or found.is_multicast:
+        if is_refused or not is_of_the_internet(found):
             raise RefusedAddressError(
                 f"{host} is at {address}, an address within the cluster or its network; "
                 "the chart's triggers.allowedHosts and triggers.allowedCidrs allow it"
             )
+
+
+def is_of_the_internet(address: Address) -> bool:
+    """Whether an address is one that the internet's registries give out, and leads nowhere else."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if any(address in network for network in _NOT_OF_THE_INTERNET if network.version == address.version):
+        return False
+    return address.version == 4 or address in _UNICAST
 
 
 def plain(address: str) -> Address:
@@ -47,7 +70,7 @@ def plain(address: str) -> Address:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is None and found in _NAT64:
+        if inner is None and (found in _NAT64 or int(found) >> 32 & 0xFFFFFFFF in _ISATAP):
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         return inner or found
     return found

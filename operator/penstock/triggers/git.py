@@ -1,6 +1,5 @@
 """How a Git source is polled: which ref its configuration names, and what it points at (G-04)."""
 
-import asyncio
 import base64
 from collections.abc import Mapping
 
@@ -11,6 +10,7 @@ from penstock.cluster.client import Client
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.ls_remote import Credential, LsRemote
 from penstock.triggers.sources import LONGEST_ERROR, secret_texts
+from penstock.triggers.turns import Turns
 
 
 class GitSource:
@@ -18,7 +18,7 @@ class GitSource:
 
     def __init__(self, client: Client, ls_remote: LsRemote, parallel: int) -> None:
         self._client, self._ls_remote = client, ls_remote
-        self._free = asyncio.Semaphore(parallel)
+        self._turns = Turns(parallel)
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -36,7 +36,7 @@ class GitSource:
                 raise ActionError(CONFIGURATION_ERROR, f"{wanted.text} is no name that Git allows")
             if name := configuration.get("CredentialsSecret"):
                 credential = await self._credential(namespace, name)
-            async with self._free:
+            async with self._turns.of(namespace):
                 revision = await self._ls_remote.revision(remote, wanted, credential)
         except ActionError as error:
             return Failed(_masked(f"{error.code}: {error.message}", credential)[:LONGEST_ERROR])

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.cluster.credentials import credentials_here
-from penstock.triggers.config import TriggerSettings, read_config
+from penstock.triggers.config import ConfigError, TriggerSettings, read_config
 from penstock.triggers.process import Triggers
 
 _FIELDS = ("namespace", "pipeline", "run")
@@ -48,7 +48,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # The pod's uid, so that a restarted container of the same pod goes on at once with its own lease.
     identity = os.environ.get("PENSTOCK_POD_UID") or f"{socket.gethostname()}-{os.getpid()}"
-    asyncio.run(run(read_config(arguments.config, identity=identity)))
+    try:
+        settings = read_config(arguments.config, identity=identity)
+    except (ConfigError, OSError) as error:
+        parser.exit(2, f"penstock-triggers: {error}\n")
+    asyncio.run(run(settings))
 
 
 async def run(settings: TriggerSettings) -> None:

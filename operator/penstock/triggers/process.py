@@ -5,10 +5,11 @@ import contextlib
 import logging
 import random
 import time
+from operator import itemgetter
 from typing import Any
 
 from penstock.api.meta import LABEL_STARTED_BY, TRIGGERS
-from penstock.cluster.client import Client
+from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
 from penstock.cluster.lease import Lease
@@ -35,9 +36,12 @@ class Triggers:
 
     def __init__(self, credentials: Credentials, settings: TriggerSettings) -> None:
         self.settings, self.metrics = settings, TriggerMetrics()
-        self.client = Client(credentials)
+        write_s = settings.lease.write_timeout_s if settings.lease else WRITE_TIMEOUT_S
+        self.client = Client(credentials, write_timeout=write_s)
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
-        self.queue: WorkQueue[PipelineKey] = WorkQueue()
+        # Whatever a namespace's sources do, another namespace's are looked at.
+        share = max(1, settings.workers // 2)
+        self.queue: WorkQueue[PipelineKey] = WorkQueue(group_of=itemgetter(0), share=share)
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
         rules = settings.rules()
         providers: dict[str, SourceProvider] = {

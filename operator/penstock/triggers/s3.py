@@ -25,6 +25,7 @@ from penstock.cluster.client import Client
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.sources import LONGEST_ERROR, secret_texts
+from penstock.triggers.turns import Turns
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
@@ -67,7 +68,7 @@ class S3Source:
 
     def __init__(self, client: Client, rules: AddressRules, timeout_s: float, parallel: int) -> None:
         self._client, self._rules, self._timeout_s = client, rules, timeout_s
-        self._free = asyncio.Semaphore(parallel)
+        self._turns = Turns(parallel)
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -83,7 +84,7 @@ class S3Source:
             if name := configuration.get("CredentialsSecret"):
                 keys = await secret_texts(self._client, namespace, name, ("accessKeyId", "secretAccessKey"))
                 credentials = Credentials(*keys)
-            async with self._free, asyncio.timeout(self._timeout_s):
+            async with self._turns.of(namespace), asyncio.timeout(self._timeout_s):
                 return await self._head(object_of(configuration), credentials)
         except RefusedAddressError as error:
             return Failed(f"{CONFIGURATION_ERROR}: {error}"[:LONGEST_ERROR])

@@ -1,0 +1,30 @@
+"""Looks at sources take turns: a namespace whose sources are silent leaves half of them to the others."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+
+class Turns:
+    """At most ``parallel`` looks at a time, and of one namespace at most half of those."""
+
+    def __init__(self, parallel: int) -> None:
+        self._free = asyncio.Semaphore(parallel)
+        self._share = max(1, parallel // 2)
+        self._shares: dict[str, tuple[asyncio.Semaphore, int]] = {}
+        """The semaphore of each namespace that looks or waits, and how many of its looks know it."""
+
+    @contextlib.asynccontextmanager
+    async def of(self, namespace: str) -> AsyncIterator[None]:
+        """Wait for a turn of a namespace and hold it."""
+        share, users = self._shares.get(namespace, (asyncio.Semaphore(self._share), 0))
+        self._shares[namespace] = share, users + 1
+        try:
+            async with share, self._free:
+                yield
+        finally:
+            share, users = self._shares[namespace]
+            if users > 1:
+                self._shares[namespace] = share, users - 1
+            else:
+                del self._shares[namespace]
