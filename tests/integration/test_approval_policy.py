@@ -239,3 +239,45 @@ def test_kubectl_shows_what_waits_for_whom(kube: Kube, namespace: str, ask: Ask)
     assert "waiting for alice, bob, 0/2 have approved; expires at" in line
     kube.kubectl("-n", namespace, "delete", "plr", "run")
     eventually(lambda: not kube.objects("approvals", namespace), 30, "the Approval gone with its run")
+
+
+FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "11111111-1111-1111-1111-111111111111"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ownerReferences": [FOREIGN]}, "metadata.ownerReferences of an Approval"),
+        ({"ownerReferences": None}, "metadata.ownerReferences of an Approval"),
+        ({"finalizers": ["example.com/mine"]}, "metadata.finalizers of an Approval"),
+        ({"labels": {"penstock.dev/run-uid": "other"}}, "labels of penstock.dev on an Approval"),
+        ({"labels": {"penstock.dev/run-uid": None}}, "labels of penstock.dev on an Approval"),
+        ({"labels": {"penstock.dev/mine": "x"}}, "labels of penstock.dev on an Approval"),
+    ],
+)
+def test_attack_09_metadata_that_says_whose_an_approval_is_cannot_be_changed(
+    kube: Kube, namespace: str, ask: Ask, change: Document, words: str
+) -> None:
+    """An owner that does not exist lets the garbage collector delete it: rejected, by nobody."""
+    name = ask(**NAMED)["metadata"]["name"]
+    with pytest.raises(KubeError, match=words):
+        acting_as(kube, "mallory").patch("approvals", namespace, name, {"metadata": change})
+    assert kube.get("pipelineruns", namespace, "run")["status"]["state"] == "InProgress"
+
+
+def test_labels_and_annotations_of_others_may_stand_on_an_approval(kube: Kube, namespace: str, ask: Ask) -> None:
+    name = ask(**NAMED)["metadata"]["name"]
+    theirs = {"labels": {"example.com/team": "a"}, "annotations": {"example.com/note": "b"}}
+    acting_as(kube, "bob").patch("approvals", namespace, name, {"metadata": theirs})
+    for user in ("alice", "bob"):
+        decide(acting_as(kube, user), namespace, name, "Approved")
+    assert ended(kube, namespace)["state"] == "Succeeded"
+
+
+def test_garbage_collector_may_still_take_an_approval_from_its_run(kube: Kube, namespace: str, ask: Ask) -> None:
+    name = ask(**NAMED)["metadata"]["name"]
+    kube.request("DELETE", kube.path("pipelineruns", namespace, "run"), {"propagationPolicy": "Orphan"})
+    eventually(
+        lambda: kube.find("pipelineruns", namespace, "run") is None, 20, "the run is gone, its Approval orphaned"
+    )
+    assert "ownerReferences" not in kube.get("approvals", namespace, name)["metadata"]
