@@ -20,7 +20,7 @@ from tests.e2e.operator_process import QUICK, QUICK_LIMITS
 
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
-    "lease": {"duration_s": 4, "renew_s": 1, "write_timeout_s": 2},
+    "lease": {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2},
     # So little memory that a test can use it up.
     "computeTypes": {"MEDIUM": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}},
 }

@@ -31,7 +31,7 @@ QUICK: Document = {
     # So little that an agent which keeps in memory what passes through it is killed.
     "agent_resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "192Mi"}},
 }
-QUICK_LEASE: Document = {"duration_s": 4, "renew_s": 1, "write_timeout_s": 2}
+QUICK_LEASE: Document = {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2}
 SAFE_LEASE: Document = {"duration_s": 15, "renew_s": 3, "write_timeout_s": 5}
 """The chart's own, for a test that loads the machine and is not about leases."""
 QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 24.0, "connect_s": 12.0}
