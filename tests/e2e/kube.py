@@ -70,6 +70,7 @@ class Kube:
         config.load_kube_config(self.kubeconfig, client_configuration=settings)
         self.host = settings.host
         self._pool = urllib3.PoolManager(
+            maxsize=8,
             ca_certs=settings.ssl_ca_cert,
             cert_reqs="CERT_REQUIRED",
             cert_file=None if self.token else settings.cert_file,

@@ -18,6 +18,7 @@ from penstock.cluster.resources import (
     TRANSITIONS,
 )
 from penstock.controller.action_types import types_seen
+from penstock.controller.budget import TOO_MUCH
 from penstock.controller.cache import Cache
 from penstock.controller.identity import Document, PipelineKey
 from penstock.controller.parsing import (
@@ -28,6 +29,7 @@ from penstock.controller.parsing import (
     has_ended,
     namespaced_type,
     pipeline_of,
+    pipeline_status_of,
     project_of,
     run_of,
     target_of,
@@ -148,6 +150,11 @@ class Gatherer:
         return known[2]
 
     def _pipeline(self, document: Document) -> PipelineObject:
+        """Read a Pipeline; what its spec leads to is taken from before where only its status has changed."""
+        uid, generation = document["metadata"]["uid"], document["metadata"]["generation"]
+        known = self._parsed.get(uid, (None, None))[1]
+        if isinstance(known, PipelineObject) and known.generation == generation and TOO_MUCH not in document:
+            return known.with_status(pipeline_status_of(document))
         return pipeline_of(document, self._default_store)
 
     def _once(self, document: Document, parse: Callable[[Document], T]) -> T:

@@ -97,18 +97,22 @@ def _type_of(kind: Literal["ActionType", "ClusterActionType"], document: Documen
 def pipeline_of(document: Document, default_store: ArtifactStore | None) -> PipelineObject:
     """Read a Pipeline."""
     spec, unreadable = _spec(PipelineSpec, document)
-    status, _ = _read(PipelineStatus, document.get("status", {}), "status")
     meta = document["metadata"]
     return PipelineObject(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         generation=meta["generation"],
-        status=status or PipelineStatus(),
+        status=pipeline_status_of(document),
         spec=spec,
         unreadable=unreadable,
         default_store=default_store,
     )
+
+
+def pipeline_status_of(document: Document) -> PipelineStatus:
+    """Read a Pipeline's status; one that cannot be read is written anew."""
+    return _read(PipelineStatus, document.get("status", {}), "status")[0] or PipelineStatus()
 
 
 def run_of(document: Document) -> RunObject:

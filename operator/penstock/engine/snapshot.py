@@ -1,7 +1,7 @@
 """What one pass decides from (`Snapshot`) and what it decides (`Plan`): plain values, nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,8 @@ from penstock.engine.projects import BuildProjectObject
 from penstock.engine.transitions import TransitionObject
 from penstock.engine.validation import validate
 
+_OF_THE_SPEC = ("findings", "definition", "revision")
+
 
 @dataclass(frozen=True)
 class PipelineObject:
@@ -38,6 +40,12 @@ class PipelineObject:
     unreadable: str = ""
     default_store: ArtifactStore | None = None
     action_types: ActionTypes = field(default_factory=ActionTypes)
+
+    def with_status(self, status: PipelineStatus) -> "PipelineObject":
+        """Return the same Pipeline with another status; what its spec leads to is not computed again."""
+        changed = replace(self, status=status)
+        changed.__dict__.update({name: self.__dict__[name] for name in _OF_THE_SPEC if name in self.__dict__})
+        return changed
 
     @cached_property
     def findings(self) -> Findings:
