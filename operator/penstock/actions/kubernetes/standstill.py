@@ -41,7 +41,7 @@ def last_seen(session: Session, item: Item) -> dict[str, Any]:
     in the past, or, where we may not watch, in the Job's Events.
     """
     states: list[dict[str, Any]] = _history(session, item)
-    for state in reversed(states):
+    for state in states[::-1]:
         if end_of(state) is not None:
             return state
     if item.manifest.kind == "Job" and (end := _end_in_events(session, item)):
