@@ -17,14 +17,15 @@ _PACKED = {
     "xz": "application/x-xz",
 }
 _SUFFIXES = {
-    ".z": "application/x-compress", ".zst": "application/zstd", ".lz": "application/x-lzip", ".lzma": "application/x-lzma",
-    ".lz4": "application/x-lz4", ".7z": "application/x-7z-compressed",
+    ".z": "application/x-compress", ".zst": "application/zstd", ".lz": "application/x-lzip",
+    ".lzma": "application/x-lzma", ".lz4": "application/x-lz4", ".7z": "application/x-7z-compressed",
 }  # fmt: skip
 _ADDED = {
     ".avif": "image/avif", ".webp": "image/webp", ".woff": "font/woff", ".woff2": "font/woff2",
     ".wasm": "application/wasm", ".mjs": "text/javascript", ".js": "text/javascript", ".map": "application/json",
     ".webmanifest": "application/manifest+json", ".xml": "application/xml", ".md": "text/markdown",
-    ".svg": "image/svg+xml", ".ico": "image/vnd.microsoft.icon", ".yaml": "application/yaml", ".yml": "application/yaml",
+    ".svg": "image/svg+xml", ".ico": "image/vnd.microsoft.icon", ".yaml": "application/yaml",
+    ".yml": "application/yaml",
 }  # fmt: skip
 _SHOWN = ("text/", "image/", "font/", "application/json", "application/xml", "application/javascript",
           "application/wasm", "application/manifest+json", "application/yaml", "application/xhtml+xml",
