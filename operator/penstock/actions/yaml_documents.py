@@ -68,7 +68,10 @@ class _Node(NamedTuple):
 
 def documents(text: str | bytes, rules: Rules, bounds: Bounds) -> Iterator[Any]:
     """Yield the documents of a text; raise YamlError for the first that is none, or too large."""
-    parser = CParser(text)
+    try:
+        parser = CParser(text)
+    except UnicodeError as error:
+        raise YamlError("not YAML: unreadable characters") from error
     try:
         while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):

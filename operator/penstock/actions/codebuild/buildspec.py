@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.yaml_documents import Bounds, Rules, YamlError, documents
 from penstock.api.contracts import NOTHING
+from penstock.api.text import shorten
 
 BYTES = 256 * 1024
 _COMMAND_CHARACTERS = 1024 * 1024
+_MESSAGE = 1000
 _BOUNDS = Bounds(200_000, 16 * 1024 * 1024)
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
 """Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says itself comes before
@@ -293,4 +295,4 @@ def _is_true(value: Any, path: str) -> bool:
 
 
 def _error(why: str) -> ActionError:
-    return ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {why}")
+    return ActionError(YAML_ERROR, shorten(f"DOWNLOAD_SOURCE: {why}", _MESSAGE))
