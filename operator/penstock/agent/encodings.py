@@ -5,7 +5,6 @@ are folded into lines: their forms are short parts, of which each line that show
 """
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ _DERIVED = 6
 _WORDS = {"localhost", "production", "development", "staging", "default", "enabled", "disabled"}
 _PUBLIC = {"username", "user", "accessKeyId", "email", "host"}
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*[=:]\s*(.+)")
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -51,7 +51,7 @@ def _texts(line: str) -> set[str]:
     in_url = {quote(line, safe=""), quote(line), quote_plus(line)}
     in_url |= {re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), text) for text in in_url}
     in_json = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
-    return {line, line[::-1], line.replace("'", "'\\''"), html.escape(line), *in_url, *in_json}
+    return {line, line[::-1], line.replace("'", "'\\''"), line.translate(_IN_HTML), *in_url, *in_json}
 
 
 def _parts(data: bytes) -> Iterator[bytes]:

@@ -24,21 +24,21 @@ def resolve(root: str, names: tuple[str, ...], below: int = 1) -> tuple[str, ...
     It may not leave the folder that its first ``below`` names make. Raise LinkError for where it does, DanglingError
     where nothing is.
     """
-    region, done, todo, hops = names[:below], list(names[:below]), list(reversed(names[below:])), 0
+    region, done, todo, hops, said = names[:below], list(names[:below]), list(reversed(names[below:])), 0, ""
     while todo:
         name = todo.pop()
         if name in ("", "."):
             continue
         if name == "..":
             if len(done) <= below:
-                raise LinkError("is a symbolic link that leads out of the workspace")
+                raise LinkError(f"is a symbolic link that leads out of the workspace (-> {said})")
             done.pop()
             continue
         target = _target(Path(root, *done, name))
         if target is None:
             done.append(name)
             continue
-        hops += 1
+        hops, said = hops + 1, target
         if hops > _HOPS:
             raise DanglingError("is a symbolic link that leads round in a circle")
         if target.startswith("/"):
@@ -47,6 +47,8 @@ def resolve(root: str, names: tuple[str, ...], below: int = 1) -> tuple[str, ...
                 raise LinkError(f"is a symbolic link that leads out of the workspace (-> {target})")
             done, target = list(region), target[len(home) :]
         todo.extend(reversed(target.split("/")))
+    if len(done) <= below:
+        raise LinkError(f"is a symbolic link that leads out of the workspace (-> {said})")
     return tuple(done)
 
 

@@ -296,7 +296,9 @@ def test_bug_16_files_of_a_commands_action_are_what_links_lead_to(
     [
         ("ln -s none out", '"out" is a symbolic link to something that is not there'),
         ("ln -s out out", '"out" is a symbolic link that leads round in a circle'),
-        ("ln -s /etc out", '"out" is a symbolic link that leads out of the workspace'),
+        ("ln -s /etc out", '"out" is a symbolic link that leads out of the workspace (-> /etc)'),
+        ("mkdir a; ln -s a/../.. out", '"out" is a symbolic link that leads out of the workspace (-> a/../..)'),
+        ("ln -s ../../report out", '"out" is a symbolic link that leads out of the workspace (-> ../../report)'),
         ("ln -s . out", '"out" is met again below itself, by a symbolic link'),
         ("mkdir out; ln -s ../out out/in", '"out/in" is met again below itself, by a symbolic link'),
     ],
