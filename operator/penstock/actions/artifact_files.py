@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.api.text import printable
 
 
 def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
@@ -18,20 +19,30 @@ def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
         has = f"it has {', '.join(inputs)}" if inputs else "it has none"
         raise _problem(where, f'"{artifact}" is no input artifact of the action; {has}')
     folder = Path(os.path.realpath(inputs[artifact]))
-    file = Path(os.path.realpath(folder / path))
-    if not file.is_relative_to(folder) or not file.is_file():
-        raise _problem(where, f'artifact {artifact} holds no file "{path}"')
+    file = Path(os.path.realpath(folder / path)) if "\0" not in path else folder
+    if not file.is_relative_to(folder) or not _is_file(file):
+        raise _problem(where, f'artifact {artifact} holds no file "{printable(path[:200])}"')
     return file
 
 
 def read(inputs: Mapping[str, Path], where: str, name: str, limit: int) -> bytes:
     """Return the bytes of the file that ``name`` names; raise ActionError if there are more than ``limit``."""
-    with locate(inputs, where, name).open("rb") as opened:
-        data = opened.read(limit + 1)
+    artifact, path = _parts(inputs, name)
+    try:
+        with locate(inputs, where, name).open("rb") as opened:
+            data = opened.read(limit + 1)
+    except OSError as error:
+        raise _problem(where, f'"{path}" in artifact {artifact} cannot be read: {error.strerror}') from error
     if len(data) > limit:
-        artifact, path = _parts(inputs, name)
         raise _problem(where, f'"{path}" in artifact {artifact} is larger than {limit} bytes')
     return data
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long to be one
+        return False
 
 
 def _parts(inputs: Mapping[str, Path], name: str) -> tuple[str, str]:

@@ -14,6 +14,16 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def evaluated(code: str) -> str:
+    """Return the code that runs a command by itself, by ``eval``.
+
+    bash reads on behind a text that ends with a backslash where the eval stands inside ``if``; two newlines end it.
+    """
+    last = code.rstrip("\n")
+    is_open = (len(last) - len(last.rstrip("\\"))) % 2 == 1
+    return f"eval {quote(last + 2 * chr(10) if is_open else code)}"
+
+
 def variable(name: str) -> str:
     """Return a name that a shell variable can have; raise ActionError for any other."""
     if not _NAME.fullmatch(name):
@@ -22,5 +32,5 @@ def variable(name: str) -> str:
 
 
 def keep(name: str, file: str) -> str:
-    """Return the code that writes a variable's value, if it has one, to a file."""
-    return f'[ -z "${{{variable(name)}+x}}" ] || printf \'%s\' "${{{name}}}" >| {quote(file)}'
+    """Return the code that writes a variable's value, if it has one, to a file that the agent can read (bug 17)."""
+    return f'[ -z "${{{variable(name)}+x}}" ] || (umask 022; printf \'%s\' "${{{name}}}" >| {quote(file)})'

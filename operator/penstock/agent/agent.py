@@ -104,7 +104,8 @@ class Agent:
         credentials = [request.store.credentials] if request.store.credentials else []
         self._masker = Masker(secrets_in([*request.secrets.values(), *credentials]))
         self._check_start()
-        store = self._store or open_store(request.store, request.limits.store_timeout_s)
+        limits = request.limits
+        store = self._store or open_store(request.store, min(limits.store_timeout_s, limits.timeout_s / 2))
         if holder := claim(store, request.attempt, self._pod_uid):
             raise Lost(DUPLICATE, f"this try was started before, by {holder}; nothing was done")
         log = Log(self._paths.scratch / "log", self._stdout, self._masker, request.limits.log_bytes)

@@ -4,12 +4,14 @@ The folder is the action's to write, so each file is opened without following li
 and is read up to a limit.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from penstock.actions.execution import ActionError
+from penstock.actions.execution import JOB_FAILED, ActionError
+from penstock.artifacts.errors import shown
 
 TOO_LARGE = "OutputVariablesSizeExceeded"
 
@@ -57,6 +59,15 @@ class Report:
         return {name: data.decode("utf-8", "replace") for name, data in found.items()}
 
 
+def _unreadable(folder: int, name: str, why: str) -> ActionError:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        why += f" (owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o})"
+    except OSError:
+        pass
+    return ActionError(JOB_FAILED, f'"{shown(name[:100])}" in the action\'s report cannot be read by the agent: {why}')
+
+
 def size_message(sizes: dict[str, int], limit: str) -> str:
     """Return a message that names the largest variables."""
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
@@ -65,10 +76,15 @@ def size_message(sizes: dict[str, int], limit: str) -> str:
 
 
 def _read(folder: int, name: str, limit: int) -> bytes | None:
+    """Return the beginning of a file, None if there is none; raise ActionError if it is there and cannot be read."""
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link or a socket, which no wrapper of ours writes
+            return None
+        raise _unreadable(folder, name, error.strerror or "") from error
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             return None

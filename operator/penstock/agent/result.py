@@ -5,6 +5,7 @@ from pathlib import Path
 
 from penstock.agent.report import TOO_LARGE, size_message
 from penstock.api.contracts import RESULT_VERSION, TERMINATION_MESSAGE_BYTES, ActionResult, BuildReport, FailedTest
+from penstock.api.text import shorten
 
 FAILED = "Failed"
 LOST = "Lost"
@@ -33,7 +34,7 @@ def masked_report(report: BuildReport, mask: Callable[[str], str]) -> BuildRepor
 
 def write_result(path: Path, result: ActionResult) -> ActionResult:
     """Write the termination message; return what was really reported."""
-    result = result._replace(message=_cut(result.message, _MESSAGE), summary=_cut(result.summary, _SUMMARY))
+    result = result._replace(message=shorten(result.message, _MESSAGE), summary=shorten(result.summary, _SUMMARY))
     for tests, message in _DETAILS:
         result = result._replace(reports=tuple(_shed(report, tests, message) for report in result.reports))
         text = result.encode()
@@ -52,17 +53,12 @@ def write_result(path: Path, result: ActionResult) -> ActionResult:
 def _too_large(result: ActionResult) -> ActionResult:
     sizes = {name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()}
     message = size_message(sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message")
-    short = failure(TOO_LARGE, _cut(message, _MESSAGE), result.pod_uid, result.exit_code)
+    short = failure(TOO_LARGE, shorten(message, _MESSAGE), result.pod_uid, result.exit_code)
     external = result.external_execution_id
     return short._replace(log=result.log, reports=result.reports, external_execution_id=external)
 
 
 def _shed(report: BuildReport, tests: int, message: int) -> BuildReport:
     """Return a report with at most so many failed tests; the counts and the key of the whole stay."""
-    kept = (test._replace(message=_cut(test.message, message)) for test in report.failed_tests[:tests])
+    kept = (test._replace(message=shorten(test.message, message)) for test in report.failed_tests[:tests])
     return report._replace(failed_tests=tuple(kept))
-
-
-def _cut(text: str, limit: int) -> str:
-    data = text.encode("utf-8", "backslashreplace")
-    return data.decode() if len(data) <= limit else data[:limit].decode("utf-8", "ignore") + "…"

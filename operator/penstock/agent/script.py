@@ -8,7 +8,7 @@ swallow the next one; all of them run in one shell and the first that fails ends
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.actions.quoting import keep, quote, variable
+from penstock.actions.quoting import evaluated, keep, quote, variable
 from penstock.api.contracts import Script
 
 CANNOT_START = 96
@@ -43,7 +43,7 @@ def render_script(script: Script, values_file: Path, folder: Path, report: Path)
         lines += [
             f"printf '%s' {index} >| {quote(str(report / 'command'))}",
             f"printf '+ %s\\n' {quote(command.text)}",
-            f"eval {quote(command.code)}",
+            evaluated(command.code),
             'penstock_code=$?; [ "$penstock_code" = 0 ] || exit "$penstock_code"',
         ]
     # Once more, for commands that set an EXIT trap of their own.

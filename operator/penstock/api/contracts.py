@@ -101,7 +101,8 @@ class Build(NamedTuple):
     """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13).
 
     ``source_revision`` is what the primary source pinned, empty for one that no source action made;
-    ``started_ms`` is when the try was started, in milliseconds of Unix time.
+    ``started_ms`` is when the try was started, in milliseconds of Unix time. ``region`` is the action's, else the
+    installation's, empty where none is known.
     """
 
     project: str
@@ -111,6 +112,7 @@ class Build(NamedTuple):
     overrides: Mapping[str, str] = NOTHING
     source_revision: str = ""
     started_ms: int = 0
+    region: str = ""
 
 
 class AwsAccess(NamedTuple):

@@ -9,3 +9,16 @@ def printable(text: str) -> str:
 def one_line(text: str | None) -> str | None:
     """Return a text with its white space folded, None for one that says nothing."""
     return " ".join((text or "").split()) or None
+
+
+_GAP = " … "
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return a text of at most ``limit`` bytes of UTF-8; a longer one keeps both ends: either may hold the reason."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode()
+    room = max(limit - len(_GAP.encode()), 0)
+    head, tail = data[: room - room // 2], data[len(data) - room // 2 :]
+    return f"{head.decode('utf-8', 'ignore')}{_GAP}{tail.decode('utf-8', 'ignore')}"[: max(limit, 0)]

@@ -8,11 +8,13 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from penstock.artifacts import tar
 from penstock.artifacts.unpacking import Caps, TarArchive, malformed, most_bytes, unpack, unpack_archive
 from penstock.artifacts.zip import ZipArchive
 
 _HEAD = 512
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04", b"PK\x07\x08PK\x03\x04")
+"""An archive that was meant to be split and is whole begins with a mark of its own."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -42,7 +44,8 @@ def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
 
 
 def _is_tar(block: bytes) -> bool:
-    return block[257:262] == b"ustar"
+    """Whether a block is a tar header: by its magic, or, from before there was one, by its checksum."""
+    return block[257:262] == b"ustar" or (len(block) == tar.BLOCK and tar.is_header(block))
 
 
 def _start_of(archive: IO[bytes]) -> bytes:

@@ -15,6 +15,7 @@ import zstandard
 
 from penstock.artifacts import globs, tar
 from penstock.artifacts.errors import ArtifactError, shown
+from penstock.artifacts.links import LinkError, resolve
 from penstock.artifacts.store import Sink
 
 _CHUNK = 256 * 1024
@@ -50,6 +51,14 @@ def pack_files(tree: Tree, files: Mapping[str, Sequence[str]], sink: Sink) -> No
         _Packer(tree, output).run_files(files)
 
 
+class _Place(NamedTuple):
+    """Where the walk is: the path in the artifact, the names below the root without links, the folders around it."""
+
+    path: str
+    real: tuple[str, ...]
+    above: tuple[tuple[str, ...], ...] = ()
+
+
 class _Packer:
     """One walk. Folders are open while they are walked, so a folder swapped for a link changes nothing."""
 
@@ -61,10 +70,12 @@ class _Packer:
         self._bytes = 0
 
     def run(self) -> None:
-        with self._open_root() as folder:
+        real = tuple(self._tree.path)
+        with self._open_at(real) as folder:
             match = globs.start(self._tree.patterns)
             self._complete |= match.complete
-            self._folder(folder, "", match, is_all=not self._tree.patterns or bool(match.complete))
+            place = _Place("", real, (real,))
+            self._folder(folder, place, match, is_all=not self._tree.patterns or bool(match.complete))
         for index, pattern in enumerate(self._tree.patterns):
             if index not in self._complete:
                 raise ArtifactError(
@@ -75,15 +86,17 @@ class _Packer:
 
     def run_files(self, files: Mapping[str, Sequence[str]]) -> None:
         for path, names in sorted(files.items()):
-            with self._open_root(names[:-1]) as folder:
-                self._entry(folder, path, names[-1], globs.start(()), is_wanted=True)
+            real = tuple(names[1:]) if names[0] == "/" else (*self._tree.path, *names)
+            with self._open_at(real[:-1]) as folder:
+                self._entry(folder, _Place(path, real), globs.start(()), is_wanted=True)
         self._output.write(tar.END)
 
     @contextmanager
-    def _open_root(self, below: Sequence[str] = ()) -> Iterator[int]:
+    def _open_at(self, path: Sequence[str]) -> Iterator[int]:
+        """Open a folder below the root, name by name, following nothing."""
         with _opened(os.open(self._tree.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
             folder = os.dup(root)
-            for depth, name in enumerate(path := (*self._tree.path, *below)):
+            for depth, name in enumerate(path):
                 with _opened(folder) as parent:
                     try:
                         folder = os.open(name, _FOLDER, dir_fd=parent)
@@ -92,7 +105,8 @@ class _Packer:
             with _opened(folder):
                 yield folder
 
-    def _folder(self, folder: int, path: str, match: globs.Match, *, is_all: bool) -> None:
+    def _folder(self, folder: int, place: _Place, match: globs.Match, *, is_all: bool) -> None:
+        path = f"{place.path}/" if place.path else ""
         if path.count("/") >= MAX_DEPTH:
             raise self._refusal(path, f"is nested deeper than {MAX_DEPTH} folders")
         for name in sorted(os.listdir(folder)):
@@ -100,18 +114,25 @@ class _Packer:
             self._complete |= after.complete
             wanted = is_all or bool(after.complete)
             if wanted or after.can_continue:
-                self._entry(folder, f"{path}{name}", name, after, is_wanted=wanted)
+                below = _Place(f"{path}{name}", (*place.real, name), place.above)
+                self._entry(folder, below, after, is_wanted=wanted)
 
-    def _entry(self, folder: int, path: str, name: str, match: globs.Match, *, is_wanted: bool) -> None:
+    def _entry(self, folder: int, place: _Place, match: globs.Match, *, is_wanted: bool) -> None:
+        path, name = place.path, place.real[-1]
         try:
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError as error:
             raise self._refusal(path, "vanished while it was packed") from error
         if stat.S_ISDIR(found.st_mode):
+            if place.real in place.above:
+                raise self._refusal(path, "is met again below itself, by a symbolic link")
             if is_wanted:
                 self._write(path + "/", b"5", found)
             with self._open(folder, path, name, found, _FOLDER) as below:
-                self._folder(below, path + "/", match, is_all=is_wanted)
+                inside = place._replace(above=(*place.above, place.real))
+                self._folder(below, inside, match, is_all=is_wanted)
+        elif stat.S_ISLNK(found.st_mode) and self._tree.patterns:
+            self._followed(place, match, is_wanted=is_wanted)
         elif not is_wanted:
             return
         elif stat.S_ISLNK(found.st_mode):
@@ -147,6 +168,17 @@ class _Packer:
             self._output.write(data)
             left -= len(data)
         self._output.write(bytes(tar.padding(found.st_size)))
+
+    def _followed(self, place: _Place, match: globs.Match, *, is_wanted: bool) -> None:
+        """Take what a link leads to: the files that patterns choose may leave the link's own target behind."""
+        try:
+            real = resolve(self._tree.root, place.real)
+        except LinkError as error:
+            if not is_wanted:
+                return
+            raise self._refusal(place.path, str(error)) from error
+        with self._open_at(real[:-1]) as folder:
+            self._entry(folder, place._replace(real=real), match, is_wanted=is_wanted)
 
     def _link(self, folder: int, path: str, name: str, found: os.stat_result) -> None:
         target = os.readlink(name, dir_fd=folder)

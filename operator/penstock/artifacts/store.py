@@ -7,11 +7,11 @@ An error says what to change: the credentials, the bucket, or the endpoint.
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 import obstore
 from obstore import exceptions
@@ -21,7 +21,7 @@ from penstock.api.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from obstore import WritableFile
+    from obstore import GetResult, WritableFile
     from obstore.store import BackoffConfig, S3Config
 
 PART_BYTES = 8 * 1024 * 1024
@@ -36,6 +36,10 @@ _BACKOFF: "BackoffConfig" = {
     "max_backoff": timedelta(seconds=2),
     "base": 2,
 }
+_TRIES = 1000
+"""More than fit into the time that a request may take: the time alone ends it."""
+_AWAY_S = 60.0
+"""How long a store may be away, as it is when it starts anew: that costs time, and no run."""
 _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
     ("accessKeyId", "access_key_id"),
     ("secretAccessKey", "secret_access_key"),
@@ -49,6 +53,9 @@ _TAGS = ("Code", "Message")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
 """Checked by us: obstore panics at some of what is no URL."""
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
+
+
+_Answer = TypeVar("_Answer")
 
 
 class Sink(Protocol):
@@ -90,20 +97,42 @@ class Found(NamedTuple):
 
 
 class Store:
-    """One artifact store. ``where`` names it in errors."""
+    """One artifact store. ``where`` names it in errors, ``away_s`` is how long it may be away, in seconds."""
 
-    def __init__(self, backend: ObjectStore, where: str) -> None:
+    def __init__(self, backend: ObjectStore, where: str, away_s: float = 0.0) -> None:
         self._backend = backend
         self._where = where
+        self._away_s = away_s
 
     def claim(self, key: str, content: bytes) -> bytes:
-        """Create the key with this content unless it exists; return what it then holds."""
-        with self._errors(key):
+        """Create the key with this content unless it exists; return what it then holds.
+
+        Whether a request without an answer created the key is not known. It is asked for again: the store creates a key
+        once, so that the second request is either the first that counts, or finds what is there, ours or another's.
+        """
+
+        def create() -> bytes:
             try:
                 obstore.put(self._backend, key, content, mode="create")
             except exceptions.AlreadyExistsError:
                 return bytes(obstore.get(self._backend, key).bytes())
             return content
+
+        return self._patiently(key, create)
+
+    def _patiently(self, key: str, request: Callable[[], _Answer]) -> _Answer:
+        """Make a request that may be repeated, until it is answered or the store has been away for too long."""
+        end, pause = time.monotonic() + self._away_s, _BACKOFF["init_backoff"].total_seconds()
+        while True:
+            try:
+                with self._errors(key):
+                    return request()
+            except ArtifactError as error:
+                is_away = type(error) is ArtifactError and error.code == "SystemUnavailable"
+                if not is_away or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _BACKOFF["max_backoff"].total_seconds())
 
     @contextmanager
     def upload(self, key: str, limit: int) -> Iterator[Upload]:
@@ -155,26 +184,39 @@ class Store:
             )
 
     def _fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> tuple[int, "hashlib._Hash"]:
-        digest, size = hashlib.sha256(), 0
-        with self._errors(artifact.key):
+        start = target.tell()
+
+        def get() -> tuple[int, "hashlib._Hash"]:
+            digest, size = hashlib.sha256(), 0
+            target.seek(start)
+            target.truncate()
             for chunk in obstore.get(self._backend, artifact.key).stream(_READ_BYTES):
                 size += len(chunk)
                 if size > artifact.size:
                     break
                 digest.update(chunk)
                 target.write(chunk)
-        return size, digest
+            return size, digest
+
+        return self._patiently(artifact.key, get)
 
     def read(self, key: str, target: IO[bytes], limit: int, version: str | None = None) -> "Found":
         """Write an object's bytes, at most ``limit``, to ``target``; return what the store says of it."""
-        with self._errors(key):
+        start = target.tell()
+
+        def get() -> "GetResult":
             result = obstore.get(self._backend, key, options={"version": version} if version else {})
             size = 0
+            target.seek(start)
+            target.truncate()
             for chunk in result.stream(_READ_BYTES):
                 size += len(chunk)
                 if size > limit:
                     raise ArtifactError("JobFailed", f"{self._where}: {key} is larger than {limit} bytes")
                 target.write(chunk)
+            return result
+
+        result = self._patiently(key, get)
         meta, attributes = result.meta, result.attributes
         return Found(
             version=meta["version"] or "",
@@ -220,7 +262,8 @@ class Store:
 def open_store(location: StoreLocation, timeout_s: float, what: str = "The artifact store") -> Store:
     """Return the store at a location, called ``what`` in errors; nothing is sent yet.
 
-    ``timeout_s`` bounds how long a request that makes no progress may take, its retries included.
+    ``timeout_s`` bounds how long a request may be without progress. One that fails is made again until twice this
+    time is over, a minute at most: as long as a store takes to start anew.
     """
     if location.folder:
         where = f'{what} "{location.bucket}" (a volume)'
@@ -240,6 +283,7 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
     if location.endpoint:
         config["endpoint"] = location.endpoint
     pause = timedelta(seconds=timeout_s)
+    away = min(2 * pause, timedelta(seconds=_AWAY_S))
     try:
         backend = S3Store(
             location.bucket,
@@ -252,11 +296,11 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
                 "read_timeout": pause / 2,
                 "timeout": _NO_LIMIT,
             },
-            retry_config={"max_retries": 3, "retry_timeout": pause / 2, "backoff": _BACKOFF},
+            retry_config={"max_retries": _TRIES, "retry_timeout": away, "backoff": _BACKOFF},
         )
     except (exceptions.BaseError, ValueError) as error:
         raise ArtifactError("ConfigurationError", f"{where} is not configured well: {_brief(str(error))}") from error
-    return Store(backend, where)
+    return Store(backend, where, away.total_seconds())
 
 
 def _credentials(location: StoreLocation, where: str) -> "S3Config":

@@ -4,14 +4,17 @@ The standard library's ``tarfile`` reads extension headers of any length into me
 time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is small.
 """
 
+import os
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
-from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.errors import ArtifactError, shown
 
 BLOCK = 512
 _EXTENSION_BYTES = 1024 * 1024
 _USTAR_SIZE = 8 * 1024**3
+_EXTENSIONS = (b"x", b"X", b"L", b"K")
+_LABEL = b"V"
 
 
 class Entry(NamedTuple):
@@ -72,18 +75,20 @@ def _block(name: bytes, kind: bytes, mode: int, size: int, mtime: int, target: b
 def read_headers(stream: IO[bytes] | Any) -> Iterator[Entry]:
     """Yield the entries; the caller reads each file's bytes and their padding before it asks for the next."""
     extended: dict[bytes, bytes] = {}
+    bytes_left = _EXTENSION_BYTES
     while True:
         block = read_exactly(stream, BLOCK)
         if block == bytes(BLOCK):
             return
         entry = _parse(block)
-        if entry.kind in (b"x", b"L", b"K"):
-            extended |= _extension(entry, _body(stream, entry))
+        if entry.kind in _EXTENSIONS:
+            bytes_left -= entry.size
+            extended |= _extension(entry, _body(stream, entry, bytes_left))
         elif entry.kind == b"g":
-            _body(stream, entry)
-        else:
+            _body(stream, entry, _EXTENSION_BYTES)
+        elif entry.kind != _LABEL:
             yield _extend(entry, extended)
-            extended = {}
+            extended, bytes_left = {}, _EXTENSION_BYTES
 
 
 def read_exactly(stream: IO[bytes] | Any, size: int) -> bytes:
@@ -101,26 +106,40 @@ def _malformed(why: str) -> ArtifactError:
     return ArtifactError("ConfigurationError", f"the archive is malformed: {why}")
 
 
+def is_header(block: bytes) -> bool:
+    """Whether the checksum of a block is one and right."""
+    digits = block[148:156].strip(b" \0")
+    return bool(digits) and not digits.strip(b"01234567") and int(digits, 8) in _checksums(block)
+
+
+def _checksums(block: bytes) -> tuple[int, int]:
+    """Return the sum that the standard wants, and the one of signed bytes that old tools write."""
+    unsigned = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    return unsigned, unsigned - 256 * sum(1 for byte in block[:148] + block[156:] if byte > 127)
+
+
 def _parse(block: bytes) -> Entry:
-    checksum = sum(block[:148]) + 8 * 32 + sum(block[156:])
-    if _number(block[148:156]) != checksum:
+    if not is_header(block):
         raise _malformed("a header's checksum is wrong")
     name = block[:100].split(b"\0", 1)[0]
     prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
     kind = block[156:157]
+    size = _number(block[124:136])
+    if size < 0:
+        raise _malformed("a size is no number")
     return Entry(
         name=prefix + b"/" + name if prefix else name,
         kind=b"0" if kind in (b"\0", b"7") else kind,
-        mode=_number(block[100:108]),
-        size=_number(block[124:136]),
-        mtime=min(_number(block[136:148]), 1 << 33),
+        mode=_number(block[100:108]) & 0o7777,
+        size=size,
+        mtime=max(0, min(_number(block[136:148]), 1 << 33)),
         target=block[157:257].split(b"\0", 1)[0],
     )
 
 
 def _number(data: bytes) -> int:
-    if data[0] == 0x80:
-        return int.from_bytes(data[1:], "big")
+    if data[0] in (0x80, 0xFF):  # GNU's base 256; a time before 1970 is negative
+        return int.from_bytes(data[1:], "big", signed=data[0] == 0xFF)
     text = data.strip(b" \0")
     if not text:
         return 0
@@ -129,9 +148,9 @@ def _number(data: bytes) -> int:
     return int(text, 8)
 
 
-def _body(stream: IO[bytes] | Any, entry: Entry) -> bytes:
-    if entry.size > _EXTENSION_BYTES:
-        raise _malformed(f"an extension header is {entry.size} bytes long")
+def _body(stream: IO[bytes] | Any, entry: Entry, most: int) -> bytes:
+    if entry.size > _EXTENSION_BYTES or most < 0:
+        raise _malformed(f"the extension headers of an entry have more than {_EXTENSION_BYTES} bytes")
     return read_exactly(stream, entry.size + padding(entry.size))[: entry.size]
 
 
@@ -154,18 +173,21 @@ def _extension(entry: Entry, body: bytes) -> dict[bytes, bytes]:
 
 
 def _extend(entry: Entry, extended: dict[bytes, bytes]) -> Entry:
-    if not extended:
-        return entry
+    """Return an entry as its extension headers have it; what has a folder's name is one, as in the oldest tars."""
+    name = extended.get(b"path") or entry.name
+    kind = b"5" if entry.kind == b"0" and name.endswith(b"/") else entry.kind
+    if kind == b"S" or any(key.startswith(b"GNU.sparse") for key in extended):
+        real = extended.get(b"GNU.sparse.name") or name
+        why = f'"{shown(os.fsdecode(real[:300]))}" is a sparse file, which is not read; pack it without --sparse'
+        raise ArtifactError("ConfigurationError", why)
     size = extended.get(b"size", b"%d" % entry.size)
     if not size.isdigit() or len(size) > 19:
         raise _malformed("a size is no number")
-    if any(key.startswith(b"GNU.sparse") for key in extended):
-        raise _malformed("sparse files are not read")
     return Entry(
-        name=extended.get(b"path", entry.name),
-        kind=entry.kind,
+        name=name,
+        kind=kind,
         mode=entry.mode,
         size=int(size),
         mtime=entry.mtime,
-        target=extended.get(b"linkpath", entry.target),
+        target=extended.get(b"linkpath") or entry.target,
     )

@@ -111,16 +111,20 @@ class _Unpacker:
         self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder = self._root
         self._names: tuple[str, ...] = ()
+        self._folders = 0
 
     def run(self) -> None:
         try:
             for count, entry in enumerate(self._archive.entries()):
-                if count >= self._max_entries:
-                    raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
+                self._check_count(count)
                 self._entry(entry, os.fsdecode(entry.name))
         finally:
             self._leave()
             os.close(self._root)
+
+    def _check_count(self, count: int) -> None:
+        if count >= self._max_entries:
+            raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
 
     def _entry(self, entry: tar.Entry, path: str) -> None:
         names = tuple(name for name in path.split("/") if name not in ("", "."))
@@ -136,6 +140,8 @@ class _Unpacker:
             else:
                 self._enter(names[:-1], path)
                 self._content(entry, names, path)
+        except FileExistsError as error:
+            raise _refusal(path, "stands in the archive twice; which one counts, tools do not agree about") from error
         except OSError as error:
             raise _refusal(path, f"cannot be written: {error.strerror}") from error
 
@@ -185,6 +191,8 @@ class _Unpacker:
         try:
             return os.open(name, _FOLDER, dir_fd=self._folder)
         except FileNotFoundError:
+            self._check_count(self._folders)  # also of those that only the names of others make
+            self._folders += 1
             os.mkdir(name, 0o775, dir_fd=self._folder)
             below = os.open(name, _FOLDER, dir_fd=self._folder)
             os.fchmod(below, 0o2775)

@@ -1,6 +1,7 @@
 """Reads zip archives, CodePipeline's own format, as `unpacking` reads any other: entry by entry, within bounds."""
 
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -10,14 +11,27 @@ from datetime import UTC, datetime
 from typing import IO
 
 from penstock.artifacts import tar
-from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.errors import ArtifactError, shown
 
 _CHUNK = 256 * 1024
 _DIRECTORY_BYTES = 16 * 1024 * 1024
 """The table of contents is read into memory as a whole, some ten times its size: it is looked at first."""
 _LINK_BYTES = 4096
 _TAIL = 22 + 65_535 + 20 + 56
-_ENCRYPTED = 0x1
+_ENCRYPTED, _UTF_8, _PATCHED, _MASKED = 0x1, 0x800, 0x20, 0x2040
+_READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
+"""LZMA is left out: its dictionary is as large as the archive says."""
+_METHODS = {6: "implode", 9: "deflate64", 14: "LZMA", 93: "Zstandard", 95: "XZ", 97: "WavPack", 98: "PPMd", 99: "AES"}
+_DOS = {0, 6, 10, 11, 14}
+"""FAT, HPFS, NTFS (by PKWARE and by Info-ZIP) and VFAT: there a backslash can only separate names."""
+_DOS_FOLDER = 0x10
+_DRIVE = re.compile(rb"[A-Za-z]:")
+_UNICODE_PATH = 0x7075
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    IndexError, OverflowError, KeyError, OSError,
+)  # fmt: skip
+"""What zipfile raises for archives that are none: it says nowhere what that is, and fuzzing found these."""
 
 
 class ZipArchive:
@@ -33,19 +47,23 @@ class ZipArchive:
         self._left = limit
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except _BROKEN as error:
             raise _malformed(error) from error
         self._current: zipfile.ZipInfo | None = None
 
     def entries(self) -> Iterator[tar.Entry]:
-        """Yield what is in it; raise ArtifactError for what is encrypted or has no name."""
+        """Yield what is in it; raise ArtifactError, by name, for what is encrypted or packed in a way of its own."""
         for info in self._zip.infolist():
-            if info.flag_bits & _ENCRYPTED:
-                raise ArtifactError("ConfigurationError", f'"{info.filename[:300]}" is encrypted')
-            if not info.filename:
-                raise ArtifactError("ConfigurationError", "the zip is malformed: an entry has no name")
+            name = _name(info)
+            if info.flag_bits & (_ENCRYPTED | _MASKED):
+                raise _refusal(name, "is encrypted")
+            if info.flag_bits & _PATCHED or info.compress_type not in _READ:
+                method = _METHODS.get(info.compress_type, "another method")
+                raise _refusal(
+                    name, f"is compressed with {method} ({info.compress_type}), which is not read; use deflate"
+                )
             self._current = info
-            yield self._entry(info)
+            yield self._entry(info, name)
 
     def content(self, size: int) -> Iterator[bytes]:
         """Yield the bytes of the current file; its checksum is verified."""
@@ -59,20 +77,63 @@ class ZipArchive:
                             "ConfigurationError", f"the archive unpacks to more than {self._limit} bytes"
                         )
                     yield data
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise _malformed(error) from error
 
-    def _entry(self, info: zipfile.ZipInfo) -> tar.Entry:
-        name, mode = os.fsencode(info.filename), info.external_attr >> 16
-        if info.is_dir():
+    def _entry(self, info: zipfile.ZipInfo, name: bytes) -> tar.Entry:
+        mode = info.external_attr >> 16
+        is_dos_folder = info.create_system in _DOS and info.external_attr & _DOS_FOLDER and not info.file_size
+        if name.endswith(b"/") or stat.S_ISDIR(mode) or is_dos_folder:
             return tar.Entry(name, b"5", 0o755)
         if stat.S_ISLNK(mode):
             if info.file_size > _LINK_BYTES:
-                raise ArtifactError(
-                    "ConfigurationError", f'"{info.filename[:300]}" is a link to a name that is too long'
-                )
+                raise _refusal(name, "is a link to a name that is too long")
             return tar.Entry(name, b"2", 0o777, target=b"".join(self.content(info.file_size)))
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            return tar.Entry(name, b"3", 0)
         return tar.Entry(name, b"0", mode & 0o777, size=info.file_size, mtime=_mtime(info))
+
+
+def _name(info: zipfile.ZipInfo) -> bytes:
+    """Return an entry's path as the tool that made it meant it; raise ArtifactError where it has none.
+
+    Without a mark for UTF-8, Unix and macOS write the bytes of their file systems, others UTF-8 or the code page of
+    DOS. Info-ZIP writes a second name in UTF-8.
+    """
+    raw = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
+    is_dos = info.create_system in _DOS
+    name = _unicode_path(info.extra, raw) or (_from_dos(raw) if is_dos and not info.flag_bits & _UTF_8 else raw)
+    if not name.split(b"\0", 1)[0]:
+        raise ArtifactError("ConfigurationError", "the zip is malformed: an entry has no name")
+    if b"\0" in name:
+        raise _refusal(name, "is no name that a file can have")
+    if is_dos:
+        name = name.replace(b"\\", b"/")
+        if _DRIVE.match(name):
+            raise _refusal(name, "leads out of the folder: it names a drive")
+    return name
+
+
+def _from_dos(raw: bytes) -> bytes:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp437").encode("utf-8")
+    return raw
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> bytes:
+    """Return the name of Info-ZIP's Unicode Path field, if there is one and it belongs to the other name."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_PATH and len(body) > 5 and body[0] == 1:
+            return body[5:] if struct.unpack_from("<L", body, 1)[0] == zlib.crc32(raw) else b""
+    return b""
+
+
+def _refusal(name: bytes, why: str) -> ArtifactError:
+    return ArtifactError("ConfigurationError", f'"{shown(os.fsdecode(name[:300]))}" {why}')
 
 
 def _mtime(info: zipfile.ZipInfo) -> int:

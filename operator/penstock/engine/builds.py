@@ -34,6 +34,7 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
         overrides=overrides,
         source_revision=subject.source_revisions.get(primary, ""),
         started_ms=round(subject.started.timestamp() * 1000),
+        region=subject.action.region or settings.aws_region or "",
     )
 
 

@@ -8,8 +8,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KINDS = {
-    "/api/v1": [("Namespace", "namespaces", False), ("ConfigMap", "configmaps", True), ("Secret", "secrets", True)],
+    "/api/v1": [
+        ("Namespace", "namespaces", False),
+        ("ConfigMap", "configmaps", True),
+        ("Secret", "secrets", True),
+        ("PersistentVolumeClaim", "persistentvolumeclaims", True),
+    ],
     "/apis/apps/v1": [("Deployment", "deployments", True)],
+    "/apis/batch/v1": [("Job", "jobs", True)],
     "/apis/apiextensions.k8s.io/v1": [("CustomResourceDefinition", "customresourcedefinitions", False)],
     "/apis/admissionregistration.k8s.io/v1": [
         ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False)
@@ -21,6 +27,7 @@ Answer = tuple[int, dict[str, Any]]
 class ApiServer:
     """``requests`` lists what came; ``statuses`` gives an object's status by name and count of reads.
 
+    ``gone`` says when an object has gone by itself, ``histories`` what a watch then tells of it.
     ``refusals`` are by an object's name, or by method and name: ``DELETE settings``, ``LIST configmaps``.
     """
 
@@ -34,6 +41,10 @@ class ApiServer:
         self.statuses: dict[str, Callable[[int], dict[str, Any]]] = {}
         self.pods: list[dict[str, Any]] = []
         self.reads: dict[str, int] = {}
+        self.gone: dict[str, Callable[[int], bool]] = {}
+        self.histories: dict[str, list[dict[str, Any]]] = {}
+        self.causes: list[dict[str, str]] = []
+        self.events: list[dict[str, Any]] = []
         self.failures = 0
         self.version = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -64,9 +75,14 @@ class ApiServer:
         if path.endswith("/pods"):
             return 200, {"items": self.pods}
         query = parse_qs(parts.query)
+        if path.endswith("/events"):
+            return 200, {"items": self.events}
+        if "watch" in query:
+            return self._watch(query)
         verb = "LIST" if method == "GET" and self._is_collection(path) else method
         if refusal := self.refusals.get(f"{verb} {name}") or (method != "GET" and self.refusals.get(name)):
-            return refusal[0], {"reason": refusal[1], "message": refusal[2]}
+            details = {"causes": self.causes} if self.causes else {}
+            return refusal[0], {"reason": refusal[1], "message": refusal[2], "details": details}
         if verb == "LIST":
             return self._list(path, query)
         if f"/{path.split('/')[2]}" == path[5:] and path.startswith("/apis/"):
@@ -74,6 +90,12 @@ class ApiServer:
         return {"PATCH": self._patch, "POST": self._put, "PUT": self._put, "DELETE": self._delete}.get(
             method, self._get
         )(path, query, json.loads(body or b"{}"))
+
+    def _watch(self, query: dict[str, list[str]]) -> Answer:
+        name = query["fieldSelector"][0].partition("=")[2]
+        if name not in self.histories:
+            return 410, {"reason": "Expired", "message": "too old resource version"}
+        return 200, {"lines": self.histories[name]}
 
     def _is_collection(self, path: str) -> bool:
         plurals = {plural for rows in self.kinds.values() for _, plural, _ in rows}
@@ -92,6 +114,9 @@ class ApiServer:
         return 200, {"items": [item for item in inside if item["metadata"].get("labels", {}).get(key) == value]}
 
     def _get(self, path: str, query: dict[str, list[str]], body: Any) -> Answer:
+        name = path.rpartition("/")[2]
+        if name in self.gone and self.gone[name](self.reads.get(name, 0)):
+            self.objects.pop(path, None)
         return (200, self._current(path)) if path in self.objects else self._missing()
 
     def _patch(self, path: str, query: dict[str, list[str]], body: Any) -> Answer:
@@ -155,7 +180,8 @@ class ApiServer:
                 status, document = outer.answer(self.command, self.path, body)
                 if self.headers.get("Authorization") != "Bearer token-canary":
                     status, document = 401, {"reason": "Unauthorized", "message": "Unauthorized"}
-                data = json.dumps(document).encode()
+                lines = document.get("lines", [document])
+                data = "\n".join(json.dumps(line) for line in lines).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()

@@ -9,7 +9,7 @@ from penstock.actions.kubernetes.execution import run
 from penstock.api.contracts import Limits
 from tests.unit.actions.jobs import FakeJob, request
 
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: 2020-01-02, n: '1'}\n"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: 2020-01-02, m: '1'}\n"
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}

@@ -169,6 +169,83 @@ CASES: dict[str, tuple[Any, str]] = {
         item("CustomResourceDefinition", {"conditions": [condition("Established", TRUE)]}),
         "Current: ",
     ),
+    "bug 07: Deployment paused with all its pods": (
+        item(
+            "Deployment",
+            COUNTS
+            | {"conditions": [condition("Progressing", "Unknown", "DeploymentPaused"), condition("Available", TRUE)]},
+            TWO | {"paused": True},
+        ),
+        "Current: ",
+    ),
+    "bug 07: Deployment whose pods are refused": (
+        item("Deployment", {"conditions": [condition("ReplicaFailure", TRUE, "FailedCreate", "quota")]}, TWO),
+        "InProgress: FailedCreate: quota",
+    ),
+    "bug 07: DaemonSet OnDelete": (
+        item("DaemonSet", DAEMONS | {"updatedNumberScheduled": 0}, {"updateStrategy": {"type": "OnDelete"}}),
+        "Current: ",
+    ),
+    "bug 07: StatefulSet of none": (
+        item("StatefulSet", {"replicas": 0, "currentRevision": "a", "updateRevision": "a"}, {"replicas": 0}),
+        "Current: ",
+    ),
+    "bug 07: StatefulSet with a partition beyond its pods": (
+        item(
+            "StatefulSet", SET | {"updateRevision": "b"}, TWO | {"updateStrategy": {"rollingUpdate": {"partition": 5}}}
+        ),
+        "Current: ",
+    ),
+    "bug 07: Job complete and being deleted": (
+        item("Job", {"conditions": [condition("Complete", TRUE)]}, deletionTimestamp="now"),
+        "Current: ",
+    ),
+    "bug 07: Job failed and being deleted": (
+        item("Job", {"conditions": [condition("Failed", TRUE, "BackoffLimitExceeded")]}, deletionTimestamp="now"),
+        "Failed: BackoffLimitExceeded",
+    ),
+    "bug 07: Job without parallelism": (item("Job", {}, {"parallelism": 0}), "Current: "),
+    "bug 07: Job that asks to be suspended": (item("Job", {}, {"suspend": True}), "Current: "),
+    "bug 07: Job that resumed": (
+        item("Job", {"active": 1, "conditions": [condition("Suspended", FALSE)]}, {"suspend": False}),
+        "InProgress: active 1, succeeded 0",
+    ),
+    "bug 07: Pod done and being deleted": (item("Pod", {"phase": "Succeeded"}, deletionTimestamp="now"), "Current: "),
+    "bug 07: Pod with a name that is no image": (
+        item(
+            "Pod",
+            {
+                "phase": "Pending",
+                "containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "InvalidImageName"}}}],
+            },
+        ),
+        "Failed: InvalidImageName: containers app",
+    ),
+    "bug 07: Pod whose init container crashes": (
+        item("Pod", {"phase": "Pending", "initContainerStatuses": [CRASHING]}),
+        "Failed: CrashLoopBackOff: containers app",
+    ),
+    "bug 07: claim that lost its volume": (
+        item("PersistentVolumeClaim", {"phase": "Lost"}),
+        "Failed: the claim has lost its volume",
+    ),
+    "bug 07: budget of no pods": (
+        item("PodDisruptionBudget", {"currentHealthy": 0, "desiredHealthy": 2, "expectedPods": 0}),
+        "Current: ",
+    ),
+    "bug 07: budget of fewer pods than it keeps": (
+        item("PodDisruptionBudget", {"currentHealthy": 1, "desiredHealthy": 2, "expectedPods": 1}),
+        "Current: ",
+    ),
+    "bug 07: budget whose pods come": (
+        item("PodDisruptionBudget", {"currentHealthy": 1, "desiredHealthy": 2, "expectedPods": 3}),
+        "InProgress: healthy: 1/2",
+    ),
+    "bug 07: HorizontalPodAutoscaler that scales nothing": (
+        item("HorizontalPodAutoscaler", {"conditions": [condition("AbleToScale", FALSE, "FailedGetScale")]}),
+        "Current: ",
+    ),
+    "bug 07: CronJob that never ran": (item("CronJob", {}), "Current: "),
     "budget unmet": (
         item("PodDisruptionBudget", {"currentHealthy": 1, "desiredHealthy": 2}),
         "InProgress: healthy: 1/2",

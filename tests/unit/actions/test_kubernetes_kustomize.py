@@ -172,3 +172,46 @@ def test_program_that_fails_hangs_or_talks_without_end_is_told(
 def test_image_without_the_program_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert built(tmp_path) == ".: the image has no kustomize to build it with; build it in an action before"
+
+
+def bomb(levels: int) -> str:
+    """Return YAML that is ten times larger with each level, once its aliases are written out."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels))]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("levels", [6, 9, 60])
+@pytest.mark.parametrize("key", ["generators: [plugin.yaml]", "resources: []"])
+def test_weak_kustomization_of_aliases_costs_what_it_is_written_out(tmp_path: Path, key: str, levels: int) -> None:
+    files = {"app/kustomization.yaml": key, "app/plugin.yaml": bomb(levels)}
+    if "plugin" not in key:
+        files["app/kustomization.yaml"] = f"{key}\n{bomb(levels)}"
+    assert "the document has more than 20000 nodes" in refusal(artifact(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['"a\\0b"', "a" * 5000, '"\\uFFFE"', "~user", "a/" * 3000, '"\\n"', "loop", "../" * 40 + "etc/passwd"],
+)
+def test_attack_07_name_that_no_file_can_have_is_refused_like_any_other(tmp_path: Path, name: str) -> None:
+    folder = artifact(tmp_path, {"app/kustomization.yaml": f"crds: [x.yaml]\nresources: [{name}]\n", "app/x.yaml": ""})
+    (folder / "app/loop").symlink_to("loop")
+    with pytest.raises(ActionError):
+        check(folder, "app")
+
+
+@pytest.mark.parametrize("name", ["1_000", "0x10", "010", "yes", "1e3", "2020-01-01"])
+def test_attack_07_base_whose_name_looks_like_no_text_is_looked_at_too(tmp_path: Path, name: str) -> None:
+    files = {"kustomization.yaml": f"resources: [{name}]", f"{name}/kustomization.yaml": f"resources: [{REMOTE}]"}
+    files = {f"app/{path}": text for path, text in files.items()}
+    assert refusal(artifact(tmp_path, files)).endswith(REFUSED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"resources: [{REMOTE}]\nresources: []", f"x: &x {{resources: [{REMOTE}]}}\n<<: *x\nresources: []",
+     f"resources: []\n<<: {{resources: [{REMOTE}]}}"],
+)  # fmt: skip
+def test_attack_07_kustomization_that_says_a_thing_twice_is_refused(tmp_path: Path, text: str) -> None:
+    """Which of the two counts, its readers do not agree about."""
+    assert '"resources" stands in one mapping twice' in refusal(artifact(tmp_path, {"app/kustomization.yaml": text}))

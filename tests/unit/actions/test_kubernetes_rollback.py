@@ -36,7 +36,7 @@ def test_failed_deploy_applies_what_succeeded_last_and_deletes_what_it_added(api
     changed = CONFIG_MAP.replace("'1'", "'2'")
     code, message = failure(job_for(tmp_path, {"a.yaml": "---\n".join([changed, NEW, DEPLOYMENT])}, **ROLLBACK))
     assert (code, message) == ("JobFailed", f"{FAILED}; rolled back to what run shop-1 applied")
-    assert api.objects[SETTINGS]["data"]["n"] == "1"
+    assert api.objects[SETTINGS]["data"]["m"] == "1"
     assert names(api.deleted) == ["web", "new"]
     annotations = api.objects[PARENT]["metadata"]["annotations"]
     assert annotations["applyset.kubernetes.io/contains-group-kinds"] == "ConfigMap"
@@ -80,7 +80,7 @@ def test_success_that_is_too_large_says_so_when_it_is_needed(
 ) -> None:
     monkeypatch.setattr(success_module, "KEPT_BYTES", 2000)
     api.statuses["web"] = lambda _: {"conditions": [LATE]}
-    large = CONFIG_MAP.replace("n: '1'", f"n: {secrets.token_hex(4000)}x")
+    large = CONFIG_MAP.replace("m: '1'", f"m: {secrets.token_hex(4000)}x")
     job = job_for(tmp_path, {"a.yaml": large}, **ROLLBACK)
     run(job)
     why = "it is too large to keep ("

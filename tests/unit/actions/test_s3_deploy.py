@@ -13,6 +13,7 @@ import pytest
 
 from penstock.actions.declaration import declaration_of
 from penstock.actions.execution import ActionError
+from penstock.actions.s3_deploy.content import content_of
 from penstock.actions.s3_deploy.execution import run
 from penstock.api.contracts import AwsAccess
 from penstock.api.pipeline import ActionTypeId
@@ -134,3 +135,39 @@ def test_bad_configuration_is_named(configuration: dict[str, str], problem: str)
     declared = declaration_of(ActionTypeId(category="Deploy", provider="S3"))
     assert declared is not None
     assert problem in " ".join(map(str, configuration_problems("", declared, configuration)))
+
+
+CONTENTS = {
+    "app.js.gz": ("text/javascript", "gzip"), "icon.svgz": ("image/svg+xml", "gzip"),
+    "LOGO.SVGZ": ("image/svg+xml", "gzip"),
+    "sitemap.xml.gz": ("application/xml", "gzip"), "data.json.gz": ("application/json", "gzip"),
+    "site.css.br": ("text/css", "br"), "index.html.br": ("text/html", "br"), "x.wasm.gz": ("application/wasm", "gzip"),
+    "bundle.tar.gz": ("application/gzip", None), "bundle.tgz": ("application/gzip", None),
+    "dump.sql.gz": ("application/gzip", None), "x.gz": ("application/gzip", None), "x.taz": ("application/gzip", None),
+    "bundle.tar.br": ("application/x-brotli", None), "x.br": ("application/x-brotli", None),
+    "x.Z": ("application/x-compress", None), "bundle.tar.Z": ("application/x-compress", None),
+    "page.html.bz2": ("application/x-bzip2", None), "bundle.tbz2": ("application/x-bzip2", None),
+    "page.html.xz": ("application/x-xz", None), "bundle.tar.zst": ("application/zstd", None),
+    "bundle.7z": ("application/x-7z-compressed", None), "bundle.zip": ("application/zip", None),
+    "index.html": ("text/html", None), "page.HTML": ("text/html", None), "x.mjs": ("text/javascript", None),
+    "font.woff2": ("font/woff2", None), "a.js.map": ("application/json", None), "noext": (None, None),
+    "gz": (None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "expected"), CONTENTS.items())
+def test_bug_13_name_says_type_and_encoding(name: str, expected: tuple[str | None, str | None]) -> None:
+    assert tuple(content_of(name)) == expected
+
+
+def test_bug_13_compressed_files_of_a_website_are_served_as_such(tmp_path: Path, address: str) -> None:
+    job = job_of(tmp_path, address, Extract="true", ObjectKey="packed")
+    names = ("app.js.gz", "icon.svgz", "site.css.br", "bundle.tar.gz", "page.html.bz2")
+    for name in names:
+        (job.inputs["Built"] / name).write_bytes(b"x")
+    run(job)
+    found = objects(address, "packed")
+    assert {name: (found[name]["ContentType"], found[name].get("ContentEncoding")) for name in names} == {
+        name: CONTENTS[name] for name in names
+    }
+    assert "ContentEncoding" not in found["index.html"]

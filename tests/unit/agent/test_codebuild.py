@@ -151,16 +151,21 @@ def test_one_shell_for_all_phases(pod: Pod) -> None:
     ("text", "message"),
     [
         ("version: 0.2\nrun-as: me\nphases: {}\n", "buildspec.run-as is not supported yet (B-06); remove it"),
-        ("version: 0.2\nbatch: {}\n", "buildspec.batch is not supported yet (B-60); remove it"),
+        ("version: 0.2\nbatch: {fast-fail: yes}\n", "buildspec.batch is not supported yet (B-60); remove it"),
         ("version: 0.2\nphases: &a {build: *a}\n", "DOWNLOAD_SOURCE: "),
         (
             "version: 0.2\nphases: {build: {commands: [&a 'x" + "x" * 50_000 + "'" + ", *a" * 50 + "]}}\n",
             "characters, more than",
         ),
-        ("version: 0.2\ncache: {}\n", "buildspec.cache is not supported yet (B-52); remove it"),
-        ("version: 0.2\nproxy: {}\n", "buildspec.proxy is not supported yet (B-16); remove it"),
-        ("version: 0.2\nenv: {parameter-store: {}}\n", "env.parameter-store is not supported yet (B-12); remove it"),
-        ("version: 0.2\nenv: {secrets-manager: {}}\n", "env.secrets-manager is not supported yet (B-12); remove it"),
+        ("version: 0.2\nproxy: {logs: yes}\n", "buildspec.proxy is not supported yet (B-16); remove it"),
+        (
+            "version: 0.2\nenv: {parameter-store: {A: /a}}\n",
+            "env.parameter-store is not supported yet (B-12); ",
+        ),
+        (
+            "version: 0.2\nenv: {secrets-manager: {A: a:b}}\n",
+            "env.secrets-manager is not supported yet (B-12); ",
+        ),
         ("version: 0.2\nenv: {git-credential-helper: yes}\n", "env.git-credential-helper is not supported yet (B-15)"),
         (
             "version: 0.2\nphases: {build: {commands: a}}\nenv: {shell: zsh}\n",

@@ -1,16 +1,23 @@
 """Finds the files of an artifact as the buildspec names them (B-40..B-48)."""
 
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.actions.codebuild.buildspec import Artifacts
+from penstock.actions.codebuild.outside import copied
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.artifacts import globs
+from penstock.artifacts.errors import ArtifactError, shown
+from penstock.artifacts.links import DanglingError, LinkError, resolve
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _DEPTH = 200
+_VISITS = 10
+"""How many times the entries of an artifact may be met while looking for them: links let one folder be many."""
 NOTHING = "UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 
 
@@ -33,53 +40,150 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 def find(
     artifacts: Artifacts, source: Path, values: Mapping[str, str], limit: int, log: Callable[[str], None]
 ) -> dict[str, tuple[str, ...]]:
-    """Return path in the artifact to the names below ``source``; raise ActionError where nothing matches."""
+    """Return path in the artifact to the names below ``source``, behind "/" those below the workspace.
 
-    def pattern(text: str) -> globs.Pattern:
-        return globs.parse(expand(text, values).removeprefix(f"{source}/"))
+    Links are followed unless the buildspec keeps them (B-42). Raise ActionError where nothing matches, ArtifactError
+    for what leads out or cannot be read.
+    """
+    return _Finder(artifacts, source, values, limit, log).run()
 
-    wanted = [(text, pattern(text)) for text in artifacts.files]
-    excluded = [pattern(text) for text in artifacts.exclude_paths]
-    found: dict[str, tuple[str, ...]] = {}
-    used: set[str] = set()
-    for base in _bases(artifacts, source, pattern):
-        log(f"[Container] Expanding base directory path: {'/'.join(base) or '.'}")
-        for names in _walk(source.joinpath(*base), ()):
-            path = "/".join(names)
-            matching = {text for text, item in wanted if item.matches(path)}
-            if matching and not any(item.matches(path) for item in excluded):
+
+class _Found(NamedTuple):
+    """A file or folder: its path as the buildspec sees it, and where it really is below the workspace.
+
+    ``problem`` says why a link is left out.
+    """
+
+    path: tuple[str, ...]
+    real: tuple[str, ...]
+    is_folder: bool = False
+    problem: str = ""
+
+
+class _Finder:
+    def __init__(
+        self,
+        artifacts: Artifacts,
+        source: Path,
+        values: Mapping[str, str],
+        limit: int,
+        log: Callable[[str], None],
+    ) -> None:
+        self._artifacts, self._source, self._values, self._limit, self._log = artifacts, source, values, limit, log
+        self._root, self._home = str(source.parents[1]), (source.parent.name, source.name)
+        self._visits = 0
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def run(self) -> dict[str, tuple[str, ...]]:
+        used = {text for text in self._artifacts.files if self._take_copied(text)}
+        wanted = [(text, self._pattern(text)) for text in self._artifacts.files if text not in used]
+        excluded = [self._pattern(text) for text in self._artifacts.exclude_paths]
+        for base in self._bases() if wanted else ():
+            self._log(f"[Container] Expanding base directory path: {'/'.join(base.path) or '.'}")
+            for item in self._walk(_Found((), base.real), (base.real,)):
+                path = "/".join(item.path)
+                matching = {text for text, pattern in wanted if pattern.matches(path)}
+                if item.is_folder or not matching or any(pattern.matches(path) for pattern in excluded):
+                    continue
+                self._take(item, base)
                 used |= matching
-                found[names[-1] if artifacts.discard_paths else path] = (*base, *names)
-                if len(found) > limit:
-                    raise ActionError(JOB_FAILED, f"UPLOAD_ARTIFACTS: an artifact has more than {limit} files")
-    for text, _ in wanted:
-        if text not in used:
-            log(f"[Container] Skipping invalid file path {text}")
-    if not found:
-        raise ActionError(JOB_FAILED, NOTHING)
-    log(f"[Container] Found {len(found)} file(s)")
-    return found
+        for text in self._artifacts.files:
+            if text not in used:
+                self._log(f"[Container] Skipping invalid file path {text}")
+        if not self._found:
+            raise ActionError(JOB_FAILED, NOTHING)
+        self._log(f"[Container] Found {len(self._found)} file(s)")
+        return self._found
+
+    def _take(self, item: _Found, base: _Found) -> None:
+        path = "/".join(item.path)
+        if item.problem:
+            raise ArtifactError(JOB_FAILED, f'"{shown("/".join((*base.path, *item.path)))}" {item.problem}')
+        self._add(item.path[-1] if self._artifacts.discard_paths else path, item.real)
+
+    def _add(self, path: str, real: tuple[str, ...]) -> None:
+        is_inside = real[: len(self._home)] == self._home
+        self._found[path] = real[len(self._home) :] if is_inside else ("/", *real)
+        if len(self._found) > self._limit:
+            raise ActionError(JOB_FAILED, f"UPLOAD_ARTIFACTS: an artifact has more than {self._limit} files")
+
+    def _take_copied(self, text: str) -> bool:
+        """Take a file from outside of the source folder, which the program has copied (B-40)."""
+        path = self._relative(text)
+        if not path.startswith("/") or (names := copied(self._root, path)) is None:
+            return False
+        self._add(posixpath.basename(path), names)
+        return True
+
+    def _relative(self, text: str) -> str:
+        """Return a path below the source folder, or the absolute path of what is elsewhere."""
+        expanded = posixpath.normpath(expand(text.strip(), self._values) or ".")
+        home = str(self._source)
+        if expanded == home or expanded.startswith(f"{home}/"):
+            return expanded[len(home) + 1 :] or "."
+        return expanded
+
+    def _pattern(self, text: str) -> globs.Pattern:
+        return globs.parse(self._relative(text))
+
+    def _bases(self) -> list[_Found]:
+        source = _Found((), self._home)
+        wanted = self._relative(self._artifacts.base_directory)
+        if wanted == ".":
+            return [source]
+        pattern = globs.parse(wanted)
+        return [item for item in self._walk(source, (self._home,)) if item.is_folder and _matches(pattern, item)]
+
+    def _walk(self, folder: _Found, above: tuple[tuple[str, ...], ...]) -> Iterator[_Found]:
+        """Yield what is below a folder; a link is what is at its end, or a problem."""
+        if len(folder.path) > _DEPTH:
+            return
+        for entry in self._entries(folder):
+            self._count()
+            item = _Found((*folder.path, entry.name), (*folder.real, entry.name), entry.is_dir(follow_symlinks=False))
+            if entry.is_symlink() and not self._artifacts.keeps_links:
+                followed = self._followed(item, above)
+                if followed is None:
+                    continue
+                item = followed
+            yield item
+            if item.is_folder:
+                yield from self._walk(item, (*above, item.real))
+
+    def _entries(self, folder: _Found) -> list[os.DirEntry[str]]:
+        path = Path(self._root, *folder.real)
+        try:
+            if path.is_symlink():
+                return []
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            name = shown("/".join(folder.path)) or "."
+            why = f'the folder "{name}" cannot be read by the agent: {error.strerror}'
+            raise ArtifactError(JOB_FAILED, f"UPLOAD_ARTIFACTS: {why}") from error
+
+    def _followed(self, link: _Found, above: tuple[tuple[str, ...], ...]) -> _Found | None:
+        name = shown("/".join(link.path))
+        try:
+            real = resolve(self._root, link.real)
+        except DanglingError as error:
+            self._log(f'[Container] Warning: "{name}" {error}; it is left out')
+            return None
+        except LinkError as error:
+            return link._replace(problem=str(error))
+        is_folder = Path(self._root, *real).is_dir()
+        if is_folder and any(folder[: len(real)] == real for folder in above):
+            self._log(f'[Container] Warning: "{name}" is a symbolic link to a folder that it stands in; it is left out')
+            return None
+        return link._replace(real=real, is_folder=is_folder)
+
+    def _count(self) -> None:
+        self._visits += 1
+        if self._visits > _VISITS * max(self._limit, 1000):
+            raise ActionError(JOB_FAILED, f"UPLOAD_ARTIFACTS: links make the source more than {self._visits - 1} files")
 
 
-def _bases(artifacts: Artifacts, source: Path, pattern: Callable[[str], globs.Pattern]) -> list[tuple[str, ...]]:
-    if artifacts.base_directory in ("", "."):
-        return [()]
-    wanted = pattern(artifacts.base_directory)
-    return [names for names in _walk(source, (), folders=True) if wanted.matches("/".join(names))]
-
-
-def _walk(folder: Path, names: tuple[str, ...], *, folders: bool = False) -> Iterator[tuple[str, ...]]:
-    """Yield what is below a folder, never through a link: the packer opens each name again without following."""
-    if len(names) > _DEPTH or folder.is_symlink():
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        path = (*names, entry.name)
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder == folders:
-            yield path
-        if is_folder:
-            yield from _walk(folder / entry.name, path, folders=folders)
+def _matches(pattern: globs.Pattern, item: _Found) -> bool:
+    return pattern.matches("/".join(item.path))

@@ -9,22 +9,27 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import yaml
-
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.actions.yaml_documents import Bounds, Rules, YamlError, documents
 from penstock.api.contracts import NOTHING
+from penstock.api.text import shorten
 
 BYTES = 256 * 1024
 _COMMAND_CHARACTERS = 1024 * 1024
+_MESSAGE = 1000
+_BOUNDS = Bounds(200_000, 16 * 1024 * 1024)
+_RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
+"""Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says itself comes before
+what it merges (<<)."""
 YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
 _LATER = {
-    "run-as": "B-06", "proxy": "B-16", "batch": "B-60", "cache": "B-52",
+    "run-as": "B-06", "proxy": "B-16", "batch": "B-60",
     "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
 }  # fmt: skip
 _VERSIONS = ("0.2", "0.1")
 _ENV_KEYS = ("shell", "variables", "exported-variables")
-_TOP_KEYS = ("version", "env", "environment_variables", "phases", "reports", "artifacts")
+_TOP_KEYS = ("version", "env", "environment_variables", "phases", "reports", "artifacts", "cache")
 JUNIT = "JUNITXML"
 _OTHER_FORMATS = (
     "CUCUMBERJSON", "NUNITXML", "NUNIT3XML", "TESTNGXML", "VISUALSTUDIOTRX",
@@ -33,6 +38,7 @@ _OTHER_FORMATS = (
 _REPORT_KEYS = ("files", "base-directory", "discard-paths", "file-format")
 _REPORT_GROUPS = 5
 _FALSE = ("no", "false")
+_EMPTY = ("", "~", "null")
 
 
 class Phase(NamedTuple):
@@ -51,6 +57,8 @@ class Artifacts(NamedTuple):
     base_directory: str = ""
     exclude_paths: tuple[str, ...] = ()
     discard_paths: bool = False
+    keeps_links: bool = False
+    """Whether links are kept as links (enable-symlinks); else what they lead to is taken (B-42)."""
 
 
 class ReportGroup(NamedTuple):
@@ -74,11 +82,14 @@ class Buildspec(NamedTuple):
     reports: tuple[ReportGroup, ...] = ()
     ignored: tuple[str, ...] = ()
     """Paths of keys that no buildspec has."""
+    remarks: tuple[str, ...] = ()
+    """What of it has no effect here, and why."""
 
 
 def parse(text: str) -> Buildspec:
     """Return the buildspec; raise ActionError with the key's path for what it does not say rightly."""
-    top = _map(_document(text), "buildspec", _TOP_KEYS)
+    read = _map(_document(text), "buildspec", _TOP_KEYS)
+    top = {key: None if isinstance(value, str) and value in _EMPTY else value for key, value in read.items()}
     version = top.get("version")
     if version not in _VERSIONS:
         raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
@@ -99,7 +110,15 @@ def parse(text: str) -> Buildspec:
         },
         reports=_reports(top.get("reports")),
         ignored=tuple(_ignored(top)),
+        remarks=tuple(_remarks(top)),
     )
+
+
+def _remarks(top: Mapping[str, Any]) -> Iterator[str]:
+    if not _asks_for_nothing(top.get("cache")):
+        yield "cache is ignored: the project has no cache (B-52)"
+    if any("run-as" in part for part in (top, *(top.get("phases") or {}).values()) if isinstance(part, dict)):
+        yield "run-as: root is the default; commands run as the user of the image (B-06)"
 
 
 def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
@@ -110,17 +129,31 @@ def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
     parts |= {f"reports.{name}.": (group, _REPORT_KEYS) for name, group in (top.get("reports") or {}).items()}
     for path, (part, known) in parts.items():
         if isinstance(part, dict):
-            yield from (f"{path}{key}" for key in part if key not in known)
+            strange = (key for key in part if key not in known and key != "run-as")
+            yield from (f"{path}{key}" for key in strange if key not in _LATER or not _asks_for_nothing(part[key]))
 
 
 def _document(text: str) -> Any:
     if len(text.encode("utf-8", "replace")) > BYTES:
         raise _error(f"the buildspec is larger than {BYTES} bytes")
     try:
-        # Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are.
-        return yaml.load(text, yaml.BaseLoader)  # noqa: S506 — it makes texts, lists and maps only
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        found = list(documents(text, _RULES, _BOUNDS))
+    except YamlError as error:
         raise _error(" ".join(str(error).split())[:300]) from error
+    if len(found) > 1:
+        raise _error("it is one YAML document; there are more")
+    return found[0] if found else None
+
+
+def is_inline(text: str) -> bool:
+    """Whether a text is a buildspec and not the path of one (bug 04): a map is, and what begins like one."""
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return True
+    try:
+        found = list(documents(text, _RULES, _BOUNDS))
+    except YamlError:
+        return "\n" in text.strip()
+    return any(isinstance(document, dict) for document in found)
 
 
 def _variables(top: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, str]:
@@ -193,6 +226,7 @@ def _artifacts(document: Any, path: str) -> Artifacts:
         _text(found.get("base-directory") or "", f"{path}.base-directory"),
         _list(found.get("exclude-paths"), f"{path}.exclude-paths"),
         _is_true(found.get("discard-paths"), f"{path}.discard-paths"),
+        _is_true(found.get("enable-symlinks"), f"{path}.enable-symlinks"),
     )
 
 
@@ -217,20 +251,28 @@ def _report_group(name: str, document: Any) -> ReportGroup:
 
 
 def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:
-    if document in (None, ""):
+    if document is None or document in _EMPTY:
         return {}
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise _error(f"{path} is not a map")
     for key in document:
         is_later = allowed is not None and key not in allowed and key in _LATER
-        if is_later and str(document[key]).lower() not in _FALSE:
+        is_root = key == "run-as" and document[key] == "root"
+        if is_later and not is_root and not _asks_for_nothing(document[key]):
             raise ActionError(CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it")
     return document
 
 
+def _asks_for_nothing(value: Any) -> bool:
+    """Whether a section is there and empty, or says no to everything."""
+    if isinstance(value, dict | list):
+        return all(map(_asks_for_nothing, value.values() if isinstance(value, dict) else value))
+    return value is None or str(value).lower() in (*_EMPTY, *_FALSE)
+
+
 def _list(document: Any, path: str) -> tuple[str, ...]:
     """Return a list of texts; one text stands for a list of it (B-40)."""
-    if document in (None, ""):
+    if document is None or document in _EMPTY:
         return ()
     if isinstance(document, str):
         return (document,)
@@ -253,4 +295,4 @@ def _is_true(value: Any, path: str) -> bool:
 
 
 def _error(why: str) -> ActionError:
-    return ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {why}")
+    return ActionError(YAML_ERROR, shorten(f"DOWNLOAD_SOURCE: {why}", _MESSAGE))

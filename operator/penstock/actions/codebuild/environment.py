@@ -1,7 +1,7 @@
 """What commands of a build find in their environment (B-13, B-70).
 
-Of AWS's variables these have no honest value here and are not set: what holds an ARN, an account, a region, a
-URL or a key of KMS, the webhook's, and the batch's.
+Of AWS's variables these have no honest value here and are not set: what holds an ARN, an account, a URL or a
+key of KMS, the webhook's, and the batch's.
 """
 
 import re
@@ -25,9 +25,13 @@ def environment(job: Job, build: Build, variables: Mapping[str, str]) -> dict[st
 
     A project with a serviceRole gives the role's keys, which any variable of the same name replaces.
     """
-    given = {**_identity(job), **variables, **build.environment, **build.overrides}
+    given = {**_region(build), **_identity(job), **variables, **build.environment, **build.overrides}
     free = {name: value for name, value in given.items() if not name.startswith(_RESERVED)}
     return {**free, **_reserved(job, build)}
+
+
+def _region(build: Build) -> dict[str, str]:
+    return dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), build.region) if build.region else {}
 
 
 def _identity(job: Job) -> dict[str, str]:

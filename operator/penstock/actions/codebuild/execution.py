@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 
 from penstock.actions.codebuild.artifacts import find, names_in, references
-from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, parse
+from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, is_inline, parse
 from penstock.actions.codebuild.environment import build_id, environment
+from penstock.actions.codebuild.outside import check
 from penstock.actions.codebuild.phases import NO_BASH, render
 from penstock.actions.codebuild.reports import collect, first_failed
 from penstock.actions.codebuild.source import read
@@ -19,6 +20,7 @@ from penstock.actions.execution import (
     ProgramEnd,
 )
 from penstock.api.contracts import Build
+from penstock.artifacts.errors import ArtifactError
 
 FAILED = "Build terminated with state: FAILED"
 _SHOWN = 160
@@ -34,7 +36,10 @@ def run(job: Job) -> Outcome:
     buildspec = parse(_text_of(job, build))
     for path in buildspec.ignored:
         job.log(f"[Container] Warning: {path} is no key of a buildspec; it is ignored")
+    for remark in buildspec.remarks:
+        job.log(f"[Container] {remark}")
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
+    check(buildspec, job.source)
     text = render(buildspec, job.program, job.report, job.source, kept)
     ended = job.run_program(Program(text, environment(job, build, buildspec.variables), kept))
     notes = ended.notes.splitlines()
@@ -44,7 +49,7 @@ def run(job: Job) -> Outcome:
     if "begin BUILD" in notes:
         try:
             _store(job, buildspec, ended.variables)
-        except ActionError as error:
+        except (ActionError, ArtifactError) as error:
             raise failure or ActionError(error.code, f"{FAILED}: {error.message}") from error
     if failure:
         raise failure
@@ -67,8 +72,13 @@ def _referenced(buildspec: Buildspec) -> set[str]:
 def _text_of(job: Job, build: Build) -> str:
     """Return the buildspec: inline YAML as it is, else a file of the source (B-01), never through a link."""
     wanted = job.request.configuration.get("BuildspecOverride") or build.buildspec or "buildspec.yml"
-    if "\n" in wanted:
+    if is_inline(wanted):
         return wanted
+    wanted = wanted.strip()
+    if wanted.startswith("arn:"):
+        raise ActionError(
+            YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted}: a buildspec in S3 is not read; put it into the source"
+        )
     names = [name for name in wanted.split("/") if name not in ("", ".")]
     if ".." in names or wanted.startswith("/") or not names:
         raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} leads out of the source")

@@ -9,9 +9,10 @@ what stood there before that command.
 
 from pathlib import Path
 
+from penstock.actions.codebuild import outside
 from penstock.actions.codebuild.buildspec import PHASES, Buildspec, Phase
 from penstock.actions.execution import LINE_START
-from penstock.actions.quoting import keep, quote
+from penstock.actions.quoting import evaluated, keep, quote
 
 NO_BASH = "no bash"
 """The note of a program that needs a shell that the image does not have."""
@@ -72,7 +73,7 @@ class _Writer:
             f"pwd >| {self._folder}",
             f"printf '{_BEGIN}[Container] Running command %s\\n' {quote(text)}",
             'if [ "$penstock_trace" = 1 ]; then set -x; fi',
-            f"eval {quote(text)}" if self._has_one_shell else f"(trap - EXIT; eval {quote(text)})",
+            evaluated(text) if self._has_one_shell else f"(trap - EXIT; {evaluated(text)})",
             # A trace that a command has turned on (set -x) shall show commands, not what stands between them.
             "{ penstock_code=$?; penstock_quiet; } 2>/dev/null",
             "penstock_ended",
@@ -95,6 +96,7 @@ def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, vari
             *_inner(_CALL.format(quote(str(program))), report / "notes"),
             *writer.lines,
             *(keep(name, str(report / "variables" / name)) for name in variables),
+            *outside.code(buildspec, report, folder),
             f"printf 'end\\n' >> {quote(str(report / 'notes'))}",
             f": >| {quote(str(report / 'end'))}",
             "penstock_is_over=1",

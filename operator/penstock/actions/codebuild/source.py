@@ -7,7 +7,12 @@ from pathlib import Path
 
 
 def read(folder: Path, names: Sequence[str], limit: int) -> bytes:
-    """Return a file's first ``limit`` bytes; raise OSError for a link on the way, a FIFO, or a folder."""
+    """Return a file's first ``limit`` bytes; raise OSError for a link on the way, a FIFO, or a folder.
+
+    ``names`` are below the source folder, or behind "/" below the workspace that it stands in.
+    """
+    if names[0] == "/":
+        folder, names = folder.parents[1], names[1:]
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     for index, name in enumerate(names):
         kind = os.O_DIRECTORY if index + 1 < len(names) else os.O_NONBLOCK

@@ -30,6 +30,8 @@ class Verdict:
 
 
 CURRENT = Verdict(Status.CURRENT)
+_HOPELESS = ("CrashLoopBackOff", "InvalidImageName")
+"""Why a container waits for what does not come by itself, or not before it has failed many times."""
 
 
 def status_of(item: Object) -> Verdict:
@@ -41,8 +43,20 @@ def status_of(item: Object) -> Verdict:
     return rule(item) if rule else _ready(item)
 
 
+def end_of(item: Object) -> Verdict | None:
+    """Return the verdict on a Job or a Pod whose work is over, whatever becomes of the object; None for others."""
+    kind = (item.get("apiVersion", ""), item.get("kind", ""))
+    if kind == ("batch/v1", "Job"):
+        return _end_of_job(item)
+    if kind == ("v1", "Pod") and _status(item).get("phase") in ("Succeeded", "Failed"):
+        return _pod(item)
+    return None
+
+
 def _generic(item: Object) -> Verdict | None:
     metadata, status = item.get("metadata") or {}, _status(item)
+    if verdict := end_of(item):
+        return verdict
     if metadata.get("deletionTimestamp"):
         return Verdict(Status.TERMINATING, "the object is being deleted")
     observed, generation = status.get("observedGeneration"), metadata.get("generation")
@@ -66,6 +80,7 @@ def _ready(item: Object) -> Verdict:
 def _deployment(item: Object) -> Verdict:
     status, wanted = _status(item), _replicas(item)
     progressing, available = _condition(item, "Progressing") or {}, _condition(item, "Available") or {}
+    refused = _condition(item, "ReplicaFailure") or {}
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return _failed(_text(progressing))
     counts = [
@@ -75,7 +90,9 @@ def _deployment(item: Object) -> Verdict:
         ("ready", status.get("readyReplicas", 0), wanted),
     ]
     if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
-        return verdict
+        return _waiting(_text(refused)) if refused.get("status") == "True" else verdict
+    if (item.get("spec") or {}).get("paused") and available.get("status") == "True":
+        return CURRENT
     if available.get("status") != "True":
         return _waiting("the Deployment is not available")
     has_deadline = (item.get("spec") or {}).get("progressDeadlineSeconds", 600) != 2**31 - 1
@@ -118,6 +135,8 @@ def _daemon_set(item: Object) -> Verdict:
     wanted = status.get("desiredNumberScheduled")
     if "observedGeneration" not in status or wanted is None:
         return _waiting("the DaemonSet has not been observed yet")
+    if ((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete":
+        return CURRENT
     names = {
         "current": "currentNumberScheduled",
         "updated": "updatedNumberScheduled",
@@ -134,32 +153,38 @@ def _pod(item: Object) -> Verdict:
         return CURRENT
     if phase == "Failed":
         return _failed(status.get("message") or status.get("reason") or "the pod failed")
-    crashing = [
-        container.get("name", "")
-        for container in status.get("containerStatuses") or []
-        if ((container.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
-    ]
-    if crashing:
-        return _failed(f"CrashLoopBackOff: containers {', '.join(crashing)}")
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for reason in _HOPELESS:
+        if names := [one.get("name", "") for one in containers if _waits_for(one) == reason]:
+            return _failed(f"{reason}: containers {', '.join(names)}")
     scheduled = _condition(item, "PodScheduled") or {}
     if scheduled.get("status") == "False":
         return _waiting(_text(scheduled))
     return _waiting(f"the pod is {phase or 'not seen by a node yet'}")
 
 
-def _job(item: Object) -> Verdict:
+def _waits_for(container: Mapping[str, Any]) -> str:
+    return str(((container.get("state") or {}).get("waiting") or {}).get("reason") or "")
+
+
+def _end_of_job(item: Object) -> Verdict | None:
     for condition in _conditions(item):
-        if condition.get("status") == "True":
-            if condition.get("type") == "Failed":
-                return _failed(_text(condition))
-            if condition.get("type") in ("Complete", "Suspended"):
-                return CURRENT
-    status = _status(item)
+        if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
+            return CURRENT if condition.get("type") == "Complete" else _failed(_text(condition))
+    return None
+
+
+def _job(item: Object) -> Verdict:
+    status, spec = _status(item), item.get("spec") or {}
+    if spec.get("suspend") or spec.get("parallelism") == 0 or _is_true(item, "Suspended"):
+        return CURRENT
     return _waiting(f"active {status.get('active', 0)}, succeeded {status.get('succeeded', 0)}")
 
 
 def _claim(item: Object) -> Verdict:
     phase = _status(item).get("phase")
+    if phase == "Lost":
+        return _failed("the claim has lost its volume")
     return CURRENT if phase == "Bound" else _waiting(f"the claim is {phase or 'not bound'}")
 
 
@@ -181,7 +206,10 @@ def _definition(item: Object) -> Verdict:
 
 def _disruption_budget(item: Object) -> Verdict:
     status = _status(item)
-    return _short([("healthy", status.get("currentHealthy", 0), status.get("desiredHealthy", 0))]) or CURRENT
+    have, want, pods = (status.get(key) for key in ("currentHealthy", "desiredHealthy", "expectedPods"))
+    if pods is not None and (want or 0) > pods:
+        return CURRENT  # There are fewer pods than it asks to keep: no wait makes more of them healthy.
+    return _short([("healthy", have or 0, want or 0)]) or CURRENT
 
 
 _RULES: Mapping[tuple[str, str], Callable[[Object], Verdict]] = {
@@ -215,6 +243,10 @@ def _conditions(item: Object) -> list[Mapping[str, Any]]:
 
 def _condition(item: Object, kind: str) -> Mapping[str, Any] | None:
     return next((one for one in _conditions(item) if one.get("type") == kind), None)
+
+
+def _is_true(item: Object, kind: str) -> bool:
+    return (_condition(item, kind) or {}).get("status") == "True"
 
 
 def _short(counts: list[tuple[str, int, int]]) -> Verdict | None:

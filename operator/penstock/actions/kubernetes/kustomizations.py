@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.manifests import KUSTOMIZATIONS, parse_all
+from penstock.actions.kubernetes.dialect import TEXTS, read_yaml
+from penstock.actions.kubernetes.manifests import KUSTOMIZATIONS
+from penstock.actions.yaml_documents import Bounds, YamlError
 
 _BYTES = 1024 * 1024
+_BOUNDS = Bounds(20_000, 4 * 1024 * 1024)
 _MOST = 500
 _BASES = ("resources", "bases", "components")
 _PLUGINS = ("generators", "transformers", "validators")
@@ -50,14 +51,25 @@ def _bases(root: Path, directory: Path) -> Iterator[Path]:
         if key in _PLUGINS and "\n" in name.strip():
             _check_plugin(name, f"{place}: {key}")
             continue
-        target = Path(os.path.realpath(directory / name))
-        # A folder may be called "http:", and the program would still look for the host.
-        if ":" in name or not target.is_relative_to(root) or not target.exists():
+        target = _target(root, directory, name)
+        if target is None:
             raise _problem(place, f'{key}: "{name[:200]}" {_REFUSED}')
         if key in (*_BASES, *_PLUGINS) and target.is_dir():
             yield target
         elif key in _PLUGINS:
             _check_plugin(_read(target, name), str(target.relative_to(root)))
+
+
+def _target(root: Path, directory: Path, name: str) -> Path | None:
+    """Return the file or folder in the artifact that a name names, None if there is none."""
+    # A folder may be called "http:", and the program would still look for the host.
+    if ":" in name or "\0" in name:
+        return None
+    target = Path(os.path.realpath(directory / name))
+    try:
+        return target if target.is_relative_to(root) and target.exists() else None
+    except OSError:  # the name is too long to be one
+        return None
 
 
 def _kustomization(root: Path, directory: Path) -> Path:
@@ -110,8 +122,11 @@ def _check_plugin(text: str, place: str) -> None:
 
 
 def _read(file: Path, place: str) -> str:
-    with file.open("rb") as opened:
-        data = opened.read(_BYTES + 1)
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_BYTES + 1)
+    except OSError as error:
+        raise _problem(place, f"the file cannot be read: {error.strerror}") from error
     if len(data) > _BYTES:
         raise _problem(place, f"the file is larger than {_BYTES} bytes")
     return data.decode("utf-8", "replace")
@@ -119,9 +134,9 @@ def _read(file: Path, place: str) -> str:
 
 def _documents(text: str, place: str) -> list[Any]:
     try:
-        return [document for document in parse_all(text) if document is not None]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _problem(place, f"not YAML: {str(error).splitlines()[0]}") from error
+        return [document for document in read_yaml(text, TEXTS, _BOUNDS) if document is not None]
+    except YamlError as error:
+        raise _problem(place, f"{error.why} (line {error.line})" if error.line else error.why) from error
 
 
 def _problem(place: str, why: str) -> ActionError:

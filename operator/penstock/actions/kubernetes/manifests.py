@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.actions.kubernetes.dialect import is_json, read_json, read_yaml
+from penstock.actions.yaml_documents import YamlError
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.glob_lists import split_globs
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _FILE_BYTES = 4 * 1024 * 1024
-_NODES = 500_000
 _OBJECTS = 5000
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_NO_JSON = (float("inf"), float("-inf"))
 _ORDER = (
     ("Namespace",),
     ("CustomResourceDefinition",),
@@ -39,15 +38,6 @@ _ORDER = (
 )
 _RANK = {kind: rank for rank, kinds in enumerate(_ORDER) for kind in kinds}
 _OTHERS = _ORDER.index(())
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: what looks like a date is a text."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 Build = Callable[[str], bytes]
@@ -84,7 +74,7 @@ def read_manifests(folder: Path, wanted: str, build: Build) -> tuple[list[Manife
     taken, and since an artifact also holds other YAML, what is no object is passed over. A folder that is named and
     holds a kustomization is what ``build`` makes of it; so is the artifact when nothing is named.
     """
-    patterns = [_pattern(text) for text in wanted.split(",") if text.strip()]
+    patterns = [_pattern(text) for text in split_globs(wanted)]
     found: list[Manifest] = []
     skipped: list[str] = []
     for path in _Walk(folder, patterns).run():
@@ -113,16 +103,6 @@ def copied(manifest: Manifest) -> Manifest:
     return Manifest(json.loads(json.dumps(manifest.body)), manifest.place)
 
 
-def parse_yaml(text: str) -> Any:
-    """Parse one YAML document as Kubernetes reads it; raise yaml.YAMLError."""
-    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader with fewer types
-
-
-def parse_all(text: str) -> Iterator[Any]:
-    """Parse YAML documents as Kubernetes reads them; raise yaml.YAMLError."""
-    yield from yaml.load_all(text, _Loader)
-
-
 def rank_of(kind: str) -> int:
     """Return when a kind is applied: the lower, the earlier."""
     return _RANK.get(kind, _OTHERS)
@@ -130,7 +110,7 @@ def rank_of(kind: str) -> int:
 
 def _pattern(text: str) -> globs.Pattern:
     try:
-        return globs.parse(text.strip())
+        return globs.parse(text)
     except ArtifactError as error:
         raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
 
@@ -188,22 +168,26 @@ def _is_kustomization(folder: Path) -> bool:
 def _documents(folder: Path, name: str, build: Build) -> Iterator[Any]:
     is_built = (folder / name).is_dir()
     data = build(name) if is_built else _content(folder / name, name)
-    try:
-        if name.endswith(".json") and not is_built:
-            yield json.loads(data)
+    why_no_json = ""
+    if is_json(data):
+        try:
+            yield from list(read_json(data))
             return
-        yield from yaml.load_all(data, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}, line {mark.line + 1}" if mark else name
-        raise _problem(where, f"not YAML: {getattr(error, 'problem', None) or 'unreadable characters'}") from error
-    except (ValueError, RecursionError) as error:
-        raise _problem(name, f"not a manifest: {error}") from error
+        except ValueError as error:  # then it is YAML, as for kubectl
+            why_no_json = f"not JSON: {error}" if name.endswith(".json") else ""
+    try:
+        yield from read_yaml(data)
+    except YamlError as error:
+        place = f"{name}, line {error.line}" if error.line and not why_no_json else name
+        raise _problem(place, why_no_json or error.why) from error
 
 
 def _content(path: Path, name: str) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(_FILE_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES + 1)
+    except OSError as error:
+        raise _problem(name, f"the file cannot be read: {error.strerror}") from error
     if len(data) > _FILE_BYTES:
         raise _problem(name, f"the file is larger than {_FILE_BYTES} bytes")
     return data
@@ -215,17 +199,19 @@ def _is_object(document: Any) -> bool:
 
 def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a document, those of a List one by one; raise ActionError for what is none."""
-    _check_size(document, place)
     if not _is_object(document):
         raise _problem(place, "apiVersion or kind is missing")
-    items = document.get("items")
-    if str(document["kind"]).endswith("List") and isinstance(items, list):
-        for item in items:
-            yield from objects_in(item, place)
+    for key in ("apiVersion", "kind"):
+        if not isinstance(document[key], str) or not document[key]:
+            raise _problem(place, f"{key} is no text; quote it")
+    if "items" in document:
+        yield from _items(document, place)
         return
     metadata = document.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+    if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
         raise _problem(place, f"{document['kind']}: metadata.name is missing")
+    if not isinstance(metadata["name"], str):
+        raise _problem(place, f"{document['kind']}: metadata.name is no text; quote it")
     for key in ("labels", "annotations"):
         if not isinstance(metadata.get(key) or {}, dict):
             raise _problem(place, f"{document['kind']} {metadata['name']}: metadata.{key} is no mapping")
@@ -234,20 +220,15 @@ def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
     yield document
 
 
-def _check_size(document: Any, place: str) -> None:
-    """Refuse what aliases have blown up: it is small in memory, and endless once it is written out."""
-    pending, seen = [document], 0
-    while pending:
-        node = pending.pop()
-        seen += 1
-        if seen > _NODES:
-            raise _problem(place, f"the document has more than {_NODES} nodes")
-        if isinstance(node, dict):
-            pending.extend([*node, *node.values()])
-        elif isinstance(node, list):
-            pending.extend(node)
-        elif not isinstance(node, str | int | float | None) or node in _NO_JSON or node != node:  # noqa: PLR0124 - NaN
-            raise _problem(place, f"a {type(node).__name__} is no value of a manifest: {str(node)[:80]}")
+def _items(document: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a list; those of a ConfigMapList may leave out that they are ConfigMaps."""
+    items, own = document["items"], str(document["kind"]).removesuffix("List")
+    if not isinstance(items, list | None):
+        raise _problem(place, f"{document['kind']}: items is no list")
+    for item in items or []:
+        is_bare = own and isinstance(item, dict) and not (item.get("kind") and item.get("apiVersion"))
+        head = {"kind": own, "apiVersion": document["apiVersion"]} if is_bare else {}
+        yield from objects_in({**item, **head} if head else item, place)
 
 
 def _problem(place: str, why: str) -> ActionError:

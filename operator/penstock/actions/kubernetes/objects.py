@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, SYSTEM_UNAVAILABLE, ActionError
 from penstock.actions.kubernetes.manifests import Manifest
+from penstock.actions.kubernetes.refusals import advice, sentence
 from penstock.actions.kubernetes.server import ApiError, Resource
 from penstock.actions.kubernetes.session import Session
 
@@ -123,11 +124,12 @@ def code_of(error: ApiError) -> str:
 
 def refused(item: Item, error: ApiError) -> ActionError:
     """Return the server's sentence; about a Secret only its reason, as the sentence may quote a value."""
-    text = error.message
+    text = sentence(error)
     if item.manifest.kind == "Secret" and error.status not in (401, 403):
         text = f"{error.reason} (the server's sentence is withheld: it may quote a value)"
-    hint = '; set ForceConflicts to "true" to take these fields over' if error.status == 409 else ""
-    return ActionError(code_of(error), f"{item.manifest.place}: {item.title}: {text}{hint}")
+    return ActionError(
+        code_of(error), f"{item.manifest.place}: {item.title}: {text}{advice(item.manifest.body, error)}"
+    )
 
 
 def _item(session: Session, manifest: Manifest, coming: Resource | None) -> Item:

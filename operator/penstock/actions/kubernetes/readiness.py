@@ -10,6 +10,7 @@ from penstock.actions.kubernetes.objects import Item, refused
 from penstock.actions.kubernetes.reasons import pod_reason
 from penstock.actions.kubernetes.server import ApiError
 from penstock.actions.kubernetes.session import Session
+from penstock.actions.kubernetes.standstill import last_seen, verdict_of
 
 _POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 _SAY_EVERY_S = 15.0
@@ -36,7 +37,7 @@ def wait_until_current(session: Session, items: Iterable[Item]) -> None:
 
 
 def _is_current(session: Session, item: Item) -> bool:
-    verdict = status_of(item.current or {})
+    verdict = verdict_of(session, item)
     if verdict.status is Status.FAILED and not _is_old_news(item):
         raise ActionError(JOB_FAILED, _with_pod(session, item, verdict.message))
     return verdict.status is Status.CURRENT
@@ -63,7 +64,8 @@ def _refresh(session: Session, item: Item) -> None:
         item.current = session.server.get(item.path)
     except ApiError as error:
         if error.status == 404:
-            raise ActionError(JOB_FAILED, f"{item.title} was deleted while the action waited for it") from error
+            item.current = last_seen(session, item)
+            return
         raise refused(item, error) from error
 
 

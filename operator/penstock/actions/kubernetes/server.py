@@ -8,7 +8,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ _BAD_PATCH = "failed to create typed patch object"
 
 
 class ApiError(Exception):
-    """The API server said no: the HTTP status, the Status object's reason and its message."""
+    """The API server said no: the HTTP status, and the Status object's reason, message and causes by field."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, causes: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
+        self.causes = causes
         self.status = status
         self.reason = reason
         self.message = message
@@ -132,6 +133,17 @@ class Server:
             if not query["continue"]:
                 return found
 
+    def history(self, collection: str, name: str, since: str) -> list[dict[str, Any]]:
+        """Return the watch events of one object since a version of it; raise ApiError where they cannot be had."""
+        query = {
+            "watch": "1",
+            "fieldSelector": f"metadata.name={name}",
+            "resourceVersion": since,
+            "timeoutSeconds": "1",
+        }
+        lines = self._request("GET", f"{collection}?{urlencode(query)}", decode=_events)["items"]
+        return [event for event in lines if isinstance(event.get("object"), dict)]
+
     def _discover(self, api_version: str) -> dict[str, Resource]:
         base = "/api/" if "/" not in api_version else "/apis/"
         base += "/".join(quote(part, safe="") for part in api_version.split("/"))
@@ -155,6 +167,7 @@ class Server:
         *,
         content_type: str = "",
         accept: str = "application/json",
+        decode: Callable[[int, bytes], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Send a request, again where the server asks for it: all of ours may be repeated."""
         headers = {"Accept": accept, "User-Agent": "penstock-agent"}
@@ -172,7 +185,7 @@ class Server:
                 self._pause(0.5)
                 continue
             if status not in _RETRY_STATUS or not left:
-                return _decoded(status, data)
+                return (decode or _decoded)(status, data)
             self._pause(float(retry_after) if retry_after.isdigit() else 1.0)
         raise AssertionError("unreachable")
 
@@ -222,5 +235,24 @@ def _decoded(status: int, data: bytes) -> dict[str, Any]:
     if status >= 400:
         text = document.get("message") or data[:300].decode("utf-8", "replace")
         status = 400 if _BAD_PATCH in text else status
-        raise ApiError(status, str(document.get("reason") or f"HTTP {status}"), str(text))
+        raise ApiError(status, str(document.get("reason") or f"HTTP {status}"), str(text), _causes(document))
     return document
+
+
+def _causes(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = document.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+
+
+def _events(status: int, data: bytes) -> dict[str, Any]:
+    """Return the events of a watch, one a line; the last line may have been cut off."""
+    if status >= 400:
+        return _decoded(status, data)
+    found = []
+    for line in data.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return {"items": [event for event in found if isinstance(event, dict)]}

@@ -1,6 +1,5 @@
 """S3 (Deploy, P-48): writes objects over those of the same keys, and deletes none."""
 
-import mimetypes
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -12,6 +11,7 @@ from boto3.s3.transfer import TransferConfig
 
 from penstock.actions import aws
 from penstock.actions.execution import ActionError, Job, Outcome
+from penstock.actions.s3_deploy.content import Content, content_of
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.folders import Bounds, files_in
 from penstock.artifacts.zipping import zip_folder
@@ -72,7 +72,7 @@ class _Upload:
         try:
             for key, path in self._keys(folder, bounds):
                 self._job.remaining()
-                running.add(pool.submit(self._put, key, path, mimetypes.guess_type(path.name)[0]))
+                running.add(pool.submit(self._put, key, path, content_of(path.name)))
                 if len(running) >= _AT_ONCE:
                     running = self._counted(running)
             while running:
@@ -91,7 +91,7 @@ class _Upload:
         path = self._job.scratch / "artifact.zip"
         with path.open("wb") as sink:
             zip_folder(folder, sink, bounds)
-        self._count_one(*self._put(self._key, path, "application/zip"))
+        self._count_one(*self._put(self._key, path, Content("application/zip")))
 
     def _keys(self, folder: Path, bounds: Bounds) -> Iterator[tuple[str, Path]]:
         for name, path in files_in(folder, bounds):
@@ -108,8 +108,8 @@ class _Upload:
         self._count, self._bytes = self._count + 1, self._bytes + size
         self._job.log(f"Uploaded s3://{self._bucket}/{key} ({size} bytes)")
 
-    def _put(self, key: str, path: Path, content_type: str | None) -> tuple[str, int]:
-        given = {**self._arguments, "ContentType": content_type}
+    def _put(self, key: str, path: Path, content: Content) -> tuple[str, int]:
+        given = {**self._arguments, "ContentType": content.type, "ContentEncoding": content.encoding}
         with aws.calls(), path.open("rb") as file:
             self._client.upload_fileobj(
                 file,

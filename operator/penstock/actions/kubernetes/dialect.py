@@ -1,0 +1,282 @@
+"""YAML as kubectl means it: what each scalar is, which documents a file holds.
+
+kubectl reads with sigs.k8s.io/yaml, which is go-yaml 2: of YAML 1.1 it has yes and no, octal 0755 and 1_000, but
+neither 12:30 as a number nor a bare ``=`` as something else than a text; from 1.2 comes 0o755. What is read
+becomes JSON, so that keys are texts. ``tests/integration/test_yaml_as_kubectl.py`` compares with kubectl itself.
+"""
+
+import base64
+import binascii
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from penstock.actions.yaml_documents import DEPTH, Bounds, Rules, Scalar, YamlError, documents
+
+_CORE = "tag:yaml.org,2002:"
+_BOUNDS = Bounds(500_000, 32 * 1024 * 1024)
+_BOOLS = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+}
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_FLOATS = {
+    sign + word: float(f"{sign}{word[1:]}")
+    for sign, words in (
+        ("", (".nan", ".NaN", ".NAN")),
+        ("", (".inf", ".Inf", ".INF")),
+        ("+", (".inf", ".Inf", ".INF")),
+        ("-", (".inf", ".Inf", ".INF")),
+    )
+    for word in words
+}
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)", re.ASCII)
+_BINARY = re.compile(r"0b[-+]?[01]+|-0b[01]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_POINT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+    r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?",
+    re.ASCII,
+)
+_WORDS = {float("inf"): ".inf", float("-inf"): "-.inf"}
+_LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Value = str | int | float | bool | None
+
+
+def resolve(scalar: Scalar) -> Value:
+    """Return what a scalar is; raise ValueError where its tag and its text do not go together, or JSON has no such."""
+    value = _typed(scalar)
+    return json_number(value) if isinstance(value, int | float) else value
+
+
+def _typed(scalar: Scalar) -> Value:
+    """Return what go-yaml makes of a scalar, before it is JSON."""
+    text, tag = scalar.text, scalar.tag or ""
+    if not tag and not scalar.is_plain:
+        return text
+    if tag == f"{_CORE}binary":
+        return _decoded(text)
+    kind = tag.removeprefix(_CORE) if tag.startswith(_CORE) else ("" if not tag else "?")
+    if kind not in ("", "bool", "int", "float", "null", "timestamp"):
+        return text
+    if kind == "timestamp":
+        if not _TIMESTAMP.fullmatch(text):
+            raise ValueError(f'"{text[:80]}" is no !!timestamp')
+        return text
+    value = _looked_up(text)
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool) and value <= _MOST:
+        return float(value)
+    if kind and kind != _kind(value):
+        raise ValueError(f'"{text[:80]}" is no !!{kind}')
+    return value
+
+
+def key_of(scalar: Scalar) -> str:
+    """Return the key that a scalar makes: numbers and booleans become texts as kubectl writes them."""
+    value = _typed(scalar)
+    if value is None:
+        raise ValueError("a key is null; quote it")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value > _MOST:
+        raise ValueError(f'the key "{scalar.text[:80]}" is too large a number; quote it')
+    return _fraction(value) if isinstance(value, float) else str(value)
+
+
+def sort_of(scalar: Scalar) -> str:
+    """Return the type of a key before it became a text."""
+    return _kind(_typed(scalar))
+
+
+KUBECTL = Rules(resolve, key_of, sort_of, merges_last=True)
+TEXTS = Rules(
+    lambda scalar: None if scalar.is_plain and scalar.text in _NULLS else scalar.text,
+    lambda scalar: scalar.text,
+    is_strict=True,
+)
+"""Every scalar is the text that stands there, or None; nothing may be said twice."""
+
+
+def read_yaml(data: str | bytes, rules: Rules = KUBECTL, bounds: Bounds = _BOUNDS) -> Iterator[Any]:
+    """Yield the documents of a file, None for an empty one; raise YamlError for what kubectl would refuse or cut off.
+
+    kubectl cuts a file at its lines of ``---`` before it reads any YAML, and reads one document of each piece.
+    """
+    for first, piece in _pieces(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data):
+        try:
+            found = list(documents(piece, rules, bounds))
+        except YamlError as error:
+            raise YamlError(error.why, first + error.line if error.line else 0) from error
+        if len(found) > 1:
+            raise YamlError('behind "..." nothing is read; begin a document with "---"', first + 1)
+        yield from found
+
+
+def read_json(text: str | bytes, number: Callable[[str], Any] | None = None) -> Iterator[Any]:
+    """Yield the JSON documents that follow one another; raise ValueError for anything else.
+
+    ``number`` makes a value of the text of a number.
+    """
+    text = text.decode("utf-8") if isinstance(text, bytes) else text
+    decoder = json.JSONDecoder(
+        parse_float=number or _json_float, parse_int=number or _json_int, parse_constant=_no_constant
+    )
+    at = 0
+    while at < len(text):
+        if text[at] in " \t\r\n":
+            at += 1
+            continue
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except RecursionError as error:
+            raise ValueError("there are too many levels") from error
+        _check_json(value)
+        yield _without_surrogates(value) if "\\u" in text else value
+
+
+def is_json(data: bytes) -> bool:
+    """Whether kubectl would try to read a file as JSON first."""
+    return data[:4096].lstrip().startswith(b"{")
+
+
+def json_number(value: float) -> Value:
+    """Return a number as it is once it has been JSON: whole ones are integers, those beyond 64 bits are not."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if _LEAST <= value <= _MOST else float(value)
+    if value in (float("inf"), float("-inf")) or value != value:  # noqa: PLR0124 - NaN
+        raise ValueError(f"{value} is no value of a manifest")
+    return int(value) if value.is_integer() and _LEAST <= value <= _MOST else value
+
+
+def _looked_up(text: str) -> Value:
+    """Return what an untagged plain scalar is, by go-yaml's table: the first character says what is tried."""
+    first = text[:1]
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if text in _FLOATS:
+        return _FLOATS[text]
+    if first == ".":
+        return _float(text.replace("_", "")) if _POINT.fullmatch(text) else text
+    if not first or first not in "+-0123456789":
+        return text
+    plain = text.replace("_", "")
+    if (number := _integer(plain)) is not None:
+        return number
+    found = _float(plain) if _FLOAT.fullmatch(plain) else plain
+    if isinstance(found, float):
+        return found
+    return _binary(plain) if _BINARY.fullmatch(plain) and _binary(plain) is not None else text
+
+
+def _integer(plain: str) -> int | None:
+    if not _INTEGER.fullmatch(plain):
+        return None
+    digits = plain.lstrip("+-")
+    prefix = digits[:2].lower()
+    base = {"0x": 16, "0b": 2, "0o": 8}.get(prefix, 8 if digits.startswith("0") and len(digits) > 1 else 10)
+    if base == 10 and len(digits) > 20:
+        return None
+    value = int(digits.removeprefix(digits[:2]) if prefix in ("0x", "0b", "0o") else digits, base)
+    value = -value if plain.startswith("-") else value
+    most = _MOST if plain[0] in "+-" else _MOST_UNSIGNED
+    return value if _LEAST <= value <= most else None
+
+
+def _binary(plain: str) -> int | None:
+    """Return what go-yaml still makes of ``0b-1``."""
+    value = int(plain[2:], 2) if plain.startswith("0b") else -int(plain[3:], 2)
+    return value if _LEAST <= value <= _MOST else None
+
+
+def _float(plain: str) -> float | str:
+    """Return the number; one that no 64 bits hold stays the text that it is."""
+    value = float(plain)
+    return plain if value in (float("inf"), float("-inf")) else value
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    return {int: "int", float: "float", type(None): "null"}.get(type(value), "str")
+
+
+def _check_json(value: Any) -> None:
+    """Refuse a document that is larger or deeper than one in YAML may be."""
+    pending, nodes = [(value, 0)], 0
+    while pending:
+        node, depth = pending.pop()
+        nodes += 1
+        if depth > DEPTH or nodes > _BOUNDS.nodes:
+            raise ValueError(f"there are more than {DEPTH} levels or {_BOUNDS.nodes} nodes")
+        if isinstance(node, dict | list):
+            pending.extend((item, depth + 1) for item in (node.values() if isinstance(node, dict) else node))
+
+
+def _fraction(value: float) -> str:
+    """Return a fraction as kubectl writes it where it is a key: rounded to 32 bits, as short as can be."""
+    try:
+        rounded = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        rounded = value * float("inf")
+    if rounded in _WORDS or rounded != rounded:  # noqa: PLR0124 - NaN
+        return _WORDS.get(rounded, ".nan")
+    texts = (f"{rounded:.{digits}e}" for digits in range(9))
+    text = next(text for text in texts if struct.unpack("f", struct.pack("f", float(text)))[0] == rounded)
+    return f"{Decimal(text):f}" if -4 <= int(text.partition("e")[2]) < 6 else text
+
+
+def _decoded(text: str) -> str:
+    try:
+        data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+        return data.decode("utf-8")
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("what !!binary holds is no text in base64; a ConfigMap has binaryData for it") from error
+
+
+def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the pieces of a file between its lines of ``---``, each with the number of lines before it."""
+    lines = data.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
+    start = 0
+    for number, line in enumerate(lines):
+        if not line.startswith(b"---"):
+            continue
+        behind = line[3:].strip()
+        if behind and not behind.startswith(b"#"):
+            raise YamlError('behind "---" only a comment may stand, as for kubectl', number + 1)
+        yield start, b"\n".join([*lines[start:number], b""])
+        start = number + 1
+    yield start, b"\n".join([*lines[start:], b""])
+
+
+def _json_float(text: str) -> Value:
+    return json_number(float(text))
+
+
+def _json_int(text: str) -> Value:
+    return json_number(int(text) if len(text) < 30 else float(text))
+
+
+def _no_constant(text: str) -> Value:
+    raise ValueError(f"{text} is no value of a manifest")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Return a value without halves of characters, as Go reads them."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value

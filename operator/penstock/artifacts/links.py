@@ -1,0 +1,64 @@
+"""Follows symbolic links within a tree that commands have written, by name: what is opened later is opened without.
+
+The answer is a path without links. Whoever opens it name by name, refusing links, opens that or nothing: a tree that
+changes under way cannot lead anywhere else.
+"""
+
+import errno
+from pathlib import Path
+
+_HOPS = 40
+
+
+class LinkError(Exception):
+    """A link has no file or folder at its end that may be taken; the text says why, and goes behind its name."""
+
+
+class DanglingError(LinkError):
+    """A link leads to nothing, or for ever round."""
+
+
+def resolve(root: str, names: tuple[str, ...], below: int = 1) -> tuple[str, ...]:
+    """Return the names below ``root`` that a path comes to, links followed.
+
+    It may not leave the folder that its first ``below`` names make. Raise LinkError for where it does, DanglingError
+    where nothing is.
+    """
+    region, done, todo, hops, said = names[:below], list(names[:below]), list(reversed(names[below:])), 0, ""
+    while todo:
+        name = todo.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            if len(done) <= below:
+                raise LinkError(f"is a symbolic link that leads out of the workspace (-> {said})")
+            done.pop()
+            continue
+        target = _target(Path(root, *done, name))
+        if target is None:
+            done.append(name)
+            continue
+        hops, said = hops + 1, target
+        if hops > _HOPS:
+            raise DanglingError("is a symbolic link that leads round in a circle")
+        if target.startswith("/"):
+            home = str(Path(root, *region))
+            if target != home and not target.startswith(f"{home}/"):
+                raise LinkError(f"is a symbolic link that leads out of the workspace (-> {target})")
+            done, target = list(region), target[len(home) :]
+        todo.extend(reversed(target.split("/")))
+    if len(done) <= below:
+        raise LinkError(f"is a symbolic link that leads out of the workspace (-> {said})")
+    return tuple(done)
+
+
+def _target(path: Path) -> str | None:
+    """Return what a link says, None for what is no link."""
+    try:
+        return str(path.readlink())
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise DanglingError("is a symbolic link to something that is not there") from error
+        raise LinkError(f"is a symbolic link that cannot be followed: {error.strerror}") from error

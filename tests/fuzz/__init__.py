@@ -1,0 +1,1 @@
+"""Hostile inputs for what reads users' files; each program makes one at a time."""
