@@ -21,7 +21,7 @@ from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
 from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
-from penstock.controller.action_types import dependents
+from penstock.controller.action_types import TYPE_KINDS, dependents
 from penstock.controller.apply import Applier
 from penstock.controller.cache import KINDS, Cache
 from penstock.controller.endpoints import Endpoints
@@ -163,12 +163,12 @@ class Operator:
             for namespace in (None,) if everywhere else self.settings.namespaces:
                 before = self.cache.uids(resource, namespace)
                 selector = _SELECTORS.get(resource, "")
-                listed = [item async for item in self.client.list(resource, namespace, selector=selector)]
+                listed = self.client.list(resource, namespace, selector=selector)
                 for key in await self.reconciler.compare(resource, listed, before):
                     self.queue.add(key)
-                for document in listed:
-                    for key in dependents(self.cache, resource, document):
-                        self.queue.add(key)
+            for document in self.cache.all(resource) if resource in TYPE_KINDS else ():
+                for key in dependents(self.cache, resource, document):
+                    self.queue.add(key)
         self.metrics.resyncs.inc()
         self._beat = time.monotonic()
 

@@ -2,12 +2,13 @@
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from penstock.api.executions import ActionStatus
 from penstock.api.meta import LABEL_RUN_UID
+from penstock.api.text import shorten
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import (
@@ -163,21 +164,24 @@ class Reconciler:
         if not await self._exists(JOBS, key[0], job) and (known := self.cache.get(JOBS, key[0], job)):
             self.cache.remove(JOBS, known)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
-        listed = [pod async for pod in self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}")]
-        await self.compare(PODS, listed, before)
-        return await self._warning(key[0], [job, *(pod["metadata"]["name"] for pod in listed)])
+        await self.compare(PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before)
+        pods = [pod["metadata"]["name"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job]
+        return await self._warning(key[0], [job, *pods])
 
-    async def compare(self, resource: Resource, listed: Iterable[Document], before: set[str]) -> set[PipelineKey]:
-        """Take over a LIST; what it lacks is read by its name, as it may only have lost the label it is listed by.
+    async def compare(self, resource: Resource, listed: AsyncIterator[Document], before: set[str]) -> set[PipelineKey]:
+        """Take over a LIST, object by object, lest all of it be held at once; return the pipelines that changed.
 
-        ``before`` are the uids known when the LIST began. Returns the pipelines that changed.
+        ``before`` are the uids known when it began. What it lacks of those is read by its name where the LIST goes
+        by a label: it may only have lost that.
         """
-        items = list(listed)
-        changed = self.cache.replace(resource, items, set())
-        present = {item["metadata"]["uid"] for item in items}
+        changed: set[PipelineKey] = set()
+        present: set[str] = set()
+        async for document in listed:
+            present.add(document["metadata"]["uid"])
+            changed |= self.cache.replace(resource, (document,), set())
         for document in self.cache.missing(resource, before, present):
             meta = document["metadata"]
-            is_there = await self._exists(resource, meta["namespace"], meta["name"]) if resource in _SELECTED else False
+            is_there = resource in _SELECTED and await self._exists(resource, meta["namespace"], meta["name"])
             if not is_there and (key := self.cache.remove(resource, document, is_absent=True)):
                 changed.add(key)
         return changed
@@ -196,7 +200,7 @@ class Reconciler:
             fields = f"involvedObject.name={name},type=Warning"
             async for event in self.client.list(CORE_EVENTS, namespace, fields=fields):
                 when = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-                found.append((when, " ".join(event.get("message", "").split())[:500]))
+                found.append((when, shorten(" ".join(event.get("message", "").split()), 500)))
         return max(found)[1] if found else ""
 
     async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
@@ -212,8 +216,7 @@ class Reconciler:
         kinds = ((PIPELINES, ""), (RUNS, ""), (APPROVALS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID))
         for resource, selector in kinds:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
-            listed = [d async for d in self.client.list(resource, namespace, selector=selector)]
-            await self.compare(resource, listed, before)
+            await self.compare(resource, self.client.list(resource, namespace, selector=selector), before)
 
 
 def _rules_of(stage: Document) -> Iterator[Document]:

@@ -16,6 +16,7 @@ from penstock.actions.declaration import Bounds, Configuration, Declaration, OnL
 from penstock.api.action_type import ActionTypeSpec
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE
 from penstock.api.pipeline import Action, ActionTypeId
+from penstock.api.text import shorten
 
 DATA = "actionType"
 """The key of a ControllerRevision's data that holds an ActionType."""
@@ -87,7 +88,7 @@ class ActionTypes:
         broken = [
             f"{item.kind} {item.name} cannot be read: {item.unreadable}" for item in self.objects if not item.spec
         ]
-        return "; ".join([f"there are {', '.join(names)}" if names else "there is none at all", *broken])[:500]
+        return shorten("; ".join([f"there are {', '.join(names)}" if names else "there is none at all", *broken]), 500)
 
 
 NO_TYPES = ActionTypes()

@@ -13,7 +13,7 @@ from penstock.api.contracts import Attempt
 from penstock.api.executions import ActionStatus
 from penstock.api.names import approval_name, approval_token
 from penstock.api.run import PipelineRunSpec
-from penstock.api.text import printable
+from penstock.api.text import printable, shorten
 from penstock.engine.definition import spec_hash
 from penstock.engine.jobs import annotations_of, labels_of, owner_of
 from penstock.engine.observed import format_seconds, parse_time
@@ -162,7 +162,7 @@ def outcome_of(approval: ApprovalObject, now: datetime) -> Outcome | None:
         return None
     comments = [f"{d.user}: {d.comment}" if len(counted) > 1 else d.comment for d in counted if d.comment]
     names = ", ".join(printable(d.user) for d in counted)
-    comment = "; ".join(comments)[:1000] or None
+    comment = shorten("; ".join(comments), 1000) or None
     return Outcome(ApprovalState.APPROVED, "", f"approved by {names}", counted[-1].user, comment)
 
 
@@ -212,7 +212,7 @@ def _status(approval: ApprovalObject, outcome: Outcome, count: str | None, now: 
             "type": ConditionType.APPROVED,
             "status": values.get(outcome.state, "False"),
             "reason": outcome.code or outcome.state.value,
-            "message": outcome.message[:1000],
+            "message": shorten(outcome.message, 1000),
             "observedGeneration": approval.generation,
         }
     )
@@ -220,7 +220,7 @@ def _status(approval: ApprovalObject, outcome: Outcome, count: str | None, now: 
         observed_generation=approval.generation,
         state=outcome.state,
         approvals=count,
-        summary=outcome.comment or outcome.message[:1000],
+        summary=outcome.comment or shorten(outcome.message, 1000),
         conditions=merge(approval.status.conditions, (condition,), now),
     )
 

@@ -11,6 +11,7 @@ from penstock.api.executions import ActionExecution, ActionState, ActionStatus
 from penstock.api.pipeline import Stage
 from penstock.api.run import RunStageState
 from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.text import shorten
 from penstock.engine.observed import format_time, parse_time
 from penstock.engine.requests import values_of
 from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, Outcome, action_of, decide, place_of
@@ -238,7 +239,7 @@ def _told(rules: list[RuleState]) -> str | None:
     """Return what the rules that matter now say: those that have failed, else those under way."""
     for wanted in ((ConditionStatus.ERRORED, ConditionStatus.FAILED), (ConditionStatus.IN_PROGRESS,)):
         if told := [f"{rule.rule_name}: {rule.summary or rule.status}" for rule in rules if rule.status in wanted]:
-            return "; ".join(told)[:1000]
+            return shorten("; ".join(told), 1000)
     return None
 
 

@@ -7,6 +7,7 @@ from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.text import shorten
 from penstock.engine.findings import INVALID, Findings, Problem
 from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
@@ -63,7 +64,7 @@ def _conditions(pipeline: PipelineObject, findings: Findings) -> Iterator[Condit
 
 
 def _sentence(problems: Iterable[Problem]) -> str:
-    return "; ".join(str(problem) for problem in problems)[:_MESSAGE_LENGTH]
+    return shorten("; ".join(str(problem) for problem in problems), _MESSAGE_LENGTH)
 
 
 def with_inbound(
@@ -203,7 +204,9 @@ def _with_last_run(status: PipelineStatus, run: RunObject, run_status: PipelineR
         type=ConditionType.LAST_RUN_SUCCEEDED,
         status=value,
         reason=state.value,
-        message=f"{run.name}: {run_status.status_summary or state.value}"[:500] if state.is_terminal else run.name,
+        message=shorten(f"{run.name}: {run_status.status_summary or state.value}", 500)
+        if state.is_terminal
+        else run.name,
     )
     others = tuple(c for c in status.conditions if c.type != last.type)
     merged = merge(status.conditions, (*others, last), now)

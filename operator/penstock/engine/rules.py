@@ -11,6 +11,7 @@ from penstock.actions.declaration import Declaration, declaration_of
 from penstock.api.condition_states import ConditionStatus
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec
 from penstock.api.stage_conditions import ConditionType, Rule
+from penstock.api.text import shorten
 from penstock.engine.cron import CronError, window_of
 from penstock.engine.observed import format_seconds
 from penstock.engine.patterns import PatternError, matches
@@ -112,7 +113,7 @@ def _variable_check(rule: Rule, configuration: dict[str, str]) -> Outcome:
         what = f"Operator is {operator or 'missing'}; it is one of {', '.join(OPERATORS)}"
         return Outcome(ConditionStatus.ERRORED, what, "ConfigurationError")
     raw = rule.configuration.get("Variable", "")
-    summary = f"{raw} {operator} {wanted}: it is {found}"[:500]
+    summary = shorten(f"{raw} {operator} {wanted}: it is {found}", 500)
     if holds[operator]():
         return Outcome(ConditionStatus.SUCCEEDED, summary)
     return Outcome(ConditionStatus.FAILED, summary, "RuleFailed")

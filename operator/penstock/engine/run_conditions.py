@@ -7,6 +7,7 @@ from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import ConditionType as StageConditionType
+from penstock.api.text import shorten
 from penstock.engine.conditions import state_of, told_of
 
 _SUMMARY_LENGTH = 500
@@ -19,7 +20,7 @@ def with_conditions(
 
     The conditions of a failed run say besides where the log is.
     """
-    message = message[:_SUMMARY_LENGTH]
+    message = shorten(message, _SUMMARY_LENGTH)
     told = message + _where_the_log_is(status) if status.state is RunState.FAILED else message
     refusals = (c for c in status.conditions if c.type == ConditionType.REQUEST_REFUSED)
     wanted = tuple(

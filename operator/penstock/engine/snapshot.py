@@ -13,6 +13,7 @@ from penstock.api.meta import PIPELINE_RUN
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
+from penstock.api.text import shorten
 from penstock.engine.action_types import ActionTypes
 from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.findings import Findings
@@ -89,7 +90,7 @@ class RunObject:
 
     def event(self, reason: str, message: str, *, is_warning: bool = False) -> "EmitEvent":
         """Return the command that records an Event about this run."""
-        return EmitEvent(PIPELINE_RUN, self.name, self.uid, reason, message[:1000], is_warning)
+        return EmitEvent(PIPELINE_RUN, self.name, self.uid, reason, shorten(message, 1000), is_warning)
 
     def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
         """Return the stop that its spec asks for, unless a retry has resumed the run since, as the status says."""

@@ -2,6 +2,7 @@
 
 from penstock.api.executions import ActionState, ActionStatus, ErrorDetails
 from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.api.text import shorten
 from penstock.engine.room import emptied
 from penstock.engine.snapshot import Refused
 
@@ -18,7 +19,7 @@ def shrunk(status: PipelineRunStatus, refused: Refused, moment: str) -> Pipeline
 
 def why(refused: Refused) -> str:
     """Return the sentence that such a run ends with."""
-    return f"the API server refuses the run's status, so the run cannot go on: {refused.message[:300]}"
+    return f"the API server refuses the run's status, so the run cannot go on: {shorten(refused.message, 300)}"
 
 
 def _emptied(stage: RunStageState, details: ErrorDetails, moment: str) -> RunStageState:
