@@ -122,7 +122,7 @@ ACTION = "stages.1.actions.0"
         (f"{ACTION}.runOrder", 1000, "runOrder"),
         (f"{ACTION}.actionTypeId.category", "Nope", "Unsupported value"),
         (f"{ACTION}.actionTypeId.category", "Source", "first stage only (V-03)"),
-        (f"{ACTION}.configuration", {"Image": "x" * 1001}, "configuration.Image"),
+        (f"{ACTION}.configuration", {"Image": "x" * 50_001}, "configuration.Image"),
         (f"{ACTION}.commands", ["x"] * 51, "commands"),
         (f"{ACTION}.commands", ["x" * 1001], "commands[0]"),
         (f"{ACTION}.outputVariables", ["a", "a"], "Duplicate value"),
@@ -147,6 +147,12 @@ def test_definition_that_breaks_a_rule_is_refused_with_the_fields_path(
     with pytest.raises(KubeError) as raised:
         kube.create("pipelines", namespace, pipeline(changed(path, value)))
     assert message in raised.value.message
+
+
+def test_bug_03_configuration_value_may_have_fifty_thousand_characters(kube: Kube, namespace: str) -> None:
+    """AWS's own error allows as many; it was a thousand."""
+    made = kube.create("pipelines", namespace, pipeline(changed(f"{ACTION}.configuration", {"Image": "x" * 50_000})))
+    assert len(made["spec"]["stages"][1]["actions"][0]["configuration"]["Image"]) == 50_000
 
 
 def test_both_kinds_of_store_exclude_each_other(kube: Kube, namespace: str) -> None:
