@@ -168,7 +168,6 @@ def test_every_field_of_a_pipeline_falls_in_one_of_the_three_classes() -> None:
 
 
 REFUSED: dict[str, Any] = {
-    "artifactStore.encryptionKey": {"artifactStore": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}},
     "triggers": {
         "triggers": [{"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "A"}}]
     },

@@ -38,7 +38,8 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 class StoreLocation(NamedTuple):
     """An artifact store. ``credentials`` names a folder with the files accessKeyId and secretAccessKey.
 
-    With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name.
+    With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name. ``kms_key`` is the key of AWS KMS
+    with which objects are encrypted, the bucket's own way if None.
     """
 
     bucket: str
@@ -47,6 +48,7 @@ class StoreLocation(NamedTuple):
     credentials: str | None = None
     prefix: str = ""
     folder: str | None = None
+    kms_key: str | None = None
 
 
 class Attempt(NamedTuple):

@@ -280,6 +280,9 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
         raise ArtifactError("ConfigurationError", f"{where}: the endpoint is not an http or https URL")
     config = _credentials(location, where)
     config["region"] = location.region or "us-east-1"
+    if location.kms_key:
+        config["server_side_encryption"] = "aws:kms"
+        config["sse_kms_key_id"] = location.kms_key
     if location.endpoint:
         config["endpoint"] = location.endpoint
     pause = timedelta(seconds=timeout_s)

@@ -182,7 +182,8 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
     if store.type == "Volume":
         return StoreLocation(store.location, folder=STORE_DIR)
     credentials = f"{SECRETS_DIR}/{STORE_SECRET}" if store.credentials else None
-    return StoreLocation(store.location, store.endpoint, store.region, credentials)
+    kms_key = store.encryption_key.id if store.encryption_key else None
+    return StoreLocation(store.location, store.endpoint, store.region, credentials, kms_key=kms_key)
 
 
 def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> AwsAccess | None:

@@ -12,8 +12,6 @@ _REMOVE = "this version of Penstock does not act on it; remove it"
 def unsupported(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield a problem for each field that would change what runs do, and does not."""
     present: list[tuple[str, object]] = [("spec.triggers", spec.triggers)]
-    if spec.store:
-        present.append((f"{spec.store_path}.encryptionKey", spec.store.encryption_key))
     for number, stage in enumerate(spec.stages):
         path = f"spec.stages[{number}]"
         present.append((f"{path}.blockers", stage.blockers))

@@ -7,6 +7,8 @@ here), and an incompatibility (legal here, refused by AWS; design: the objects).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pydantic.alias_generators import to_camel
+
 from penstock.actions.declaration import Bounds, Declaration, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
@@ -63,9 +65,11 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
         what = f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
         yield Problem("spec.artifactStore", what)
     if spec.store and spec.store.type == "Volume":
-        for name in ("endpoint", "region", "credentials"):
+        for name in ("endpoint", "region", "credentials", "encryption_key"):
             if getattr(spec.store, name) is not None:
-                yield Problem(f"{spec.store_path}.{name}", "means nothing for a store of type Volume; remove it")
+                yield Problem(
+                    f"{spec.store_path}.{to_camel(name)}", "means nothing for a store of type Volume; remove it"
+                )
 
 
 def _transitions(spec: PipelineSpec) -> Iterator[Problem]:

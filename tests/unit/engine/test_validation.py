@@ -149,14 +149,6 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
             {"artifactStores": {"eu-west-1": {"location": "b-1"}, "us-east-1": {"location": "b-2"}}},
             "spec.artifactStores",
         ),
-        (
-            {"artifactStores": {"eu-west-1": {"location": "b-1", "encryptionKey": {"id": "k", "type": "KMS"}}}},
-            "spec.artifactStores.eu-west-1.encryptionKey",
-        ),
-        (
-            {"artifactStore": {"type": "S3", "location": "bucket", "encryptionKey": {"id": "k", "type": "KMS"}}},
-            "spec.artifactStore.encryptionKey",
-        ),
     ],
 )
 def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any], path: str) -> None:
@@ -204,6 +196,22 @@ def test_definition_12_stores_of_several_regions_are_one_problem() -> None:
     assert str(found).startswith(
         "spec.artifactStores: Penstock keeps all artifacts in one store; leave one of the regions eu"
     )
+
+
+KEY = {"type": "KMS", "id": "arn:aws:kms:us-east-1:111122223333:key/x"}
+
+
+@pytest.mark.parametrize("key", ["artifactStore", "artifactStores"])
+def test_definition_13_encryption_key_is_acted_on(key: str) -> None:
+    store = {"location": "b-1", "encryptionKey": KEY}
+    fields: dict[str, Any] = {key: store if key == "artifactStore" else {"us-east-1": store}}
+    found = check(SOURCE, build(), **fields)
+    assert (found.problems, found.warnings) == ((), ())
+
+
+def test_definition_13_encryption_key_of_a_volume_is_refused_by_name() -> None:
+    (found,) = problems(SOURCE, build(), artifactStore={"type": "Volume", "location": "claim", "encryptionKey": KEY})
+    assert found == "spec.artifactStore.encryptionKey: means nothing for a store of type Volume; remove it"
 
 
 @pytest.mark.parametrize("mode", ["CHANGE_SET_EXECUTE", "DELETE_ONLY"])
