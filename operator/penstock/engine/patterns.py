@@ -5,8 +5,8 @@ stop everybody's pipelines. RE2 knows no backtracking, and gives up where an exp
 
 An expression means what it means to Java, whose ``matches`` wants the whole text. What RE2 reads otherwise is written
 for it in its own words (``.``, ``\s``, ``\u0041``), what it cannot do is refused: look-arounds, back-references,
-possessive and atomic groups, flags but ``(?i)`` and ``(?s)`` at the beginning, ``\b``, and sets within sets. ``(?i)`` is
-of ASCII alone, as in Java; ``$`` is the end of the text, not a place before its last newline.
+possessive and atomic groups, flags but ``(?i)`` and ``(?s)`` at the beginning, ``\b``, and sets within sets.
+``(?i)`` is of ASCII alone, as in Java; ``$`` is the end of the text, not a place before its last newline.
 """
 
 import re
