@@ -6,6 +6,7 @@ and a few tools. A value that is run makes a marker; a probe notes its arguments
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -30,13 +31,16 @@ TOOLS = """
     true echo printf test expr sort uname
 """
 NAMES = tuple(variable_of(Reference("S", key)) for key in "AB")
+_CONCURRENT = re.compile(r"(?<![&|])[&|](?![&|])")
+"""Commands that run side by side, and may write into each other's notes."""
 PRELUDE = """
 ulimit -t 60 -f 4096
 probe() {{ printf '%s\\0' "$@" '\1' >&9; }}
 slurp() {{ probe "$1" "$(cat; printf x)"; }}
 one() {{
-  ( cd {work}; eval "$2" ) </dev/null >/dev/null 2>&1 9>>{out}/$1
-  [ ! -e {marker} ] || {{ echo "$1" >>{out}/pwned; rm -f {marker}; }}
+  n=$1 code=$2
+  ( cd {work}; set --; eval "$code" ) </dev/null >/dev/null 2>&1 9>>{out}/$n
+  [ ! -e {marker} ] || {{ echo "$n" >>{out}/pwned; rm -f {marker}; }}
 }}
 """
 
@@ -106,7 +110,7 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
 
 def look(shell: list[str], tried: Tried, log: Path) -> None:
     """Raise Finding if a probe of a program was given what it should not."""
-    if not log.exists() or not tried.program.expected:
+    if not log.exists() or _CONCURRENT.search(tried.program.text):
         return
     for record in log.read_bytes().split(b"\0\1\0"):
         number, *arguments = record.split(b"\0")

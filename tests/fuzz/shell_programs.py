@@ -46,7 +46,7 @@ class Grammar:
 
     def _number(self) -> str:
         self.probes += 1
-        return str(self.probes)
+        return f"@{self.probes}"
 
     def program(self) -> Program:
         text = self.listed()
@@ -85,17 +85,8 @@ class Grammar:
     def piece(self) -> tuple[str, str]:
         index = self.random.randrange(len(REFERENCES))
         reference, value = REFERENCES[index], self.given[index]
-        shapes = ["{}", '"{}"', "'{}'", '"a {} b"', "'<{}>'", 'x{}', '"$U{}"', '"${U}{}"', "\\a{}", "'\"'{}",
-                  "\"'{}'\"",
-                  "${U:-{}}", '"${U:-{}}"', '"${U-x{}}"', "${U:-'{}'}", '${U:-"{}"}', "\\\n{}", '"\\\n{}"', '"\\"{}"',
-                  '"$(printf %s. {})"', '"$(printf \'%s.\' "{}")"', '"$(printf "%s." \'{}\')"', "${PATH:+{}}",
-                  '"$(cat <<E\n{}.\nE\n)"', '"`:`{}"', "$U{}", '"$((1+2)){}"', '"${U:-${U:-{}}}"',
-                  '"$(: "$(:)"; printf %s. "$(printf %s. {})")"', '"${#U}{}"', '"\\a{}"', "''{}''"]  # fmt: skip
-        wanted = ["{}", "{}", "{}", "a {} b", "<{}>", "x{}", "{}", "{}", "a{}", '"{}', "'{}'",
-                  "{}", "{}", "x{}", "{}", "{}", "{}", "{}", '"{}',
-                  "{}.", "{}.", "{}.", "{}", "{}.", "{}", "{}", "3{}", "{}", "{}..", "0{}", "\\a{}", "{}"]  # fmt: skip
-        number = self.random.randrange(len(shapes))
-        return shapes[number].replace("{}", reference), wanted[number].replace("{}", value)
+        shape, wanted = self.random.choice(PIECES)
+        return shape.replace("{}", reference), wanted.replace("{}", value)
 
     def probe(self) -> str:
         number = self._number()
@@ -146,6 +137,40 @@ class Grammar:
         return shape
 
 
+PIECES = [
+    ("{}", "{}"),
+    ('"{}"', "{}"),
+    ("'{}'", "{}"),
+    ('"a {} b"', "a {} b"),
+    ("'<{}>'", "<{}>"),
+    ("x{}", "x{}"),
+    ('"$U{}"', "{}"),
+    ('"${U}{}"', "{}"),
+    ("\\a{}", "a{}"),
+    ("'\"'{}", '"{}'),
+    ("\"'{}'\"", "'{}'"),
+    ("${U:-{}}", "{}"),
+    ('"${U:-{}}"', "{}"),
+    ('"${U-x{}}"', "x{}"),
+    ("${U:-'{}'}", "{}"),
+    ('${U:-"{}"}', "{}"),
+    ("\\\n{}", "{}"),
+    ('"\\\n{}"', "{}"),
+    ('"\\"{}"', '"{}'),
+    ('"$(printf %s. {})"', "{}."),
+    ('"$(printf \'%s.\' "{}")"', "{}."),
+    ('"$(printf "%s." \'{}\')"', "{}."),
+    ("${PATH:+{}}", "{}"),
+    ('"`:`{}"', "{}"),
+    ("$U{}", "{}"),
+    ('"$((1+2)){}"', "3{}"),
+    ('"${U:-${U:-{}}}"', "{}"),
+    ('"$(: "$(:)"; printf %s. "$(printf %s. {})")"', "{}.."),
+    ('"${#U}{}"', "0{}"),
+    ('"\\a{}"', "\\a{}"),
+    ("''{}''", "{}"),
+]
+"""Pieces of words with a reference, and what they must be when they arrive."""
 PLAIN = (CORPUS / "lexer" / "plain.txt").read_text().splitlines()
 COMPOUND = (CORPUS / "lexer" / "compound.txt").read_text().split("\n---\n")
 ODD = (CORPUS / "lexer" / "odd.txt").read_text().rstrip("\n").split("\n---\n")

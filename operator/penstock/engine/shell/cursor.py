@@ -39,6 +39,7 @@ class Cursor:
         self.at = 0
         self.end = len(text)
         self.depth = depth
+        self.substitutions = 0
         self.out: list[str] = []
         self.variables: dict[str, Reference] = {}
         self.heredocs: list[Heredoc] = []

@@ -65,6 +65,9 @@ class RedirectReader(WordReader):
         match = _DELIMITER.match(self.text, self.at, self.end)
         if not match or self.match():
             raise self.lost("a command with a delimiter of a here-document that is no plain word")
+        if self.substitutions:
+            # bash 5.2 writes such a substitution anew before it runs it, and loses a ; behind the body.
+            raise self.lost("a here-document within '$(…)'")
         redirect = Redirect("<<", descriptor, Word((), self.at))
         is_quoted = bool(match[1] or match[2])
         self.heredocs.append(Heredoc(match[3], is_quoted, operator == "<<-", self.at, redirect))

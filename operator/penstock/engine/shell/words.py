@@ -146,7 +146,9 @@ class WordReader(Cursor):
         self.take(2)
         if self.sees("\\\n"):
             raise self.lost("a line continuation behind '$('")
+        self.substitutions += 1
         program = self.substituted()
+        self.substitutions -= 1
         self.depth -= 1
         return Substitution(program, begun)
 
