@@ -1,8 +1,8 @@
 """What a CodeBuild action runs on: its BuildProject as the attempt has it, with the action's own variables."""
 
-import json
 from collections.abc import Mapping
 
+from penstock.actions import bounded_json
 from penstock.api.contracts import Build
 from penstock.engine.settings import Settings
 from penstock.engine.subjects import RequestError, Subject
@@ -43,8 +43,8 @@ def _overrides(text: str, values: Values) -> dict[str, str]:
     References are resolved within each value: what a commit message says is never read as JSON.
     """
     try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        items = bounded_json.loads(text)
+    except ValueError as error:
         raise RequestError("ConfigurationError", "configuration.EnvironmentVariables is not JSON") from error
     found: dict[str, str] = {}
     for item in items if isinstance(items, list) else [None]:
