@@ -88,6 +88,17 @@ N=1; echo "$((N + 1))"; : "${UNRELATED:-x}"
 echo #{S.Id} # it's a comment with "
 test -f "#{S.Id}.txt" || { echo "no #{S.Id}" >&2; exit 1; }
 while read -r line; do echo "$line #{S.Id}"; done < list.txt
+echo "#{S.Id}" | sed -n -e 's|/|-|g' | head -1
+echo "#{S.Id}" | xargs -n 1 echo
+echo "#{S.Id}" | xargs
+find dist -name '*.js' | xargs -0 grep -l "#{S.Id}"
+eval "$(ssh-agent)"; echo "#{S.Id}"
+. ./env.sh; ./deploy.sh "#{S.Id}"
+java -Dversion="#{S.Id}" -jar app.jar "#{S.Id}"
+systemctl enable "web@#{S.Id}"
+echo "ünïcode #{S.Id}"
+echo "#{S.Id}" > version && python3 build.py "$ARG"
+kubectl exec web -- cat "/srv/#{S.Id}/log"
 """.strip().splitlines()
 BLOCKS = [
     "cat > .env <<EOF\nVERSION=#{S.Id}\nSHA=$(git rev-parse HEAD)\nEOF\nexport X=1",
@@ -368,6 +379,42 @@ REFUSED = [
     "echo #{S.Id} > f; sh f",
     "echo #{S.Id} > f.sh; chmod +x f.sh; ./f.sh",
     "echo #{S.Id} | tee f; . ./f",
+    "xargs #{S.Id}",
+    "echo #{S.Id} | xargs -I{} {}",
+    "echo #{S.Id} | xargs -I rm rm",
+    "echo #{S.Id} | xargs env",
+    "echo #{S.Id} | xargs find . -name",
+    "chroot /x #{S.Id}",
+    "flock f #{S.Id}",
+    "poetry run #{S.Id}",
+    "bundle exec #{S.Id}",
+    "go run #{S.Id}",
+    "docker run --rm #{S.Id}",
+    "docker run --rm i #{S.Id}",
+    "docker run i tool $(echo x#{S.Id})",
+    "git push origin v$(echo #{S.Id})",
+    "git init #{S.Id}",
+    "java #{S.Id}",
+    "echo #{S.Id} | python3 -i f.py",
+    "echo #{S.Id} | sed 's/x/y/e'",
+    "echo #{S.Id} | sed e",
+    "echo #{S.Id} | awk '{ system($0) }'",
+    "echo #{S.Id} | awk '{ print | \"sh\" }'",
+    "echo #{S.Id} | (cd /dev && sh stdin)",
+    "echo #{S.Id} | sh /../dev/stdin",
+    'time f #{S.Id}; f() { eval "$1"; }',
+    "eval 'f() { eval \"$1\"; }'; f #{S.Id}",
+    "eval 'alias x=eval'; echo #{S.Id}",
+    "time ! trap #{S.Id} EXIT",
+    "time V=1 trap #{S.Id} EXIT",
+    "env V=#{S.Id} sh -c 'eval \"$V\"'",
+    "exec > f; echo #{S.Id}; exec >&2; sh f",
+    'echo #{S.Id} > "$F"; sh "$F"',
+    "echo #{S.Id} > f; F=f; . $F",
+    "echo #{S.Id} > f; $F",
+    "gcloud compute instances create x --metadata startup-script=#{S.Id}",
+    "X=$(cat <<E\n#{S.Id}\nE\n)",
+    "mytool\u00a0sh -c x#{S.Id}",
     # expansions, quotes, and what the three shells read differently
     "echo `echo #{S.Id}`",
     "echo ${#{S.Id}}",

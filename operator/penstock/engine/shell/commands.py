@@ -5,12 +5,12 @@ accepts what it knows to be data and refuses the rest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
 from penstock.engine.shell import programs
 from penstock.engine.shell.context import Context, check_assignment, refuse
 from penstock.engine.shell.evaluators import check_evaluator, is_input
-from penstock.engine.shell.syntax import Refused, Simple, Word
+from penstock.engine.shell.outside import check_program, check_xargs
+from penstock.engine.shell.syntax import RESERVED, Refused, Simple, Word
 
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""
@@ -46,11 +46,25 @@ class Checked:
         """Raise Refused if a value may be in words, in the environment or in the input."""
         self.refuse_any([*words, *self.command.assignments, *self.feeding], place)
 
+    @property
+    def is_fed(self) -> bool:
+        """Whether the command's input may be a value."""
+        return self.context.is_fed or bool(self.feeding)
+
+    def refuse_input(self, place: str) -> None:
+        """Raise Refused if the command's input may be a value."""
+        self.refuse_any(self.feeding, place)
+        if self.context.is_fed:
+            raise Refused(place, self.command.at)
+
     def refuse_written(self, words: Sequence[Word]) -> None:
-        """Raise Refused if a command that runs a file names one that a value was written to."""
+        """Raise Refused if a command that runs a file names one that a value was written to, or may do so."""
+        written = self.context.written
         for word in words:
-            if word.text.rpartition("/")[2] in self.context.written:
+            if word.text.rpartition("/")[2] in written or (written and word.literal is None):
                 raise Refused("a command that runs a file which it writes", word.at)
+            if word.plain and word.plain[:1] not in "-+":
+                return
 
     def check(self, words: list[Word]) -> None:
         """Judge a command by its first word."""
@@ -58,9 +72,9 @@ class Checked:
         if self.context.is_hot(first):
             raise refuse("the name of a command", first)
         name = first.literal if first.literal in ("[", "[[") else first.plain
-        if name is None:
+        if name is None or first.assigned() or name in RESERVED:
             self.refuse_everywhere(words, "the arguments of a command whose name is not written out")
-            if self.context.is_fed or self.context.is_tainted:
+            if self.context.is_fed or self.context.is_tainted or self.context.written:
                 raise Refused("reach of a command whose name is not written out", first.at)
             return
         if programs.base_of(name) in self.context.written:
@@ -78,11 +92,13 @@ class Checked:
             self._builtin(name, words)
         elif base in programs.PLAIN:
             return
+        elif base == "xargs":
+            check_xargs(self, words)
         elif programs.is_evaluator(base) or base == "jq":
-            self.refuse_written(words)
+            self.refuse_written(words[1:])
             check_evaluator(self, base, words)
         else:
-            self._program(base, words)
+            check_program(self, base, words)
 
     # ---- builtins
 
@@ -121,7 +137,7 @@ class Checked:
             operand = words[1].plain if len(words) > 1 else None
             if self.context.is_fed and (operand is None or is_input(operand)):
                 raise Refused(f"the input of '{name}'", words[0].at)
-            self.refuse_written(words)
+            self.refuse_written(words[1:])
         elif name in programs.ASSIGNING:
             self._assigning(name, words[1:])
         elif name == "set" and len(words) > 1 and words[1].plain == "--":
@@ -178,7 +194,7 @@ class Checked:
                 index += 1
             else:
                 self.refuse_everywhere(words, place)
-                self._unknown_input(words)
+                self.refuse_input("the input of a command that is not known")
                 return
             index += 1
         own = [word for word in words[: index + wrapper.operands] if not word.assigned()]
@@ -196,80 +212,3 @@ class Checked:
 
     def _is_option(self, text: str, known: list[str]) -> bool:
         return text in known if text.startswith("--") else len(text) == 2 and text[1] in known
-
-    def _unknown_input(self, words: list[Word]) -> None:
-        if self.context.is_fed:
-            raise Refused("the input of a command that is not known", words[0].at)
-
-    def _program(self, base: str, words: list[Word]) -> None:
-        """Judge a program that is not known to evaluate anything."""
-        subject, prone = base, base in programs.OPTION_PRONE
-        if base == "git":
-            prone = self._git(words)
-        elif base in programs.PACKAGE_MANAGERS and self._subcommand(words) not in programs.PACKAGE_MANAGERS[base]:
-            self.refuse_everywhere(words, f"an argument of '{base}', which may hand it to a shell")
-        if prone:
-            self._not_an_option(subject, words)
-        commands = programs.RUNNERS.get(base)
-        if commands is not None and not any(word.plain in commands for word in words):
-            commands = None
-        is_runner = base not in programs.RUNNERS or commands is not None
-        self._run_elsewhere(base, words, is_runner=is_runner, is_container=commands is not None)
-        self._flags(base, words)
-        self._fed(base, words, is_runner=is_runner)
-
-    def _subcommand(self, words: list[Word]) -> str | None:
-        return words[1].plain if len(words) > 1 else None
-
-    def _git(self, words: list[Word]) -> bool:
-        """Whether an option of the git command could run something; raise Refused where it is not known."""
-        command = self._subcommand(words)
-        if command in programs.GIT_PLAIN:
-            return False
-        if command in programs.GIT_NETWORK:
-            return True
-        self.refuse_everywhere(words, "an argument of a git command that may run it")
-        return False
-
-    def _not_an_option(self, base: str, words: list[Word]) -> None:
-        is_behind = False
-        for before, word in pairwise(words):
-            is_behind |= word.plain == "--"
-            is_named = base == "git" and before.plain in ("-b", "--branch")
-            if self.context.is_hot(word) and word.prefix[:1] in ("", "-") and not (is_behind or is_named):
-                if base == "java" and word.prefix.startswith("-D"):
-                    continue
-                raise refuse(f"an argument of '{base}' that could be an option, which may run something,", word)
-
-    def _run_elsewhere(self, base: str, words: list[Word], *, is_runner: bool, is_container: bool) -> None:
-        seen = ""
-        for before, word in pairwise(words):
-            if self.context.is_hot(word):
-                if seen and is_runner:
-                    raise refuse(f"the arguments of '{seen}', which '{base}' may run,", word)
-                if is_runner and programs.names_evaluator(word.text) and " " in word.text:
-                    raise refuse("a word that names a shell or an interpreter", word)
-                is_operand = word.prefix[:1] != "-" and (before.plain or "")[:1] != "-"
-                if is_container and not word.prefix and (is_operand or before.plain == "--"):
-                    raise refuse(f"a word that '{base}' may run", word)
-            elif is_runner and programs.names_evaluator(word.text):
-                seen = seen or word.text
-
-    def _flags(self, base: str, words: list[Word]) -> None:
-        """Raise Refused for a value that is, or is in, the argument of an option that may take code."""
-        harmless = programs.NO_CODE.get(base, set())
-        for before, word in pairwise(words):
-            if not self.context.is_hot(word):
-                continue
-            option, equals, _ = word.prefix.partition("=")
-            for text in (before.plain or "", option if equals else ""):
-                if programs.CODE_FLAG.fullmatch(text) and text not in harmless:
-                    raise refuse(f"the argument of '{text}', which may be code,", word)
-
-    def _fed(self, base: str, words: list[Word], *, is_runner: bool) -> None:
-        if not (self.context.is_fed or self.feeding):
-            return
-        reads_code = (base == "xargs" or is_runner) and any(programs.names_evaluator(w.text) for w in words[1:])
-        reads_code |= base in ("docker", "podman", "nerdctl") and any(word.plain == "-" for word in words)
-        if reads_code:
-            raise Refused(f"the input of '{base}', which may be code,", words[0].at)

@@ -25,6 +25,8 @@ from penstock.engine.shell.syntax import (
 
 _READERS = {"read", "mapfile", "readarray", "getopts"}
 _SETTINGS = {"alias", "unalias", "enable", "shopt"}
+_PREFIXES = {"command", "builtin", "time", "-p"}
+_DEFINING = re.compile(r"\(|\b(function|alias|enable|shopt|declare|typeset|local|set)\b")
 _DECLARING = {"declare", "typeset", "local"}
 
 
@@ -74,8 +76,12 @@ def _refuse_settings(program: Program) -> None:
         words = command.words if isinstance(command, Simple) else []
         if words and words[0].literal == "[[" and words[-1].literal != "]]":
             raise Refused("a command with a '[[' that ends in another command", words[0].at)
-        for index, word in enumerate(words[:4]):
+        for index, word in enumerate(words[:3]):
             text = word.literal
+            if index and words[index - 1].literal not in _PREFIXES:
+                break
+            if text == "eval" and _DEFINING.search(" ".join(other.text for other in words[1:])):
+                raise Refused("a command with an 'eval' that changes how others are read", word.at)
             if text in _SETTINGS:
                 raise Refused(f"a command with '{text}', which changes how others are read,", word.at)
             options = [other.prefix for other in words[index + 1 :] if other.prefix[:1] in ("", "-", "+")]
@@ -87,15 +93,22 @@ def _refuse_settings(program: Program) -> None:
 
 def _written(program: Program, context: Context) -> Iterator[str]:
     """Yield the names of the files that pipelines with values write."""
+    for command in commands_in(program):
+        if isinstance(command, Simple) and command.words and command.words[0].literal == "exec":
+            yield from _targets(command)
     for pipeline in _pipelines(program):
         inner = [command for stage in pipeline.stages for command in within(stage)]
         if any(context.is_hot_in((part,)) for command in inner for part in parts_of(command)):
             for command in inner:
-                for redirect in command.redirects:
-                    if ">" in redirect.operator:
-                        yield redirect.word.text.rpartition("/")[2]
+                yield from _targets(command)
                 if command.words and command.words[0].literal in ("tee", "dd", "sponge"):
                     yield from (re.split("[/=]", word.text)[-1] for word in command.words[1:])
+
+
+def _targets(command: Command) -> Iterator[str]:
+    for redirect in command.redirects:
+        if ">" in redirect.operator and redirect.word.text != "/dev/null" and "&" not in redirect.operator:
+            yield redirect.word.text.rpartition("/")[2]
 
 
 def _pipelines(program: Program) -> Iterator[Pipeline]:
@@ -115,12 +128,11 @@ def _stores(command: Command, functions: frozenset[str]) -> bool:
         return True
     if isinstance(command, Compound):
         return command.kind == "for" and any(_has_value(word) for word in command.words)
-    first = command.words[0].literal if command.words else None
     if any(word.literal in _READERS for word in command.words):
         return True
     if any(_has_value(word) for word in command.assignments):
         return True
-    is_storing = first in functions or first == "set" or any(word.literal in ASSIGNING for word in command.words)
+    is_storing = any(word.literal in ASSIGNING | functions | {"set"} for word in command.words)
     return is_storing and any(_has_value(word) for word in command.words)
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _SHELL_OPTION = re.compile(r"[-+][abefhmnuvxCE]+|--(posix|norc|noprofile)")
 _SHELL_CODE = re.compile(r"-[abefhmnuvxCE]*c[abefhmnuvxCE]*")
 _SHELL_NAMED = re.compile(r"[-+][abefhmnuvxCE]*o")
+_INPUT = re.compile(r"^/+(\./+)*(dev|proc)|\.\.|//|(^|/)(stdin|tty|fd|[0-9]+)(/|$)")
+_SED_OPTIONS = {"-n", "-e", "-E", "-r", "-u", "-s", "-z"}
+_SED_COMMAND = r"[0-9,$]*(?:s([/|,#@:])(?:(?!\1)[^\n\\]|\\.)*\1(?:(?!\1)[^\n\\]|\\.)*\1[gpI0-9]*|[dpq])"
+_SED = re.compile(_SED_COMMAND)
+_AWK_RUNS = re.compile(r"system|getline|\||@|-f\b")
 _MODULES = {"pip", "pytest", "build", "venv", "unittest", "json.tool", "http.server", "twine", "mypy", "black", "ruff"}
 
 
@@ -26,14 +31,19 @@ def check_evaluator(checked: "Checked", base: str, words: list[Word]) -> None:
         _jq(checked, words)
     else:
         checked.refuse_any([*words, *checked.command.assignments], f"an argument of '{base}', which may be code")
-        if base not in programs.FILTERS:
-            _refuse_input(checked, base, words)
+        if not _is_filter(base, words[1:]):
+            checked.refuse_input(f"the input of '{base}'")
 
 
-def _refuse_input(checked: "Checked", base: str, words: list[Word]) -> None:
-    checked.refuse_any(checked.feeding, f"the input of '{base}'")
-    if checked.context.is_fed:
-        raise Refused(f"the input of '{base}'", words[0].at)
+def _is_filter(base: str, words: list[Word]) -> bool:
+    """Whether a program with these arguments, none of which is a value, takes its input as data."""
+    texts = [word.literal for word in words]
+    if base in ("sed", "gsed"):
+        # A sed script may run what it reads: s///e, e, and files by w.
+        return all(text is not None and (text in _SED_OPTIONS or _SED.fullmatch(text)) for text in texts)
+    if base in ("awk", "gawk", "mawk", "nawk"):
+        return not any(text is None or text[:1] == "-" or _AWK_RUNS.search(text) for text in texts)
+    return base in ("yq", "gojq")
 
 
 def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
@@ -52,7 +62,7 @@ def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
             runs_code = True
         elif not _SHELL_OPTION.fullmatch(text):
             checked.refuse_everywhere(words, f"a '{base}' with the option {text}")
-            _refuse_input(checked, base, words)
+            checked.refuse_input(f"the input of '{base}'")
             return
     what = f"{base} -c" if runs_code else base
     checked.refuse_any(words[: index + 1], f"the text of '{what}'")
@@ -61,7 +71,7 @@ def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
         _shell_code(checked, what, operand, words[index + 1 :])
     elif operand is None or operand.plain is None or is_input(operand.plain):
         checked.refuse_everywhere(words, f"a '{base}' whose script is not written out")
-        _refuse_input(checked, base, words)
+        checked.refuse_input(f"the input of '{base}'")
 
 
 def _shell_code(checked: "Checked", what: str, operand: Word, arguments: list[Word]) -> None:
@@ -89,7 +99,7 @@ def _interpreter(checked: "Checked", base: str, words: list[Word]) -> None:
     checked.refuse_everywhere(words, f"the text of '{base}'")
     is_code = operand is not None and operand in ("-c", "-e", "-r") and index + 1 < len(words)
     if not (is_code and words[index + 1].literal is not None):
-        _refuse_input(checked, base, words)
+        checked.refuse_input(f"the input of '{base}'")
 
 
 def _jq(checked: "Checked", words: list[Word]) -> None:
@@ -102,4 +112,4 @@ def _jq(checked: "Checked", words: list[Word]) -> None:
 
 def is_input(operand: str) -> bool:
     """Whether a file is, or may be, what a command reads as its input."""
-    return operand in ("-", "") or operand.startswith(("/dev", "/proc")) or ".." in operand or "//" in operand
+    return operand in ("-", "") or bool(_INPUT.search(operand))

@@ -4,6 +4,7 @@ import re
 
 from penstock.engine.shell.redirects import RedirectReader
 from penstock.engine.shell.syntax import (
+    RESERVED,
     Command,
     Compound,
     Pipeline,
@@ -13,10 +14,6 @@ from penstock.engine.shell.syntax import (
 )
 from penstock.engine.shell.words import META
 
-_RESERVED = {
-    *("if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac"),
-    *("in", "{", "}", "!"),
-}
 _BASH_ALONE = {"function", "select", "coproc"}
 _RESERVED_WORD = re.compile(r"([a-z]+|[{}!])(?=[ \t\n;&|<>()]|\Z)")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -68,7 +65,7 @@ class Parser(RedirectReader):
     def _reserved(self) -> str:
         """Return the reserved word that stands here, or nothing."""
         match = _RESERVED_WORD.match(self.text, self.at, self.end)
-        return match[1] if match and match[1] in _RESERVED else ""
+        return match[1] if match and match[1] in RESERVED else ""
 
     def _expect(self, word: str) -> None:
         self._newlines()
@@ -240,7 +237,7 @@ class Parser(RedirectReader):
         if not found.words and word.assigned():
             found.assignments.append(word)
             return
-        if not found.words and word.literal == word.bare and word.literal in _RESERVED | _BASH_ALONE:
+        if not found.words and word.literal == word.bare and word.literal in RESERVED | _BASH_ALONE:
             raise self.lost(f"a command with {word.literal!r}, which shells may read differently,", word.at)
         if self.char() in ("<", ">") and self.char() and re.fullmatch(r"\{\w*\}|[0-9]+", word.text):
             raise self.lost("a redirection that shells may read differently", word.at)

@@ -20,17 +20,14 @@ SHELLS = _words(
 )
 """Programs that read the language of this package, or one like it."""
 
-_PYTHON = re.compile(r"-[bBdEiIOqsSuvx]+")
+_PYTHON = re.compile(r"-[bBdEIOqsSuvx]+")
 _NO_OPTIONS = re.compile(r"(?!)")
 INTERPRETERS = {
     "python": _PYTHON, "pypy": _PYTHON, "perl": re.compile(r"-[wWTt]+"), "ruby": re.compile(r"-[wW]+"),
     "node": _NO_OPTIONS, "nodejs": _NO_OPTIONS, "php": _NO_OPTIONS, "lua": _NO_OPTIONS, "luajit": _NO_OPTIONS,
-    "tclsh": _NO_OPTIONS, "rscript": _NO_OPTIONS, "Rscript": _NO_OPTIONS, "bun": _NO_OPTIONS,
+    "tclsh": _NO_OPTIONS, "rscript": _NO_OPTIONS, "Rscript": _NO_OPTIONS,
 }  # fmt: skip
 """Programs that run a file: the options before it that take no argument and leave what follows as it is."""
-
-FILTERS = frozenset(["sed", "gsed", "awk", "gawk", "mawk", "nawk", "jq", "yq", "gojq", "perl"])
-"""Programs whose arguments are code and whose input is data."""
 
 EVALUATORS = _words(
     """
@@ -39,7 +36,7 @@ EVALUATORS = _words(
     mongosh redis-cli cqlsh clickhouse-client osascript R julia octave ghci runghc scala groovy
     groovysh kotlin jshell irb erl elixir iex gdb lldb expect wish ansible ansible-playbook
     ansible-console crontab at batch screen tmux parallel watch script su runuser sg newgrp npx
-    bunx pnpx nix-shell socat telnet deno jjs cscript gomplate swift ocaml sbcl
+    bun bunx pnpx nix-shell socat telnet deno jjs cscript gomplate swift ocaml sbcl
     clisp guile racket scheme gnuplot pdb ipython jupyter
     """
 )
@@ -111,12 +108,36 @@ WRAPPERS = {
 }
 """Programs that run the command that their arguments are."""
 
+FUZZY_WRAPPERS = _words(
+    """
+    chroot nsenter unshare flock taskset chrt setpriv setarch capsh systemd-run start-stop-daemon
+    daemonize unbuffer dbus-run-session dbus-launch firejail proot bwrap runcon prlimit numactl
+    cgexec valgrind perf ltrace gdbserver caffeinate torsocks proxychains chpst setuidgid envdir
+    with-contenv s6-setuidgid linux32 linux64 tsocks eatmydata catchsegv pkexec run0 entr
+    inotifywait fswatch nodemon pm2 supervisord foreman honcho concurrently
+    """
+)
+"""Programs that run a command, of which it is not known where it begins."""
+RUN_COMMANDS = {
+    "run", "exec", "shell", "develop", "exec-env", "exec-file", "ssh", "tool", "x", "dlx", "task", "rsh", "console",
+    "run-script", "start", "generate", "with-env",
+}  # fmt: skip
+RUN_MANAGERS = _words(
+    """
+    poetry pipenv uv rye hatch pdm conda mamba micromamba bundle direnv mise asdf rtx doppler op
+    aws-vault aws-okta chamber sops nix vagrant pixi devbox dotenv heroku fly flyctl railway gem
+    composer rbenv pyenv nvm volta corepack turbo nx lerna moon go tox nox invoke fab eb
+    """
+)
+"""Programs that run a command under these of their commands: `poetry run`, `bundle exec`."""
+
 CODE_FLAG = re.compile(
     r"-[A-Za-z]{0,3}[cex]|/[cC]|--?(c|command|commands|cmd|code|e|eval|evaluate|exec|exec-batch|execute|expression"
     r"|run|script|print|entrypoint|filter|compress-program|to-command|checkpoint-action|use-compress-program|rsh"
     r"|rsync-path|upload-pack|receive-pack|pager|editor|post-renderer|use-askpass|init-command|shell|script-shell"
     r"|split-string|require|import|hook|pre-hook|post-hook|deploy-hook|on-error|startup|rcfile|init-file"
-    r"|execdir|ok|okdir|parameters|configure-hook)"
+    r"|execdir|ok|okdir|parameters|configure-hook|toolexec|vettool|run_under|startup-script|user-data|onchange"
+    r"|on-change|then|preprocessor|formatter|plugin|load|init|prefix-command|remote-command|proxy-command)"
 )
 """An option whose argument may be code or name what runs."""
 NO_CODE = {
@@ -132,6 +153,15 @@ RUNNERS = {
 }  # fmt: skip
 """Programs that run a command elsewhere, under these of their commands alone."""
 
+CONTAINER_VALUED = _words(
+    """
+    -e --env -v --volume -w --workdir --name -p --publish -l --label --build-arg -t --tag -u --user
+    -n --namespace --network --add-host --hostname -h --memory -m --cpus -c --container --context
+    --selector
+    """
+)
+"""Options of programs that run containers whose argument is data."""
+
 OPTION_PRONE = _words(
     """
     tar gtar bsdtar find zip unzip wget sort split java git-network man less column
@@ -141,14 +171,14 @@ OPTION_PRONE = _words(
 
 GIT_PLAIN = _words(
     """
-    add commit tag checkout switch log show rev-parse status merge branch describe cherry-pick
-    reset restore rm mv init diff ls-files ls-tree update-ref symbolic-ref notes merge-base
+    add commit tag checkout switch log show rev-parse status branch describe
+    reset restore rm mv diff ls-files ls-tree update-ref symbolic-ref notes merge-base
     rev-list remote
     """
 )
 GIT_NETWORK = _words(
     """
-    clone fetch pull push ls-remote archive
+    clone fetch pull push ls-remote archive init merge cherry-pick
     """
 )
 PACKAGE_MANAGERS = {
@@ -176,7 +206,8 @@ _SPECIAL = _words(
     FCEDIT FIGNORE GLOBIGNORE GLOBSORT GROUPS IGNOREEOF INPUTRC INSIDE_EMACS LANG LANGUAGE
     LINENO LINES COLUMNS RANDOM SECONDS SRANDOM REPLY SHLVL TIMEFORMAT TMOUT UID EUID PPID
     POSIXLY_CORRECT HOSTFILE HOSTTYPE MACHTYPE OSTYPE COPROC MAPFILE DIRSTACK EDITOR VISUAL
-    PAGER BROWSER MANPAGER RSYNC_RSH CVS_RSH ZDOTDIR FPATH TERM _ MAIL MAILCHECK MAILPATH OPTARG
+    EPOCHSECONDS EPOCHREALTIME PAGER BROWSER MANPAGER RSYNC_RSH CVS_RSH ZDOTDIR FPATH TERM _
+    MAIL MAILCHECK MAILPATH OPTARG
     OPTIND OPTERR FUNCNAME FUNCNEST CHILD_MAX auto_resume histchars KUBECONFIG KUBE_EDITOR
     DOCKER_HOST PSQLRC MYSQL_HOME VIMINIT EXINIT CC CXX LD AS MAKE HOSTALIASES MAKEFLAGS
     MAKEFILES MFLAGS GNUMAKEFLAGS RUSTC RUSTFLAGS RUSTDOC CLASSPATH PHPRC AWKPATH AWKLIBPATH
@@ -193,7 +224,7 @@ _FAMILY = re.compile(
 
 
 def is_special(name: str) -> bool:
-    """Whether a variable means something to a shell, the loader or an interpreter: a value there may run something."""
+    """Whether a variable means something to a shell, the loader or an interpreter, so that a value may run."""
     return name in _SPECIAL or bool(_FAMILY.match(name))
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from penstock.engine.variables import Reference
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+RESERVED = frozenset(
+    {"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "{", "}", "!"}
+)
+"""The words that open, part and close compound commands, in every shell."""
 _UNSETTLED = re.compile(r"[*?\[{]")
 
 
@@ -45,6 +49,7 @@ class Parameter:
     at: int
     parts: tuple["Part", ...] = ()
     is_assigned: bool = False
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Substitution:
 
     program: "Program"
     at: int
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,11 @@ class Word:
                 break
             found += part.text
         return found
+
+    @property
+    def splits(self) -> bool:
+        """Whether the word may arrive as several, or none."""
+        return any(isinstance(p, Parameter | Substitution) and not p.is_quoted for p in self.parts)
 
     def assigned(self) -> str | None:
         """Return the name that the word assigns to, None if it is no assignment."""

@@ -70,6 +70,8 @@ class WordReader(Cursor):
             return [self.escape()]
         if char in "$`":
             return [self.expansion(is_quoted=False)]
+        if not char.isascii():
+            raise self.lost("a command with an unquoted character beyond ASCII, which may be a blank,")
         return [Literal(self.run())]
 
     def escape(self, quotable: str = "") -> Literal:
@@ -129,16 +131,16 @@ class WordReader(Cursor):
         if self.sees("$(("):
             return self._arithmetic()
         if self.sees("$("):
-            return self._substitution()
+            return self._substitution(is_quoted)
         if self.sees("${"):
             return self._parameter(is_quoted)
         if match := _NAME.match(self.text, self.at, self.end):
             begun = self.at
             self.take(match.end() - self.at)
-            return Parameter(match[1], begun)
+            return Parameter(match[1], begun, is_quoted=is_quoted)
         return Literal(self.take(), is_quoted=True)
 
-    def _substitution(self) -> Part:
+    def _substitution(self, is_quoted: bool) -> Part:
         begun, waiting = self.at, self.heredocs
         if waiting:
             raise self.lost("a substitution behind '<<' on one line")
@@ -150,7 +152,7 @@ class WordReader(Cursor):
         program = self.substituted()
         self.substitutions -= 1
         self.depth -= 1
-        return Substitution(program, begun)
+        return Substitution(program, begun, is_quoted)
 
     def _backquotes(self, is_quoted: bool) -> Part:
         begun, end = self.at, self.at + 1
@@ -166,7 +168,7 @@ class WordReader(Cursor):
             raise self.lost("backquotes with double quotes within double quotes")
         self.within(end + 1 - self.at)
         program = self.nested(re.sub(r"\\([\\`$])", r"\1", raw))
-        return Substitution(program, begun)
+        return Substitution(program, begun, is_quoted)
 
     def _arithmetic(self) -> Part:
         begun, level, parts = self.at, 0, list[Part]()
@@ -191,18 +193,18 @@ class WordReader(Cursor):
         self.refuse_reference("the name of a '${' expansion", 2)
         if match := _LENGTH.match(self.text, self.at, self.end):
             self.take(match.end() - self.at)
-            return Parameter(match[1] or "#", begun)
+            return Parameter(match[1] or "#", begun, is_quoted=is_quoted)
         match = _HEAD.match(self.text, self.at, self.end)
         if match and self.text[match.end() : self.end].startswith("}"):
             self.take(match.end() + 1 - self.at)
-            return Parameter(match[1], begun)
+            return Parameter(match[1], begun, is_quoted=is_quoted)
         operator = _OPERATOR.match(self.text, match.end(), self.end) if match else None
         if match and operator and not (match[1] == "!" and operator[0][0] != ":"):
             self.take(operator.end() - self.at)
             self.deeper()
             parts = self._operand(operator[0], is_quoted, begun)
             self.depth -= 1
-            return Parameter(match[1], begun, parts, is_assigned="=" in operator[0])
+            return Parameter(match[1], begun, parts, "=" in operator[0], is_quoted)
         if match := _OPAQUE.match(self.text, self.at, self.end):
             self.take(match.end() - self.at)
             return Arithmetic(begun, (Parameter("", begun),))
