@@ -1,6 +1,7 @@
 """Cron windows against a second reading of the rules: minute by minute, days of a month written out."""
 
 import calendar
+import functools
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,8 @@ from penstock.engine.cron import CronError, window_of
 from tests.fuzz.finding import Finding
 
 BATCH = 100
-_DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-_MONTHS = [*["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]]
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _ODD = "0123456789*?/-,LW# MONFRI\u0660²é\0\t:+"
 
 
@@ -52,6 +53,7 @@ def expression(random: Random) -> str:
     return f"{numbers(random, 0, 59)} {minutes} {hours} {days[0]} {months} {days[1]}{year}"
 
 
+@functools.lru_cache(maxsize=4096)
 def is_in(field: str, value: int, least: int, most: int) -> bool:
     """Whether a value is one that a field of numbers names: every item is walked from its first to its last."""
     return any(_is_in(item, value, least, most) for item in field.split(","))
@@ -71,13 +73,15 @@ def _is_in(item: str, value: int, least: int, most: int) -> bool:
         here, walked = (least if here == most else here + 1), walked + 1
 
 
-def names(field: str, known: list[str]) -> str:
+@functools.lru_cache(maxsize=4096)
+def names(field: str, known: tuple[str, ...]) -> str:
     """Return a field with numbers for names."""
     for index, name in enumerate(known, start=1):
         field = field.replace(name, str(index))
     return field
 
 
+@functools.lru_cache(maxsize=4096)
 def is_day(of_month: str, of_week: str, day: date) -> bool:
     """Whether the two day fields match a day."""
     month = [day.replace(day=n) for n in range(1, calendar.monthrange(day.year, day.month)[1] + 1)]
@@ -126,16 +130,16 @@ def batch(random: Random, folder: Path) -> int:
             moment = start + timedelta(minutes=minutes)
             if window.is_open(moment) != is_open(text, moment):
                 raise Finding(f"{text!r} at {moment}: it is {window.is_open(moment)}")
-        check_opening(text, start)
+        check_opening(text, start, random.choice([180] * 9 + [2 * 1440]))
         odd = "".join(random.choices(_ODD, k=random.randrange(40)))
         is_anything(random.choice([odd, f"0 {odd}", f"0 0 {odd} * ?", f"0 0/{odd} 0 * * ?"]), random.choice(["", odd]))
     return BATCH
 
 
-def check_opening(text: str, start: datetime) -> None:
-    """Raise Finding unless the next opening within two days is the first minute that matches."""
-    until = start + timedelta(days=2)
-    moments = (start + timedelta(minutes=n) for n in range(1, 2 * 1440 + 1))
+def check_opening(text: str, start: datetime, length: int) -> None:
+    """Raise Finding unless the next opening within so many minutes is the first one that matches."""
+    until = start + timedelta(minutes=length)
+    moments = (start + timedelta(minutes=n) for n in range(1, length + 1))
     wanted = next((moment for moment in moments if is_open(text, moment)), None)
     found = window_of(text, "").opens(start, until)
     if found != wanted:
