@@ -40,7 +40,8 @@ CASES: dict[str, tuple[Document, str]] = {
     "value-inside-eval": (
         commands(ACTION, f"eval '{RUN_ID}'"),
         f"commands[0]: {RUN_ID} stands in the text of 'eval' at character 7, where its value could be read as code; "
-        f"set an environment variable of the action to {RUN_ID} and use that variable there",
+        f"set an environment variable of the action to {RUN_ID} and let the shell expand that there, quoted "
+        '("$NAME"), outside of arithmetic and of text that is run (sh -c \'echo "$NAME"\')',
     ),
 }
 

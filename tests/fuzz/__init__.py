@@ -1,1 +1,1 @@
-"""Hostile inputs for what reads users' files; each program makes one at a time."""
+"""Fuzzers: each ``fuzz_<name>.py`` tries inputs that nobody wrote down. ``make fuzz`` runs all of them."""

@@ -4,6 +4,9 @@ A pattern becomes a small automaton, and matching carries the set of states that
 at most its length times the pattern's, no input makes it backtrack. A walk carries that set from folder to
 folder, so that a folder below which nothing can match is never entered. There a pattern that matches a folder
 means all of it.
+
+Braces mean the patterns that they stand for, one beside the other: ``{a/,b}**/c`` is ``a/**/c`` or ``b**/c``. Their
+number, a pattern's length and the size of the automaton are bounded; what is larger is refused.
 """
 
 from collections.abc import Sequence
@@ -12,6 +15,15 @@ from typing import NamedTuple
 from penstock.artifacts.errors import ArtifactError
 
 _INVALID = "ConfigurationError"
+
+MOST_CHARACTERS = 1_000
+"""How long a pattern may be."""
+MOST_EXPANSIONS = 256
+"""How many patterns the braces of one may stand for."""
+MOST_TOKENS = 8_000
+"""How long these may be, taken together."""
+MOST_MOVES = 20_000
+"""How many states may be reached from all states without a character: what an automaton takes in memory and time."""
 
 
 class Step(NamedTuple):
@@ -76,8 +88,10 @@ class Match(NamedTuple):
 
 def compile_glob(text: str) -> Pattern:
     """Return the automaton of a pattern; raise ArtifactError for one that is not complete."""
+    if len(text) > MOST_CHARACTERS:
+        raise ArtifactError(_INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters')
     builder = _Builder(text)
-    last = builder.sequence(0, in_braces=False)
+    last = builder.build(_expanded(text, _Parser(text).pattern()))
     return Pattern(text, tuple(map(tuple, builder.steps)), builder.closures(), last)
 
 
@@ -107,65 +121,86 @@ def _match(patterns: Sequence[Pattern], states: tuple[frozenset[int], ...], *, i
     return Match(states, frozenset(index for index, (pattern, now) in pairs if pattern.last in now), is_root)
 
 
-class _Builder:
-    """Reads a pattern from left to right, adding states behind the one it has reached."""
+class _Stars(NamedTuple):
+    """``*`` (one) within a name, ``**`` or more across names."""
+
+    length: int
+
+
+class _One(NamedTuple):
+    """One character: of these, or (negated) none of these."""
+
+    characters: tuple[tuple[str, str], ...]
+    is_negated: bool
+
+
+_Token = _Stars | _One
+_Sequence = tuple[_Token, ...]
+_IS_SLASH = _One((_SLASH,), False)
+
+
+def _expanded(text: str, pieces: list[list[_Sequence]]) -> list[_Sequence]:
+    """Return what a pattern stands for: each piece is what one of its alternatives says."""
+    found: list[_Sequence] = [()]
+    for alternatives in pieces:
+        count = len(found) * len(alternatives)
+        tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
+        if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
+            raise ArtifactError(_INVALID, f'the braces of the pattern "{text}" stand for too many patterns')
+        found = [sequence + alternative for sequence in found for alternative in alternatives]
+    return found
+
+
+class _Parser:
+    """Reads a pattern from left to right."""
 
     def __init__(self, text: str) -> None:
-        self.steps: list[list[Step]] = [[]]
-        self._moves: list[set[int]] = [set()]
         self._text = text
         self._at = 0
-        self._is_at_name = True
 
-    def sequence(self, state: int, *, in_braces: bool) -> int:
-        """Read up to the end, or to the ``,`` or ``}`` that ends an alternative; return the last state."""
+    def pattern(self) -> list[list[_Sequence]]:
+        """Return the pieces that follow each other, each a list of alternatives: one, but for braces."""
+        pieces: list[list[_Sequence]] = []
         while self._at < len(self._text):
-            character = self._text[self._at]
-            if in_braces and character in ",}":
-                break
-            self._at += 1
-            at_name, self._is_at_name = self._is_at_name, character == "/"
+            if self._text[self._at] == "{":
+                self._at += 1
+                pieces.append(self._braces())
+            else:
+                pieces.append([self._sequence(ends="{")])
+        return pieces
+
+    def _braces(self) -> list[_Sequence]:
+        alternatives = []
+        while True:
+            alternatives.append(self._sequence(ends="{,}"))
+            ended = self._take("{")
+            if ended == "{":
+                raise ArtifactError(_INVALID, f'the pattern "{self._text}" has braces within braces (G-34)')
+            if ended == "}":
+                return alternatives
+
+    def _sequence(self, ends: str) -> _Sequence:
+        tokens: list[_Token] = []
+        while self._at < len(self._text) and self._text[self._at] not in ends:
+            character = self._take("")
             if character == "*":
-                state = self._stars(state, at_name)
+                tokens.append(self._stars())
             elif character == "?":
-                state = self._step(state, *_NOT_SLASH)
+                tokens.append(_One(*_NOT_SLASH))
             elif character == "[":
-                state = self._set(state)
-            elif character == "{":
-                state = self._braces(state, at_name, in_braces)
+                tokens.append(self._set())
             else:
                 character = self._take("\\") if character == "\\" else character
-                state = self._step(state, ((character, character),), False)
-        return state
+                tokens.append(_One(((character, character),), False))
+        return tuple(tokens)
 
-    def closures(self) -> tuple[frozenset[int], ...]:
-        """Return, by state, every state that can be reached without a character, itself included."""
-        found = []
-        for state in range(len(self._moves)):
-            reached, waiting = {state}, [state]
-            while waiting:
-                new = self._moves[waiting.pop()] - reached
-                reached |= new
-                waiting += new
-            found.append(frozenset(reached))
-        return tuple(found)
-
-    def _stars(self, state: int, at_name: bool) -> int:
-        """``*`` within a name, ``**`` across; ``**/`` where a name begins also means no folder at all (D-9)."""
-        stars = 1
+    def _stars(self) -> _Stars:
+        begun = self._at
         while self._text.startswith("*", self._at):
-            self._at, stars = self._at + 1, stars + 1
-        loop = self._free(state)
-        self.steps[loop].append(Step(*(_NOT_SLASH if stars == 1 else _ANY), loop))
-        after = self._free(loop)
-        if stars == 1 or not at_name or not self._text.startswith("/", self._at):
-            return after
-        self._at, self._is_at_name = self._at + 1, True
-        behind = self._step(after, (_SLASH,), False)
-        self._moves[state].add(behind)
-        return behind
+            self._at += 1
+        return _Stars(1 + self._at - begun)
 
-    def _set(self, state: int) -> int:
+    def _set(self) -> _One:
         """``[abc]``, ``[a-z]``, ``[!a]``; never a slash. Inside, only ``]`` and a ``-`` in the middle are special."""
         is_negated = self._text.startswith("!", self._at)
         self._at += is_negated
@@ -179,30 +214,71 @@ class _Builder:
                 raise ArtifactError(_INVALID, f'the pattern "{self._text}" has the range {low}-{high}')
             members.append((low, high))
         if is_negated:
-            return self._step(state, (*members, _SLASH), True)
-        for low, high in members:
-            state_members = [(low, min(high, ".")), (max(low, "0"), high)] if low <= "/" <= high else [(low, high)]
-            members = [*(item for item in members if item != (low, high)), *state_members]
-        return self._step(state, tuple(item for item in members if item[0] <= item[1]), False)
-
-    def _braces(self, state: int, at_name: bool, in_braces: bool) -> int:
-        if in_braces:
-            raise ArtifactError(_INVALID, f'the pattern "{self._text}" has braces within braces (G-34)')
-        end = self._new()
-        is_at_name = False
-        while True:
-            self._is_at_name = at_name
-            self._moves[self.sequence(self._free(state), in_braces=True)].add(end)
-            is_at_name |= self._is_at_name
-            if self._take("{") == "}":
-                self._is_at_name = is_at_name
-                return end
+            return _One((*members, _SLASH), True)
+        halves = [half for low, high in members for half in ((low, min(high, ".")), (max(low, "0"), high))]
+        return _One(tuple((low, high) for low, high in halves if low <= high), False)
 
     def _take(self, opened_by: str) -> str:
         if self._at >= len(self._text):
             raise ArtifactError(_INVALID, f'the pattern "{self._text}" ends behind an open {opened_by}')
         self._at += 1
         return self._text[self._at - 1]
+
+
+class _Builder:
+    """Makes one automaton of the patterns that a pattern stands for."""
+
+    def __init__(self, text: str) -> None:
+        self.steps: list[list[Step]] = [[]]
+        self._moves: list[set[int]] = [set()]
+        self._text = text
+
+    def build(self, sequences: list[_Sequence]) -> int:
+        """Add the states of every pattern; return the last state of all."""
+        end = self._new()
+        for sequence in sequences:
+            self._moves[self._sequence(self._free(0), sequence)].add(end)
+        return end
+
+    def closures(self) -> tuple[frozenset[int], ...]:
+        """Return, by state, every state that can be reached without a character, itself included."""
+        found, moves = [], 0
+        for state in range(len(self._moves)):
+            reached, waiting = {state}, [state]
+            while waiting:
+                new = self._moves[waiting.pop()] - reached
+                reached |= new
+                waiting += new
+            moves += len(reached)
+            if moves > MOST_MOVES:
+                raise ArtifactError(_INVALID, f'the pattern "{self._text}" has too many stars and braces')
+            found.append(frozenset(reached))
+        return tuple(found)
+
+    def _sequence(self, state: int, sequence: _Sequence) -> int:
+        is_at_name, index = True, 0
+        while index < len(sequence):
+            token = sequence[index]
+            index += 1
+            if isinstance(token, _One):
+                state = self._step(state, *token)
+                is_at_name = token == _IS_SLASH
+                continue
+            is_folders = token.length > 1 and is_at_name and sequence[index : index + 1] == (_IS_SLASH,)
+            state = self._stars(state, token, is_folders=is_folders)
+            index, is_at_name = index + is_folders, is_folders
+        return state
+
+    def _stars(self, state: int, stars: _Stars, *, is_folders: bool) -> int:
+        """``*`` within a name, ``**`` across; ``**/`` where a name begins also means no folder at all (D-9)."""
+        loop = self._free(state)
+        self.steps[loop].append(Step(*(_NOT_SLASH if stars.length == 1 else _ANY), loop))
+        after = self._free(loop)
+        if not is_folders:
+            return after
+        behind = self._step(after, *_IS_SLASH)
+        self._moves[state].add(behind)
+        return behind
 
     def _new(self) -> int:
         self.steps.append([])

@@ -13,8 +13,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)}
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
+_AREA = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}")
+_STEP = re.compile(r"[0-9]{1,4}")
 _FIELDS = ("seconds", "minutes", "hours", "day-of-month", "month", "day-of-week", "year")
+
+MOST_CHARACTERS = 1_000
+"""How long an expression may be: what it unfolds to is at most a few hundred numbers for each character."""
+LOOK_AHEAD = timedelta(days=62)
+"""How far `Window.opens` looks, in steps of an hour: a rule waits for at most 60 days."""
 
 Days = Callable[[int, int], set[int]]
 """The days of a month that a field matches, by year and month."""
@@ -42,12 +49,15 @@ class Window:
         return self._is_day(local) and local.hour in self.hours and local.minute in self.minutes
 
     def opens(self, after: datetime, until: datetime) -> datetime | None:
-        """Return the next minute that it matches after a moment, None if there is none until another."""
+        """Return the next minute that it matches after a moment, None if there is none until another.
+
+        None, too, if there is none within LOOK_AHEAD: an hour that does not match is one step, and so is a minute.
+        """
         moment = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        until = min(until, moment + LOOK_AHEAD)
         while moment <= until:
             local = moment.astimezone(self.zone)
             if not self._is_day(local) or local.hour not in self.hours:
-                # To the next full hour: a wait of at most 60 days has 1,440 of them.
                 moment += timedelta(minutes=60 - local.minute)
             elif local.minute in self.minutes:
                 return moment
@@ -63,7 +73,9 @@ class Window:
 
 
 def window_of(expression: str, zone: str) -> Window:
-    """Parse an expression and a zone; raise CronError."""
+    """Parse an expression and a zone; raise CronError, and nothing else for any text."""
+    if len(expression) > MOST_CHARACTERS:
+        raise CronError(f"a Cron has at most {MOST_CHARACTERS} characters, not {len(expression)}")
     parts = expression.upper().split()
     if len(parts) not in (6, 7):
         raise CronError(f"a Cron has six or seven fields ({' '.join(_FIELDS)}), not {len(parts)}")
@@ -93,23 +105,25 @@ def zone_of(text: str) -> tzinfo:
             raise CronError(f'"{text}" is no offset of a time zone')
         return timezone(-offset if sign == "-" else offset)
     try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CronError(f'"{text}" is no time zone; write Area/City, or UTC+HH:MM') from error
+        if _AREA.fullmatch(text):
+            return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    raise CronError(f'"{text[:100]}" is no time zone; write Area/City, or UTC+HH:MM')
 
 
 def _numbers(text: str, field: str, least: int, most: int, names: dict[str, int] | None = None) -> frozenset[int]:
     found: set[int] = set()
     for item in text.split(","):
-        span, _, step = item.partition("/")
+        span, slash, step = item.partition("/")
         first, dash, last = span.partition("-")
+        if slash and not (_STEP.fullmatch(step) and int(step)):
+            raise CronError(f'{field}: "{item}" has no step after the /')
         if span == "*":
             begin, end = least, most
         else:
             begin = _number(first, field, least, most, names or {})
             end = _number(last, field, least, most, names or {}) if dash else most if step else begin
-        if (item.count("/") and not step.isdigit()) or step == "0" or len(step) > 4:
-            raise CronError(f'{field}: "{item}" has no step after the /')
         # FRI-MON goes over the end, as in Quartz.
         span_numbers = range(begin, end + 1) if begin <= end else [*range(begin, most + 1), *range(least, end + 1)]
         found |= set(list(span_numbers)[:: int(step or 1)])

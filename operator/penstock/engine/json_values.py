@@ -3,20 +3,26 @@
 import json
 from typing import Any
 
-from penstock.engine.variables import REFERENCE, Values, references, resolve
+from penstock.actions import bounded_json
+from penstock.engine.variables import REFERENCE, Values, check_resolvable, references, resolve
 
-PROBLEM = "is JSON with references: write each reference within quotes, or the whole value as one reference"
+PROBLEM = (
+    "is JSON with references: write each reference within quotes, or the whole value as one reference; "
+    f"it is nested at most {bounded_json.MOST_DEPTH} levels deep"
+)
 
 
 def resolve_json(text: str, values: Values) -> str:
     """Return JSON with the references in its texts resolved; raise ValueError if it is none.
 
     A text that is one reference as a whole is what that has for a value. Raise UnresolvedError for a reference
-    without one.
+    without one, or where the values are too long together.
     """
     if REFERENCE.fullmatch(text.strip()) or not any(references(text)):
         return resolve(text, values)
-    return json.dumps(_resolved(_parsed(text), values))
+    parsed = _parsed(text)
+    check_resolvable(text, values)
+    return json.dumps(_resolved(parsed, values))
 
 
 def is_resolvable(text: str) -> bool:
@@ -32,8 +38,8 @@ def is_resolvable(text: str) -> bool:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return bounded_json.loads(text)
+    except ValueError as error:
         raise ValueError(PROBLEM) from error
 
 

@@ -1,22 +1,38 @@
-"""Regular expressions of users, matched in time that grows with the text only (C-23, MATCHES).
+r"""Regular expressions of users, matched by RE2: in time that grows with the text, in bounded memory (C-23, MATCHES).
 
-The operator serves all namespaces: an expression that backtracks for hours would stop everybody's pipelines. So what
-Java and Python write alike is read by Python's own parser, run as an automaton, and everything that needs
-backtracking (look-arounds, back-references, possessive and atomic groups) is refused.
+The operator serves all namespaces: an expression that backtracks for hours, or unfolds to millions of states, would
+stop everybody's pipelines. RE2 knows no backtracking, and gives up where an expression becomes too large.
+
+An expression means what it means to Java, whose ``matches`` wants the whole text. What RE2 reads otherwise is written
+for it in its own words (``.``, ``\s``, ``\u0041``), what it cannot do is refused: look-arounds, back-references,
+possessive and atomic groups, flags but ``(?i)`` and ``(?s)`` at the beginning, ``\b``, and sets within sets.
+``(?i)`` is of ASCII alone, as in Java; ``$`` is the end of the text, not a place before its last newline.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
 
-_MOST_STATES = 500
-_MOST_STEPS = 5_000
-_MOST_CHARACTERS = 4_000
-_MANY = 1 << 20
+import re2
 
-Test = Callable[[str], bool]
+MOST_PATTERN = 4_000
+MOST_CHARACTERS = 4_000
+"""How long an expression and a text may be, in characters."""
+MOST_MEMORY = 1 << 20
+"""What RE2 may take for an expression and for matching it, in bytes."""
+MOST_STEPS = 10_000_000
+"""How many states may be visited, at worst: those of the expression for each byte of the text."""
+
+_BAD_GROUP = re.compile(r"\((?:\?(?!:|<[A-Za-z][A-Za-z0-9]*>)|\*)")
+_REPEATED = re.compile(r"\{[0-9]{1,4}(,[0-9]{0,4})?\}")
+_FLAGS = re.compile(r"\(\?([is]+)\)")
+_ESCAPE = re.compile(
+    r"\\(?:[pP](?:\{[A-Z][a-z]?\}|[A-Z])|x[0-9A-Fa-f]{2}|x\{[0-9A-Fa-f]{1,6}\}|u(?![dD][89A-Fa-f])[0-9A-Fa-f]{4}|[dDwWsStnrfaAz]"
+    r"|0[0-3]?[0-7]{1,2}|[^A-Za-z0-9])",
+    re.DOTALL,
+)
+_SPACES = r"\t\n\x0b\f\r "
+_NO_SPACES = r"\x00-\x08\x0e-\x1f\x21-\x{10ffff}"
+_NO_LINE_END = r"[^\n\r\x{85}\x{2028}\x{2029}]"
+_FOLDED_TO_ASCII = frozenset("\u212a\u017f")
 
 
 class PatternError(ValueError):
@@ -25,145 +41,123 @@ class PatternError(ValueError):
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text matches, as Java's ``matches`` does; raise PatternError."""
-    if len(text) > _MOST_CHARACTERS:
-        raise PatternError(f"Value is not matched with texts of more than {_MOST_CHARACTERS} characters")
-    return _Automaton(pattern).matches(text)
+    if len(pattern) > MOST_PATTERN:
+        raise PatternError(f"Value: a regular expression has at most {MOST_PATTERN} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise PatternError(f"Value is not matched with texts of more than {MOST_CHARACTERS} characters")
+    translated, is_folded = _translated(pattern)
+    encoded = _encoded(text, is_folded)
+    options = re2.Options()
+    options.max_mem, options.log_errors, options.never_capture = MOST_MEMORY, False, True
+    try:
+        compiled = re2.compile(translated, options)
+        if compiled.programsize * (len(encoded) + 1) > MOST_STEPS:
+            raise PatternError("Value: the regular expression is too large for a text of this length")
+        return compiled.fullmatch(encoded.decode()) is not None
+    except re2.error as error:
+        told = error.args[0].decode(errors="replace") if error.args else ""
+        reason = "it is too large" if "too large" in told or "repetition size" in told else told
+        raise PatternError(f"Value is no regular expression that can be used: {reason}") from error
+    finally:
+        # RE2's module keeps what it compiled, a hundred expressions of anybody's.
+        re2.purge()
 
 
-class _Automaton:
-    """A Thompson automaton: ``edges`` of a state take a character, its ``jumps`` none, some at an end only."""
-
-    def __init__(self, pattern: str) -> None:
-        self.edges: list[list[tuple[Test, int]]] = []
-        self.jumps: list[list[tuple[str, int]]] = []
-        self.steps = 0
-        try:
-            tree = parser.parse(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise PatternError(f"Value is no regular expression: {error}") from error
-        self.flags = tree.state.flags & ~re.UNICODE
-        if self.flags & ~(re.IGNORECASE | re.DOTALL):
-            raise PatternError("Value: of the inline flags only i and s are supported")
-        start = self._state()
-        self.start, self.end = start, self._sequence(tree, start)
-
-    def matches(self, text: str) -> bool:
-        """Whether the whole text is accepted."""
-        now = self._closure({self.start}, 0, len(text))
-        for place, char in enumerate(text, start=1):
-            folded = char.lower() if self.flags & re.IGNORECASE else char
-            stepped = {target for state in now for test, target in self.edges[state] if test(folded)}
-            now = self._closure(stepped, place, len(text))
-            if not now:
-                return False
-        return self.end in now
-
-    def _closure(self, states: Iterable[int], place: int, length: int) -> set[int]:
-        found, waiting = set(states), list(states)
-        while waiting:
-            for where, target in self.jumps[waiting.pop()]:
-                is_there = not where or (place == 0 if where == "start" else place == length)
-                if is_there and target not in found:
-                    found.add(target)
-                    waiting.append(target)
-        return found
-
-    # ---- building
-
-    def _state(self) -> int:
-        if len(self.edges) >= _MOST_STATES:
-            raise PatternError("Value: the regular expression is too large")
-        self.edges.append([])
-        self.jumps.append([])
-        return len(self.edges) - 1
-
-    def _sequence(self, items: Iterable[tuple[Any, Any]], state: int) -> int:
-        self.steps += 1
-        if self.steps > _MOST_STEPS:
-            raise PatternError("Value: the regular expression is too large")
-        for code, value in items:
-            state = self._item(code, value, state)
-        return state
-
-    def _item(self, code: Any, value: Any, state: int) -> int:
-        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
-            return self._repeat(value, state)
-        if code is codes.SUBPATTERN:
-            _, added, removed, inner = value
-            if added or removed:
-                raise PatternError("Value: flags of a group are not supported")
-            return self._sequence(inner, state)
-        if code is codes.BRANCH:
-            end = self._state()
-            for branch in value[1]:
-                begin = self._state()
-                self.jumps[state].append(("", begin))
-                self.jumps[self._sequence(branch, begin)].append(("", end))
-            return end
-        target = self._state()
-        if code is codes.AT:
-            where = {codes.AT_BEGINNING: "start", codes.AT_BEGINNING_STRING: "start", codes.AT_END: "end",
-                     codes.AT_END_STRING: "end"}.get(value)  # fmt: skip
-            if where is None:
-                raise PatternError("Value: \\b and \\B are not supported")
-            self.jumps[state].append((where, target))
-        else:
-            self.edges[state].append((self._test(code, value), target))
-        return target
-
-    def _repeat(self, repeated: tuple[int, Any, Any], state: int) -> int:
-        least, most, inner = repeated
-        for _ in range(least):
-            state = self._sequence(inner, state)
-        if most is codes.MAXREPEAT or most >= _MANY:
-            begin, end = self._state(), self._state()
-            self.jumps[state].append(("", begin))
-            self.jumps[begin].append(("", end))
-            self.jumps[self._sequence(inner, begin)].append(("", begin))
-            return end
-        end = self._state()
-        for _ in range(most - least):
-            self.jumps[state].append(("", end))
-            state = self._sequence(inner, state)
-        self.jumps[state].append(("", end))
-        return end
-
-    def _test(self, code: Any, value: Any) -> Test:
-        if code in (codes.LITERAL, codes.NOT_LITERAL):
-            wanted, is_same = self._folded(chr(value)), code is codes.LITERAL
-            return lambda char: (char == wanted) is is_same
-        if code is codes.ANY:
-            is_dotall = bool(self.flags & re.DOTALL)
-            return lambda char: is_dotall or char not in "\n\r\u0085\u2028\u2029"
-        if code is codes.IN:
-            is_negated = value[0][0] is codes.NEGATE
-            tests = [self._member(*item) for item in value[int(is_negated) :]]
-            return lambda char: any(test(char) for test in tests) is not is_negated
-        raise PatternError("Value: look-arounds, back-references and atomic groups are not supported")
-
-    def _member(self, code: Any, value: Any) -> Test:
-        if code is codes.LITERAL:
-            wanted = self._folded(chr(value))
-            return lambda char: char == wanted
-        if code is codes.RANGE:
-            least, most, is_folded = chr(value[0]), chr(value[1]), bool(self.flags & re.IGNORECASE)
-            return lambda char: least <= char <= most or (is_folded and least <= char.upper() <= most)
-        # As Java without its flag UNICODE_CHARACTER_CLASS: of ASCII alone.
-        digit, space, word = _CLASSES
-        kinds: dict[Any, Test] = {
-            codes.CATEGORY_DIGIT: digit, codes.CATEGORY_SPACE: space, codes.CATEGORY_WORD: word,
-            codes.CATEGORY_NOT_DIGIT: lambda char: not digit(char),
-            codes.CATEGORY_NOT_SPACE: lambda char: not space(char),
-            codes.CATEGORY_NOT_WORD: lambda char: not word(char),
-        }  # fmt: skip
-        return kinds[value]
-
-    def _folded(self, char: str) -> str:
-        return char.lower() if self.flags & re.IGNORECASE else char
+def _encoded(text: str, is_folded: bool) -> bytes:
+    if is_folded and _FOLDED_TO_ASCII.intersection(text):
+        raise PatternError("Value: (?i) is of ASCII alone, and the text holds a letter that others take for ASCII")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise PatternError("Value is not matched with a text that is no Unicode") from error
 
 
-_CLASSES: tuple[Test, Test, Test] = (
-    lambda char: "0" <= char <= "9",
-    lambda char: char in " \t\n\x0b\f\r",
-    lambda char: char.isascii() and (char.isalnum() or char == "_"),
-)
+def _translated(pattern: str) -> tuple[str, bool]:
+    """Return an expression as RE2 reads it, and whether case counts for nothing."""
+    match = _FLAGS.match(pattern)
+    flags, begun = (match[1], match.end()) if match else ("", 0)
+    if "i" in flags and not pattern.isascii():
+        raise PatternError("Value: (?i) is of ASCII alone; write other letters without it, as [éÉ]")
+    if not _is_unicode(pattern):
+        raise PatternError("Value is no regular expression that can be used: it is no Unicode")
+    body = _Translator(pattern, begun, is_dotall="s" in flags).translated()
+    return (f"(?{'i' if 'i' in flags else ''}s)" if flags else "") + body, "i" in flags
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+class _Translator:
+    """One pass over an expression."""
+
+    def __init__(self, text: str, at: int, *, is_dotall: bool) -> None:
+        self.text, self.at, self.is_dotall = text, at, is_dotall
+
+    def translated(self) -> str:
+        """Return the expression as RE2 reads it."""
+        out: list[str] = []
+        while self.at < len(self.text):
+            char = self.text[self.at]
+            if char == "\\":
+                out.append(self._escape(in_set=False))
+            elif char == "[":
+                out.append(self._set())
+            else:
+                self._check(char)
+                out.append(_NO_LINE_END if char == "." and not self.is_dotall else char)
+                self.at += 1
+        return "".join(out)
+
+    def _check(self, char: str) -> None:
+        if char == "(" and _BAD_GROUP.match(self.text, self.at):
+            what = "look-arounds, atomic groups, and flags but (?i) and (?s) at the beginning are not supported"
+            raise PatternError(f"Value: {what}")
+        if char == "{" and not _REPEATED.match(self.text, self.at):
+            raise PatternError(r"Value: a { that repeats nothing is written \{, and a repetition is of at most 1000")
+
+    def _escape(self, *, in_set: bool) -> str:
+        if self.text.startswith("\\Q", self.at) and not in_set:
+            return self._quoted()
+        match = _ESCAPE.match(self.text, self.at)
+        if not match or (in_set and match[0][1] in "Az"):
+            what = self.text[self.at : self.at + 2]
+            raise PatternError(f"Value: {what} is not supported: no back-references, no \\b, \\B, \\v or \\h")
+        self.at = match.end()
+        kind, text = match[0][1], match[0]
+        if kind in "sS":
+            inner = _SPACES if kind == "s" else _NO_SPACES
+            return inner if in_set else f"[{inner}]"
+        if kind == "u":
+            return f"\\x{{{text[2:]}}}"
+        if kind == "0":
+            return f"\\x{{{int(text[2:], 8):x}}}"
+        return text if kind.isascii() else kind
+
+    def _quoted(self) -> str:
+        end = self.text.find("\\E", self.at)
+        inner = self.text[self.at + 2 : end if end >= 0 else len(self.text)]
+        self.at = end + 2 if end >= 0 else len(self.text)
+        return re2.escape(inner) if inner else ""
+
+    def _set(self) -> str:
+        out = ["["]
+        self.at += 1
+        if self.text.startswith("^", self.at):
+            out.append("^")
+            self.at += 1
+        if self.text.startswith("]", self.at):
+            raise PatternError(r"Value: a ] that a set begins with is written \]")
+        while not self.text.startswith("]", self.at):
+            char = self.text[self.at : self.at + 1]
+            if not char:
+                raise PatternError("Value is no regular expression that can be used: a [ is not closed")
+            if char == "[" or self.text.startswith("&&", self.at):
+                raise PatternError(r"Value: a set within a set is not supported; a [ in one is written \[")
+            if char == "\\":
+                out.append(self._escape(in_set=True))
+            else:
+                out.append(char)
+                self.at += 1
+        self.at += 1
+        return "".join([*out, "]"])

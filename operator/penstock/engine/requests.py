@@ -127,7 +127,7 @@ def _resolved(subject: Subject, key: str, value: str, values: Values) -> str:
 
 def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
     why = "An action in this pipeline failed because one or more variables could not be resolved: "
-    return RequestError("ConfigurationError", f"{why}Action name={action.name} ({error.reference} has no value)")
+    return RequestError("ConfigurationError", f"{why}Action name={action.name} ({error})")
 
 
 def timeout_of(subject: Subject, settings: Settings) -> float:

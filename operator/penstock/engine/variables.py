@@ -10,6 +10,8 @@ from dataclasses import dataclass
 REFERENCE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_.-]+)\}")
 RESERVED_NAMESPACES = frozenset({"codepipeline", "variables"})
 EXECUTION_ID = "PipelineExecutionId"
+MOST_RESOLVED = 1_000_000
+"""How many characters the values in one text may have together: a text may name a large value a thousand times."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,18 +36,33 @@ class UnresolvedError(LookupError):
         self.reference = reference
 
 
+class TooLongError(UnresolvedError):
+    """A text would be too long with the values that it names; ``reference`` is one of them."""
+
+    def __str__(self) -> str:
+        return f"{self.reference} and others before it have more than {MOST_RESOLVED} characters together"
+
+
 def references(text: str) -> Iterator[Reference]:
     """Yield the references in a text, in order."""
     return (Reference(*match.groups()) for match in REFERENCE.finditer(text))
 
 
 def resolve(text: str, values: Values) -> str:
-    """Return the text with every reference replaced by its value; raise UnresolvedError for one without."""
+    """Return the text with every reference replaced by its value; raise UnresolvedError for one without.
 
-    def value_of(match: re.Match[str]) -> str:
-        reference = Reference(*match.groups())
+    Raise TooLongError, which is one, where the values have more than MOST_RESOLVED characters.
+    """
+    check_resolvable(text, values)
+    return REFERENCE.sub(lambda match: values[Reference(*match.groups())], text)
+
+
+def check_resolvable(text: str, values: Values) -> None:
+    """Raise UnresolvedError unless every reference of a text has a value, and these are not too long together."""
+    length = 0
+    for reference in references(text):
         if reference not in values:
             raise UnresolvedError(reference)
-        return values[reference]
-
-    return REFERENCE.sub(value_of, text)
+        length += len(values[reference])
+        if length > MOST_RESOLVED:
+            raise TooLongError(reference)

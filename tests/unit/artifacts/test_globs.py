@@ -1,6 +1,8 @@
 """The glob engine against tables, and against a matcher that tries everything (G-30..G-36, D-9)."""
 
 import re
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
+from tests.fuzz import fuzz_globs
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,13 @@ from penstock.artifacts.errors import ArtifactError
         ("{main,release/*}", ["main", "release/1"], ["release", "main2"]),  # G-34
         ("a{,b}c", ["ac", "abc"], ["abbc"]),
         ("{**/,x}y", ["y", "a/b/y", "xy"], ["ay"]),
+        ("{a/,b}**/**", ["a/c", "a/b/c", "bx/c", "b/c"], ["bc", "ac", "b"]),
+        ("{a/,b}**/c", ["a/c", "a/x/c", "b/c", "bx/y/c"], ["bc"]),
+        ("{a,b/}**/c", ["a/c", "b/c", "b/x/c"], ["bxc", "ac"]),
+        ("{**,a}/b", ["b", "x/y/b", "a/b"], ["ab"]),
+        ("x{**/,y}z", ["x/z", "xa/b/z", "xyz"], ["xz"]),
+        ("{,a/}{,b/}**/c", ["c", "a/c", "a/b/c", "b/q/c"], ["ac", "abc"]),
+        ("{[,],b}", [",", "b"], ["["]),
         ("\\*\\{", ["*{"], ["a{"]),  # G-35
         ("main", ["main"], ["main2", "Main", "a/main"]),  # G-36
         ("prod*", ["prod", "prod-1"], ["prod/1"]),
@@ -104,3 +114,40 @@ def test_pattern_that_makes_others_backtrack_visits_each_state_once_per_characte
         states = pattern.feed(states, character)
         assert len(states) <= len(pattern.steps)
     assert pattern.last not in states
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a" * (globs.MOST_CHARACTERS + 1),
+        "**/" * 3_000,
+        "**/" * 330,
+        "*a" * 4_500,
+        "{" + ",".join("a" * 300) + "}",
+        "{a,b}" * 9,
+        "{a,b}" * 199,
+        "{" + "a" * 400 + "," + "b" * 400 + "}" + "{x,y}" * 7,
+        "{**/,**/a/}" * 8 + "b",
+        "{" + ",".join(["**/"] * 200) + "}" + "**/" * 60,
+    ],
+)
+def test_weak_pattern_that_unfolds_is_refused(pattern: str) -> None:
+    with pytest.raises(ArtifactError, match=r"longer than|too many"):
+        globs.compile_glob(pattern)
+
+
+@given(
+    st.lists(st.sampled_from(["**/", "*", "**", "a", "/", "{a,b}", "{**/,a}", "[ab]", "?"]), max_size=200).map("".join)
+)
+def test_weak_automaton_is_bounded_whatever_the_pattern(text: str) -> None:
+    try:
+        pattern = globs.compile_glob(text)
+    except ArtifactError:
+        return
+    assert sum(map(len, pattern.moves)) <= globs.MOST_MOVES
+    assert len(pattern.steps) <= 4 * globs.MOST_TOKENS
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_fuzzer_of_globs_finds_nothing(number: int, tmp_path: Path) -> None:
+    assert fuzz_globs.batch(Random(number), tmp_path) == fuzz_globs.BATCH

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.cron import CronError, window_of
+from penstock.engine.cron import LOOK_AHEAD, CronError, window_of
+from penstock.engine.stage_validation import _texts
+from tests.fuzz import fuzz_cron
 
 
 def at(text: str) -> datetime:
@@ -110,9 +115,70 @@ def test_next_opening_is_open_and_nothing_before_it_is(expression: str, moment: 
     assert not any(window.is_open(m) for m in minutes if now < m < opens)
 
 
-@given(st.text(alphabet="0123456789*?/-,LW# MONFRI", max_size=30))
-def test_any_text_is_a_window_or_an_error(text: str) -> None:
-    try:
-        window_of(f"0 {text}", "")
-    except CronError:
-        return
+TEXTS = st.text(max_size=40) | st.text(alphabet="0123456789*?/-,LW# MONFRI\u0660\u00b2", max_size=30)
+
+
+@given(st.sampled_from(["{}", "0 {}", "0 0/{} 0 * * ?", "0 0 {} * * ?", "0 0 0 {} * ?", "0 0 0 ? {} {}"]), TEXTS, TEXTS)
+def test_any_text_is_a_window_or_an_error(shape: str, text: str, zone: str) -> None:
+    for where in ("", zone, f"UTC{zone}", f"Europe/{zone}"):
+        try:
+            window_of(shape.replace("{}", text), where)
+        except CronError:
+            continue
+
+
+@pytest.mark.parametrize("step", ["00", "0", "000", "0000", "\u00b2", "\u0660", "", "-1", "1/2", "99999", " "])
+@pytest.mark.parametrize("field", range(5))
+def test_attack_07_step_that_is_no_number_above_zero_is_refused(step: str, field: int) -> None:
+    fields = ["0", "0", "0", "*", "*", "?"]
+    fields[field] = f"0/{step}" if field < 3 else f"1/{step}"
+    with pytest.raises(CronError):
+        window_of(" ".join(fields), "")
+
+
+def test_attack_07_cron_that_raised_in_every_pass_is_a_problem_of_its_definition() -> None:
+    spec = {"Cron": "0 0/00 * * * ?"}
+    (found,) = [str(problem) for problem in _texts("rule", spec)]
+    assert found.startswith("rule.configuration.Cron: minutes: ") and "no step after the /" in found
+
+
+ODD_ZONES = ["Europe", "posix", "tzdata.zi", "a" * 5_000, "..", "/etc", "Europe/Berlin/", "\0", "é", "\ud800"]
+
+
+@pytest.mark.parametrize("zone", ODD_ZONES)
+def test_zone_that_is_none_is_refused_whatever_it_is(zone: str) -> None:
+    with pytest.raises(CronError):
+        window_of("0 0 9 ? * *", zone)
+
+
+def test_weak_expression_is_bounded_in_length() -> None:
+    with pytest.raises(CronError, match="at most 1000 characters"):
+        window_of("0 " + "1," * 500 + "1 * * * ?", "")
+
+
+class Counting(tzinfo):
+    """UTC, counting how often it is asked."""
+
+    asked = 0
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        self.asked += 1
+        return timedelta()
+
+    def dst(self, _: datetime | None) -> timedelta:
+        return timedelta()
+
+    def tzname(self, _: datetime | None) -> str:
+        return "UTC"
+
+
+def test_weak_search_for_an_opening_takes_an_hour_at_a_time_and_ends() -> None:
+    zone = Counting()
+    window = replace(window_of("0 0 0 31 2 ?", ""), zone=zone)
+    assert window.opens(at("2026-01-01T00:00"), at("2199-01-01T00:00")) is None
+    assert zone.asked <= 2 * 24 * (LOOK_AHEAD.days + 1)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_fuzzer_of_windows_finds_nothing(number: int, tmp_path: Path) -> None:
+    assert fuzz_cron.batch(Random(number), tmp_path) == fuzz_cron.BATCH

@@ -88,7 +88,7 @@ def job_of(provider: str) -> dict[str, Any]:
             "Build",
             commands_action(
                 "Make",
-                "make VERSION=#{Src.CommitId}",
+                "./build VERSION=#{Src.CommitId}",
                 configuration={"Image": "gcc:14", "ComputeType": "SMALL"},
                 inputArtifacts=[{"name": "Source"}],
                 outputArtifacts=[{"name": "Site", "files": ["out/**/*"]}],

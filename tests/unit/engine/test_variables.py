@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.engine.lexer import LexerError, lex
-from penstock.engine.variables import Reference, UnresolvedError, resolve
+from penstock.engine.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
 ID = Reference("S", "Id")
@@ -36,6 +36,21 @@ def test_reference_without_value_names_itself() -> None:
     with pytest.raises(UnresolvedError) as raised:
         resolve("#{S.Id}", {})
     assert raised.value.reference == ID
+
+
+def test_weak_text_is_not_resolved_beyond_a_million_characters() -> None:
+    value = "x" * (MOST_RESOLVED // 10)
+    assert len(resolve("#{S.Id}" * 10, {ID: value})) == MOST_RESOLVED
+    with pytest.raises(TooLongError, match=r"#\{S.Id\} and others before it have more than"):
+        resolve("#{S.Id}" * 11, {ID: value})
+
+
+@given(st.text(max_size=80) | st.text(alphabet="#{}S.Id@-_", max_size=60))
+def test_any_text_is_resolved_or_names_what_has_no_value(text: str) -> None:
+    try:
+        resolve(text, {ID: "1"})
+    except UnresolvedError as error:
+        assert str(error.reference) in text
 
 
 COMMANDS = [

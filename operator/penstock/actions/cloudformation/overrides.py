@@ -3,6 +3,8 @@
 import json
 from typing import Any, NamedTuple
 
+from penstock.actions import bounded_json
+
 ATTRIBUTES = ("BucketName", "ObjectKey", "URL")
 _FUNCTIONS = {"Fn::GetParam": 3, "Fn::GetArtifactAtt": 2}
 
@@ -33,8 +35,8 @@ def read_overrides(text: str) -> dict[str, Value]:
 def json_object(text: str) -> dict[str, Any]:
     """Return the JSON object that a text is; raise ValueError for anything else."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = bounded_json.loads(text)
+    except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError("a JSON object of parameters and values is wanted")

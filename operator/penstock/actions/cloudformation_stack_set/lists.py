@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from penstock.actions import bounded_json
 from penstock.actions.cloudformation.overrides import plain
 from penstock.actions.declaration import artifacts_in
 
@@ -64,8 +65,8 @@ def as_json(text: str) -> str | None:
 def read_parameters(text: str) -> list[dict[str, Any]]:
     """Return parameters as CloudFormation takes them; raise ValueError for what is no list of them."""
     try:
-        items = json.loads(as_json(text) or "")
-    except (ValueError, RecursionError) as error:
+        items = bounded_json.loads(as_json(text) or "")
+    except ValueError as error:
         raise ValueError(
             "a list is wanted: ParameterKey=NAME,ParameterValue=VALUE, separated by spaces, or JSON, or Artifact::file"
         ) from error

@@ -1,6 +1,6 @@
 """The EnvironmentVariables of a CodeBuild action (P-10): JSON that holds name, value and type of each."""
 
-import json
+from penstock.actions import bounded_json
 
 
 def read_overrides(text: str) -> dict[str, str]:
@@ -9,8 +9,8 @@ def read_overrides(text: str) -> dict[str, str]:
     Types other than PLAINTEXT are refused by name: the secrets stores of AWS are not read yet (B-12).
     """
     try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
+        items = bounded_json.loads(text)
+    except ValueError:
         items = None
     if not isinstance(items, list):
         raise ValueError('is no JSON list; write [{"name": "NAME", "value": "VALUE"}]')

@@ -1,0 +1,117 @@
+"""Judges whether every value in a command is data, whichever shell runs it.
+
+The words of a simple command are data to the shell; what the command makes of them is the business of
+`commands.py`. Here is followed where values go within one command: into variables, and through pipes. What a command
+writes to a file and runs from there, and what one command of an action leaves to the next, is not seen here.
+"""
+
+from penstock.engine.shell.commands import check_command
+from penstock.engine.shell.context import Context, check_assignment, context_of, refuse
+from penstock.engine.shell.grammar import Parser
+from penstock.engine.shell.programs import is_special
+from penstock.engine.shell.syntax import (
+    Arithmetic,
+    Command,
+    Parameter,
+    Part,
+    Program,
+    Redirect,
+    Refused,
+    Simple,
+    Substitution,
+    Word,
+    parts_of,
+    values_in,
+    within,
+)
+
+_DEPTH = 5
+
+
+class Judge:
+    """Looks at every command of a program."""
+
+    def program(self, program: Program, context: Context) -> None:
+        """Raise Refused where a value may be code."""
+        for pipeline in program:
+            around = context
+            for command in pipeline.stages:
+                self._command(command, around)
+                around = around._replace(is_fed=around.is_fed or self._is_source(command, context))
+
+    def _is_source(self, command: Command, context: Context) -> bool:
+        """Whether what a command prints may hold a value."""
+        return any(
+            (isinstance(inner, Simple) and inner.words and inner.words[0].literal in context.functions)
+            or any(context.is_hot_in((part,)) for part in parts_of(inner))
+            for inner in within(command)
+        )
+
+    def _command(self, command: Command, context: Context) -> None:
+        around = context._replace(is_fed=context.is_fed or self._feeds(command.redirects, context))
+        for part in parts_of(command):
+            self._part(part, around)
+        if isinstance(command, Simple):
+            self._assignments(command.assignments, around)
+            check_command(command, around, self._code)
+            return
+        if command.kind == "for" and is_special(command.name):
+            for word in command.words:
+                if around.is_hot(word):
+                    raise refuse(f"the values of the variable {command.name}", word)
+        if command.kind == "function":
+            around = around._replace(is_fed=True)
+        for program in command.programs:
+            self.program(program, around)
+
+    def _code(self, text: str, context: Context, place: Word) -> None:
+        """Look at a literal word that a command runs; ``context`` says what may be in its variables and its input."""
+        if not (context.is_tainted or context.is_fed):
+            return
+        if context.depth > _DEPTH:
+            raise Refused("code within code within code", place.at)
+        try:
+            program = Parser(text).program()
+            found = context_of(program)
+            self.program(program, context._replace(functions=found.functions, depth=context.depth + 1))
+        except Refused as refused:
+            raise Refused(f"reach of {refused.place}", place.at) from refused
+
+    def _assignments(self, assignments: list[Word], context: Context) -> None:
+        for word in assignments:
+            check_assignment(word, context)
+
+    def _part(self, part: Part, context: Context) -> None:
+        if isinstance(part, Substitution):
+            self.program(part.program, context)
+        elif isinstance(part, Arithmetic) and any(values_in(part.parts)):
+            raise refuse("arithmetic", Word(part.parts, part.at))
+        elif isinstance(part, Arithmetic) and context.is_tainted and _names(part):
+            raise Refused("a variable that arithmetic may evaluate", part.at)
+        elif isinstance(part, Parameter) and part.is_assigned and is_special(part.name):
+            self._refuse_hot(part.parts, f"the value of the variable {part.name}", context)
+
+    def _refuse_hot(self, parts: tuple[Part, ...], place: str, context: Context) -> None:
+        if context.is_hot_in(parts):
+            raise refuse(place, Word(parts, 0))
+
+    def _feeds(self, redirects: list[Redirect], context: Context) -> bool:
+        """Whether redirections make a value a command's input; raise Refused for those of other descriptors."""
+        is_fed = False
+        for redirect in redirects:
+            if not context.is_hot(redirect.word):
+                continue
+            if redirect.operator == "<>":
+                raise refuse(f"the target of a redirection '{redirect.operator}'", redirect.word)
+            is_input = redirect.operator in ("<", "<<")
+            if is_input and redirect.descriptor not in ("", "0"):
+                raise refuse("the input of another descriptor than 0", redirect.word)
+            is_fed |= is_input
+        return is_fed
+
+
+def _names(part: Arithmetic) -> bool:
+    return any(
+        isinstance(inner, Parameter | Substitution) or any(c.isalpha() for c in getattr(inner, "text", ""))
+        for inner in part.parts
+    )

@@ -1,0 +1,42 @@
+"""Users' regular expressions against Python's own matcher, on what both read alike; and any text at all."""
+
+import re
+from pathlib import Path
+from random import Random
+
+from penstock.engine.patterns import PatternError, matches
+from tests.fuzz.finding import Finding
+
+BATCH = 500
+_ATOMS = ["a", "b", "1", "_", ".", "[ab]", "[^a]", "[a-c1]", "\\d", "\\w", "\\S", "\\s", "\\.", "\\D", "\\W", "[\\d_]",
+          "[^\\s]", "\\x61", "-", "é", "[é-ü]", "\\-", "[.a]", "[\\]a]"]  # fmt: skip
+_REPEATS = ["", "", "", "*", "+", "?", "{2}", "{1,3}", "{0,1}", "*?", "+?", "??", "{2,}"]
+_ODD = "ab\\[](){}*+?|^$.,-&0123456789dwsQEpPuxkz:<>!=i\n é"
+
+
+def expression(random: Random, depth: int = 0) -> str:
+    """Return an expression of what Java, Python and RE2 read alike."""
+    pieces = []
+    for _ in range(random.choice([0, 1, 1, 2, 3])):
+        atom = random.choice(_ATOMS)
+        if depth < 3 and random.random() < 0.3:
+            atom = random.choice(["({})", "(?:{})", "({}|a)", "(|{})"]).format(expression(random, depth + 1))
+        pieces.append(atom + random.choice(_REPEATS))
+    return "".join(pieces)
+
+
+def batch(random: Random, folder: Path) -> int:
+    """Compare, and try texts that are no expressions."""
+    for _ in range(BATCH // 2):
+        pattern, text = expression(random), "".join(random.choices("ab1_.-\n é]", k=random.randrange(7)))
+        wanted = re.fullmatch(pattern, text, re.ASCII) is not None
+        if matches(pattern, text) != wanted:
+            raise Finding(f"{pattern!r} and {text!r}: wanted {wanted}")
+        odd = "".join(random.choices(_ODD, k=random.randrange(30)))
+        try:
+            matches(odd, text)
+        except PatternError:
+            continue
+        except Exception as error:
+            raise Finding(f"{odd!r} and {text!r}: {error!r}") from error
+    return BATCH
