@@ -1,9 +1,9 @@
 """Runs every fuzzer in this folder for its share of ``FUZZ_S`` seconds, and closes with a table.
 
 A fuzzer is a module ``fuzz_<name>.py`` with a function ``batch(random, folder) -> int`` (see `finding.Batch`), or with
-``one(random)``, which tries a single input and raises AssertionError; and if it wants ``LEAST``: how many inputs it
-tries even where its time is over. ``SEED`` repeats a run: batch n of a fuzzer
-gets its inputs from the seed, its name and n alone. ``FUZZ`` names the fuzzers to run, separated by blanks.
+``one(random)``, which tries a single input and raises AssertionError; and if it wants more than one share of the time
+``WEIGHT``: how many. ``SEED`` repeats a run: batch n of a fuzzer gets its inputs from the seed, its name and n alone.
+``FUZZ`` names the fuzzers to run, separated by blanks.
 """
 
 import importlib
@@ -62,10 +62,9 @@ def run(share: Share) -> Told:
     """Run batches until the time is over, or there are enough findings."""
     module = importlib.import_module(f"tests.fuzz.fuzz_{share.name}")
     batch: Batch = module.batch if hasattr(module, "batch") else batch_of(module.one)
-    least = getattr(module, "LEAST", 0) // share.step
     inputs, findings, number, until = 0, list[str](), share.first, time.monotonic() + share.seconds
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{share.name}-") as folder:
-        while (time.monotonic() < until or inputs < least) and len(findings) < MOST_FINDINGS:
+        while time.monotonic() < until and len(findings) < MOST_FINDINGS:
             try:
                 inputs += batch(Random(f"{share.seed} {share.name} {number}"), Path(folder))
             except Finding as finding:
@@ -76,17 +75,26 @@ def run(share: Share) -> Told:
     return Told(inputs, findings)
 
 
+def weight_of(name: str) -> int:
+    """Return how many shares of the time a fuzzer gets."""
+    return int(getattr(importlib.import_module(f"tests.fuzz.fuzz_{name}"), "WEIGHT", 1))
+
+
 def main() -> int:
     """Run all; return 1 if anything was found."""
     processes = os.cpu_count() or 1
     seconds = float(os.environ.get("FUZZ_S", "600"))
     seed = int(os.environ.get("SEED") or Random().randrange(10**6))
     fuzzers, is_clean = names(), True
+    weights = {name: weight_of(name) for name in fuzzers}
     print(f"SEED={seed}, {len(fuzzers)} fuzzers, {seconds:.0f} s on {processes} cores", flush=True)
     lines = []
     with ProcessPoolExecutor(processes) as pool:
         for name in fuzzers:
-            shares = [Share(name, seed, n, processes, seconds / len(fuzzers)) for n in range(processes)]
+            shares = [
+                Share(name, seed, n, processes, seconds * weights[name] / sum(weights.values()))
+                for n in range(processes)
+            ]
             told = list(pool.map(run, shares))
             findings = [finding for each in told for finding in each.findings]
             is_clean &= not findings
