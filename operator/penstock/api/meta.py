@@ -39,7 +39,6 @@ DECLARED_BY = (
     "kustomize.toolkit.fluxcd.io/name",
     "helm.toolkit.fluxcd.io/name",
     "meta.helm.sh/release-name",
-    KEEP,
 )
 
 MANAGED_BY = "penstock"

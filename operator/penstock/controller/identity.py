@@ -35,6 +35,7 @@ UNWATCHED = "isUnwatched"
 _CONTROLLERS = {JOBS: (GROUP, PIPELINE_RUN), PODS: ("batch", JOBS.kind)}
 _READ = {
     *(value for name, value in vars(words).items() if name.startswith(("LABEL_", "ANNOTATION_"))),
+    words.KEEP,
     *words.DECLARED_BY,
     "batch.kubernetes.io/job-name",
     "job-name",

@@ -23,7 +23,7 @@ from penstock.engine.inbound import Inbound
 from penstock.engine.locks import leaving_first
 from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs, without_gone
-from penstock.engine.retention import housekeeping
+from penstock.engine.retention import housekeeping, kept_warnings
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
@@ -129,6 +129,7 @@ class _Pass:
         if pipeline is None:
             return None
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
+        findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
         status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
         is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
         if pipeline.definition and not is_kept and not self.world.refusal_now(pipeline.revision or ""):

@@ -2,10 +2,15 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from penstock.api.meta import KEEP
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.conditions import rule_rows
+from penstock.engine.findings import Problem
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun, EndedRun, Snapshot
+
+_DECLARED = 50
+"""How many runs that a tool declares go without a warning."""
 
 
 def housekeeping(
@@ -24,6 +29,15 @@ def housekeeping(
     named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
     yield from _revisions(snapshot.known_revisions, named, settings)
     yield from _revisions(snapshot.known_objects, set(frozen_objects_of(statuses.values())), settings)
+
+
+def kept_warnings(ended: Collection[EndedRun]) -> tuple[Problem, ...]:
+    """Return a warning where a tool declares so many runs that the limits no longer bound them."""
+    declared = sum(run.is_declared for run in ended)
+    if declared <= _DECLARED:
+        return ()
+    what = f"{declared} ended runs are declared by a tool, or labelled {KEEP}, and are never deleted: take some out"
+    return (Problem("metadata", what),)
 
 
 def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> bool:

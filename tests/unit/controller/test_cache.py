@@ -8,6 +8,7 @@ from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PI
 from penstock.controller.apply import merge_patch
 from penstock.controller.budget import TOO_MUCH, Ledger
 from penstock.controller.cache import Cache, Deleted
+from penstock.controller.parsing import ended_of
 from penstock.engine.observed import job_of, pod_of
 
 KEY = ("team", "web")
@@ -310,3 +311,24 @@ def test_attack_02_room_that_was_made_is_used_again() -> None:
         assert TOO_MUCH not in found
         cache.remove(RUNS, run(2 * number + 2, uid=f"u{number}"))
     assert cache.held("team") == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "marks", "expected"),
+    [
+        ("annotations", {"argocd.argoproj.io/tracking-id": "x"}, True),
+        ("labels", {"app.kubernetes.io/instance": "x"}, True),
+        ("labels", {"kustomize.toolkit.fluxcd.io/name": "x"}, True),
+        ("annotations", {"meta.helm.sh/release-name": "x"}, True),
+        ("labels", {"penstock.dev/keep": "true"}, True),
+        ("annotations", {"penstock.dev/keep": "true"}, True),
+        ("labels", {"penstock.dev/keep": "false"}, False),
+        ("labels", {"example.com/keep": "true"}, False),
+    ],
+)
+def test_gitops_1_marks_of_tools_that_declare_runs_are_known(kind: str, marks: dict[str, str], expected: bool) -> None:
+    cache = Cache()
+    ended = run(3, state="Succeeded", completionTime="2026-11-28T12:00:00Z")
+    ended["metadata"]["creationTimestamp"] = "2026-11-28T12:00:00Z"
+    cache.put(RUNS, edited(ended, 4, **{kind: marks}))
+    assert ended_of(next(cache.of(RUNS, KEY))).is_declared is expected

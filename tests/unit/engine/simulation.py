@@ -170,6 +170,8 @@ class World:
     """What the API server refuses, by name."""
     gone_runs: frozenset[str] = frozenset()
     podless: frozenset[str] = frozenset()
+    declared: set[str] = field(default_factory=set)
+    """Runs that a tool such as Argo CD declares."""
     do_pods_linger: bool = False
     """Whether the pods of a deleted Job run on until a test ends them."""
 
@@ -239,7 +241,7 @@ class World:
             pipeline=self.pipeline and replace(self.pipeline, action_types=self.types()),
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
-            ended=tuple(ended_run(run) for run in ended.values()),
+            ended=tuple(replace(ended_run(run), is_declared=run.name in self.declared) for run in ended.values()),
             targets=tuple(ended.values()),
             late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
             revisions={name: data for name, data in data.items() if name not in frozen},

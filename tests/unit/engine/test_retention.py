@@ -49,3 +49,22 @@ def test_revision_that_nothing_names_is_deleted_beyond_the_newest() -> None:
     assert world.pipeline is not None
     assert world.pipeline.status.revision not in deleted
     assert not set(deleted) & {run.status.revision for run in world.runs.values()}
+
+
+def test_gitops_1_run_that_a_tool_declares_is_never_deleted_and_counts_in_no_limit() -> None:
+    """Deleted, it would be made anew, and an old release would go live by itself."""
+    world = World.of(stage("Build", commands_action("Make")), successfulRunsHistoryLimit=1)
+    world.declared = {"run-1"}
+    play(world, 4)
+    assert sorted(world.runs) == ["run-1", "run-4"]
+
+
+def test_gitops_1_so_many_declared_runs_are_named_in_the_warnings() -> None:
+    world = World.of(stage("Build", commands_action("Make")), settings=Settings(successful_runs=100))
+    world.declared = {f"run-{number}" for number in range(1, 52)}
+    play(world, 50)
+    assert world.pipeline
+    assert not [c for c in world.pipeline.status.conditions if c.type == "Warnings"]
+    play(world, 2, first=51)
+    (warning,) = (c for c in world.pipeline.status.conditions if c.type == "Warnings")
+    assert "51 ended runs are declared by a tool" in (warning.message or "")
