@@ -50,5 +50,6 @@ def _text(schema: Schema, random: Random, name: str) -> str:
     if name.lower().endswith(("time", "since", "entered", "created", "lastchangedat")):
         return random.choice(_TIMES)
     least, most = schema.get("minLength", 0), schema.get("maxLength", 10_000)
-    fitting: list[str] = [text for text in _TEXTS if least <= len(text) <= most and re.search(schema.get("pattern", ""), text)]
-    return str(random.choice(fitting or ["a" * max(least, 1)]))
+    pattern = schema.get("pattern", "")
+    fitting = [text for text in _TEXTS if least <= len(text) <= most and re.search(pattern, text)]
+    return random.choice(fitting or ["a" * int(max(least, 1))])
