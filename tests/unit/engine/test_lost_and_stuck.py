@@ -227,7 +227,7 @@ def test_pod_deleted_by_hand_is_lost_and_run_again() -> None:
 
 def test_job_that_was_deleted_by_us_leaves_its_try_lost() -> None:
     world, job = running()
-    world.jobs.pop(job)
+    world.deleted_uids.add(world.jobs.pop(job).uid)
     world.deleted_jobs.add(job)
     ended_from_outside(world, job, action_later_s=6)
     world.settle()
