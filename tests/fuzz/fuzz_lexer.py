@@ -94,7 +94,7 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
         sets = "; ".join(f"{n}={shlex.quote(v)}" for n, v in zip(NAMES, tried.given, strict=True))
         script += f"{sets}; one {index} {shlex.quote(tried.code)}\n"
     (folder / "script").write_text(script + "wait\n")
-    env = {"PATH": str(folder / "bin"), "HOME": str(folder), "SHELL": "/bin/sh"}
+    env = {"PATH": str(folder / "bin"), "HOME": str(folder), "SHELL": "/bin/sh", "FUNCNEST": "50"}
     with subprocess.Popen([*shell, str(folder / "script")], env=env, cwd=folder, start_new_session=True,
                           stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL) as process:  # fmt: skip
         try:
@@ -103,13 +103,36 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
             # A mutation may well loop: what ran before it is still looked at.
             TIMEOUTS.append(shell[0])
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            end_session(process.pid)
     if (out / "pwned").exists():
         index = int((out / "pwned").read_text().split()[0])
         raise accepted[index].told(shell, "a value was run")
     for index, tried in enumerate(accepted):
         look(shell, tried, out / str(index))
+
+
+def end_session(session: int) -> None:
+    """Kill every process of a session: a program may have made groups of its own, and go on forking."""
+    while members := [pid for pid in running() if session_of(pid) == session]:
+        # Stopped first, they make no more of themselves meanwhile.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+
+def running() -> list[int]:
+    """Return the processes that there are."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def session_of(pid: int) -> int | None:
+    """Return a process's session, None if it has ended."""
+    try:
+        state, _, _, session, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state == "Z" else int(session)
 
 
 def look(shell: list[str], tried: Tried, log: Path) -> None:

@@ -553,6 +553,14 @@ def test_fuzzer_finds_what_a_lexer_without_judgement_lets_through(tmp_path: Path
     assert ran >= 4 * len(SHELLS)
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path: Path) -> None:
+    code = "f() { f & }; f & set -m; (while :; do :; done) & (while :; do :; done) &"
+    fuzz_lexer.run(shell, [fuzz_lexer.Tried(Program("", {}), code, ("", ""))], tmp_path)
+    left = [Path(f"/proc/{pid}/cmdline") for pid in fuzz_lexer.running()]
+    assert not [path for path in left if path.exists() and str(tmp_path).encode() in path.read_bytes()]
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_attack_03_no_shell_runs_or_alters_a_value_in_what_is_accepted(number: int, tmp_path: Path) -> None:
     assert fuzz_lexer.batch(Random(f"unit {number}"), tmp_path) == fuzz_lexer.BATCH
