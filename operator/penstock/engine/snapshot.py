@@ -16,7 +16,7 @@ from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, St
 from penstock.api.text import shorten
 from penstock.engine.action_types import ActionTypes
 from penstock.engine.definition import Definition, definition_of, revision_name
-from penstock.engine.findings import Findings
+from penstock.engine.findings import Findings, Problem
 from penstock.engine.observed import Job, Pod
 from penstock.engine.projects import BuildProjectObject
 from penstock.engine.transitions import TransitionObject
@@ -53,7 +53,12 @@ class PipelineObject:
         """Everything that is to be said about the definition."""
         if self.spec is None:
             return Findings()
-        return validate(self.spec, self.action_types, has_default_store=self.default_store is not None)
+        try:
+            return validate(self.spec, self.action_types, has_default_store=self.default_store is not None)
+        except Exception as error:
+            # A judge that fails is a fault of ours; it is this one definition's problem all the same.
+            what = f"this definition could not be judged ({type(error).__name__}: {error}); please report it"
+            return Findings((Problem("spec", shorten(what, 500)),))
 
     @cached_property
     def definition(self) -> Definition | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from penstock.engine import snapshot
 from tests.unit.engine.simulation import World, commands_action, stage
 
 REASON = "field is immutable"
@@ -24,3 +25,20 @@ def test_bug_09_reason_stands_in_summary_conditions_and_events_wherever_the_mess
     assert world.pipeline
     (last,) = (c for c in world.pipeline.status.conditions if c.type == "LastRunSucceeded")
     assert REASON in (last.message or "")
+
+
+def test_attack_07_definition_that_no_judge_can_judge_says_so_and_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a number that is none")
+
+    monkeypatch.setattr(snapshot, "validate", fail)
+    world = World.of(stage("Build", commands_action("Make")))
+    world.start()
+    world.settle()
+
+    assert world.pipeline
+    (ready,) = (c for c in world.pipeline.status.conditions if c.type == "Ready")
+    assert ready.status == "False"
+    assert "could not be judged (ValueError: a number that is none); please report it" in (ready.message or "")
+    assert world.status().state == "Failed"
+    assert world.jobs == {}
