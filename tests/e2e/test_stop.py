@@ -64,7 +64,11 @@ def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_not
     assert status["state"] == "Stopped"
     assert rows(status) == {"Build": "Stopped", "A": "Succeeded", "B": "Succeeded"}
     assert status["statusSummary"] == "stopped, as asked by alice: wrong branch"
-    assert conditions(status) == {"Succeeded": ("False", "Stopped"), "Ready": ("True", "Stopped")}
+    assert conditions(status) == {
+        "Succeeded": ("False", "Stopped"),
+        "Ready": ("False", "Stopped"),
+        "Stalled": ("True", "Stopped"),
+    }
     assert status["observedGeneration"] == team.run()["metadata"]["generation"]
     told = eventually(lambda: dict(event_notes(team, "run")).get("RunStopped"), 10, "an Event tells of it")
     assert told == "Run stopped: stopped, as asked by alice: wrong branch"

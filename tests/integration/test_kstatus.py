@@ -134,9 +134,9 @@ RUNS: dict[Callable[[], World], str] = {
     succeeded: "Current",
     failed: "Failed",
     refused: "Failed",
-    stopped: "Current",
+    stopped: "Failed",
     superseded: "Current",
-    cancelled: "Current",
+    cancelled: "Failed",
 }
 
 
