@@ -167,7 +167,11 @@ def test_pipeline_deleted_in_the_middle_of_a_run_lets_the_action_end_and_cancels
     assert status["state"] == "Cancelled"
     assert status["statusSummary"] == "the Pipeline was deleted while the run was under way"
     conditions = {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
-    assert conditions == {"Succeeded": ("False", "PipelineDeleted"), "Ready": ("True", "PipelineDeleted")}
+    assert conditions == {
+        "Succeeded": ("False", "PipelineDeleted"),
+        "Ready": ("False", "PipelineDeleted"),
+        "Stalled": ("True", "PipelineDeleted"),
+    }
     assert [state["stageName"] for state in status["stageStates"]] == [STAGE]
     assert team.execution(ACTION)["status"] == "Succeeded"
     uid = team.run("run")["metadata"]["uid"]
