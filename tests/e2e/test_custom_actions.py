@@ -96,8 +96,8 @@ CASES = (
         Failing(
             "refused-job",
             custom("refused-job"),
-            "ConfigurationError",
-            re.compile(r"the API server refuses the action's Job: .*spec.template.spec.priorityClassName: Invalid .*"),
+            "Invalid",
+            re.compile(r"the API server refuses the Job: .*spec.template.spec.priorityClassName: Invalid .*"),
         ),
     ),
     (
