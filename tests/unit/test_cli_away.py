@@ -102,6 +102,33 @@ def test_run_that_is_deleted_while_it_is_watched_is_no_failed_one(penstock: Comm
     assert (code, err) == (3, "penstock: run run was deleted\n")
 
 
+def test_what_is_deleted_while_it_is_waited_for_ended_otherwise(penstock: Command) -> None:
+    penstock.have("approvals", approval("ok-1", "Ok"))
+
+    def decided(_: Seen) -> Answer:
+        penstock.have("approvals")
+        return 200, approval("ok-1", "Ok")
+
+    penstock.api.answers["PATCH", f"{GROUP}/approvals/ok-1"] = decided
+    code, _, err = penstock("approve", "run", "--wait", "--timeout", "5")
+    assert (code, err) == (3, "penstock: approval ok-1 was deleted\n")
+
+
+@pytest.mark.parametrize(
+    ("becomes", "code"), [("Stopped", 0), ("Succeeded", 3), ("Failed", 3), ("Cancelled", 3), (None, 3)]
+)
+def test_stop_and_wait_tells_whether_the_run_was_stopped(penstock: Command, becomes: str | None, code: int) -> None:
+    penstock.patch.setattr("penstock.cli.watching._PAUSE_S", 0.01)
+    gone: Answer = (404, {"kind": "Status", "message": "not found"})
+    in_turn(penstock, RUN, shown("InProgress"), shown("InProgress"), ended(becomes) if becomes else gone)
+    penstock.api.answers["PATCH", RUN] = shown("InProgress")
+    assert penstock("stop", "run", "--wait", "--timeout", "5")[0] == code
+
+
+def ended(state: str) -> Answer:
+    return 200, run("run", state)
+
+
 def test_run_that_is_not_there_is_refused_at_once(penstock: Command) -> None:
     code, _, err = penstock("watch", "run")
     assert (code, err) == (1, "penstock: run not found\n")

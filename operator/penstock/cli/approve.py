@@ -6,7 +6,7 @@ import typer
 
 from penstock.api.approval import ApprovalState
 from penstock.cli.app import EXIT_OTHERWISE, Timeout, connect, gave_up, say, wait_for
-from penstock.cli.cluster import Cluster
+from penstock.cli.cluster import Cluster, DeletedError
 from penstock.cli.objects import Approval, ClusterError, Document
 from penstock.cli.text import in_line
 
@@ -73,7 +73,7 @@ def _decide(decision: str, target: str, action: str | None, said: Document, time
 def _outcome(cluster: Cluster, name: str) -> ApprovalState | None:
     found = next((item for item in cluster.objects(Approval) if item.metadata.name == name), None)
     if found is None:
-        raise ClusterError(f"approval {name} was deleted")
+        raise DeletedError(f"approval {name} was deleted")
     return found.state if found.state is not ApprovalState.PENDING else None
 
 

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from penstock.cli import approve, logs, retry, start, stop, transition
-from penstock.cli.app import EXIT_REFUSED, EXIT_TIMEOUT, Run, Timeout, app, complain, connect, console, say
+from penstock.cli.app import (
+    EXIT_OTHERWISE,
+    EXIT_REFUSED,
+    EXIT_TIMEOUT,
+    Run,
+    Timeout,
+    app,
+    complain,
+    connect,
+    console,
+    say,
+)
+from penstock.cli.cluster import DeletedError
 from penstock.cli.objects import ClusterError
 from penstock.cli.render import run_details, run_tree, runs_table
 from penstock.cli.reports import ReportFormat, report_lines, reports_of
@@ -69,9 +81,15 @@ def reports(
 
 
 def main() -> None:
-    """Run the command; an error of the cluster is one line, and exit code 1; 4 where the API server is away."""
+    """Run the command; an error of the cluster is one line, and exit code 1.
+
+    3 where what was waited for was deleted, 4 where the API server is away.
+    """
     try:
         app()
+    except DeletedError as error:
+        complain(str(error))
+        sys.exit(EXIT_OTHERWISE)
     except UnreachableError as error:
         complain(str(error))
         sys.exit(EXIT_TIMEOUT)

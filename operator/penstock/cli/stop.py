@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from penstock.cli import objects
-from penstock.cli.app import EXIT_OTHERWISE, EXIT_TIMEOUT, Reason, Run, Timeout, connect, say
-from penstock.cli.cluster import Cluster
+from penstock.cli.app import EXIT_OTHERWISE, Reason, Run, Timeout, connect, say
+from penstock.cli.cluster import NOT_FOUND, Cluster
 from penstock.cli.objects import ClusterError, Document
 from penstock.cli.watching import watch_run
 
@@ -34,8 +34,17 @@ def stop(
     say(f"asked {run} to stop")
     if wait:
         code = watch_run(cluster, run, timeout)
-        is_stopped = code == EXIT_OTHERWISE and cluster.run(run).state == "Stopped"
-        raise typer.Exit(0 if is_stopped else code if code == EXIT_TIMEOUT else EXIT_OTHERWISE)
+        raise typer.Exit(0 if code == EXIT_OTHERWISE and _is_stopped(cluster, run) else max(code, EXIT_OTHERWISE))
+
+
+def _is_stopped(cluster: Cluster, run: str) -> bool:
+    """Whether a run that has ended was stopped; one that was deleted since was not, as far as is known."""
+    try:
+        return cluster.run(run).state == "Stopped"
+    except ClusterError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return False
 
 
 def ask_to_stop(cluster: Cluster, name: str, *, abandon: bool, reason: str | None) -> objects.Run:
