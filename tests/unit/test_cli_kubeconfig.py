@@ -409,6 +409,30 @@ def test_auth_provider_oidc_is_honoured_as_far_as_it_can_be_and_others_are_refus
             Cluster(None, None).whoami()
 
 
+@pytest.mark.parametrize("user", [{"token": "se\ncret"}, {"token": "se→cret"}, {"token": "x", "as": "secret\r\nX: y"}])
+def test_value_that_cannot_stand_in_a_header_is_refused_and_not_shown(
+    api: Api, authority: Authority, use: Any, user: Document
+) -> None:
+    use(config(api, authority, user=user))
+    with pytest.raises(ClusterError, match="cannot stand in a request's header") as raised:
+        Cluster(None, None).whoami()
+    assert "cret" not in str(raised.value)
+    assert api.seen == []
+
+
+def test_authority_is_read_whatever_stands_beside_its_certificates(
+    api: Api, authority: Authority, use: Any, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.crt"
+    bundle.write_text(f"# Größe\n{authority.file.read_text()}\n# Ende\n")
+    use(config(api, authority, {"certificate-authority": str(bundle)}))
+    asked_of(api)
+    for text, message in (("nothing", "holds no certificate"), ("", "holds no certificate")):
+        bundle.write_text(text)
+        with pytest.raises(ClusterError, match=message):
+            Cluster(None, None).whoami()
+
+
 def test_nothing_secret_is_sent_in_the_clear(use: Any, authority: Authority, api: Api) -> None:
     with serving(None) as plain:
         plain.answers["POST", REVIEW] = reviewed

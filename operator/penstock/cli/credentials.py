@@ -184,7 +184,7 @@ def _printed(output: bytes, version: str, where: str) -> Identity:
         found, status = (document["kind"], document["apiVersion"]), document["status"]
         token, expires = status.get("token"), status.get("expirationTimestamp")
         certificate, key = status.get("clientCertificateData", ""), status.get("clientKeyData", "")
-        until = datetime.fromisoformat(expires) if expires else None
+        until = datetime.fromisoformat(expires).astimezone(UTC) if expires else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClusterError(f"{where} printed no ExecCredential") from error
     if found != ("ExecCredential", version):

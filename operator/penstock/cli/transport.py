@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from penstock.cli.proxies import proxy_for
 CONNECT_S, READ_S, STREAM_S = 10.0, 30.0, 300.0
 AGENT = "penstock-cli"
 _JSON_PATCH, _MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----")
 _AWAY = (429, 500, 502, 503, 504)
 
 
@@ -69,6 +71,9 @@ class Transport:
             )
         except (HTTPError, LocationParseError) as error:
             raise UnreachableError(f"the API server at {server} does not answer: {error}") from error
+        except ValueError as error:
+            # The value itself is not shown: it may be the secret.
+            raise ClusterError("a token or a name of the kubeconfig cannot stand in a request's header") from error
 
     def _pool(self, identity: Identity) -> urllib3.PoolManager:
         owner = identity.certificate, identity.key
@@ -123,9 +128,14 @@ def is_away(status: int) -> bool:
 
 
 def _authority(data: str, path: str) -> str | None:
-    if data:
-        return base64.b64decode(data).decode()
-    return Path(path).read_text() if path else None
+    """Return the certificates of an authority, None for the machine's; what stands between them is no matter."""
+    if not data and not path:
+        return None
+    text = base64.b64decode(data).decode() if data else Path(path).read_text()
+    found = _CERTIFICATE.findall(text)
+    if not found:
+        raise ValueError("certificate-authority holds no certificate")
+    return "\n".join(found)
 
 
 def _load(context: ssl.SSLContext, identity: Identity) -> None:
