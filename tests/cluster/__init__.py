@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,12 +113,19 @@ def from_json(document: dict[str, Any]) -> Cluster:
 def load() -> Cluster:
     """Return the cluster that `up` left for this checkout.
 
-    Raises FileNotFoundError with the command to run when there is none, so that a fixture can pass it on.
+    Raises FileNotFoundError with the command to run when there is none, so that a fixture can pass it on; and
+    PermissionError for a cluster of somebody else's that was allowed once, and is not now.
     """
     places = Places.of_this_checkout()
     if not is_described(places):
         raise FileNotFoundError(f"{places.cluster_json}: start a cluster with `python3 -m tests.cluster up`")
-    return from_json(json.loads(places.cluster_json.read_text()))
+    found = from_json(json.loads(places.cluster_json.read_text()))
+    if found.kind == "given" and os.environ.get("PENSTOCK_USE_KUBECONFIG") != "yes":
+        raise PermissionError(
+            f"{found.kubeconfig} names a cluster that this checkout did not start:"
+            " set PENSTOCK_USE_KUBECONFIG=yes to use it"
+        )
+    return found
 
 
 def is_described(places: Places) -> bool:

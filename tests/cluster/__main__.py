@@ -32,7 +32,7 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         return _run(command, Places.of_this_checkout())
-    except (ClusterError, FileNotFoundError) as error:
+    except (ClusterError, FileNotFoundError, PermissionError) as error:
         say(f"error: {error}")
     except KeyboardInterrupt:
         say("interrupted; `python3 -m tests.cluster down` cleans up")
@@ -51,6 +51,8 @@ def _run(command: str, places: Places) -> int:
         ensure_image(places, PENSTOCK)
         return 0
     driver = given if given.wanted(places) else kind if kind.wanted(places) else local
+    if driver is given and command != "status" and (refused := given.refusal(places)):
+        raise ClusterError(refused)
     if command == "status":
         found = driver.problems(places)
         say("\n".join(found) or f"healthy: {places.cluster_json}")

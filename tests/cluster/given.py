@@ -1,4 +1,4 @@
-"""A cluster that someone else runs, named by KUBECONFIG: it only gets the development servers.
+"""A cluster that someone else runs, named by KUBECONFIG: it gets the development servers, if its user allows it.
 
 Not tried where this was written (there was no other cluster). Images cannot be put onto its nodes from here, so
 they have to be reachable under the names that `up` prints.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 from tests.cluster import dev_servers
 from tests.cluster.images import AWS_SERVERS, DEV_SERVERS, PENSTOCK
 from tests.cluster.places import Places
-from tests.cluster.shell import ClusterError, say, step, write
+from tests.cluster.shell import ClusterError, run, say, step, write
+
+ALLOWED_BY = "PENSTOCK_USE_KUBECONFIG"
 
 
 def wanted(places: Places) -> bool:
@@ -23,8 +27,53 @@ def wanted(places: Places) -> bool:
     return bool(value) and Path(value).resolve() not in own
 
 
+def refusal(places: Places) -> str | None:
+    """Return why the cluster of KUBECONFIG is left alone, and how to allow it; None where it is allowed."""
+    if is_allowed():
+        return None
+    context, server = _meant(places)
+    return f"""KUBECONFIG={os.environ["KUBECONFIG"]} names a cluster that this checkout did not start: \
+context {context}, server {server}. Nothing was done to it.
+It would get: the namespace penstock-dev with S3, Git and AWS servers on node ports, whose keys everybody knows; the
+custom resource definitions of penstock.dev; the Helm release penstock in penstock-system, in place of one that is
+there; from `make demo` the namespaces bakery and bakery-production, from `make sam` greeter, from tests e2e-* and more.
+It would lose: what of these is made again, and by `make cluster-down` the namespace penstock-dev and all in it.
+To allow that: {ALLOWED_BY}=yes make demo. For a cluster of this checkout's own: env -u KUBECONFIG make demo."""
+
+
+def is_allowed() -> bool:
+    """Tell whether whoever started this wants the cluster of KUBECONFIG to be used."""
+    return os.environ.get(ALLOWED_BY) == "yes"
+
+
+def _meant(places: Places) -> tuple[str, str]:
+    """Return context and server of the kubeconfig, for the message alone: as kubectl reads them, if there is one."""
+    kubectl = shutil.which("kubectl") or places.bin_dir / "kubectl"
+    try:
+        shown = run([kubectl, "config", "view", "--minify", "-o", "json"], limit=10)
+        config = json.loads(shown)
+        return str(config["current-context"]), str(config["clusters"][0]["cluster"]["server"])
+    except (ClusterError, ValueError, KeyError, IndexError, TypeError):
+        return _guessed()
+
+
+def _guessed() -> tuple[str, str]:
+    """Return context and server without kubectl; of several servers all."""
+    try:
+        text = _kubeconfig().read_text()
+    except OSError as error:
+        return "unknown", str(error)
+    context = re.search(r"""["']?current-context["']?\s*:\s*["']?([^\s"',}]+)""", text)
+    servers = re.findall(r"""["']?\bserver["']?\s*:\s*["']?([^\s"',}]+)""", text)
+    return context[1] if context else "unknown", " or ".join(dict.fromkeys(servers)) or "unknown"
+
+
 def _kubeconfig() -> Path:
-    return Path(os.environ["KUBECONFIG"]).resolve()
+    """Return the file of KUBECONFIG; a list of files is refused, as Helm and the tests read one."""
+    value = os.environ["KUBECONFIG"]
+    if os.pathsep in value:
+        raise ClusterError("KUBECONFIG lists several files: `kubectl config view --flatten --minify` makes one of them")
+    return Path(value).resolve()
 
 
 def node_ip(places: Places, kubeconfig: Path) -> str:

@@ -5,15 +5,17 @@ A bare pid is not enough: the kernel reuses pids, and state directories outlive 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.places import Places
-from tests.cluster.shell import ClusterError, wait_until, write
+from tests.cluster.shell import ClusterError, write
 
 
 def started_at(pid: int) -> str | None:
@@ -39,15 +41,17 @@ class Process:
         """Tell whether this very process still runs."""
         return started_at(self.pid) == self.start
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if this very process still runs."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Kill it and wait until it is gone."""
-        if not self.alive:
-            return
-        try:
-            os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        wait_until(f"end of {self.name}", lambda: not self.alive, limit=15, pause=0.02)
+        self.send(signal.SIGKILL)
+        if not ended([self], 15):
+            raise ClusterError(f"{self.name} (process {self.pid}) would not end, though killed")
 
     def children(self) -> list[int]:
         """Return the pids of its children."""
@@ -55,6 +59,26 @@ class Process:
             return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
         except OSError:
             return []
+
+
+def stop(processes: Sequence[Process], *, term_s: float = 5.0, kill_s: float = 15.0) -> list[Process]:
+    """Ask processes to end, then make them; return those that live all the same, after both limits together."""
+    for number, limit in ((signal.SIGTERM, term_s), (signal.SIGKILL, kill_s)):
+        for process in processes:
+            process.send(number)
+        if ended(processes, limit):
+            return []
+    return [process for process in processes if process.alive]
+
+
+def ended(processes: Sequence[Process], limit: float) -> bool:
+    """Wait until all are gone; tell whether they are within so many seconds."""
+    end = time.monotonic() + limit
+    while any(process.alive for process in processes):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _folder(places: Places) -> Path:
@@ -81,9 +105,11 @@ def remembered(places: Places) -> dict[str, Process]:
 
 
 def forget(places: Places) -> None:
-    """Remove the records."""
+    """Remove the records of what has ended; what still runs stays written down, for the next attempt."""
+    known = remembered(places)
     for file in _folder(places).glob("*.pid"):
-        file.unlink()
+        if file.stem not in known or not known[file.stem].alive:
+            file.unlink()
 
 
 def spawn(places: Places, name: str, command: Sequence[str | Path]) -> Process:

@@ -8,6 +8,7 @@ only ever sees a veth pair, its route, and the pods' cgroups.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -144,12 +145,19 @@ def entering(places: Places, command: Sequence[str | Path]) -> Command:
 
 
 def destroy(places: Places) -> None:
-    """End everything that runs in the node and take back what the host saw of it."""
+    """End everything that runs in the node and take back what the host saw of it.
+
+    May be called again and again: what would not end is named, and stays written down.
+    """
     known = processes.remembered(places)
-    # The namespace's first process goes first: the kernel then ends all others before it is gone itself.
-    for name in sorted(known, key=lambda name: name != f"{HOLDER}-init"):
-        known[name].kill()
+    # The namespace's first process goes first, and heeds no other signal: the kernel then ends all others.
+    if first := known.get(f"{HOLDER}-init"):
+        first.send(signal.SIGKILL)
+    living = processes.stop(list(known.values()))
     processes.forget(places)
+    if living:
+        names = ", ".join(f"{process.name} (process {process.pid})" for process in living)
+        raise ClusterError(f"would not end, though killed: {names}; see `ps -o stat,wchan PID`, then try again")
     link = ["ip", "link", "show", places.interface]
     if succeeds(link, limit=10):
         # The kernel drops a dead namespace's veth in its own time; do not wait for it.

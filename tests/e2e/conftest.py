@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -46,6 +46,8 @@ class Team:
     cluster: Cluster
     kube: Kube
     namespace: str
+    seen: set[str] = field(default_factory=set)
+    """The runs that a test has looked at already."""
 
     def pipeline(self, name: str, *stages: Document, wait: bool = True, **spec: Any) -> None:
         """Apply a Pipeline and, unless told otherwise, wait until the operator has seen it."""

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests import aws_servers
 from tests.cluster import Cluster, load
-from tests.e2e.demo import FAILED, SUCCEEDED, StoryError, require, say
+from tests.e2e.demo import FAILED, SUCCEEDED, StoryError, make_namespace, require, say
 from tests.e2e.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
 from tests.e2e.kube import Kube, eventually
 
@@ -38,7 +38,7 @@ class Demo:
 
     cluster: Cluster
     kube: Kube
-    namespace: str = "default"
+    namespace: str = "greeter"
 
     def __post_init__(self) -> None:
         self.files = files_below(EXAMPLE / "repository")
@@ -70,6 +70,7 @@ class Demo:
     def prepare(self) -> None:
         """Make what an administrator makes once: the bucket for packages, the keys of AWS."""
         make_bucket(self.cluster)
+        make_namespace(self.kube, self.namespace, EXAMPLE.name)
         make_store_secret(self.cluster, self.kube, self.namespace)
         keys = {"accessKeyId": self.aws.access_key, "secretAccessKey": self.aws.secret_key}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws"}, "stringData": keys}

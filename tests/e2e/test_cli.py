@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+import yaml
+
 from tests.approvals import approval_action, pending
 from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.install import ROOT, s3_client
 from tests.e2e.kube import eventually
 from tests.e2e.test_conditions import NEVER, place, rule
 from tests.e2e.test_examples import penstock
@@ -98,3 +104,81 @@ def test_override_lets_a_run_go_on_and_is_refused_where_there_is_nothing_to_over
     assert (wrong.returncode, wrong.stderr.startswith("penstock: ConditionNotOverridable: ")) == (1, True), wrong.stderr
     done = penstock(team, "override", "run", "Prod", "--condition", "BEFORE_ENTRY", "--wait", "--timeout", "60")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "said"),
+    [
+        (["true"], 0, "Build/A: Succeeded"),
+        (["exit 7"], 1, "Command failed with exit code 7: exit 7"),
+    ],
+)
+def test_watch_tells_the_runs_end_by_its_exit_code(team: Team, lines: list[str], code: int, said: str) -> None:
+    spec = yaml.safe_load((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text())["spec"]
+    action = {**spec["stages"][0]["actions"][0], "name": "A", "commands": lines, "outputVariables": []}
+    team.pipeline("p", {"name": "Build", "actions": [action]})
+    watched = penstock(team, "start", "p", "--watch")
+    assert (watched.returncode, said in watched.stdout) == (code, True), watched.stdout + watched.stderr
+
+
+def test_start_of_a_pipeline_that_is_not_there_says_so(team: Team) -> None:
+    begun = penstock(team, "start", "nope")
+    assert begun.returncode == 1
+    assert begun.stderr == 'penstock: pipelines.penstock.dev "nope" not found\n'
+
+
+def test_start_twice_under_one_name_starts_one_run(team: Team) -> None:
+    team.kube.apply((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text(), team.namespace)
+    assert penstock(team, "start", "hello", "--name", "once").returncode == 0
+    again = penstock(team, "start", "hello", "--name", "once")
+    assert again.returncode == 1
+    assert "already exists" in again.stderr
+    assert len(team.kube.objects("pipelineruns", team.namespace)) == 1
+
+
+def test_follow_prints_a_log_while_it_is_written(team: Team) -> None:
+    spec = yaml.safe_load((ROOT / "examples" / "01-hello" / "pipeline.yaml").read_text())["spec"]
+    lines = ["echo first", "sleep 3", "echo last"]
+    action = {**spec["stages"][0]["actions"][0], "name": "A", "commands": lines, "outputVariables": []}
+    team.pipeline("p", {"name": "Build", "actions": [action]})
+    team.start("p")
+    followed = penstock(team, "logs", "run", "-f")
+    assert [line for line in followed.stdout.splitlines() if "+ " not in line] == ["[Build/A] first", "[Build/A] last"]
+
+
+def test_first_hour_01_log_is_told_where_it_is_once_the_pod_is_gone(team: Team) -> None:
+    """The key that is told is the key that the store has."""
+    team.pipeline("web", stage("Build", commands("Make", "echo made")))
+    assert penstock(team, "start", "web", "--name", "run", "--wait").returncode == 0
+    assert "[Build/Make] made" in penstock(team, "logs", "run").stdout
+    team.kube.kubectl("-n", team.namespace, "delete", "job", team.execution("Make")["jobName"], "--wait")
+    eventually(lambda: not team.kube.objects("pods", team.namespace), 30, "the pod is gone")
+    gone = penstock(team, "logs", "run")
+    assert (gone.returncode, gone.stdout) == (1, "")
+    told = re.search(r"its log is stored in the bucket (\S+) at (\S+) as (\S+)\n", gone.stderr)
+    assert told, gone.stderr
+    bucket, endpoint, key = told.groups()
+    assert endpoint == team.cluster.s3.cluster_endpoint
+    stored = s3_client(team.cluster).get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert b"made" in stored
+
+
+def test_gitops_3_switch_that_git_declares_can_still_be_applied_from_git(team: Team) -> None:
+    """The command leaves it alone, so that whoever applies it from Git is not refused for its requestedBy."""
+    team.pipeline("web", stage("Build", commands("Make", "true")), stage("Prod", commands("Ship", "true")))
+    labels = {"app.kubernetes.io/instance": "b6"}
+    spec = {"pipelineName": "web", "stageName": "Prod", "enabled": False, "reason": "freeze"}
+    declared = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "StageTransition",
+        "metadata": {"name": "freeze", "labels": labels},
+        "spec": spec,
+    }
+    team.kube.apply([declared], team.namespace)
+    enabled = penstock(team, "transition", "enable", "web", "Prod")
+    assert enabled.returncode == 1
+    assert "is declared by app.kubernetes.io/instance: b6: change it there" in enabled.stderr
+    assert team.kube.get("stagetransitions", team.namespace, "freeze")["spec"] == spec
+    team.kube.kubectl("-n", team.namespace, "delete", "stt", "freeze")
+    assert penstock(team, "transition", "disable", "web", "Prod", "--reason", "x", "--wait").returncode == 0
+    assert penstock(team, "transition", "enable", "web", "Prod", "--wait").returncode == 0

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster
-from tests.e2e.conftest import QUICK_VALUES, Team, git, stage
+from tests.e2e.conftest import QUICK_VALUES, Team, commands, git, stage
 from tests.e2e.install import SYSTEM, Repository, install_chart, push_repository, run
 from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import settle
@@ -190,6 +190,28 @@ def test_what_is_switched_off_stays_off(team: Team, triggers: TriggersProcess) -
     assert [kind for kind, _ in triggered(team, "first")] == ["CreatePipeline"]
     assert [kind for kind, _ in triggered(team, "later")] == ["PollForSourceChanges"]
     assert team.kube.get("pipelines", team.namespace, "deaf")["status"]["startedOnCreate"] is False
+
+
+def test_bug_18_pipeline_made_anew_under_way_starts_its_first_run(team: Team, triggers: TriggersProcess) -> None:
+    """`kubectl replace --force` while a run of the old one is in a command: the new one's run follows it."""
+    triggers.start()
+    team.pipeline("web", stage("Build", commands("Long", "sleep 8")))
+    eventually(lambda: len(triggered(team, "web")) == 1, 30, "the first run of the old Pipeline")
+    eventually(lambda: team.kube.get("pipelines", team.namespace, "web")["status"].get("lastRun"), 30, "it is shown")
+    old = team.kube.get("pipelines", team.namespace, "web")
+    body = {key: old[key] for key in ("apiVersion", "kind")}
+    text = json.dumps({**body, "metadata": {"name": "web"}, "spec": old["spec"]})
+    team.kube.kubectl("-n", team.namespace, "replace", "--force", "-f", "-", text=text)
+    assert team.kube.get("pipelines", team.namespace, "web")["metadata"]["uid"] != old["metadata"]["uid"]
+    eventually(lambda: len(triggered(team, "web")) == 2, 30, "the first run of the new Pipeline")
+
+    runs = team.kube.objects("pipelineruns", team.namespace)
+    new = next(run["metadata"]["name"] for run in runs if run["metadata"]["name"] != old["status"]["lastRun"])
+    assert [kind for kind, _ in triggered(team, "web")] == ["CreatePipeline", "CreatePipeline"]
+    assert team.ended(new)["state"] == "Succeeded"
+    settle(2 * POLL_S)
+    assert len(triggered(team, "web")) == 2
+    assert team.kube.get("pipelines", team.namespace, "web")["status"]["startedOnCreate"] is True
 
 
 def test_private_repository_is_polled_once_its_secret_is_opened_and_the_secret_stays_one(

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from penstock.cli.objects import Run, read
 from penstock.cli.render import run_details
 from penstock.cli.reports import report_lines, reports_of
+from tests import command
 
 FAILED = {"suite": "tests.PageTest", "name": "test_title", "message": "'a' != 'b'"}
 REPORT = {
@@ -12,9 +14,9 @@ REPORT = {
 }  # fmt: skip
 
 
-def run_with(*executions: dict[str, Any]) -> dict[str, Any]:
-    state = {"stageName": "Prod", "actionStates": [{"actionName": "UnitTest", "executions": list(executions)}]}
-    return {"status": {"stageStates": [state]}}
+def run_with(*executions: dict[str, Any]) -> Run:
+    rows = [command.row(**execution) for execution in executions]
+    return read(Run, command.run("run", "Failed", command.stage("Prod", command.action("UnitTest", *rows))))
 
 
 def test_reports_name_counts_and_failed_tests() -> None:
@@ -26,7 +28,8 @@ def test_reports_name_counts_and_failed_tests() -> None:
         "  ✗ 1 more",
         "  all test cases: reports/x in the artifact store",
     ]
-    assert reports_of(run, "Prod/UnitTest") == [{"action": "Prod/UnitTest", "attempt": 1, "try": 2, **REPORT}]
+    found = [report.to_dict() for report in reports_of(run, "Prod/UnitTest")]
+    assert found == [{"action": "Prod/UnitTest", "attempt": 1, "try": 2, **REPORT}]
     assert list(report_lines(reports_of(run, "Other"))) == ["no reports"]
 
 

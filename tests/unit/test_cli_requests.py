@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import typer
 from rich.console import Console
 
 from penstock.cli import start, transition
 from penstock.cli.approve import find_approval
-from penstock.cli.cluster import ClusterError
+from penstock.cli.objects import Approval, ClusterError, Pipeline, Run, Transition, read
 from penstock.cli.render import run_tree
+from tests import command
 
 
-def approval(action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21") -> dict[str, Any]:
-    return {
-        "metadata": {"name": f"{action.lower()}-1", "creationTimestamp": created},
-        "spec": {"run": run, "stageName": "Prod", "actionName": action},
-        "status": {"state": state},
-    }
+def approval(action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21") -> Approval:
+    return read(Approval, command.approval(f"{action.lower()}-1", action, state, run, created))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +23,7 @@ def approval(action: str, state: str = "Pending", run: str = "run", created: str
 )
 def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, action: str | None) -> None:
     found = find_approval([approval("Old", "Approved"), approval("Ok"), approval("Else", run="other")], target, action)
-    assert found["metadata"]["name"] == "ok-1"
+    assert found.metadata.name == "ok-1"
 
 
 @pytest.mark.parametrize(
@@ -43,9 +38,7 @@ def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, act
         ),
     ],
 )
-def test_approval_that_is_not_there_is_told_with_codepipelines_names(
-    approvals: list[dict[str, Any]], message: str
-) -> None:
+def test_approval_that_is_not_there_is_told_with_codepipelines_names(approvals: list[Approval], message: str) -> None:
     with pytest.raises(ClusterError) as raised:
         find_approval(approvals, "run", None)
     assert str(raised.value).startswith(message)
@@ -70,13 +63,14 @@ def test_revision_without_an_action_is_refused() -> None:
         list(start._revisions(["abc"]))
 
 
-def switch(stage: str, *, enabled: bool = False, pipeline: str = "web", **more: str) -> dict[str, Any]:
-    spec = {"pipelineName": pipeline, "stageName": stage, "enabled": enabled, **more}
-    return {"metadata": {"name": f"{stage}-{len(more)}"}, "spec": spec}
+def switch(stage: str, *, enabled: bool = False, pipeline: str = "web", **more: str) -> Transition:
+    return read(
+        Transition, command.transition(f"{stage}-{len(more)}", stage, enabled=enabled, pipeline=pipeline, **more)
+    )
 
 
 def test_enabling_a_stage_finds_every_switch_that_disables_it() -> None:
-    pipeline = {"metadata": {"name": "web"}, "spec": {"stages": [{"name": "Build"}, {"name": "Prod"}]}}
+    pipeline = read(Pipeline, command.pipeline("web", "Build", "Prod"))
     disabling = [switch("Prod"), switch("Build", transitionType="Outbound")]
     others = [switch("Prod", enabled=True), switch("Prod", pipeline="api"), switch("Build")]
     assert list(transition._disabling([*others, *disabling], pipeline, "Prod")) == disabling
@@ -84,11 +78,9 @@ def test_enabling_a_stage_finds_every_switch_that_disables_it() -> None:
 
 
 def test_run_that_waits_shows_for_which_approval() -> None:
-    time = "2026-11-21T12:00:00.000Z"
-    row = {"status": "InProgress", "startTime": time, "approval": {"name": "ok-1"}}
-    stage = {"stageName": "Prod", "status": "InProgress", "startTime": time}
-    stage["actionStates"] = [{"actionName": "Ok", "executions": [row]}]  # type: ignore[assignment]
+    row = command.row("InProgress", approval={"name": "ok-1", "specHash": "h"})
+    run = command.run("run", "InProgress", command.stage("Prod", command.action("Ok", row), status="InProgress"))
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(run_tree({"metadata": {"name": "run"}, "status": {"stageStates": [stage]}}, None))
+        console.print(run_tree(read(Run, run), None))
     assert "waits for approval ok-1" in captured.get()

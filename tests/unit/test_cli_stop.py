@@ -1,32 +1,28 @@
 """What `penstock` shows of a run that was stopped: what was abandoned, and what never ran (X-03)."""
 
-from typing import Any
-
 from rich.console import Console
 
+from penstock.cli.objects import Pipeline, Run, read
 from penstock.cli.render import run_tree
+from tests import command
+from tests.fake_api import Document
 
 
-def shown(run: dict[str, Any], pipeline: dict[str, Any]) -> list[list[str]]:
+def shown(run: Document, pipeline: Document) -> list[list[str]]:
     console = Console(width=120)
     with console.capture() as captured:
-        console.print(run_tree(run, pipeline))
+        console.print(run_tree(read(Run, run), read(Pipeline, pipeline)))
     return [line.split() for line in captured.get().splitlines()]
 
 
 def test_abandoned_not_run_and_succeeded_actions_are_told_apart() -> None:
-    time = "2026-11-21T12:00:00.000Z"
+    done, ended = command.action("Lint", command.row()), command.action("Make", command.row("Abandoned"))
+    build = command.stage("Build", done, ended, status="Stopped", completionTime=command.TIME)
+    pipeline = command.pipeline("web", "Build", "Prod")
+    (first,) = pipeline["spec"]["stages"][0]["actions"]
+    pipeline["spec"]["stages"][0]["actions"] = [{**first, "name": name} for name in ("Lint", "Make", "Pack")]
 
-    def action(name: str, status: str) -> dict[str, Any]:
-        return {"actionName": name, "executions": [{"status": status, "startTime": time, "completionTime": time}]}
-
-    build = {"stageName": "Build", "status": "Stopped", "startTime": time, "completionTime": time}
-    build["actionStates"] = [action("Lint", "Succeeded"), action("Make", "Abandoned")]  # type: ignore[assignment]
-    status = {"state": "Stopped", "startTime": time, "completionTime": time, "stageStates": [build]}
-    actions = [{"name": name} for name in ("Lint", "Make", "Pack")]
-    pipeline = {"spec": {"stages": [{"name": "Build", "actions": actions}, {"name": "Prod", "actions": []}]}}
-
-    assert shown({"metadata": {"name": "run"}, "status": status}, pipeline) == [
+    assert shown(command.run("run", "Stopped", build), pipeline) == [
         ["run", "–", "Stopped", "0.0", "s"],
         ["Build", "–", "Stopped", "0.0", "s"],
         ["Lint", "✓", "Succeeded", "0.0", "s"],

@@ -19,7 +19,7 @@ class BuildProjectSpec(Model):
     """How builds run."""
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-    """The container's image; an ``aws/codebuild/`` name is one that the operator's build_images must map."""
+    """The container's image; an ``aws/codebuild/`` name is one that the chart's buildImages must map."""
     compute_type: Literal["SMALL", "MEDIUM", "LARGE"] | None = None
     environment_variables: Annotated[
         tuple[BuildVariable, ...], Field(max_length=100, json_schema_extra=list_map("name"))

@@ -189,7 +189,7 @@ _APPROVAL = rule(
 
 
 class PipelineSpec(Model):
-    """The declaration of a pipeline (S-02): a ``get-pipeline`` document pastes in."""
+    """The declaration of a pipeline (S-02), in the words of a ``get-pipeline`` document."""
 
     model_config = {"json_schema_extra": rules(_SOURCE_FIRST, _ONE_STORE, _V1, _APPROVAL)}
 

@@ -1,4 +1,4 @@
-"""The StageTransition object: a switch in front of a stage that GitOps does not undo (X-71..X-74)."""
+"""The StageTransition object: a switch in front of a stage, beside what the Pipeline declares (X-71..X-74)."""
 
 from typing import Annotated, Literal
 

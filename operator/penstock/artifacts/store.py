@@ -324,6 +324,10 @@ def _credentials(location: StoreLocation, where: str) -> "S3Config":
 def _said(text: str, debug: str) -> tuple[str, str]:
     """Return the server's own error code, and what went wrong in its words or in those of the connection."""
     code, message = (found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS)
+    if "&" in message:
+        from html import unescape  # Here, as its table is large and errors are few.
+
+        message = unescape(message)
     if code:
         return code, _brief(f"{code}: {message}" if message else code)
     causes = _CAUSE.findall(debug) or (["no answer in time"] if "kind: Timeout" in debug else [])

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli.app import EXIT_OTHERWISE, EXIT_TIMEOUT, Timeout, connect, console, wait_for
-from penstock.cli.cluster import Cluster, ClusterError, Document
-
-_APPROVALS = "approvals"
+from penstock.api.approval import ApprovalState
+from penstock.cli.app import EXIT_OTHERWISE, Timeout, connect, gave_up, say, wait_for
+from penstock.cli.cluster import Cluster, DeletedError
+from penstock.cli.objects import Approval, ClusterError, Document
+from penstock.cli.text import in_line
 
 Target = Annotated[str, typer.Argument(help="The PipelineRun that waits, or the Approval.")]
 Action = Annotated[str | None, typer.Option(help="Which, where a run waits for several: ACTION or STAGE/ACTION.")]
@@ -54,50 +55,41 @@ def reject(
 
 def _decide(decision: str, target: str, action: str | None, said: Document, timeout: float | None) -> None:
     cluster = connect()
-    approval = find_approval(cluster.objects(_APPROVALS), target, action)
+    approval = find_approval(cluster.objects(Approval), target, action)
     user = cluster.whoami()
     made = {"user": user, "decision": decision, **{key: text for key, text in said.items() if text}}
-    cluster.append(_APPROVALS, approval, "decisions", made)
-    name = approval["metadata"]["name"]
-    console.print(f"{decision.lower()} {name} as {user}")
+    cluster.append(approval, "decisions", made)
+    name = approval.metadata.name
+    say(in_line(f"{decision.lower()} {name} as {user}"))
     if timeout is None:
         return
     became = wait_for(lambda: _outcome(cluster, name), timeout)
-    console.print(f"{name}: {became or 'Pending'}")
-    raise typer.Exit(EXIT_TIMEOUT if became is None else 0 if became == decision else EXIT_OTHERWISE)
+    say(f"{name}: {became or ApprovalState.PENDING}")
+    if became is None:
+        raise gave_up(f"approval {name} is pending: others must decide, too", timeout)
+    raise typer.Exit(0 if became == decision else EXIT_OTHERWISE)
 
 
-def _outcome(cluster: Cluster, name: str) -> str | None:
-    found = next((item for item in cluster.objects(_APPROVALS) if item["metadata"]["name"] == name), None)
+def _outcome(cluster: Cluster, name: str) -> ApprovalState | None:
+    found = next((item for item in cluster.objects(Approval) if item.metadata.name == name), None)
     if found is None:
-        raise ClusterError(f"approval {name} was deleted")
-    state = state_of(found)
-    return state if state != "Pending" else None
+        raise DeletedError(f"approval {name} was deleted")
+    return found.state if found.state is not ApprovalState.PENDING else None
 
 
-def state_of(approval: Document) -> str:
-    """Return an Approval's state, Pending before the operator has seen it."""
-    return str(approval.get("status", {}).get("state") or "Pending")
-
-
-def find_approval(approvals: list[Document], target: str, action: str | None) -> Document:
+def find_approval(approvals: list[Approval], target: str, action: str | None) -> Approval:
     """Return the pending Approval that is meant; ClusterError says, with CodePipeline's names, why there is none."""
-    meant = [item for item in approvals if target in (item["metadata"]["name"], item["spec"]["run"])]
+    meant = [item for item in approvals if target in (item.metadata.name, item.spec.run)]
     if action:
-        meant = [item for item in meant if action in (item["spec"]["actionName"], where_of(item))]
-    pending = [item for item in meant if state_of(item) == "Pending"]
+        meant = [item for item in meant if action in (item.spec.action_name, item.where)]
+    pending = [item for item in meant if item.state is ApprovalState.PENDING]
     if len(pending) > 1:
-        names = ", ".join(where_of(item) for item in pending)
+        names = ", ".join(item.where for item in pending)
         raise ClusterError(f"{target} waits for {len(pending)} approvals; name one with --action: {names}")
     if pending:
         return pending[0]
     if meant:
-        newest = max(meant, key=lambda item: str(item["metadata"]["creationTimestamp"]))
-        raise ClusterError(f"ApprovalAlreadyCompleted: {where_of(newest)} of {target} is {state_of(newest)}")
+        newest = max(meant, key=lambda item: item.metadata.creation_timestamp)
+        raise ClusterError(f"ApprovalAlreadyCompleted: {newest.where} of {target} is {newest.state.value}")
     what = f" of action {action}" if action else ""
     raise ClusterError(f"ActionNotFound: there is no approval{what} for {target}: kubectl get approvals shows all")
-
-
-def where_of(approval: Document) -> str:
-    """Return stage and action as people write them."""
-    return f"{approval['spec']['stageName']}/{approval['spec']['actionName']}"

@@ -1,167 +1,176 @@
-"""The cluster as the user's kubeconfig reaches it: plain requests, plain dicts, every wait with a limit."""
+"""The cluster as the user's kubeconfig reaches it: objects by their models, every wait with a limit."""
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import urllib3
-from kubernetes import config
-from kubernetes.client import Configuration
 
 from penstock.api.meta import API_VERSION, LABEL_RUN_UID
+from penstock.api.pipeline import ArtifactStore
+from penstock.cli.kubeconfig import target_of
+from penstock.cli.objects import (
+    Approval,
+    ClusterError,
+    Document,
+    NamedOnly,
+    Object,
+    Pipeline,
+    Run,
+    Transition,
+    read,
+)
+from penstock.cli.text import meant
+from penstock.cli.transport import STREAM_S, Transport, UnreachableError, is_away
 
-Document = dict[str, Any]
-
-_MERGE_PATCH = "application/merge-patch+json"
-_JSON_PATCH = "application/json-patch+json"
+FIELD_MANAGER = "penstock-cli"
+NOT_FOUND = 404
+_TOO_OLD = 410
 _LONGEST_NAME = 253
 """What requestedBy holds: a longer name is left out, as a part of it would be refused."""
-_READ_S = 30.0
-_STREAM_S = 300.0
-_RUNS, _PIPELINES = "pipelineruns", "pipelines"
-
-
-class ClusterError(Exception):
-    """The API server said no, or nothing; the message is for people. ``status`` is its HTTP status, 0 for none."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
+_KINDS: dict[type, str] = {
+    Run: "pipelineruns",
+    Pipeline: "pipelines",
+    Approval: "approvals",
+    Transition: "stagetransitions",
+}
+_REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+_WRITING = f"fieldValidation=Strict&fieldManager={FIELD_MANAGER}"
 
 
 class Cluster:
     """One kubeconfig context, and the namespace that commands work in."""
 
     def __init__(self, context: str | None, namespace: str | None) -> None:
-        settings = Configuration()
+        target = target_of(context, namespace, os.environ)
+        self.namespace = target.namespace
+        self._transport = Transport(target)
+
+    def run(self, name: str) -> Run:
+        """Return a PipelineRun; where there is none, ClusterError says what the name may have meant."""
         try:
-            config.load_kube_config(context=context, client_configuration=settings)
-            _, active = config.list_kube_config_contexts()
-        except config.ConfigException as error:
-            where = os.environ.get("KUBECONFIG") or "~/.kube/config"
-            raise ClusterError(f"no cluster to talk to: {where} is no usable kubeconfig; set KUBECONFIG") from error
-        self.namespace = namespace or active["context"].get("namespace") or "default"
-        self._settings = settings
-        self._pool = urllib3.PoolManager(
-            ca_certs=settings.ssl_ca_cert,
-            cert_file=settings.cert_file,
-            key_file=settings.key_file,
-            cert_reqs="CERT_REQUIRED" if settings.verify_ssl else "CERT_NONE",
-        )
+            return read(Run, self._object("GET", self._path(Run, name)))
+        except ClusterError as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise ClusterError(f"{error}{self._instead_of_run(name)}", error.status) from error
 
-    def run(self, name: str) -> Document:
-        """Return a PipelineRun."""
-        return self._object("GET", self._penstock(_RUNS, name))
-
-    def runs(self, pipeline: str | None) -> list[Document]:
+    def runs(self, pipeline: str | None) -> list[Run]:
         """Return the namespace's runs, the newest first; of one pipeline, if it is named."""
-        items = self._object("GET", self._penstock(_RUNS))["items"]
-        wanted = [run for run in items if pipeline in (None, run["spec"]["pipelineRef"]["name"])]
-        return sorted(wanted, key=lambda run: str(run["metadata"]["creationTimestamp"]), reverse=True)
+        wanted = [run for run in self.objects(Run) if pipeline in (None, run.spec.pipeline_ref.name)]
+        return sorted(wanted, key=lambda run: run.metadata.creation_timestamp, reverse=True)
 
-    def pipeline(self, name: str) -> Document:
-        """Return a Pipeline."""
-        return self._object("GET", self._penstock(_PIPELINES, name))
+    def pipeline(self, name: str) -> Pipeline:
+        """Return a Pipeline; where there is none, ClusterError says what the name may have meant."""
+        try:
+            return read(Pipeline, self._object("GET", self._path(Pipeline, name)))
+        except ClusterError as error:
+            if error.status != NOT_FOUND:
+                raise
+            known = self._names(Pipeline)
+            raise ClusterError(f"{error}{meant(name, known)}", error.status) from error
 
-    def start(self, metadata: Document, spec: Document) -> Document:
+    def objects(self, kind: type[Object]) -> list[Object]:
+        """Return the namespace's objects of a kind; ClusterError says it when the namespace is not there."""
+        items = self._object("GET", self._path(kind))["items"]
+        if not items:
+            self._check_namespace()
+        return [read(kind, item) for item in items]
+
+    def start(self, metadata: Document, spec: Document) -> Run:
         """Create a PipelineRun."""
-        return self.create("PipelineRun", _RUNS, metadata, spec)
+        return self.create(Run, metadata, spec)
 
-    def change_run(self, run: Document, spec: Document) -> Document:
-        """Merge a patch into a run's spec; a null removes a field."""
-        return self.change(_RUNS, run, spec)
-
-    def objects(self, plural: str) -> list[Document]:
-        """Return the namespace's objects of a kind."""
-        items: list[Document] = self._object("GET", self._penstock(plural))["items"]
-        return items
-
-    def create(self, kind: str, plural: str, metadata: Document, spec: Document) -> Document:
+    def create(self, kind: type[Object], metadata: Document, spec: Document) -> Object:
         """Create an object; unknown fields are refused by the server."""
-        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-        return self._object("POST", f"{self._penstock(plural)}?fieldValidation=Strict", body)
+        name = "StageTransition" if kind is Transition else "PipelineRun"
+        body = {"apiVersion": API_VERSION, "kind": name, "metadata": metadata, "spec": spec}
+        return read(kind, self._object("POST", f"{self._path(kind)}?{_WRITING}", body))
 
-    def change(self, plural: str, found: Document, spec: Document) -> Document:
+    def change(self, found: Object, spec: Document) -> Object:
         """Merge a patch into the spec of this very object; a null removes a field."""
-        path = f"{self._penstock(plural, found['metadata']['name'])}?fieldValidation=Strict"
-        return self._object("PATCH", path, {"metadata": {"uid": found["metadata"]["uid"]}, "spec": spec})
+        path = f"{self._path(type(found), found.metadata.name)}?{_WRITING}"
+        body = {"metadata": {"uid": found.metadata.uid}, "spec": spec}
+        return read(type(found), self._object("PATCH", path, body))
 
-    def append(self, plural: str, found: Document, field: str, entry: Document) -> Document:
+    def append(self, found: Object, field: str, entry: Document) -> Object:
         """Add an entry to a list in the spec of this very object, whatever others have added meanwhile."""
-        path = f"{self._penstock(plural, found['metadata']['name'])}?fieldValidation=Strict"
-        is_list = field in found["spec"]
+        path = f"{self._path(type(found), found.metadata.name)}?{_WRITING}"
+        is_list = bool(getattr(found.spec, field)) if not isinstance(found, NamedOnly) else False
         place, value = (f"/spec/{field}/-", entry) if is_list else (f"/spec/{field}", [entry])
-        is_same = {"op": "test", "path": "/metadata/uid", "value": found["metadata"]["uid"]}
-        return self._object("PATCH", path, [is_same, {"op": "add", "path": place, "value": value}])
+        is_same = {"op": "test", "path": "/metadata/uid", "value": found.metadata.uid}
+        return read(type(found), self._object("PATCH", path, [is_same, {"op": "add", "path": place, "value": value}]))
 
     def whoami(self) -> str | None:
-        """Return the name by which the API server knows the user, None where it does not say."""
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        """Return the name that the API server acts for, None where it does not say; impersonation counts."""
         try:
-            review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
-        except ClusterError:
+            review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", _REVIEW)
+        except ClusterError as error:
+            if error.status not in (403, NOT_FOUND):
+                raise
             return None
         name = str(review["status"]["userInfo"]["username"])
         return name if 0 < len(name) <= _LONGEST_NAME else None
 
-    def changes(self, name: str) -> Iterator[Document]:
-        """Yield a run as it is and with every change, until the server ends the watch."""
+    def changes(self, name: str, seconds: float) -> Iterator[Run]:
+        """Yield a run as it is and with every change, for so many seconds at most, or until the watch ends."""
         run = self.run(name)
         yield run
+        limit = max(1, min(int(STREAM_S), int(seconds)))
         query = {
             "watch": "1",
             "fieldSelector": f"metadata.name={name}",
-            "resourceVersion": run["metadata"]["resourceVersion"],
-            "timeoutSeconds": str(int(_STREAM_S)),
+            "resourceVersion": run.metadata.resource_version,
+            "timeoutSeconds": str(limit),
         }
-        for line in self._lines(f"{self._penstock(_RUNS)}?{urlencode(query)}"):
-            event = json.loads(line)
-            if event["type"] == "DELETED":
-                raise ClusterError(f"run {name} was deleted")
-            if event["type"] == "ERROR":
+        for event in self._events(f"{self._path(Run)}?{urlencode(query)}", limit + 10):
+            if event.get("type") == "DELETED":
+                raise DeletedError(f"run {name} was deleted")
+            if event.get("type") not in ("ADDED", "MODIFIED"):
                 return
-            yield event["object"]
+            yield read(Run, event["object"])
 
-    def pod_of(self, job: str) -> Document | None:
+    def _events(self, path: str, silence_s: float) -> Iterator[Document]:
+        """Yield the events of a watch; one that cannot go on, or is cut off in the middle, ends."""
+        try:
+            for line in self.lines(path, silence_s):
+                yield json.loads(line)
+        except ValueError:
+            return
+        except ClusterError as error:
+            if error.status != _TOO_OLD:
+                raise
+
+    def pod_of(self, job: str) -> NamedOnly | None:
         """Return the first pod of a Job, None where there is none (any more)."""
         query = urlencode({"labelSelector": f"batch.kubernetes.io/job-name={job},{LABEL_RUN_UID}"})
-        pods: list[Document] = self._object("GET", f"{self._core('pods')}?{query}")["items"]
-        return min(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+        pods = [read(NamedOnly, pod) for pod in self._object("GET", f"{self._core('pods')}?{query}")["items"]]
+        return min(pods, key=lambda pod: pod.metadata.creation_timestamp, default=None)
 
-    def log(self, pod: str, *, follow: bool) -> Iterator[str]:
+    def log(self, pod: str, query: dict[str, str], silence_s: float) -> Iterator[str]:
         """Yield the lines of a pod's agent, which relays what the action prints."""
-        query = urlencode({"container": "agent", "follow": str(follow).lower()})
-        return self._lines(f"{self._core('pods')}/{pod}/log?{query}")
+        return self.lines(
+            f"{self._core('pods')}/{_part(pod)}/log?{urlencode({'container': 'agent', **query})}", silence_s
+        )
 
-    def _penstock(self, plural: str, name: str = "") -> str:
-        path = f"/apis/{API_VERSION}/namespaces/{self.namespace}/{plural}"
-        return f"{path}/{name}" if name else path
-
-    def _core(self, plural: str) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/{plural}"
-
-    def _headers(self) -> Mapping[str, str]:
-        token = self._settings.get_api_key_with_prefix("authorization")
-        return {"Authorization": token} if token else {}
-
-    def _object(self, method: str, path: str, body: Any = None) -> Document:
-        response = self._request(method, path, body)
+    def frozen_store(self, revision: str) -> ArtifactStore | None:
+        """Return the artifact store of what a run executes, None where it cannot be told."""
+        path = f"/apis/apps/v1/namespaces/{_part(self.namespace)}/controllerrevisions/{_part(revision)}"
         try:
-            document: Document = json.loads(response.data)
-        except ValueError:
-            document = {"message": response.data[:200].decode(errors="replace")}
-        if response.status == 404 and "kind" not in document:
-            raise ClusterError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
-        if response.status >= 300:
-            raise ClusterError(str(document.get("message") or f"HTTP {response.status}"), response.status)
-        return document
+            found = self._object("GET", path).get("data", {}).get("artifactStore")
+        except UnreachableError:
+            raise
+        except ClusterError:
+            return None
+        return ArtifactStore.model_validate(found) if found else None
 
-    def _lines(self, path: str) -> Iterator[str]:
-        response = self._request("GET", path, None, stream=True)
+    def lines(self, path: str, silence_s: float = STREAM_S) -> Iterator[str]:
+        """Yield the lines of an answer as they come, until it ends, breaks off, or is silent for too long."""
+        response = self._transport.request("GET", path, stream_s=silence_s)
         if response.status >= 300:
-            raise ClusterError(response.read(2_000).decode(errors="replace"))
+            raise _error(response.status, _document_of(response.read(2_000)))
         rest = b""
         try:
             for chunk in response.stream(65_536):
@@ -170,22 +179,75 @@ class Cluster:
         except urllib3.exceptions.HTTPError:
             return
         finally:
+            response.close()
             response.release_conn()
         if rest:
             yield rest.decode(errors="replace")
 
-    def _request(self, method: str, path: str, body: Any, *, stream: bool = False) -> urllib3.BaseHTTPResponse:
-        patch = _JSON_PATCH if isinstance(body, list) else _MERGE_PATCH
-        timeout = urllib3.Timeout(connect=10.0, read=_STREAM_S + 10 if stream else _READ_S)
+    def _instead_of_run(self, name: str) -> str:
+        pipelines = self._names(Pipeline)
+        if name in pipelines:
+            return f"; {name} is a Pipeline: name one of its runs, which `penstock runs {name}` shows"
+        return meant(name, self._names(Run))
+
+    def _names(self, kind: type[Any]) -> list[str]:
+        """Return the names of the namespace's objects, none where one may not see them."""
+        items = self._object("GET", self._path(kind)).get("items", [])
+        if not items:
+            self._check_namespace()
+        return [str(item["metadata"]["name"]) for item in items]
+
+    def _check_namespace(self) -> None:
+        """Raise ClusterError if the namespace is not there; who may not look learns nothing by that."""
         try:
-            return self._pool.request(
-                method,
-                self._settings.host + path,
-                headers={**self._headers(), **({"Content-Type": patch} if method == "PATCH" else {})},
-                json=body,
-                timeout=timeout,
-                preload_content=not stream,
-                retries=urllib3.Retry(total=2, redirect=0, status=0),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ClusterError(f"the API server at {self._settings.host} does not answer: {error}") from error
+            self._object("GET", f"/api/v1/namespaces/{_part(self.namespace)}")
+        except ClusterError as error:
+            if error.status != NOT_FOUND:
+                return
+            raise ClusterError(f"{error}{meant(self.namespace, self._namespaces())}", error.status) from error
+
+    def _namespaces(self) -> list[str]:
+        try:
+            return [str(item["metadata"]["name"]) for item in self._object("GET", "/api/v1/namespaces")["items"]]
+        except ClusterError:
+            return []
+
+    def _path(self, kind: type[Any], name: str = "") -> str:
+        path = f"/apis/{API_VERSION}/namespaces/{_part(self.namespace)}/{_KINDS[kind]}"
+        return f"{path}/{_part(name)}" if name else path
+
+    def _core(self, plural: str) -> str:
+        return f"/api/v1/namespaces/{_part(self.namespace)}/{plural}"
+
+    def _object(self, method: str, path: str, body: Any = None) -> Document:
+        response = self._transport.request(method, path, body)
+        document = _document_of(response.data)
+        if response.status == NOT_FOUND and "kind" not in document:
+            raise ClusterError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
+        if response.status >= 300:
+            raise _error(response.status, document)
+        return document
+
+
+class DeletedError(ClusterError):
+    """What was watched is gone."""
+
+
+def _part(name: str) -> str:
+    """Return a name as one part of a path, which leads to nothing else."""
+    if not name.strip("."):
+        raise ClusterError(f'"{name}" is no name')
+    return quote(name, safe="")
+
+
+def _document_of(data: bytes) -> Document:
+    try:
+        document: Document = json.loads(data)
+    except ValueError:
+        return {"message": data[:200].decode(errors="replace")}
+    return document if isinstance(document, dict) else {"message": str(document)[:200]}
+
+
+def _error(status: int, document: Document) -> ClusterError:
+    kind = UnreachableError if is_away(status) else ClusterError
+    return kind(str(document.get("message") or f"HTTP {status}"), status)

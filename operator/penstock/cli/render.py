@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Document = dict[str, Any]
+from penstock.api.executions import ActionExecution, ActionStatus, BuildReport
+from penstock.api.run import RunStageState
+from penstock.cli.objects import Pipeline, Run, executions
+from penstock.cli.text import first_line, in_line, visible
 
 _STYLES = {
     "Succeeded": ("✓", "green"),
@@ -22,15 +24,7 @@ _STYLES = {
     "Unknown": ("?", "yellow"),
 }
 
-
-def state_of(run: Document) -> str:
-    """Return a run's state, Pending before the operator has seen it."""
-    return str(run.get("status", {}).get("state") or "Pending")
-
-
-def is_over(run: Document) -> bool:
-    """Whether a run has ended."""
-    return state_of(run) not in ("Pending", "InProgress", "Stopping")
+_Row = tuple[RenderableType, RenderableType, RenderableType, RenderableType]
 
 
 def duration(start: str | None, end: str | None, now: datetime) -> str:
@@ -46,116 +40,118 @@ def duration(start: str | None, end: str | None, now: datetime) -> str:
     return f"{int(seconds // 60)} m {int(seconds % 60):02d} s"
 
 
-def run_tree(run: Document, pipeline: Document | None) -> RenderableType:
+def run_tree(run: Run, pipeline: Pipeline | None) -> RenderableType:
     """Return a run as a tree; stages that it has not entered come from the pipeline."""
     now = datetime.now(UTC)
-    status = run.get("status", {})
+    status = run.status
     head = Text.assemble(
-        (run["metadata"]["name"], "bold"),
+        (in_line(run.name), "bold"),
         "  ",
-        _state(state_of(run)),
-        f"  {duration(status.get('startTime'), status.get('completionTime'), now)}",
+        _state(run.state),
+        f"  {duration(status.start_time, status.completion_time, now)}",
     )
     table = Table.grid(padding=(0, 2))
-    for row in _rows(status.get("stageStates", []), pipeline, now):
+    for row in _rows(run, pipeline, now):
         table.add_row(*row)
     parts: list[RenderableType] = [head, table]
-    if summary := status.get("statusSummary"):
-        parts.append(Text(str(summary), style="red" if state_of(run) == "Failed" else "dim"))
+    if status.status_summary:
+        parts.append(Text(visible(status.status_summary), style="red" if run.state == "Failed" else "dim"))
     return Group(*parts)
 
 
-def _rows(
-    entered: list[Document], pipeline: Document | None, now: datetime
-) -> Iterator[tuple[RenderableType, RenderableType, RenderableType, RenderableType]]:
-    names = [stage["stageName"] for stage in entered]
-    wanted = {stage["name"]: stage["actions"] for stage in (pipeline or {}).get("spec", {}).get("stages", [])}
-    for stage in entered:
-        took = duration(stage["startTime"], stage.get("completionTime"), now)
-        yield Text(f"  {stage['stageName']}", "bold"), _state(stage["status"]), Text(took), Text("")
-        for action in stage.get("actionStates", []):
-            for execution in action.get("executions", []):
-                yield _action_row(action["actionName"], execution, now)
-        started = [action["actionName"] for action in stage.get("actionStates", [])]
-        for action in wanted.get(stage["stageName"], []):
-            if action["name"] not in started:
-                yield _not_run(f"    {action['name']}")
+def _rows(run: Run, pipeline: Pipeline | None, now: datetime) -> Iterator[_Row]:
+    wanted = {stage.name: stage.actions for stage in pipeline.spec.stages} if pipeline else {}
+    for stage in run.status.stage_states:
+        took = duration(stage.start_time, stage.completion_time, now)
+        yield Text(f"  {in_line(stage.stage_name)}", "bold"), _state(stage.status), Text(took), Text("")
+        yield from _action_rows(stage, now)
+        started = [action.action_name for action in stage.action_states]
+        for action in wanted.get(stage.stage_name, ()):
+            if action.name not in started:
+                yield _not_run(f"    {action.name}")
     for name in wanted:
-        if name not in names:
+        if name not in run.stage_names:
             yield _not_run(f"  {name}")
 
 
-def _not_run(name: str) -> tuple[RenderableType, RenderableType, RenderableType, RenderableType]:
+def _action_rows(stage: RunStageState, now: datetime) -> Iterator[_Row]:
+    for action in stage.action_states:
+        for execution in action.executions:
+            yield _action_row(action.action_name, execution, now)
+
+
+def _not_run(name: str) -> _Row:
     """A stage or an action that has not started has no status (X-03), unlike one that was skipped."""
-    return Text(name, "dim"), Text("○ not run", "dim"), Text(""), Text("")
+    return Text(in_line(name), "dim"), Text("○ not run", "dim"), Text(""), Text("")
 
 
-def _action_row(
-    name: str, execution: Document, now: datetime
-) -> tuple[RenderableType, RenderableType, RenderableType, RenderableType]:
-    tries = f" (try {execution['try']})" if execution.get("try", 1) > 1 else ""
-    took = duration(execution["startTime"], execution.get("completionTime"), now)
-    error = execution.get("errorDetails", {})
-    said = f"{error['code']}: {error.get('message', '')}" if error else execution.get("summary", "")
-    if execution["status"] == "InProgress" and "approval" in execution:
-        said = f"waits for approval {execution['approval']['name']}"
-    return Text(f"    {name}{tries}"), _state(execution["status"]), Text(took), Text(str(said), "dim")
+def _action_row(name: str, execution: ActionExecution, now: datetime) -> _Row:
+    tries = f" (try {execution.try_})" if execution.try_ > 1 else ""
+    took = duration(execution.start_time, execution.completion_time, now)
+    said = _said(execution)
+    return Text(f"    {in_line(name)}{tries}"), _state(execution.status), Text(took), Text(visible(said), "dim")
+
+
+def _said(execution: ActionExecution) -> str:
+    """Return what there is to say of a try: its error, what it waits for, or its own summary."""
+    if execution.status is ActionStatus.IN_PROGRESS and execution.approval:
+        return f"waits for approval {execution.approval.name}"
+    if error := execution.error_details or execution.waiting:
+        return f"{error.code}: {error.message}"
+    return execution.summary or ""
 
 
 def _state(state: str) -> Text:
     mark, style = _STYLES.get(state, ("○", "dim"))
-    return Text(f"{mark} {state}", style=style)
+    return Text(f"{mark} {in_line(state)}", style=style)
 
 
-def runs_table(runs: list[Document]) -> Table:
+def runs_table(runs: list[Run]) -> Table:
     """Return runs as rows, as given."""
     now = datetime.now(UTC)
     table = Table(box=None, pad_edge=False)
     for column in ("RUN", "PIPELINE", "STATE", "TOOK", "STARTED", "SUMMARY"):
         table.add_column(column)
     for run in runs:
-        status = run.get("status", {})
+        status = run.status
         table.add_row(
-            run["metadata"]["name"],
-            run["spec"]["pipelineRef"]["name"],
-            _state(state_of(run)),
-            duration(status.get("startTime"), status.get("completionTime"), now),
-            str(status.get("startTime", ""))[:19].replace("T", " "),
-            str(status.get("statusSummary", "")),
+            Text(in_line(run.name)),
+            Text(in_line(run.spec.pipeline_ref.name)),
+            _state(run.state),
+            duration(status.start_time, status.completion_time, now),
+            Text(in_line((status.start_time or "")[:19].replace("T", " "))),
+            Text(in_line(status.status_summary or "")),
         )
     return table
 
 
-def run_details(run: Document) -> Iterator[str]:
+def run_details(run: Run) -> Iterator[str]:
     """Yield what a run used and made, a line each: revisions, variables, links, artifacts with size and sha256."""
-    status = run.get("status", {})
-    for revision in status.get("artifactRevisions", []):
-        summary = str(revision.get("revisionSummary", "")).partition("\n")[0]
-        yield f"revision  {revision['actionName']}  {revision['revisionId']}  {summary}"
-    for variable in status.get("variables", []):
-        yield f"variable  {variable['name']} = {variable['resolvedValue']}"
+    for revision in run.status.artifact_revisions:
+        summary = first_line(revision.revision_summary or "")
+        yield in_line(f"revision  {revision.action_name}  {revision.revision_id}  {summary}")
+    for variable in run.status.variables:
+        yield in_line(f"variable  {variable.name} = {variable.resolved_value}")
     for where, execution in executions(run):
-        for name, value in execution.get("outputVariables", {}).items():
-            yield f"output    {where}  {name} = {value.partition(chr(10))[0]}"
-        for link in (execution[key] for key in ("entityUrl", "externalExecutionUrl") if key in execution):
+        yield from map(in_line, _execution_details(where, execution))
+
+
+def _execution_details(where: str, execution: ActionExecution) -> Iterator[str]:
+    for name, value in execution.output_variables.items():
+        yield f"output    {where}  {name} = {value.partition(chr(10))[0]}"
+    for link in (execution.entity_url, execution.external_execution_url):
+        if link is not None:
             yield f"link      {where}  {link}"
-        for artifact in execution.get("outputArtifacts", []):
-            yield f"artifact  {artifact['name']}  {artifact['size']:,} bytes  sha256 {artifact['sha256']}"
-        for report in execution.get("reports", []):
-            yield f"report    {where}  {report['name']}: {counts(report)}"
+    for artifact in execution.output_artifacts:
+        yield f"artifact  {artifact.name}  {artifact.size:,} bytes  sha256 {artifact.sha256}"
+    for report in execution.reports:
+        yield f"report    {where}  {report.name}: {counts(report)}"
 
 
-def counts(report: Document) -> str:
+def counts(report: BuildReport) -> str:
     """Return a report's counts: 12 tests, 10 passed, 1 failed, 1 skipped, 0.8 s."""
-    parts = [f"{report.get('total', 0)} tests", f"{report.get('passed', 0)} passed"]
-    parts += [f"{report[key]} {key}" for key in ("failed", "errors", "skipped") if report.get(key)]
-    seconds = report.get("durationSeconds")
+    parts = [f"{report.total} tests", f"{report.passed} passed"]
+    rest = {"failed": report.failed, "errors": report.errors, "skipped": report.skipped}
+    parts += [f"{number} {word}" for word, number in rest.items() if number]
+    seconds = report.duration_seconds
     return ", ".join([*parts, *([] if seconds is None else [f"{seconds:g} s"])])
-
-
-def executions(run: Document) -> Iterator[tuple[str, Document]]:
-    """Yield every try of a run as (stage/action, execution), in the order in which they stand."""
-    for stage in run.get("status", {}).get("stageStates", []):
-        for action in stage.get("actionStates", []):
-            for execution in action.get("executions", []):
-                yield f"{stage['stageName']}/{action['actionName']}", execution

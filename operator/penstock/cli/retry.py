@@ -2,25 +2,31 @@
 
 import re
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from penstock.api.condition_states import AnsweredOverride
 from penstock.api.names import slug_of
+from penstock.api.retry import AnsweredRetry, RefusedRequest
+from penstock.cli import objects
 from penstock.cli.app import (
-    EXIT_TIMEOUT,
     Pipeline,
     Reason,
     Run,
     Stage,
     Timeout,
     connect,
-    console,
+    gave_up,
     refuse,
+    say,
     wait_for,
 )
-from penstock.cli.cluster import Cluster, Document
-from penstock.cli.watching import watch_run
+from penstock.cli.cluster import Cluster
+from penstock.cli.objects import ClusterError, Document
+from penstock.cli.text import in_line, meant
+from penstock.cli.watching import pipeline_of, watch_run
 
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -81,24 +87,36 @@ def override(
 def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
     """Add a request to a run's spec; with a timeout, wait for its answer and then for the run's end."""
     cluster = connect()
+    found = cluster.run(run)
+    stage = str(entry["stageName"])
+    _check_stage(found, pipeline_of(cluster, found), stage)
     made = {"requestedBy": cluster.whoami(), **entry}
-    found = cluster.append("pipelineruns", cluster.run(run), field, {key: text for key, text in made.items() if text})
-    console.print(f"asked {run}: {field} {entry['stageName']}")
+    found = cluster.append(found, field, {key: text for key, text in made.items() if text})
+    say(in_line(f"asked {run}: {field} {stage}"))
     if timeout is None:
         return
-    number = len(found["spec"][field]) - 1
-    answered = wait_for(lambda: _answer(cluster, run, field, number), timeout)
+    number = len(getattr(found.spec, field)) - 1
+    look = partial(_answer, cluster, run, field, number)
+    answered = wait_for(look, timeout)
     if answered is None:
-        raise typer.Exit(EXIT_TIMEOUT)
-    if refused := answered.get("refused"):
-        raise refuse(f"{refused['code']}: {refused['message']}")
+        raise gave_up(f"the operator has not answered what was asked of run {run}", timeout)
+    if refused := answered[0]:
+        raise refuse(f"{refused.code}: {refused.message}")
     raise typer.Exit(watch_run(cluster, run, timeout))
 
 
-def _answer(cluster: Cluster, run: str, field: str, number: int) -> Document | None:
-    """Return what came of a request, None until the operator has seen it."""
-    answers: list[Document] = cluster.run(run).get("status", {}).get(field, [])
-    return answers[number] if number < len(answers) else None
+def _check_stage(run: objects.Run, pipeline: objects.Pipeline | None, stage: str) -> None:
+    """Raise ClusterError, before anything is asked, where neither run nor Pipeline has such a stage."""
+    known = dict.fromkeys([*run.stage_names, *(pipeline.stage_names if pipeline else ())])
+    if known and stage not in known:
+        raise ClusterError(f'StageNotFound: run {run.name} has no stage "{stage}"{meant(stage, known)}')
+
+
+def _answer(cluster: Cluster, run: str, field: str, number: int) -> tuple[RefusedRequest | None] | None:
+    """Return the refusal of a request, if it was refused; None until the operator has seen it."""
+    status = cluster.run(run).status
+    answers: tuple[AnsweredRetry | AnsweredOverride, ...] = status.retries if field == "retries" else status.overrides
+    return (answers[number].refused,) if number < len(answers) else None
 
 
 def rollback(
@@ -114,8 +132,10 @@ def rollback(
     The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
     """
     cluster = connect()
-    cluster.pipeline(pipeline)
-    target = {"targetPipelineExecutionId": to} if _UID.fullmatch(to) else {"targetRun": to}
+    known = cluster.pipeline(pipeline).stage_names
+    if stage not in known:
+        raise ClusterError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
+    target = {"targetPipelineExecutionId": to} if _UID.fullmatch(to) else {"targetRun": cluster.run(to).name}
     spec = {
         "pipelineRef": {"name": pipeline},
         "executionType": "ROLLBACK",
@@ -125,6 +145,6 @@ def rollback(
     }
     metadata = {"name": name} if name else {"generateName": f"{slug_of(pipeline)}-rollback-"}
     run = cluster.start(metadata, {key: value for key, value in spec.items() if value})
-    console.print(run["metadata"]["name"])
+    say(run.name)
     if watch:
-        raise typer.Exit(watch_run(cluster, run["metadata"]["name"], timeout))
+        raise typer.Exit(watch_run(cluster, run.name, timeout))

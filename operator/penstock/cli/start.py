@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from penstock.api.names import child_name, slug_of
-from penstock.cli.app import Pipeline, Timeout, connect, console
-from penstock.cli.cluster import Cluster, ClusterError, Document
+from penstock.cli.app import Pipeline, Timeout, connect, say
+from penstock.cli.cluster import Cluster
+from penstock.cli.objects import ClusterError, Document, Run
 from penstock.cli.watching import watch_run
 
 _TOKEN = re.compile(r"[a-zA-Z0-9-]{1,128}")
@@ -56,12 +57,12 @@ def start(
         run = _start_once(cluster, pipeline, client_request_token, spec)
     else:
         run = cluster.start({"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec)
-    console.print(run["metadata"]["name"])
+    say(run.name)
     if watch:
-        raise typer.Exit(watch_run(cluster, run["metadata"]["name"], timeout))
+        raise typer.Exit(watch_run(cluster, run.name, timeout))
 
 
-def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Document:
+def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Run:
     """Start a run whose name follows from the token; return the one that there is if it was started with the same."""
     if not _TOKEN.fullmatch(token):
         raise typer.BadParameter("letters, digits and hyphens, at most 128 (N-17)", param_hint="--client-request-token")
@@ -72,7 +73,8 @@ def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> 
         if error.status != _CONFLICT:
             raise
     known = cluster.run(name)
-    asked = {key: known["spec"].get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
+    written = known.spec.to_dict()
+    asked = {key: written.get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
     if asked != {key: spec.get(key) for key in asked}:
         raise ClusterError(f"ConflictException: run {name} was started with this token, but with something else")
     return known

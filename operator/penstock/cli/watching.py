@@ -5,23 +5,40 @@ from collections.abc import Iterator
 
 from rich.live import Live
 
-from penstock.cli.app import EXIT_CODES, EXIT_OTHERWISE, EXIT_TIMEOUT, console
-from penstock.cli.cluster import Cluster, ClusterError, Document
-from penstock.cli.render import executions, is_over, run_tree, state_of
+from penstock.cli.app import EXIT_CODES, EXIT_OTHERWISE, EXIT_TIMEOUT, Away, complain, console, say
+from penstock.cli.cluster import Cluster, DeletedError
+from penstock.cli.objects import ClusterError, Pipeline, Run, executions
+from penstock.cli.render import run_tree
+from penstock.cli.text import in_line
+from penstock.cli.transport import UnreachableError
+
+_PAUSE_S = 0.5
 
 
 def watch_run(cluster: Cluster, name: str, timeout: float) -> int:
-    """Show a run live until it ends; return the exit code that tells how: 0, 1, 3, or 4 for a timeout."""
+    """Show a run live until it ends; return the exit code that tells how: 0, 1, 3, or 4 for a timeout.
+
+    What is not known is never a failed run: a run that was deleted is 3, an API server that stays away 4.
+    """
     deadline = time.monotonic() + timeout
-    pipeline: Document | None = None
-    if not console.is_terminal:
-        return _watch_plainly(cluster, name, deadline)
+    try:
+        code = _watch_live(cluster, name, deadline) if console.is_terminal else _watch_plainly(cluster, name, deadline)
+    except DeletedError as error:
+        complain(str(error))
+        return EXIT_OTHERWISE
+    if code == EXIT_TIMEOUT:
+        complain(f"gave up after {timeout:g} s: run {name} has not ended as far as is known")
+    return code
+
+
+def _watch_live(cluster: Cluster, name: str, deadline: float) -> int:
+    pipeline: Pipeline | None = None
     with Live(console=console, refresh_per_second=8) as live:
         for run in _changes(cluster, name, deadline):
             pipeline = pipeline or pipeline_of(cluster, run)
             live.update(run_tree(run, pipeline))
-            if is_over(run):
-                return EXIT_CODES.get(state_of(run), EXIT_OTHERWISE)
+            if run.is_over:
+                return EXIT_CODES.get(run.state, EXIT_OTHERWISE)
     return EXIT_TIMEOUT
 
 
@@ -30,29 +47,43 @@ def _watch_plainly(cluster: Cluster, name: str, deadline: float) -> int:
     said: set[str] = set()
     for run in _changes(cluster, name, deadline):
         for where, execution in executions(run):
-            line = f"{where}: {execution['status']}"
+            line = in_line(f"{where}: {execution.status.value}")
             if line not in said:
                 said.add(line)
-                console.print(line)
-        if is_over(run):
+                say(line)
+        if run.is_over:
             console.print(run_tree(run, pipeline_of(cluster, run)))
-            return EXIT_CODES.get(state_of(run), EXIT_OTHERWISE)
+            return EXIT_CODES.get(run.state, EXIT_OTHERWISE)
     return EXIT_TIMEOUT
 
 
-def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Document]:
-    """Yield a run's changes across ended watches, until the deadline."""
-    while time.monotonic() < deadline:
-        for run in cluster.changes(name):
-            yield run
-            if time.monotonic() >= deadline:
-                return
-        time.sleep(0.5)
+def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Run]:
+    """Yield a run's changes across ended watches, and while the API server is away, until the deadline."""
+    away, is_known = Away(), False
+    while True:
+        try:
+            for run in cluster.changes(name, deadline - time.monotonic()):
+                away.over()
+                is_known = True
+                yield run
+                if time.monotonic() >= deadline:
+                    return
+        except UnreachableError as error:
+            away.tell(error)
+        except DeletedError:
+            raise
+        except ClusterError as error:
+            if is_known and error.status == 404:
+                raise DeletedError(f"run {name} was deleted") from error
+            raise
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(_PAUSE_S)
 
 
-def pipeline_of(cluster: Cluster, run: Document) -> Document | None:
+def pipeline_of(cluster: Cluster, run: Run) -> Pipeline | None:
     """Return the Pipeline of a run, None where it cannot be read."""
     try:
-        return cluster.pipeline(run["spec"]["pipelineRef"]["name"])
+        return cluster.pipeline(run.spec.pipeline_ref.name)
     except ClusterError:
         return None

@@ -21,7 +21,7 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
         raise RequestError("DefinitionLost", gone)
     image = settings.build_images.get(project.image, project.image)
     if image.startswith("aws/codebuild/"):
-        raise RequestError("ConfigurationError", f"BuildProject {name}: the operator's build_images map no {image}")
+        raise RequestError("ConfigurationError", f"BuildProject {name}: the chart's buildImages map no {image}")
     environment = {item.name: item.value for item in project.environment_variables}
     overrides = _overrides(subject.action.configuration.get("EnvironmentVariables") or "[]", values)
     inputs = [item.name for item in subject.action.input_artifacts]

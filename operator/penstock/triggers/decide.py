@@ -72,7 +72,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A Pipeline as far as triggers look at it."""
+    """A Pipeline as far as triggers look at it.
+
+    ``last_run_of`` is the uid of the Pipeline that the last run executes, empty where the run does not tell.
+    """
 
     name: str
     uid: str
@@ -81,6 +84,13 @@ class View:
     state: State
     version: int = 1
     wants_restart: bool = False
+    last_run_of: str = ""
+
+    @property
+    def doubts(self) -> bool:
+        """Whether it matters whose the last run is: a Pipeline that is made anew meets the old one's runs."""
+        is_others = self.last_run not in (None, "", creation_run(self).name)
+        return self.state.started is None and self.wants_start and is_others
 
     @property
     def looked_at(self) -> int | None:
@@ -185,9 +195,10 @@ def _restart(view: View) -> NewRun | None:
 
 def _creation(view: View) -> NewRun | None:
     """None where creation was dealt with, is not to start a run, or somebody was faster."""
-    run = creation_run(view)
-    wanted = view.state.started is None and view.wants_start and view.last_run in (None, "", run.name)
-    return run if wanted else None
+    if view.state.started is not None or not view.wants_start:
+        return None
+    is_overtaken = view.doubts and view.last_run_of in ("", view.uid)
+    return None if is_overtaken else creation_run(view)
 
 
 def _baseline(

@@ -51,6 +51,11 @@ def view_of(document: Document, spec: PipelineSpec, status: PipelineStatus) -> V
     )
 
 
+def pipeline_uid_of(run: Document) -> str:
+    """Return the uid of the Pipeline that a run executes, empty before the operator has admitted it."""
+    return str((run.get("status") or {}).get("pipelineUid") or "")
+
+
 def source_actions(spec: PipelineSpec) -> Iterator[tuple[str, str, Action]]:
     """Yield stage, provider and action of each source."""
     for stage in spec.stages:

@@ -12,6 +12,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from penstock.api.contracts import ArtifactLocation, Attempt, StoreLocation
 from penstock.api.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
+from penstock.artifacts import store as store_module
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import PART_BYTES, Store, open_store
 from tests.unit.artifacts.s3_server import S3Server
@@ -151,3 +152,8 @@ def test_volume_keeps_what_it_is_given_and_says_when_it_is_not_there(tmp_path: P
     assert open_store(StoreLocation("claim", folder=str(tmp_path)), 1).claim("claims/a", b"theirs") == b"mine"
     with pytest.raises(ArtifactError, match=r'The artifact store "claim" \(a volume\) is not there'):
         open_store(StoreLocation("claim", folder=str(tmp_path / "nowhere")), 1)
+
+
+def test_first_hour_message_of_a_server_is_shown_as_text_and_not_as_xml() -> None:
+    answer = "<Error><Code>InvalidArgument</Code><Message>key &#34;a&#34; &amp; &lt;b&gt;</Message></Error>"
+    assert store_module._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')

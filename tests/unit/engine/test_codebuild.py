@@ -40,7 +40,7 @@ def test_missing_project_fails_the_action() -> None:
 
 def test_image_of_aws_is_mapped_or_refused() -> None:
     image = "aws/codebuild/standard:7.0"
-    assert error_of(started(image))[1] == f"BuildProject web: the operator's build_images map no {image}"
+    assert error_of(started(image))[1] == f"BuildProject web: the chart's buildImages map no {image}"
     world = started(image, Settings(build_images={image: "busybox"}))
     containers = world.manifests[world.job_for("Compile")]["spec"]["template"]["spec"]["containers"]
     assert [item["image"] for item in containers if item["name"] == "action"] == ["busybox"]

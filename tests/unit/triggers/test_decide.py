@@ -76,6 +76,32 @@ def test_table_of_looks(
     assert (decision.then.started, found.revision, found.sequence, found.last_error) == then
 
 
+@pytest.mark.parametrize(
+    ("last_run", "of", "is_started"),
+    [
+        ("by-hand", "uid-1", False),
+        ("by-hand", "", False),  # Not yet admitted: it may be this Pipeline's.
+        ("web-old", "uid-0", True),
+        (creation_run(replace(NEW, uid="uid-0")).name, "uid-0", True),
+        (creation_run(NEW).name, "uid-1", True),
+        (None, "", True),
+    ],
+)
+def test_bug_18_pipeline_made_anew_starts_its_first_run_whatever_the_old_ones_run_does(
+    last_run: str | None, of: str, is_started: bool
+) -> None:
+    decision = decided(replace(NEW, last_run=last_run, last_run_of=of), Seen("A"))
+    assert [run.name for run in decision.runs] == ([creation_run(NEW).name] if is_started else [])
+    assert decision.then.started is is_started
+
+
+def test_bug_18_what_was_decided_or_is_not_wanted_stays_whosever_the_last_run_is() -> None:
+    old = replace(NEW, last_run="web-old", last_run_of="uid-0")
+    assert not decided(replace(old, wants_start=False), Seen("A")).runs
+    assert not decided(replace(old, state=State(started=False)), Seen("A")).runs
+    assert not decided(replace(old, state=State(started=True)), Seen("A")).runs
+
+
 def test_oracle_o_01_valid_pipeline_starts_its_first_run_at_creation() -> None:
     (run,) = decided(NEW, Seen("A")).runs
     assert (run.trigger, run.detail) == ("CreatePipeline", "pipeline web created")

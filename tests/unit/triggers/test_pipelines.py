@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.triggers.decide import NewRun, StartedRun, State, View, creation_run
-from penstock.triggers.pipelines import readable, run_of, started_run_of, status_of
+from penstock.triggers.pipelines import pipeline_uid_of, readable, run_of, started_run_of, status_of
 
 VIEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
 RUN = NewRun("web-1", "PollForSourceChanges", "source Fetch changed to B", ("Source", "Fetch"), "B", 8)
@@ -63,3 +63,11 @@ def test_status_is_applied_to_this_very_pipeline_and_holds_nothing_else() -> Non
     applied = status_of(pipeline(), State(True, ()))
     assert applied["metadata"] == {"name": "web", "namespace": "team", "uid": "uid-1"}
     assert applied["status"] == {"sources": [], "startedOnCreate": True}
+
+
+@pytest.mark.parametrize(
+    ("run", "uid"),
+    [({"status": {"pipelineUid": "uid-0"}}, "uid-0"), ({"status": {}}, ""), ({"status": None}, ""), ({}, "")],
+)
+def test_bug_18_run_tells_which_pipeline_it_executes_once_it_is_admitted(run: dict[str, Any], uid: str) -> None:
+    assert pipeline_uid_of(run) == uid
