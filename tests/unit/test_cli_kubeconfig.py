@@ -372,6 +372,8 @@ def test_exec_plugin_may_print_a_certificate(api: Api, authority: Authority, use
         ({"command": "false"}, "failed with exit code 1"),
         ({"command": "echo"}, "printed no ExecCredential"),
         ({"interactiveMode": "Always"}, "needs a terminal"),
+        ({"interactiveMode": ""}, "interactiveMode must be Never, IfAvailable or Always"),
+        ({"interactiveMode": "Sometimes"}, "interactiveMode must be Never, IfAvailable or Always"),
         ({"apiVersion": "v1"}, "an apiVersion of client.authentication.k8s.io"),
     ],
 )

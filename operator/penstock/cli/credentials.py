@@ -54,10 +54,9 @@ class Credentials:
         if bool(certificate) != bool(key):
             raise ClusterError(f'user "{self._name}": client-certificate and client-key belong together')
         authorization = self._authorization()
-        if authorization or not user.exec:
+        if authorization or certificate or not user.exec:
             return Identity(authorization, certificate, key)
-        printed = self._ask(user.exec)
-        return Identity(printed.authorization, printed.certificate or certificate, printed.key or key, printed.expires)
+        return self._ask(user.exec)
 
     def refused(self) -> bool:
         """Forget what a plugin printed; whether there is something to ask anew."""
@@ -139,8 +138,12 @@ def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> Identity:
     where = f'user "{user}": plugin {plugin.command}'
     if not plugin.command or not plugin.api_version.startswith(_GROUP):
         raise ClusterError(f'user "{user}": exec needs a command, and an apiVersion of {_GROUP}')
-    is_terminal = sys.stdin.isatty() and plugin.interactive_mode != "Never"
-    if plugin.interactive_mode == "Always" and not is_terminal:
+    # Version v1 wants it to be said; before, it was IfAvailable.
+    mode = plugin.interactive_mode or ("" if plugin.api_version == f"{_GROUP}v1" else "IfAvailable")
+    if mode not in ("Never", "IfAvailable", "Always"):
+        raise ClusterError(f'user "{user}": exec.interactiveMode must be Never, IfAvailable or Always')
+    is_terminal = sys.stdin.isatty() and mode != "Never"
+    if mode == "Always" and not is_terminal:
         raise ClusterError(f"{where} needs a terminal (interactiveMode: Always)")
     try:
         done = subprocess.run(

@@ -54,7 +54,7 @@ class ExecEntry(_Entry):
     env: list[dict[str, str]] = []
     install_hint: Annotated[str, Field(alias="installHint")] = ""
     provide_cluster_info: Annotated[bool, Field(alias="provideClusterInfo")] = False
-    interactive_mode: Annotated[str, Field(alias="interactiveMode")] = "IfAvailable"
+    interactive_mode: Annotated[str, Field(alias="interactiveMode")] = ""
 
 
 class ProviderEntry(_Entry):
