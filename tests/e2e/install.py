@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.cluster import Cluster
-from tests.e2e.kube import Document, Kube
+from tests.e2e.kube import Document, Kube, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "penstock-system"
@@ -74,6 +74,13 @@ def install_chart(cluster: Cluster, kube: Kube, values: Document | None = None) 
             cluster, "upgrade", "--install", "penstock", str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM,
             "--create-namespace", "--values", file.name, "--wait", "--timeout", "60s",
         )  # fmt: skip
+    # A Lease that was not there is waited out: somebody may have held the one before.
+    eventually(lambda: _holder(kube), 60, "an operator leads")
+
+
+def _holder(kube: Kube) -> str:
+    lease = kube.find("leases", SYSTEM, "penstock") or {}
+    return str(lease.get("spec", {}).get("holderIdentity") or "")
 
 
 def helm(cluster: Cluster, *arguments: str) -> str:

@@ -95,7 +95,12 @@ class Lease:
     # ---- the thread
 
     def _run(self) -> None:
-        asyncio.run(self._compete())
+        try:
+            asyncio.run(self._compete())
+        except Exception:
+            # Without this thread nobody renews, and nobody competes: the process starts anew.
+            log.exception("The lease cannot be competed for any more")
+            self.on_lost()
 
     async def _compete(self) -> None:
         timeout = self._settings.write_timeout_s

@@ -79,8 +79,8 @@ class Applier:
             manifest = dict(revision)
             await self._try(refused, snapshot, manifest["metadata"]["name"], self._ensure_revision(manifest))
         if refused.names:
-            # No status may name a definition that is not there.
-            return refused.again_s
+            # No status may name a definition that is not there; the next pass does without it.
+            return 0.0
         # What was decided is final in the Approval; the run only takes it over.
         for name, status in plan.approval_statuses.items():
             await self._save_approval(snapshot, name, status)

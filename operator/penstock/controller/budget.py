@@ -7,7 +7,7 @@ process that works for all.
 from collections import Counter
 from typing import Any
 
-from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
+from penstock.cluster.resources import APPROVALS, JOBS, PODS, REVISIONS, RUNS, Resource
 
 Document = dict[str, Any]
 
@@ -17,7 +17,7 @@ TOO_MUCH = "tooMuch"
 
 _VALUE = 56
 _ENTRY = 110
-_OWN = (JOBS, PODS, REVISIONS)
+_OWN = (JOBS, PODS, REVISIONS, APPROVALS)
 """Kinds that the operator makes, or that are trimmed to a few KB: counted, and kept in any case."""
 
 
@@ -50,7 +50,7 @@ class Ledger:
         namespace, name = document["metadata"].get("namespace", ""), document["metadata"]["name"]
         self.release(resource, namespace, name)
         size = size_of(document)
-        if namespace and resource not in _OWN and self._of[namespace] + size > self._most:
+        if namespace and _may_be_left_out(resource, document) and self._of[namespace] + size > self._most:
             document = _without_spec(document, namespace, self._most)
             size = size_of(document)
         self._sizes[resource, namespace, name] = size
@@ -66,6 +66,13 @@ class Ledger:
     def total(self, namespace: str) -> int:
         """Return the bytes that a namespace takes."""
         return self._of[namespace]
+
+
+def _may_be_left_out(resource: Resource, document: Document) -> bool:
+    """Whether an object can do without its spec: not a run that has begun, which goes on as it was asked to."""
+    status = document.get("status", {})
+    has_begun = resource is RUNS and ("stageStates" in status or "completionTime" in status)
+    return resource not in _OWN and not has_begun
 
 
 def _without_spec(document: Document, namespace: str, most: int) -> Document:

@@ -25,7 +25,7 @@ from penstock.cluster.resources import (
     Resource,
 )
 from penstock.controller.budget import Ledger
-from penstock.controller.identity import SHARED, Document, PipelineKey, kept_of, key_of
+from penstock.controller.identity import SHARED, Document, PipelineKey, controller_of, kept_of, key_of
 
 ObjectKey = tuple[str, str]
 
@@ -94,6 +94,9 @@ class Cache:
         kept = kept_of(resource, document, same)
         key = key_of(resource, kept, self._keys)
         if key is None and resource not in SHARED:
+            if known is not None and same is None:
+                # Its name is another's now: the one that was ours is gone.
+                return self._forget(resource, known, inf)
             return None
         # A watch tells of a lost label as of a deletion: what is read live after that was not deleted.
         self._dig_up(uid)
@@ -115,10 +118,13 @@ class Cache:
         known = self._objects[resource].get(name)
         version = inf if is_absent else _version(document)
         if known is not None and known["metadata"]["uid"] == meta["uid"]:
-            key = self._places[resource].get(name)
-            self._forget(resource, known, version)
-            return key
+            return self._forget(resource, known, version)
         kept = kept_of(resource, document, None)
+        if resource in (JOBS, PODS):
+            controller = controller_of(resource, kept)
+            if controller is None or controller["uid"] not in self._keys:
+                # Of nothing that we know: anybody can make and delete a thing with our labels.
+                return None
         self._bury(resource, kept, version)
         return key_of(resource, kept, self._keys)
 
@@ -212,12 +218,15 @@ class Cache:
             if not members:
                 del self._members[resource][key]
 
-    def _forget(self, resource: Resource, known: Document, version: float) -> None:
+    def _forget(self, resource: Resource, known: Document, version: float) -> PipelineKey | None:
+        """Bury an object; return the pipeline it belonged to."""
         name = _key(known["metadata"])
+        key = self._places[resource].get(name)
         del self._objects[resource][name]
         self._displace(resource, name)
         self._ledger.release(resource, *name)
         self._bury(resource, known, version)
+        return key
 
     def _bury(self, resource: Resource, document: Document, version: float) -> None:
         meta = document["metadata"]
@@ -251,4 +260,7 @@ def _version(document: Document) -> int:
 
 
 def _run_uid(document: Document) -> str:
-    return str(document["metadata"].get("labels", {}).get(LABEL_RUN_UID, ""))
+    """Return the run that an object is of: of a Job the one that controls it, whatever its labels say."""
+    meta = document["metadata"]
+    controller = next((owner for owner in meta.get("ownerReferences", ()) if owner["kind"] == RUNS.kind), None)
+    return str(controller["uid"] if controller else meta.get("labels", {}).get(LABEL_RUN_UID, ""))

@@ -153,7 +153,8 @@ class Gatherer:
         """Read a Pipeline; what its spec leads to is taken from before where only its status has changed."""
         uid, generation = document["metadata"]["uid"], document["metadata"]["generation"]
         known = self._parsed.get(uid, (None, None))[1]
-        if isinstance(known, PipelineObject) and known.generation == generation and TOO_MUCH not in document:
+        is_same = isinstance(known, PipelineObject) and known.generation == generation and known.spec is not None
+        if isinstance(known, PipelineObject) and is_same and TOO_MUCH not in document:
             return known.with_status(pipeline_status_of(document))
         return pipeline_of(document, self._default_store)
 

@@ -5,10 +5,11 @@ which the API server lets nobody change; a pod belongs to the Job that controls 
 stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock.api import meta as words
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import ANNOTATION_PIPELINE, GROUP, LABEL_RUN_UID, PIPELINE_RUN
 from penstock.cluster.resources import (
     ACTION_TYPES,
@@ -41,6 +42,7 @@ _READ = {
     "job-name",
 }
 _META = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_CONDITIONS = 20
 _TEXT = 4_096
 """The most characters that are kept of a text a kubelet or the Job controller wrote."""
 
@@ -96,8 +98,8 @@ def kept_of(resource: Resource, document: Document, known: Document | None) -> D
     elif resource is PODS:
         _identify(meta, known, {})
         spec = document.get("spec", {})
-        kept |= {"spec": {"containers": [{"name": item["name"]} for item in spec.get("containers", ())]}}
-        kept["status"] = _cut(document.get("status", {}))
+        kept |= {"spec": {"containers": [{"name": item["name"]} for item in _ours(spec.get("containers", ()))]}}
+        kept["status"] = _pod_status(document.get("status", {}))
     if resource in _CONTROLLERS and LABEL_RUN_UID not in document["metadata"].get("labels", {}):
         kept[UNWATCHED] = True
     return kept
@@ -105,8 +107,9 @@ def kept_of(resource: Resource, document: Document, known: Document | None) -> D
 
 def _metadata(meta: Document) -> Document:
     kept: Document = {key: meta[key] for key in _META if key in meta}
-    if owners := meta.get("ownerReferences"):
-        kept["ownerReferences"] = owners
+    owners = [owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
+    if owners:
+        kept["ownerReferences"] = owners[:1]
     for kind in ("labels", "annotations"):
         read = {key: value[:_TEXT] for key, value in meta.get(kind, {}).items() if key in _READ}
         if read:
@@ -125,8 +128,21 @@ def _identify(meta: Document, known: Document | None, template: Document) -> Non
         meta["ownerReferences"] = known["metadata"]["ownerReferences"]
 
 
+def _ours(containers: Iterable[Document]) -> list[Document]:
+    """Return the containers that decisions read: a pod may have any number of others."""
+    return [item for item in containers if item["name"] in (AGENT_CONTAINER, ACTION_CONTAINER)]
+
+
+def _pod_status(status: Document) -> Document:
+    read: Document = {key: _cut(status[key]) for key in ("phase", "reason", "message") if key in status}
+    if "containerStatuses" in status:
+        read["containerStatuses"] = _cut(_ours(status["containerStatuses"]))
+    scheduled = [item for item in status.get("conditions", ()) if item["type"] == "PodScheduled"]
+    return read | ({"conditions": _cut(scheduled[:1])} if scheduled else {})
+
+
 def _job_status(status: Document) -> Document:
-    return {"conditions": _cut(status["conditions"])} if "conditions" in status else {}
+    return {"conditions": _cut(status["conditions"][:_CONDITIONS])} if "conditions" in status else {}
 
 
 def _cut(value: Any) -> Any:

@@ -39,7 +39,7 @@ LABEL_JOB = "batch.kubernetes.io/job-name"
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LIVE_ROUNDS = 3
 _UNDER_WAY = ("InProgress", "Stopping")
-_SELECTED = (JOBS, PODS)
+_SELECTED = (JOBS, PODS, REVISIONS)
 """Kinds that are watched and listed by a label, which can be taken off."""
 
 
@@ -161,8 +161,9 @@ class Reconciler:
 
     async def _look_up(self, key: PipelineKey, job: str) -> str:
         """Read a Job and its pods from the server into the cache; return the last warning about them."""
-        if not await self._exists(JOBS, key[0], job) and (known := self.cache.get(JOBS, key[0], job)):
-            self.cache.remove(JOBS, known)
+        known = self.cache.get(JOBS, key[0], job)
+        if not await self._exists(JOBS, key[0], job) and known:
+            self.cache.remove(JOBS, known, is_absent=True)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
         await self.compare(PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before)
         pods = [pod["metadata"]["name"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job]
@@ -181,7 +182,8 @@ class Reconciler:
             changed |= self.cache.replace(resource, (document,), set())
         for document in self.cache.missing(resource, before, present):
             meta = document["metadata"]
-            is_there = resource in _SELECTED and await self._exists(resource, meta["namespace"], meta["name"])
+            name, uid = meta["name"], meta["uid"]
+            is_there = resource in _SELECTED and await self._exists(resource, meta["namespace"], name, uid)
             if not is_there and (key := self.cache.remove(resource, document, is_absent=True)):
                 changed.add(key)
         return changed
@@ -203,12 +205,14 @@ class Reconciler:
                 found.append((when, shorten(" ".join(event.get("message", "").split()), 500)))
         return max(found)[1] if found else ""
 
-    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
+    async def _exists(self, resource: Resource, namespace: str, name: str, uid: str = "") -> bool:
+        """Read an object into the cache; return whether it is there, and where ``uid`` is given, that very one."""
         try:
-            self.cache.put(resource, await self.client.get(resource, namespace, name))
+            found = await self.client.get(resource, namespace, name)
         except NotFoundError:
             return False
-        return True
+        self.cache.put(resource, found)
+        return uid in ("", found["metadata"]["uid"])
 
     async def _read_live(self, key: PipelineKey) -> None:
         """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""

@@ -12,7 +12,7 @@ from penstock.cluster.errors import (
     InvalidError,
     UnavailableError,
 )
-from penstock.engine.snapshot import Refused
+from penstock.engine.snapshot import NAME_TAKEN, Refused
 
 _REMEMBERED = 1_000
 """Refusals of one namespace; that an older one is forgotten costs a request."""
@@ -54,7 +54,7 @@ def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused |
     """Return what an answer refuses for good or for now; None for an answer that says nothing about the object."""
     text = str(error)
     if isinstance(error, NameTakenError):
-        return Refused("NameTaken", text, now)
+        return Refused(NAME_TAKEN, text, now)
     if error.status == 413 or any(words in text for words in _TOO_LARGE):
         return Refused("TooLarge", text, now, is_final=True)
     if isinstance(error, InvalidError):

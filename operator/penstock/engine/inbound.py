@@ -56,6 +56,10 @@ class Inbound:
                     entered = True
         self._supersede(_between_stages(waiting))
 
+    def hold(self, waiting: Iterable[RunAdvance], why: str) -> None:
+        """Keep runs in front of their stages, and say what holds them."""
+        self._holders.update({advance.run.uid: why for advance in waiting})
+
     def _supersede(self, waiting: Sequence[RunAdvance]) -> None:
         """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage.
 

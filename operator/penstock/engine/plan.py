@@ -100,13 +100,17 @@ class _Pass:
         self.advances = advances
         self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
         self.inbound = Inbound(advances, self.world.all_pods, disabled_stages(self.switches))
-        self.inbound.let_in(advance for advance in advances if not self._cancellation(advance))
+        going = [advance for advance in advances if not self._cancellation(advance)]
+        if self._is_blind():
+            self.inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
+        else:
+            self.inbound.let_in(going)
         for advance in advances:
             self._finish(advance)
         for run in (*self.snapshot.runs, *self.snapshot.late):
             self._answer(run)
-        going = [command.name for command in self.commands if isinstance(command, DeleteJob)]
-        self.commands += sweep(self.snapshot.jobs, self.world.pods, self.statuses.values(), going)
+        ending = [command.name for command in self.commands if isinstance(command, DeleteJob)]
+        self.commands += sweep(self.snapshot.jobs, self.world.pods, self.statuses.values(), ending)
         unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
@@ -124,6 +128,13 @@ class _Pass:
 
     # ---- the pipeline
 
+    def _is_blind(self) -> bool:
+        """Whether a Pipeline or a switch in front of its stages cannot be read: then no run enters a stage."""
+        pipeline = self.snapshot.pipeline
+        return (pipeline is not None and pipeline.spec is None) or any(
+            t.spec is None for t in self.snapshot.transitions
+        )
+
     def _plan_definition(self, pipeline: PipelineObject | None) -> PipelineStatus | None:
         """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
         if pipeline is None:
@@ -132,7 +143,10 @@ class _Pass:
         findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
         status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
         is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
-        if pipeline.definition and not is_kept and not self.world.refusal_now(pipeline.revision or ""):
+        refused = self.world.refusal_now(pipeline.revision or "") if not is_kept else None
+        if refused and not refused.is_final:
+            self.look_again.append(self.world.again_at(refused))
+        if pipeline.definition and not is_kept and not refused:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
             self.revisions.append(
                 revision_manifest(pipeline.namespace, pipeline.name, owner, pipeline.definition, status.version or 1)
@@ -172,6 +186,10 @@ class _Pass:
         if run.status.state is None:
             self.entry.admit(run)
         status = self.statuses[run.name]
+        if run.spec is None and status.state is RunState.IN_PROGRESS and not status.stage_states:
+            # What it was asked to run with is not known: it does not begin with anything else.
+            self.entry.refuse(run, Refusal("InvalidRun", run.unreadable))
+            return None
         if status.state is None or (status.state.is_terminal and not has_unanswered(run, status)):
             return None
         definition = self._frozen(status)
@@ -244,15 +262,16 @@ class _Pass:
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
         run, before = advance.run, advance.run.status
+        if refused := self.world.refusal_now(status_refusal(run.uid)):
+            # Nothing may happen that no status tells: what this pass decided of the run is decided again.
+            self._end_unwritable(run, advance, refused)
+            return
         self.commands += [c for c in advance.findings.commands if not isinstance(c, EmitEvent)]
         self.events += [c for c in advance.findings.commands if isinstance(c, EmitEvent)]
         self.look_up |= advance.findings.look_up
         self.look_up_approvals |= advance.findings.look_up_approvals
         self.approval_statuses |= advance.findings.approval_statuses
         self.look_again += advance.findings.look_again
-        if refused := self.world.refusal_now(status_refusal(run.uid)):
-            self._end_unwritable(run, advance, refused)
-            return
         status = advance.status
         cancelled = self._cancellation(advance)
         reason, message = explain(advance, self.inbound, cancelled)

@@ -57,6 +57,9 @@ def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
 
 
 def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:
+    if snapshot.pipeline and snapshot.pipeline.spec is None:
+        # How many it keeps cannot be read.
+        return
     spec = snapshot.pipeline.spec if snapshot.pipeline else None
     limits = {
         True: spec.successful_runs_history_limit if spec else None,

@@ -149,6 +149,9 @@ class EndedRun:
     """Whether a tool that declares objects, or a person, says that it is kept: deleted, it would be made anew."""
 
 
+NAME_TAKEN = "NameTaken"
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """What the API server said no to. One that is not ``is_final`` may be accepted later, as when a quota has room."""

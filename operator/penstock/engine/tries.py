@@ -4,10 +4,10 @@ An attempt is what a user asks for, a try one Job within it; a lost pod leads to
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from penstock.actions.declaration import Declaration, OnLostPod
+from penstock.actions.declaration import OnLostPod
 from penstock.api.contracts import ActionRequest, ActionResult, Attempt
 from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.pipeline import Action, Stage
@@ -27,25 +27,16 @@ from penstock.engine.executions import (
 )
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.observed import Pod, format_time, parse_time
+from penstock.engine.one_try import Try, creates
 from penstock.engine.refused import held_back
 from penstock.engine.requests import build_request, project_name, timeout_of, values_of
 from penstock.engine.room import FULL, Room
-from penstock.engine.snapshot import Command, CreateJob, DeleteJob, RunObject
+from penstock.engine.snapshot import NAME_TAKEN, CreateJob, DeleteJob, RunObject
 from penstock.engine.starting import revisions_of
 from penstock.engine.subjects import RequestError, Subject
 from penstock.engine.variables import Values
-from penstock.engine.verdict import Doubtful, Missing, Observation, Running, judge
+from penstock.engine.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
 from penstock.engine.world import Findings, World
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """One execution of one action, with everything needed to judge or to start it."""
-
-    stage: Stage
-    action: Action
-    declared: Declaration
-    row: ActionExecution
 
 
 class Tries:
@@ -72,11 +63,11 @@ class Tries:
         if (declared := self.world.freezer.declared_of(action, row)) is None:
             gone = RequestError("ConfigurationError", "the provider is no longer installed")
             return with_latest(state, self._failed(row, gone))
-        item = _Try(stage, action, declared, row)
+        item = Try(stage, action, declared, row)
         if row.approval:
             return with_latest(state, self._observe_approval(item))
         pod = self._pod(row)
-        verdict = judge(self._observation(item, pod), self.world.settings, self.world.now)
+        verdict = self._verdict(item, pod)
         if isinstance(verdict, Ended):
             return self._end_try(state, item, verdict, pod)
         if isinstance(verdict, Doubtful):
@@ -86,7 +77,14 @@ class Tries:
             return state if self.stop and self.stop.abandon else self._missing(state, item)
         return self._running(state, row, verdict, pod)
 
-    def _observe_approval(self, item: _Try) -> ActionExecution:
+    def _verdict(self, item: Try, pod: Pod | None) -> Verdict:
+        refused = self.world.refused.get(item.row.job_name)
+        if refused and refused.reason == NAME_TAKEN:
+            # A Job of that name which is not the one we meant says nothing, nor do its pods.
+            return Missing()
+        return judge(self._observation(item, pod), self.world.settings, self.world.now)
+
+    def _observe_approval(self, item: Try) -> ActionExecution:
         is_abandoned = bool(self.stop and self.stop.abandon)
         return self._approvals.observe(self._subject(item), item.row, self._values(), is_abandoned=is_abandoned)
 
@@ -97,18 +95,19 @@ class Tries:
             return next((pod for pod in pods if pod.uid == row.pod_uid), None)
         return min(pods, key=lambda pod: (pod.created, pod.name), default=None)
 
-    def _observation(self, item: _Try, pod: Pod | None) -> Observation:
+    def _observation(self, item: Try, pod: Pod | None) -> Observation:
         row, world = item.row, self.world
+        job = world.jobs.get(row.job_name)
         return Observation(
             job_name=row.job_name,
-            job=world.jobs.get(row.job_name),
+            job=job if job and job.owner_uid == self.run.uid else None,
             pod=pod,
             is_confirmed=row.job_name in world.confirmed,
             warning=world.confirmed.get(row.job_name, ""),
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
             had_pod=row.pod_uid is not None,
             lost_pod=row.job_name in world.podless,
-            is_vouched=pod is None or pod.uid == row.pod_uid or world.vouches_for(pod),
+            is_vouched=pod is None or pod.uid == row.pod_uid or world.vouches_for(pod, self.run.uid),
             has_container=item.declared.has_container,
             timeout_s=timeout_of(self._subject(item), world.settings),
             started=parse_time(row.start_time) or world.now,
@@ -131,7 +130,7 @@ class Tries:
         recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
         return with_latest(state, row.model_copy(update=recorded))
 
-    def _missing(self, state: ActionState, item: _Try) -> ActionState:
+    def _missing(self, state: ActionState, item: Try) -> ActionState:
         held = held_back(item.row, "Job", item.row.job_name, self.world, self.findings)
         if isinstance(held, Ended):
             return self._end_try(state, item, held, None)
@@ -154,7 +153,7 @@ class Tries:
 
     def take_back(self, row: ActionExecution) -> None:
         """Leave out the Job of a try that this very pass was to create."""
-        self.findings.commands[:] = [c for c in self.findings.commands if not _creates(c, row.job_name)]
+        self.findings.commands[:] = [c for c in self.findings.commands if not creates(c, row.job_name)]
 
     def remains(self, states: Iterable[ActionState]) -> list[str]:
         """Return what of abandoned tries may still run, as people read it.
@@ -187,7 +186,7 @@ class Tries:
                 raise RequestError("ConfigurationError", "the provider is not installed")
         except RequestError as error:
             return state.model_copy(update={"executions": (*rows, self._failed(row, error))})
-        return self._start(state, _Try(stage, action, declared, row))
+        return self._start(state, Try(stage, action, declared, row))
 
     def may_still_run(self, state: ActionState | None) -> bool:
         """Whether anything of an action's earlier tries may still run: the next attempt waits for its end."""
@@ -199,7 +198,7 @@ class Tries:
     def _failed(self, row: ActionExecution, error: RequestError) -> ActionExecution:
         return ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
 
-    def _end_try(self, state: ActionState, item: _Try, verdict: Ended, pod: Pod | None) -> ActionState:
+    def _end_try(self, state: ActionState, item: Try, verdict: Ended, pod: Pod | None) -> ActionState:
         row = self._room.fitted(self.status, ended_execution(item.row, verdict, pod, self.world.now))
         if verdict.is_job_to_go:
             self._delete_job(row)
@@ -211,14 +210,14 @@ class Tries:
         self._report_failure(item, row)
         return with_latest(state, row)
 
-    def _lost(self, state: ActionState, item: _Try, row: ActionExecution) -> ActionState:
+    def _lost(self, state: ActionState, item: Try, row: ActionExecution) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         is_stopping = self.stop is not None
         may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping
         if may_try_again and row.try_ < self.world.settings.lost_tries:
             again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
             again = again.model_copy(update={"build_project": row.build_project, "action_type": row.action_type})
-            return self._start(state, _Try(item.stage, item.action, item.declared, again))
+            return self._start(state, Try(item.stage, item.action, item.declared, again))
         failed = lost_for_good(row, is_stopping=is_stopping)
         self._report_failure(item, failed)
         return with_latest(state, failed)
@@ -233,7 +232,7 @@ class Tries:
             others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
             self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
 
-    def _report_failure(self, item: _Try, row: ActionExecution) -> None:
+    def _report_failure(self, item: Try, row: ActionExecution) -> None:
         details = row.error_details or ErrorDetails(code="JobFailed")
         reason = "RuleFailed" if "/" in item.action.name else "ActionFailed"
         message = f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"
@@ -244,7 +243,7 @@ class Tries:
     def _new_row(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
         return new_execution(self.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self.world.now)
 
-    def _start(self, state: ActionState, item: _Try) -> ActionState:
+    def _start(self, state: ActionState, item: Try) -> ActionState:
         row = item.row
         if item.declared.question:
             row = self._approvals.start(self._subject(item), row, self._values())
@@ -261,7 +260,7 @@ class Tries:
             self._report_failure(item, row)
         return state.model_copy(update={"executions": (*state.executions, row)})
 
-    def _create_job(self, item: _Try) -> ActionRequest:
+    def _create_job(self, item: Try) -> ActionRequest:
         subject = self._subject(item)
         request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
         job = build_job(JobOrder(subject, request, subject.started), self.world.settings)
@@ -271,7 +270,7 @@ class Tries:
     def _values(self) -> Values:
         return values_of(self.run.uid, self.definition, self.status)
 
-    def _subject(self, item: _Try) -> Subject:
+    def _subject(self, item: Try) -> Subject:
         attempt = Attempt(
             namespace=self.run.namespace,
             pipeline=self.world.pipeline,
@@ -296,7 +295,3 @@ class Tries:
             projects=projects,
             source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
         )
-
-
-def _creates(command: Command, job: str) -> bool:
-    return isinstance(command, CreateJob) and command.manifest["metadata"]["name"] == job

@@ -49,10 +49,11 @@ class World:
         """Return when an object that was refused is created again."""
         return refused.at + timedelta(seconds=self.settings.refused_again_s)
 
-    def vouches_for(self, pod: Pod) -> bool:
-        """Whether a pod is one that a Job of ours made: only then counts what it says."""
-        job = self.jobs.get(pod.job)
-        return job.uid == pod.owner_uid if job else pod.owner_uid in self.deleted_jobs
+    def vouches_for(self, pod: Pod, run_uid: str) -> bool:
+        """Whether a pod is one that a Job of a run made: only then counts what it says."""
+        if (job := self.jobs.get(pod.job)) is None:
+            return pod.owner_uid in self.deleted_jobs
+        return (job.uid, job.owner_uid) == (pod.owner_uid, run_uid)
 
 
 @dataclass(slots=True)

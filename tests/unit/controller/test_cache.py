@@ -6,12 +6,19 @@ import pytest
 
 from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PIPELINES, PODS, RUNS
 from penstock.controller.apply import merge_patch
-from penstock.controller.budget import TOO_MUCH, Ledger
+from penstock.controller.budget import TOO_MUCH, Ledger, size_of
 from penstock.controller.cache import Cache, Deleted
+from penstock.controller.gather import Gatherer
 from penstock.controller.parsing import ended_of
+from penstock.controller.refusals import Refusals
 from penstock.engine.observed import job_of, pod_of
 
 KEY = ("team", "web")
+ACTION = {
+    "name": "A",
+    "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+    "commands": ["true"],
+}
 
 
 def run(version: int, uid: str = "u", name: str = "run-1", **status: Any) -> dict[str, Any]:
@@ -332,3 +339,65 @@ def test_gitops_1_marks_of_tools_that_declare_runs_are_known(kind: str, marks: d
     ended["metadata"]["creationTimestamp"] = "2026-11-28T12:00:00Z"
     cache.put(RUNS, edited(ended, 4, **{kind: marks}))
     assert ended_of(next(cache.of(RUNS, KEY))).is_declared is expected
+
+
+def test_attack_08_job_that_nobody_controls_leaves_no_tombstone() -> None:
+    """Made and deleted by anybody, it would vouch for pods that name its uid."""
+    cache = filled()
+    cache.remove(JOBS, edited(job("forged"), 9, ownerReferences=[]))
+    cache.remove(
+        JOBS, edited(job("forged"), 9, ownerReferences=[owner("PipelineRun", "penstock.dev/v1", "x", "nobody")])
+    )
+    assert cache.deleted({"u"}) == Deleted()
+
+
+@pytest.mark.parametrize("resource", [JOBS, PODS])
+def test_object_whose_name_another_has_taken_is_gone(resource: Any) -> None:
+    """Its lock would never be released: every live look finds something of that name."""
+    cache = filled()
+    original = job("a") if resource is JOBS else pod("p")
+    foreign = edited(original, 9, uid="foreign", ownerReferences=[], labels={})
+    assert cache.put(resource, foreign) == KEY
+    assert list(cache.of(resource, KEY)) == []
+
+
+def test_attack_02_pod_with_thousands_of_owners_and_containers_is_kept_small() -> None:
+    cache = filled()
+    owners = [
+        *pod("p")["metadata"]["ownerReferences"],
+        *({**owner("X", "v1", f"x{n}", f"x{n}"), "controller": False} for n in range(4_000)),
+    ]
+    big = edited(pod("p"), 9, ownerReferences=owners)
+    big["spec"] = {"containers": [{"name": "agent"}, *({"name": f"c{n}" + "x" * 50} for n in range(1_000))]}
+    big["status"] = {"phase": "Running", "containerStatuses": [{"name": f"c{n}", "state": {}} for n in range(1_000)]}
+    before = cache.held("team")
+    cache.put(PODS, big)
+    assert cache.held("team") < before + 2_000
+
+
+def test_attack_02_pipeline_is_read_again_once_there_is_room() -> None:
+    meta = {"namespace": "team", "uid": "p", "generation": 1, "creationTimestamp": "2026-11-28T12:00:00Z"}
+    spec = {"artifactStore": {"location": "b-1"}, "stages": [{"name": "S", "actions": [ACTION]}]}
+    large = {**meta, "name": "filler", "uid": "f", "resourceVersion": "1"}
+    filler = {"metadata": large, "spec": {"stages": ["x" * 100_000]}}
+    cache = Cache(Ledger(size_of(filler) + 500))
+    gatherer = Gatherer(cache, Refusals(), None)
+    meta["name"] = "web"
+    cache.put(PIPELINES, filler)
+    cache.put(PIPELINES, {"metadata": {**meta, "resourceVersion": "2"}, "spec": spec})
+    found = gatherer.snapshot(KEY).pipeline
+    assert found and found.spec is None
+
+    cache.remove(PIPELINES, edited(filler, 3))
+    cache.put(PIPELINES, {"metadata": {**meta, "resourceVersion": "4"}, "spec": spec})
+    found = gatherer.snapshot(KEY).pipeline
+    assert found and found.definition
+
+
+@pytest.mark.parametrize(
+    "status", [{"state": "InProgress", "stageStates": [{"stageName": "S"}]}, {"completionTime": "x"}]
+)
+def test_attack_02_run_that_has_begun_keeps_what_it_was_asked_for(status: dict[str, Any]) -> None:
+    cache = Cache(Ledger(1_000))
+    cache.put(RUNS, {**run(3), "spec": {"pipelineRef": {"name": "web"}, "variables": ["x" * 10_000]}, "status": status})
+    assert TOO_MUCH not in next(cache.of(RUNS, KEY))

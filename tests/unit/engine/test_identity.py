@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from penstock.engine.snapshot import DeleteJob
+from penstock.engine.snapshot import DeleteJob, DeleteRun, Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 
 
@@ -142,3 +142,50 @@ def test_bug_18_pipeline_made_anew_shows_no_run_of_the_old_one() -> None:
     world.settle()
     assert world.pipeline.status.last_run is None
     assert world.status().state == "InProgress", "its running action ends by itself"
+
+
+def test_attack_02_pipeline_that_cannot_be_read_lets_nobody_in_and_deletes_nothing() -> None:
+    """Its spec may be left out for want of memory: what it keeps closed stays closed, what it keeps is kept."""
+    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship")))
+    world.start()
+    world.settle()
+    world.succeed(world.job_for("Make"))
+    world.change_pipeline(spec=None, unreadable="too much")
+    world.settle()
+
+    assert world.execution("Ship") is None
+    assert world.status().state == "InProgress"
+    assert "which cannot be read" in (world.status().status_summary or "")
+    assert not [command for command in world.history if isinstance(command, DeleteRun)]
+
+
+def test_attack_02_run_whose_spec_was_left_out_before_it_began_does_not_begin_with_anything_else() -> None:
+    world = World.of(stage("Build", commands_action("Make")), executionMode="QUEUED")
+    for name in ("run-1", "run-2"):
+        world.start(name)
+        world.settle()
+    world.runs["run-2"] = replace(world.runs["run-2"], spec=None, unreadable="take more than 64 MiB")
+    world.settle()
+
+    assert world.status("run-2").state == "Failed"
+    assert "take more than 64 MiB" in (world.status("run-2").status_summary or "")
+
+
+def test_attack_08_job_that_another_run_controls_is_not_the_trys_own() -> None:
+    world = started(running=False)
+    job = world.job_for("Make")
+    world.jobs[job] = replace(world.jobs[job], owner_uid="other")
+    world.succeed(job)
+    world.settle()
+    assert world.status().state != "Succeeded"
+
+
+def test_attack_06_job_that_took_the_name_says_nothing_while_it_is_there() -> None:
+    world = started(running=False)
+    job = world.job_for("Make")
+    world.succeed(job)
+    world.refused[job] = Refused("NameTaken", "Job exists", world.now)
+    world.settle()
+    row = world.execution("Make")
+    assert row and row.waiting
+    assert (row.status, row.waiting.code) == ("InProgress", "NameTaken")

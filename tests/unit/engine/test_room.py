@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.api.contracts import ActionResult
-from penstock.engine.snapshot import Refused, status_refusal
+from penstock.engine.snapshot import CreateJob, Refused, status_refusal
 from tests.unit.engine.simulation import World, commands_action, stage
 
 LARGE = 120_000
@@ -112,3 +112,19 @@ def test_text_that_is_no_unicode_is_taken_over_and_fits_as_any_other() -> None:
     world.pods[job] = replace(world.pods[job], containers={**containers, "agent": agent})
     world.settle()
     assert world.status().state == "Succeeded"
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_attack_06_run_whose_status_is_refused_starts_nothing_that_no_status_tells(is_final: bool) -> None:
+    """The next stage's Job would run for a run that has failed, or be made and swept again and again."""
+    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship")))
+    world.start()
+    world.settle()
+    world.succeed(world.job_for("Make"))
+    refused = Refused("Forbidden", "no", world.now, is_final=is_final)
+    world.refused[status_refusal("uid-run-1")] = refused
+
+    plan = world.plan()
+
+    assert [command for command in plan.commands if isinstance(command, CreateJob)] == []
+    assert list(plan.run_statuses) == (["run-1"] if is_final else [])

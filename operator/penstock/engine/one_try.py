@@ -1,0 +1,23 @@
+"""One try of one action, and the command that creates its Job."""
+
+from dataclasses import dataclass
+
+from penstock.actions.declaration import Declaration
+from penstock.api.executions import ActionExecution
+from penstock.api.pipeline import Action, Stage
+from penstock.engine.snapshot import Command, CreateJob
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One execution of one action, with everything needed to judge or to start it."""
+
+    stage: Stage
+    action: Action
+    declared: Declaration
+    row: ActionExecution
+
+
+def creates(command: Command, job: str) -> bool:
+    """Whether a command creates a Job of that name."""
+    return isinstance(command, CreateJob) and command.manifest["metadata"]["name"] == job
