@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from penstock.api.text import shorten
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
 from tests.e2e.install import make_store_secret
@@ -116,8 +117,8 @@ def assert_says(text: str, wanted: str | re.Pattern[str]) -> None:
 
 
 def assert_summary(status: Document, reason: str, message: str) -> None:
-    """Check that summary and conditions say this, cut off where a summary ends; the conditions name the log, too."""
-    message = message[:500]
+    """Check that summary and conditions say this, both ends of what is too long; the conditions name the log, too."""
+    message = shorten(message, 500)
     assert status["statusSummary"] == message
     conditions = {item["type"]: item for item in status["conditions"]}
     for kind, value in (("Succeeded", "False"), ("Ready", "False"), ("Stalled", "True")):
