@@ -11,7 +11,7 @@ from penstock.cluster.resources import APPROVALS, JOBS, PODS, REVISIONS, RUNS, R
 
 Document = dict[str, Any]
 
-NAMESPACE_BYTES = 64 * 1024 * 1024
+NAMESPACE_BYTES = 24 * 1024 * 1024
 TOO_MUCH = "tooMuch"
 """The key under which a document says that its spec was left out, and what to do."""
 

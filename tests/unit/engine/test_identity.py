@@ -164,11 +164,11 @@ def test_attack_02_run_whose_spec_was_left_out_before_it_began_does_not_begin_wi
     for name in ("run-1", "run-2"):
         world.start(name)
         world.settle()
-    world.runs["run-2"] = replace(world.runs["run-2"], spec=None, unreadable="take more than 64 MiB")
+    world.runs["run-2"] = replace(world.runs["run-2"], spec=None, unreadable="take more than 24 MiB")
     world.settle()
 
     assert world.status("run-2").state == "Failed"
-    assert "take more than 64 MiB" in (world.status("run-2").status_summary or "")
+    assert "take more than 24 MiB" in (world.status("run-2").status_summary or "")
 
 
 def test_attack_08_job_that_another_run_controls_is_not_the_trys_own() -> None:
