@@ -13,6 +13,7 @@ import aiohttp
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.decoding import decode
 from penstock.cluster.errors import ClusterError, UnavailableError, error_of
+from penstock.cluster.pages import PageSize, PageTooLargeError
 from penstock.cluster.resources import Resource
 
 Document = dict[str, Any]
@@ -22,7 +23,6 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 WRITE_TIMEOUT_S = 5.0
-_PAGE = 500
 _WATCH_S = 300
 _LARGEST_EVENT = 8 * 1024 * 1024
 
@@ -57,15 +57,20 @@ class Client:
     ) -> AsyncIterator[Document]:
         """Yield the objects of a namespace (or of all), in pages, as they stood when the list began."""
         wanted = {"labelSelector": selector, "fieldSelector": fields}
-        query = {"limit": str(_PAGE)} | {name: text for name, text in wanted.items() if text}
+        query = {name: text for name, text in wanted.items() if text}
+        size = PageSize()
         while True:
-            page = await self.send("GET", resource.path(namespace), query=query)
+            query["limit"] = str(size.limit)
+            try:
+                page = await self.send("GET", resource.path(namespace), query=query, page=size)
+            except PageTooLargeError:
+                continue
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue")
             if not token:
                 return
-            query = {**query, "continue": token}
+            query["continue"] = token
 
     async def create(self, resource: Resource, namespace: str, document: Mapping[str, Any]) -> Document:
         """Create an object; raise AlreadyExistsError where one of that name is."""
@@ -133,10 +138,12 @@ class Client:
         query: Mapping[str, str] | None = None,
         content_type: str = "",
         is_effect: bool = True,
+        page: PageSize | None = None,
     ) -> Document:
         """Send one request and return the answer; raise the ClusterError that another answer means.
 
-        ``is_effect`` is False for a POST that only asks, as a TokenReview does: it needs no lease.
+        ``is_effect`` is False for a POST that only asks, as a TokenReview does: it needs no lease. ``page`` reads the
+        answer to a LIST, and raises PageTooLargeError.
         """
         assert self._session is not None
         is_read = method == "GET"
@@ -156,14 +163,14 @@ class Client:
             async with self._session.request(
                 method, self._credentials.server + path, data=data, params=query, headers=headers, timeout=timeout
             ) as response:
-                return await self._answer(what, response)
+                return await self._answer(what, response, page)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(what, f"no answer: {error or type(error).__name__}") from error
 
     @staticmethod
-    async def _answer(what: str, response: aiohttp.ClientResponse) -> Document:
+    async def _answer(what: str, response: aiohttp.ClientResponse, page: PageSize | None = None) -> Document:
         if response.status < 300:
-            document: Document = decode(await response.read())
+            document: Document = decode(await (page.read(response) if page else response.read()))
             return document
         try:
             answer = decode(await response.read())

@@ -6,7 +6,7 @@ existed is not taken for one that never did.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -79,6 +79,8 @@ class Cache:
         self._tombstones: OrderedDict[str, _Tombstone] = OrderedDict()
         self._buried: dict[str, set[str]] = {}
         """The uids of tombstones by the run that they are of."""
+        self.when_forgotten: Callable[[str], None] = lambda _: None
+        """Told the uid of each object that is kept no more."""
 
     def put(self, resource: Resource, document: Document) -> PipelineKey | None:
         """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
@@ -225,6 +227,7 @@ class Cache:
         del self._objects[resource][name]
         self._displace(resource, name)
         self._ledger.release(resource, *name)
+        self.when_forgotten(known["metadata"]["uid"])
         self._bury(resource, known, version)
         return key
 

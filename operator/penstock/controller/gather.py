@@ -44,8 +44,6 @@ from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapsh
 
 T = TypeVar("T")
 
-_PARSED_LIMIT = 5_000
-
 
 class Gatherer:
     """Builds snapshots; an object is parsed once for as long as the cache holds the same document."""
@@ -54,6 +52,7 @@ class Gatherer:
         self._cache, self._refusals, self._default_store = cache, refusals, default_store
         self._parsed: dict[str, tuple[Document, object]] = {}
         self._typed: dict[str, tuple[PipelineObject, ActionTypes, PipelineObject]] = {}
+        cache.when_forgotten = self._forget
 
     def snapshot(
         self,
@@ -158,13 +157,15 @@ class Gatherer:
             return known.with_status(pipeline_status_of(document))
         return pipeline_of(document, self._default_store)
 
+    def _forget(self, uid: str) -> None:
+        """Drop what was read of an object that is gone: it holds all that was written there."""
+        self._parsed.pop(uid, None)
+        self._typed.pop(uid, None)
+
     def _once(self, document: Document, parse: Callable[[Document], T]) -> T:
         uid = document["metadata"]["uid"]
         known, parsed = self._parsed.get(uid, (None, None))
         if known is not document:
             parsed = parse(document)
-            if len(self._parsed) >= _PARSED_LIMIT:
-                self._parsed.clear()
-                self._typed.clear()
             self._parsed[uid] = (document, parsed)
         return parsed  # type: ignore[return-value]

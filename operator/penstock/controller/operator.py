@@ -28,6 +28,7 @@ from penstock.controller.endpoints import Endpoints
 from penstock.controller.gather import Gatherer
 from penstock.controller.identity import PipelineKey
 from penstock.controller.metrics import Metrics
+from penstock.controller.planner import Planner
 from penstock.controller.queue import WorkQueue
 from penstock.controller.reconciler import Reconciler
 from penstock.controller.refusals import Refusals
@@ -78,7 +79,7 @@ class Operator:
         gatherer = Gatherer(self.cache, refusals, settings.default_store)
         applier = Applier(self.client, self.cache, refusals, settings.instance)
         self.reconciler = Reconciler(
-            self.client, self.cache, gatherer, applier, settings.engine, settings.approval_policy
+            self.client, self.cache, gatherer, applier, Planner(settings.engine), settings.approval_policy
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat = time.monotonic()

@@ -28,8 +28,7 @@ from penstock.controller.cache import Cache
 from penstock.controller.gather import Gatherer
 from penstock.controller.guard import is_guarded
 from penstock.controller.identity import Document, PipelineKey, controller_of
-from penstock.engine.plan import plan_pipeline
-from penstock.engine.settings import Settings
+from penstock.controller.planner import Pace, Planner
 from penstock.engine.snapshot import Plan, Snapshot
 
 log = logging.getLogger(__name__)
@@ -54,6 +53,7 @@ class _Memory:
 
     pipeline_status_written: datetime | None = None
     conflicts: int = 0
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Reconciler:
     cache: Cache
     gatherer: Gatherer
     applier: Applier
-    settings: Settings
+    planner: Planner
     approval_policy: str = ""
     clock: Callable[[], datetime] = utc_now
     _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Reconciler:
                 gone_runs=gone_runs,
                 pipeline_status_written=memory.pipeline_status_written,
             )
-            plan = plan_pipeline(snapshot, self.settings, now=self.clock())
+            plan = await self.planner.plan(snapshot, self.clock(), memory.pace)
             if not plan.is_looking_up:
                 break
             if plan.look_up_approvals:
@@ -217,7 +217,9 @@ class Reconciler:
     async def _read_live(self, key: PipelineKey) -> None:
         """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""
         namespace = key[0]
-        kinds = ((PIPELINES, ""), (RUNS, ""), (APPROVALS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID))
+        if not await self._exists(PIPELINES, *key) and (known := self.cache.get(PIPELINES, *key)):
+            self.cache.remove(PIPELINES, known, is_absent=True)
+        kinds = ((RUNS, ""), (APPROVALS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID))
         for resource, selector in kinds:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
             await self.compare(resource, self.client.list(resource, namespace, selector=selector), before)

@@ -6,7 +6,6 @@ an administrator adds later never takes over the actions, and the Secrets, of a 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from penstock.api.action_type import ActionTypeSpec
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE
 from penstock.api.pipeline import Action, ActionTypeId
 from penstock.api.text import shorten
+from penstock.engine.lazy import lazy
 
 DATA = "actionType"
 """The key of a ControllerRevision's data that holds an ActionType."""
@@ -38,12 +38,12 @@ class ActionTypeObject:
     spec: ActionTypeSpec | None
     unreadable: str = ""
 
-    @cached_property
+    @lazy
     def declaration(self) -> Declaration | None:
         """What it declares, None where it cannot be read."""
         return declaration_from(self.spec) if self.spec else None
 
-    @cached_property
+    @lazy
     def problem(self) -> str:
         """What is wrong with it, an empty text if nothing is."""
         return template_problem(self.spec) if self.spec else self.unreadable

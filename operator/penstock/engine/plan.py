@@ -4,8 +4,10 @@ The pipeline is the unit, since its runs compete for its stages. Runs are taken 
 creation; a stage admits one run at a time, and who came first enters first.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -72,6 +74,7 @@ class _Pass:
         self.look_up_approvals: set[str] = set()
         self.approval_statuses: dict[str, ApprovalStatus] = {}
         self.look_again: list[datetime] = []
+        self._thawed: dict[str, Definition | None] = {}
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
         self.world = world_of(snapshot, settings, now)
 
@@ -249,11 +252,10 @@ class _Pass:
         """Return what the run executes, whatever became of the Pipeline since."""
         if self.current is not None and status.revision == self.revision:
             return self.current
-        data = self.snapshot.revisions.get(status.revision or "")
-        try:
-            return Definition.model_validate(data) if data is not None else None
-        except ValidationError:
-            return None
+        name = status.revision or ""
+        if name not in self._thawed:
+            self._thawed[name] = _thaw(self.snapshot.revisions.get(name))
+        return self._thawed[name]
 
     def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
         snapshot = self.snapshot
@@ -297,3 +299,11 @@ class _Pass:
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(run.event(reason, message, is_warning=is_warning))
+
+
+def _thaw(data: Mapping[str, Any] | None) -> Definition | None:
+    """Return the definition that a ControllerRevision holds, None where it cannot be read."""
+    try:
+        return Definition.model_validate(data) if data is not None else None
+    except ValidationError:
+        return None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from penstock.actions.declaration import Declaration
@@ -17,6 +16,7 @@ from penstock.api.text import shorten
 from penstock.engine.action_types import ActionTypes
 from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.findings import Findings, Problem
+from penstock.engine.lazy import lazy
 from penstock.engine.observed import Job, Pod
 from penstock.engine.projects import BuildProjectObject
 from penstock.engine.transitions import TransitionObject
@@ -48,7 +48,7 @@ class PipelineObject:
         changed.__dict__.update({name: self.__dict__[name] for name in _OF_THE_SPEC if name in self.__dict__})
         return changed
 
-    @cached_property
+    @lazy
     def findings(self) -> Findings:
         """Everything that is to be said about the definition."""
         if self.spec is None:
@@ -60,14 +60,14 @@ class PipelineObject:
             what = f"this definition could not be judged ({type(error).__name__}: {error}); please report it"
             return Findings((Problem("spec", shorten(what, 500)),))
 
-    @cached_property
+    @lazy
     def definition(self) -> Definition | None:
         """What a run admitted now executes, None while the definition is not valid."""
         if self.spec is None or self.findings.problems:
             return None
         return definition_of(self.spec, self.default_store)
 
-    @cached_property
+    @lazy
     def revision(self) -> str | None:
         """The name of the ControllerRevision of that definition."""
         return revision_name(self.name, self.uid, self.definition) if self.definition else None

@@ -21,6 +21,7 @@ from penstock.engine.rules import declared_of, rules_of
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
 from penstock.engine.unsupported import regions_without_effect, unsupported
 from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
+from penstock.engine.weight import too_heavy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class _Placed:
 
 def validate(spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_store: bool) -> Findings:
     """Return all findings about a spec that the API server accepted."""
+    if heavy := tuple(too_heavy(spec)):
+        return Findings(heavy)
     placed = tuple(_placed(spec, types))
     problems = [
         *unsupported(spec),

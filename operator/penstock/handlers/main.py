@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from penstock.cluster.resources import (
 )
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.handlers.config import ConfigError, read_config
-from penstock.handlers.decoding import decode_safely
+from penstock.handlers.decoding import CHUNK, decode_safely
 from penstock.handlers.storage import NoDiffBase, NoProgress
 
 _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
@@ -64,6 +65,8 @@ def run(settings: OperatorSettings) -> None:
     registry = build_registry(settings)
     namespaces = list(settings.namespaces)
     decode_safely()
+    # Heavy plans are computed in threads: the event loop has its turn after a millisecond, not after five.
+    sys.setswitchinterval(0.001)
     kopf.run(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
 
 
@@ -115,6 +118,9 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.progress_storage = NoProgress()
     settings.watching.label_selectors[("batch", "v1", "jobs")] = LABEL_RUN_UID
     settings.watching.label_selectors[("", "v1", "pods")] = LABEL_RUN_UID
+    settings.watching.chunk_size = CHUNK
+    # A worker holds its object's last event until it ends: with many large objects that is most of the memory.
+    settings.queueing.idle_timeout = 0.2
     settings.watching.server_timeout = 600
     settings.watching.connect_timeout = 10
     settings.watching.reconnect_backoff = 1

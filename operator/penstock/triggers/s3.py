@@ -22,10 +22,10 @@ from penstock.actions.execution import (
 )
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
+from penstock.controller.turns import Turns
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.sources import LONGEST_ERROR, secret_texts
-from penstock.triggers.turns import Turns
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")

@@ -1,5 +1,7 @@
 """The cache: the newer version stays, deletions leave tombstones, a LIST corrects what a watch missed."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -401,3 +403,30 @@ def test_attack_02_run_that_has_begun_keeps_what_it_was_asked_for(status: dict[s
     cache = Cache(Ledger(1_000))
     cache.put(RUNS, {**run(3), "spec": {"pipelineRef": {"name": "web"}, "variables": ["x" * 10_000]}, "status": status})
     assert TOO_MUCH not in next(cache.of(RUNS, KEY))
+
+
+def test_attack_02_text_takes_what_its_letters_take_in_memory() -> None:
+    """One letter outside of Latin makes every letter of a text take four bytes."""
+    assert size_of({"a": "x" * 10_000}) < 11_000
+    assert size_of({"a": "x" * 10_000 + "\N{GRINNING FACE}"}) > 40_000
+    assert size_of({"😀" * 10_000: 1}) > 40_000
+
+
+def test_attack_02_what_was_read_of_deleted_pipelines_is_dropped() -> None:
+    """Pipelines made and deleted all day are not kept, read, for as long as the operator lives."""
+    cache = Cache()
+    gatherer = Gatherer(cache, Refusals(), None)
+    spec = {"artifactStore": {"location": "b-1"}, "stages": [{"name": "S", "actions": [ACTION]}]}
+    meta = {"namespace": "team", "name": "web", "generation": 1, "creationTimestamp": "2026-11-28T12:00:00Z"}
+    read: list[weakref.ref[object]] = []
+    for number in range(1, 100, 2):
+        document = {"metadata": {**meta, "uid": f"u{number}", "resourceVersion": str(number)}, "spec": spec}
+        cache.put(PIPELINES, document)
+        pipeline = gatherer.snapshot(KEY).pipeline
+        assert pipeline
+        read.append(weakref.ref(pipeline.spec))
+        cache.remove(PIPELINES, edited(document, number + 1))
+    del pipeline
+    gc.collect()
+
+    assert [item for item in read if item() is not None] == []

@@ -15,6 +15,9 @@ from penstock.engine.shell.syntax import RESERVED, Refused, Simple, Word
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""
 
+MOST_WRAPPERS = 10
+"""How many programs that run another one (`env nice nohup …`) are looked through."""
+
 
 def check_command(command: Simple, context: Context, code: Code) -> None:
     """Raise Refused unless every value in a command is data."""
@@ -25,8 +28,8 @@ def check_command(command: Simple, context: Context, code: Code) -> None:
 class Checked:
     """A simple command under judgement; wrappers are looked through, with the rest of the words."""
 
-    def __init__(self, command: Simple, context: Context, code: Code) -> None:
-        self.command, self.context, self.code = command, context, code
+    def __init__(self, command: Simple, context: Context, code: Code, wrappers: int = 0) -> None:
+        self.command, self.context, self.code, self.wrappers = command, context, code, wrappers
         self.feeding = [
             redirect.word
             for redirect in command.redirects
@@ -206,9 +209,11 @@ class Checked:
             self.refuse_any(self.feeding, "the input of 'exec'")
 
     def _look_through(self, base: str, inner: list[Word], words: list[Word]) -> None:
-        assigned = [word for word in words if word not in inner and word.assigned()]
+        if self.wrappers == MOST_WRAPPERS:
+            raise Refused(f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at)
+        assigned = [word for word in words[: len(words) - len(inner)] if word.assigned()]
         within = Simple(self.command.at, [*self.command.assignments, *assigned], inner, self.command.redirects)
-        Checked(within, self.context, self.code).check(inner)
+        Checked(within, self.context, self.code, self.wrappers + 1).check(inner)
 
     def _is_option(self, text: str, known: list[str]) -> bool:
         return text in known if text.startswith("--") else len(text) == 2 and text[1] in known

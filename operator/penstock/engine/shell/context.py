@@ -132,7 +132,9 @@ def _stores(command: Command, functions: frozenset[str]) -> bool:
         return True
     if any(_has_value(word) for word in command.assignments):
         return True
-    is_storing = any(word.literal in ASSIGNING | functions | {"set"} for word in command.words)
+    is_storing = any(
+        word.literal in ASSIGNING or word.literal in functions or word.literal == "set" for word in command.words
+    )
     return is_storing and any(_has_value(word) for word in command.words)
 
 

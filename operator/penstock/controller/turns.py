@@ -1,4 +1,4 @@
-"""Looks at sources take turns: a namespace whose sources are silent leaves half of them to the others."""
+"""Those who share something scarce take turns: a namespace that keeps it busy leaves half of it to the others."""
 
 import asyncio
 import contextlib
@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 
 class Turns:
-    """At most ``parallel`` looks at a time, and of one namespace at most half of those."""
+    """At most ``parallel`` at a time, and of one namespace at most half of those."""
 
     def __init__(self, parallel: int) -> None:
         self._free = asyncio.Semaphore(parallel)
         self._share = max(1, parallel // 2)
         self._shares: dict[str, tuple[asyncio.Semaphore, int]] = {}
-        """The semaphore of each namespace that looks or waits, and how many of its looks know it."""
+        """The semaphore of each namespace that has a turn or waits, and how many know it."""
 
     @contextlib.asynccontextmanager
     async def of(self, namespace: str) -> AsyncIterator[None]:

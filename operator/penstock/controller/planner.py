@@ -1,0 +1,59 @@
+"""Plans passes: light ones at once, heavy ones beside the event loop, lest all namespaces wait for them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock.controller.turns import Turns
+from penstock.engine.plan import plan_pipeline
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import Plan, Snapshot
+from penstock.engine.weight import weight_of, weight_of_frozen
+
+_THREADS = 2
+_LIGHT = 1_000
+"""In characters that are read one by one (`engine/weight.py`): at most a tenth of a second."""
+_LIGHT_S = 0.05
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long the last plan of a pipeline took: many runs are heavy as well as long texts."""
+
+    seconds: float = 0.0
+
+
+class Planner:
+    """Makes plans. A heavy one takes a thread; a namespace has one of the two at a time.
+
+    A plan is computed from values alone, so that where it is computed changes nothing.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="plan")
+        self._turns = Turns(_THREADS)
+
+    async def plan(self, snapshot: Snapshot, now: datetime, pace: Pace) -> Plan:
+        """Return what a pass decides; note in ``pace`` how long that took."""
+        if pace.seconds < _LIGHT_S and weight_of_pass(snapshot) <= _LIGHT:
+            return self._compute(snapshot, now, pace)
+        loop = asyncio.get_running_loop()
+        async with self._turns.of(snapshot.namespace):
+            return await loop.run_in_executor(self._threads, self._compute, snapshot, now, pace)
+
+    def _compute(self, snapshot: Snapshot, now: datetime, pace: Pace) -> Plan:
+        begun = self._clock()
+        plan = plan_pipeline(snapshot, self._settings, now=now)
+        pace.seconds = self._clock() - begun
+        return plan
+
+
+def weight_of_pass(snapshot: Snapshot) -> int:
+    """Return at most how many characters a pass reads one by one: of the Pipeline, and of what its runs execute."""
+    pipeline = snapshot.pipeline
+    now = weight_of(pipeline.spec) if pipeline and pipeline.spec else 0
+    return now + sum(map(weight_of_frozen, snapshot.revisions.values()))

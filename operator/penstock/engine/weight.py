@@ -1,0 +1,56 @@
+"""How much work a definition is to judge, in characters of what has to be read one by one.
+
+Commands with references are read as three shells would (`lexer.py`: up to 70 microseconds for a character), regular
+expressions are compiled (`patterns.py`: 12). Everything else of a definition is as cheap as its decoding.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from penstock.api.pipeline import PipelineSpec, Stage
+from penstock.api.stage_conditions import Rule
+from penstock.engine.findings import Problem
+
+MOST_OF_ACTION = 16_000
+MOST = 64_000
+
+
+def weight_of(spec: PipelineSpec) -> int:
+    """Return the characters that judging a definition reads one by one."""
+    actions = sum(_of_commands(action.commands) for stage in spec.stages for action in stage.actions)
+    return actions + sum(_of_rule(rule) for stage in spec.stages for rule in _rules(stage))
+
+
+def weight_of_frozen(data: Mapping[str, Any]) -> int:
+    """Return the weight of a frozen definition's actions; its rules are compiled no more."""
+    actions = (action for stage in data.get("stages", ()) for action in stage.get("actions", ()))
+    return sum(_of_commands(action.get("commands", ())) for action in actions)
+
+
+def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
+    """Yield what is more than the operator judges; nothing else of such a definition is looked at."""
+    way_out = "give values to commands by environmentVariables, and let a script of the repository do the rest"
+    for number, stage in enumerate(spec.stages):
+        for index, action in enumerate(stage.actions):
+            if (weight := _of_commands(action.commands)) > MOST_OF_ACTION:
+                path = f"spec.stages[{number}].actions[{index}].commands"
+                what = f"commands with references have {weight:,} characters in all, and at most {MOST_OF_ACTION:,}"
+                yield Problem(path, f"{what} are read; {way_out}")
+    if (weight := weight_of(spec)) > MOST:
+        what = f"commands with references and regular expressions have {weight:,} characters in all"
+        yield Problem("spec.stages", f"{what}, and at most {MOST:,} are read; {way_out}")
+
+
+def _rules(stage: Stage) -> Iterator[Rule]:
+    for place in (stage.before_entry, stage.on_success, stage.on_failure):
+        for condition in place.conditions if place else ():
+            yield from condition.rules
+
+
+def _of_rule(rule: Rule) -> int:
+    pattern = rule.configuration.get("Value", "") if rule.configuration.get("Operator") == "MATCHES" else ""
+    return len(pattern) + _of_commands(rule.commands)
+
+
+def _of_commands(commands: Iterable[str]) -> int:
+    return sum(len(command) for command in commands if "#{" in command)
