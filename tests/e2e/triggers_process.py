@@ -20,6 +20,8 @@ class TriggersProcess(OperatorProcess):
     identity: str = "test-triggers"
     module: str = "tests.e2e.faulty_triggers"
     account: str = "penstock-triggers"
+    allowed: tuple[str, ...] = ()
+    """Networks beside the Git server's that it may reach."""
 
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
@@ -29,7 +31,7 @@ class TriggersProcess(OperatorProcess):
             "namespaces": self.namespaces,
             "poll_s": POLL_S,
             "timeout_s": 10,
-            "allowed_cidrs": [f"{self.cluster.node_ip}/32"],
+            "allowed_cidrs": [f"{self.cluster.node_ip}/32", *self.allowed],
             "port": None,
         }
         path.write_text(yaml.safe_dump(config))
