@@ -5,7 +5,7 @@ stays. Deletions leave tombstones, so that a late event cannot bring an object b
 existed is not taken for one that never did.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
@@ -29,7 +29,8 @@ from penstock.controller.identity import SHARED, Document, PipelineKey, controll
 
 ObjectKey = tuple[str, str]
 
-_TOMBSTONES = 20_000
+_TOMBSTONES = 5_000
+"""How many deleted objects are remembered of a namespace: one that deletes many makes no other one be forgotten."""
 KINDS = (
     ACTION_TYPES,
     CLUSTER_ACTION_TYPES,
@@ -53,6 +54,7 @@ class _Tombstone:
     owner: str
     run_uid: str
     version: float
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Cache:
         }
         self._keys: dict[str, PipelineKey] = {}
         """The pipelines of runs and Jobs by uid: who owns something is found by it."""
-        self._tombstones: OrderedDict[str, _Tombstone] = OrderedDict()
+        self._tombstones: dict[str, _Tombstone] = {}
+        self._graves: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """The uids of tombstones by namespace, oldest first."""
         self._buried: dict[str, set[str]] = {}
         """The uids of tombstones by the run that they are of."""
         self.when_forgotten: Callable[[str], None] = lambda _: None
@@ -235,17 +239,23 @@ class Cache:
         meta = document["metadata"]
         owner = next((item["name"] for item in meta.get("ownerReferences", ()) if item.get("controller")), "")
         self._dig_up(meta["uid"])
-        stone = _Tombstone(resource.kind, meta["name"], owner, _run_uid(document), version)
+        namespace = meta.get("namespace", "")
+        stone = _Tombstone(resource.kind, meta["name"], owner, _run_uid(document), version, namespace)
         self._tombstones[meta["uid"]] = stone
         self._buried.setdefault(stone.run_uid, set()).add(meta["uid"])
-        while len(self._tombstones) > _TOMBSTONES:
-            oldest = next(iter(self._tombstones))
+        self._graves[namespace][meta["uid"]] = None
+        while len(self._graves[namespace]) > _TOMBSTONES:
+            oldest = next(iter(self._graves[namespace]))
             self._dig_up(oldest)
             self._keys.pop(oldest, None)
 
     def _dig_up(self, uid: str) -> None:
         """Forget that an object was deleted."""
         if stone := self._tombstones.pop(uid, None):
+            graves = self._graves[stone.namespace]
+            del graves[uid]
+            if not graves:
+                del self._graves[stone.namespace]
             uids = self._buried[stone.run_uid]
             uids.discard(uid)
             if not uids:

@@ -430,3 +430,17 @@ def test_attack_02_what_was_read_of_deleted_pipelines_is_dropped() -> None:
     gc.collect()
 
     assert [item for item in read if item() is not None] == []
+
+
+def test_weak_namespace_that_deletes_many_makes_no_other_one_forget() -> None:
+    """A Job that was there once is not made again, whatever goes on next door."""
+    cache = Cache()
+    cache.put(RUNS, run(1))
+    cache.put(JOBS, job("a"))
+    cache.remove(JOBS, job("a", version=6))
+    meta = {"namespace": "noisy", "name": "web"}
+    for number in range(30_000):
+        cache.remove(PIPELINES, {"metadata": {**meta, "uid": f"n{number}", "resourceVersion": str(number)}, "spec": {}})
+
+    assert cache.deleted({"u"}).names == {"a"}
+    assert cache.deleted({""}) == Deleted()
