@@ -114,7 +114,9 @@ def test_what_is_kept_goes_when_rollback_is_turned_off(api: ApiServer, tmp_path:
 
 
 # An object that has items is a list: what is applied are the objects of one.
-BODIES = st.dictionaries(st.text(max_size=9).filter(lambda key: key != "items"), st.text(max_size=99) | st.integers() | st.none(), max_size=5)
+BODIES = st.dictionaries(
+    st.text(max_size=9).filter(lambda key: key != "items"), st.text(max_size=99) | st.integers() | st.none(), max_size=5
+)
 
 
 @given(st.text(min_size=1, max_size=20), st.lists(BODIES, min_size=1, max_size=5))

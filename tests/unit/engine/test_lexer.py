@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.lexer import MOST_CHARACTERS, LexerError, lex
@@ -14,6 +14,7 @@ from penstock.engine.shell.cursor import DEPTH
 from tests.fuzz import fuzz_lexer
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import ODD, Program, values
+from tests.properties import examples
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"])
 
@@ -498,7 +499,7 @@ ALPHABET = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.lists(ALPHABET, max_size=30).map("".join) | st.text())
 def test_any_text_is_a_command_or_refused(command: str) -> None:
     try:
