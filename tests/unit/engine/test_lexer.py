@@ -562,6 +562,18 @@ def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path:
     assert not [path for path in left if path.exists() and str(tmp_path).encode() in path.read_bytes()]
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_attack_03_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(
+    shell: list[str], tmp_path: Path
+) -> None:
+    """A program that loops hides none: the one behind it is tried, and what it runs is found."""
+    looping = fuzz_lexer.Tried(Program("", {}), "while :; do :; done", ("", ""))
+    given = (f"touch {tmp_path}/PWNED", "")
+    running = fuzz_lexer.Tried(Program("eval", {}), f'eval "${{{fuzz_lexer.NAMES[0]}}}"', given)
+    with pytest.raises(Finding, match="a value was run"):
+        fuzz_lexer.run(shell, [looping, running], tmp_path)
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_attack_03_no_shell_runs_or_alters_a_value_in_what_is_accepted(number: int, tmp_path: Path) -> None:
     assert fuzz_lexer.batch(Random(f"unit {number}"), tmp_path) == fuzz_lexer.BATCH
