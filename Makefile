@@ -9,7 +9,7 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo sam test lint unit simulate fuzz integration e2e large bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo sam test lint unit simulate fuzz kubectl integration e2e large bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
@@ -31,8 +31,11 @@ unit: $(VENV)/ready
 simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
 	SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py
 
-fuzz: $(VENV)/ready  ## every fuzzer of tests/fuzz for its share of FUZZ_S=600 seconds; SEED=n repeats one, FUZZ="lexer cron" chooses
+fuzz: $(VENV)/ready kubectl  ## every fuzzer of tests/fuzz for its share of FUZZ_S=600 seconds; SEED=n repeats one, FUZZ="lexer cron" chooses
 	$(PYTHON) -m tests.fuzz
+
+kubectl:  ## the real one, which the manifests' fuzzer asks; needs no cluster
+	python3 -m tests.cluster kubectl
 
 integration: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/integration

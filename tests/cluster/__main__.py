@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from tests.cluster import given, kind, load, local
-from tests.cluster.binaries import LOCAL, ensure, link_tools
+from tests.cluster.binaries import HYPERKUBE, LOCAL, ensure, link_tools
 from tests.cluster.images import PENSTOCK
 from tests.cluster.images import ensure as ensure_image
 from tests.cluster.places import Places
@@ -20,6 +20,7 @@ _HELP = {
     "env": "print lines for eval: KUBECONFIG and PATH",
     "image": "build the operator's image and give it to the cluster",
     "build": "only build the binaries and images",
+    "kubectl": "only build the binary that kubectl is in; no root needed",
 }
 
 
@@ -49,6 +50,9 @@ def _run(command: str, places: Places) -> int:
     if command == "build":
         local.build(places)
         ensure_image(places, PENSTOCK)
+        return 0
+    if command == "kubectl":
+        ensure(places, (HYPERKUBE,))
         return 0
     driver = given if given.wanted(places) else kind if kind.wanted(places) else local
     if driver is given and command != "status" and (refused := given.refusal(places)):

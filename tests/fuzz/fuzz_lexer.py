@@ -7,10 +7,12 @@ and a few tools. A value that is run makes a marker; a probe notes its arguments
 import contextlib
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from random import Random
 from subprocess import DEVNULL
@@ -24,8 +26,9 @@ from tests.fuzz.shell_programs import Grammar, Program, mutated, values
 WEIGHT = 8
 """Starting processes takes its time, and this is the boundary that others stand behind."""
 BATCH = 200
-LONGEST_S = 6
-TIMEOUTS: list[str] = []
+LONGEST_S = 60
+STUCK_S = 2
+LOOK_MS = 250
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"])
 TOOLS = """
     sh bash dash busybox touch cat env nice nohup timeout xargs find grep tee awk sed tar which head python3 perl
@@ -40,6 +43,7 @@ probe() {{ printf '%s\\0' "$@" '\1' >&9; }}
 slurp() {{ probe "$1" "$(cat; printf x)"; }}
 one() {{
   n=$1 code=$2
+  printf . >>{out}/begun
   ( cd {work}; set --; eval "$code" ) </dev/null >/dev/null 2>&1 9>>{out}/$n
   [ ! -e {marker} ] || {{ echo "$n" >>{out}/pwned; rm -f {marker}; }}
 }}
@@ -98,27 +102,70 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
     with subprocess.Popen([*shell, str(folder / "script")], env=env, cwd=folder, start_new_session=True,
                           stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL) as process:  # fmt: skip
         try:
-            process.wait(LONGEST_S)
-        except subprocess.TimeoutExpired:
-            # A mutation may well loop: what ran before it is still looked at.
-            TIMEOUTS.append(shell[0])
+            ended = watch(process.pid, out / "begun")
         finally:
             end_session(process.pid)
     if (out / "pwned").exists():
         index = int((out / "pwned").read_text().split()[0])
         raise accepted[index].told(shell, "a value was run")
     for index, tried in enumerate(accepted):
-        look(shell, tried, out / str(index))
+        # What was killed may have noted half of an argument.
+        if index not in ended:
+            look(shell, tried, out / str(index))
+
+
+def watch(shell: int, begun: Path) -> set[int]:
+    """Wait for a shell, and end each program that does not: a mutation may well loop. Return which ones these were.
+
+    Those behind it are tried all the same. A sign of each program's begin shows how far the shell has come.
+    """
+    ended, reached, until = set[int](), -1, time.monotonic() + LONGEST_S
+    handle, waiting = os.pidfd_open(shell), select.poll()
+    waiting.register(handle, select.POLLIN)
+    since = time.monotonic()
+    try:
+        while not waiting.poll(LOOK_MS) and time.monotonic() < until:
+            count = begun.stat().st_size if begun.exists() else 0
+            if count != reached:
+                reached, since = count, time.monotonic()
+            elif time.monotonic() - since > STUCK_S:
+                ended.add(reached - 1)
+                end_members(shell, spared=shell)
+                since = time.monotonic()
+    finally:
+        os.close(handle)
+    return ended
 
 
 def end_session(session: int) -> None:
-    """Kill every process of a session: a program may have made groups of its own, and go on forking."""
-    while members := [pid for pid in running() if session_of(pid) == session]:
-        # Stopped first, they make no more of themselves meanwhile.
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in members:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
+    """Kill every process of a session: a program may have made groups of its own, and go on forking.
+
+    A parent that ends while it is looked for may have left a child that is not: so nothing must be found three times.
+    """
+    empty = 0
+    while empty < 3:
+        empty = 0 if end_members(session) else empty + 1
+
+
+def end_members(session: int, spared: int = 0) -> bool:
+    """Kill the processes that a session has now, but for one; return whether there were any.
+
+    The newest are looked at first, before they end; stopped at once, they make no more of themselves meanwhile.
+    """
+    members = [pid for pid in sorted(running(), reverse=True) if pid != spared and stopped(pid, session)]
+    for pid in members:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(members)
+
+
+def stopped(pid: int, session: int) -> bool:
+    """Stop a process if it is of a session; return whether it is."""
+    if session_of(pid) != session:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+    return True
 
 
 def running() -> list[int]:

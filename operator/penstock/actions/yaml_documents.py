@@ -13,8 +13,11 @@ from yaml._yaml import CParser
 
 MERGE_TAG = "tag:yaml.org,2002:merge"
 DEPTH = 200
-_OPEN = object()
-_WORDS = {"did not find expected <document start>": "something stands behind the end of the document"}
+_WORDS = {
+    "did not find expected <document start>": "something stands behind the end of the document",
+    "found unexpected ':'": 'found unexpected ":"; put a space behind it, or the text in quotes',
+    "found unknown escape character": 'found unknown escape character; write "\\\\" for a "\\", or use single quotes',
+}
 
 
 class YamlError(ValueError):
@@ -66,8 +69,9 @@ class _Node(NamedTuple):
     is_alias: bool = False
 
 
-def documents(text: str | bytes, rules: Rules, bounds: Bounds) -> Iterator[Any]:
+def documents(text: str, rules: Rules, bounds: Bounds) -> Iterator[Any]:
     """Yield the documents of a text; raise YamlError for the first that is none, or too large."""
+    text = text.removeprefix("\ufeff")
     try:
         parser = CParser(text)
     except UnicodeError as error:
@@ -75,7 +79,7 @@ def documents(text: str | bytes, rules: Rules, bounds: Bounds) -> Iterator[Any]:
     try:
         while not isinstance(event := parser.get_event(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):
-                yield _Composer(parser, rules, bounds).node(parser.get_event(), 0).value
+                yield _Composer(parser, text, rules, bounds).node(parser.get_event(), 0).value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         why = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable characters"
@@ -87,12 +91,16 @@ def documents(text: str | bytes, rules: Rules, bounds: Bounds) -> Iterator[Any]:
         parser.dispose()
 
 
+class _Open:
+    """Stands for a node that has an anchor and is being composed."""
+
+
 class _Composer:
     """Composes the nodes of one document."""
 
-    def __init__(self, parser: Any, rules: Rules, bounds: Bounds) -> None:
-        self._parser, self._rules, self._bounds = parser, rules, bounds
-        self._anchors: dict[str, _Node | object] = {}
+    def __init__(self, parser: Any, text: str, rules: Rules, bounds: Bounds) -> None:
+        self._parser, self._text, self._rules, self._bounds = parser, text, rules, bounds
+        self._anchors: dict[str, _Node | _Open] = {}
         self._count = _Node(None, 0, 0)
 
     def node(self, event: Any, depth: int) -> _Node:
@@ -102,11 +110,13 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             found = self._aliased(event)
         else:
-            if event.anchor:
-                self._anchors[event.anchor] = _OPEN
+            anchor, mark = event.anchor, _Open()
+            if anchor:
+                self._anchors[anchor] = mark
             found = self._made(event, depth)
-            if event.anchor:
-                self._anchors[event.anchor] = found
+            # A node within may have taken the anchor: an alias means the one that began last.
+            if anchor and self._anchors[anchor] is mark:
+                self._anchors[anchor] = found
         self._check(event, found)
         return found
 
@@ -121,7 +131,7 @@ class _Composer:
     def _aliased(self, event: Any) -> _Node:
         found = self._anchors.get(event.anchor)
         if not isinstance(found, _Node):
-            why = "contains itself" if found is _OPEN else "is not there"
+            why = "contains itself" if found else "is not there"
             raise _problem(event, f"anchor {event.anchor} {why}")
         if isinstance(found.value, Scalar):  # the anchor of a key
             return found._replace(value=self._asked(self._rules.value, event, found.value), is_alias=True)
@@ -179,6 +189,9 @@ class _Composer:
             self._check(event, mapping.node())
 
     def _asked(self, rule: Callable[[Scalar], Any], event: Any, scalar: Scalar | None = None) -> Any:
+        if not scalar and event.tag and not event.value and self._text.startswith(",", event.end_mark.index):
+            # To go-yaml the comma belongs to the tag: [!!str, a] has one entry there, and two here.
+            raise _problem(event, f"a comma stands right behind the tag {event.tag[:80]}; put a space before it")
         try:
             return rule(scalar or _scalar(event))
         except ValueError as error:

@@ -1,5 +1,5 @@
-"""Bug 05: what a manifest means. Every expected value here is what kubectl 1.35 makes of the text; the integration
-test test_yaml_as_kubectl.py asks it again, over generated documents.
+"""Bug 05: what a manifest means. Every expected value here is what kubectl 1.35 makes of the text;
+tests/fuzz/fuzz_manifests.py asks it again, over generated files.
 """
 
 import json
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes.dialect import read_json, read_yaml
 from penstock.actions.kubernetes.manifests import read_manifests
+from penstock.actions.kubernetes.streams import read_json, read_yaml
 from penstock.actions.yaml_documents import YamlError
 from tests.unit.actions.kubernetes_jobs import job_for, never
 
@@ -43,6 +43,7 @@ def same(left: Any, right: Any) -> bool:
         ("2001-12-14t21:59:43.10-05:00", "2001-12-14t21:59:43.10-05:00"), ("!!str 1.10", "1.10"),
         ("!!int '12'", 12), ("!!float 3", 3), ("!!bool yes", True), ("!!null ''", None), ("!!binary aGk=", "hi"),
         ("!vault x", "x"), ("!!python/name:os.system", None), ("! '12'", "12"), ("'12'", "12"), ('"yes"', "yes"),
+        ("-6647735113237421130.", -6647735113237421000), ("9e18", 9 * 10**18),
         ("a\tb", "a\tb"), ("a:b", "a:b"), ("http://x:1/y#z", "http://x:1/y#z"), ("|-\n  0755", "0755"),
         (">-\n  a\n  b", "a b"), ("nan", "nan"), ("inf", "inf"), ("1,000", "1,000"), ("é", "é"),
     ],
@@ -80,6 +81,9 @@ def test_bug_05_key_is_the_text_that_kubectl_makes_of_it(key: str, text: str) ->
         ("b: [a:b,c]", ["a:b", "c"]),
         ("? b\n: x", "x"),
         ("b: [x,\n\tz]", ["x", "z"]),
+        ("a: &x {p: &x 1}\nb: *x", 1),
+        ("a: &x [&y 1, &x 2, *y]\nb: [*x, *y]", [2, 1]),
+        ("b: [!!str , a]", ["", "a"]),
     ],
 )
 def test_bug_05_structure_means_what_it_means_to_kubectl(text: str, value: Any) -> None:
@@ -96,6 +100,9 @@ def test_bug_05_structure_means_what_it_means_to_kubectl(text: str, value: Any) 
         ("a: 1\n...\n", [{"a": 1}]),
         ("a: |\n  x", [{"a": "x\n"}]),
         ("a: |\n  x\n---\n", [{"a": "x\n"}]),
+        ("\ufeff---\na: 1\n", [{"a": 1}]),
+        ("a: 1\n---\u00a0\u2003\nb: 2\n", [{"a": 1}, {"b": 2}]),
+        ("a: 1\n---# behind\nb: 2\n", [{"a": 1}, {"b": 2}]),
     ],
 )
 def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, found: list[Any]) -> None:
@@ -122,11 +129,21 @@ def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, foun
         ("a: *b", "anchor b is not there"),
         ("a: &a 1\n---\nb: *a", "anchor a is not there"),
         ("<<: 1", "a merge key (<<) takes a mapping"),
-        ("a: 1\n...\nb: 2", "something stands behind the end of the document"),
+        ("a: 1\n...\nb: 2", 'line 3: behind the end of a document nothing is read; begin the next with "---"'),
+        ("{a: 1}\n{b: 2}", "behind the end of a document nothing is read"),
+        ("a: 1\n...\n~: 2", "behind the end of a document nothing is read"),
+        ("---# c\na: 1", "line 2: behind the end of a document nothing is read"),
+        ("a: 1\n\ufeffb: 2", "line 2: a byte order mark (U+FEFF) stands at the start of the line; remove it"),
+        ("---\n\ufeffa: 1", "a byte order mark (U+FEFF)"),
+        ("a: \x01\n", "line 1: the character U+0001 may not stand in YAML; remove it, or write"),
+        ("a: [!!str, b]", "a comma stands right behind the tag tag:yaml.org,2002:str; put a space before it"),
+        ("a: {!x,b : 1}", "a comma stands right behind the tag !x"),
+        ("a: &x [&x [*x]]", "anchor x contains itself"),
+        ("a: [b:, c]", 'found unexpected ":"; put a space behind it'),
+        ('a: "\\q"', "found unknown escape character; write"),
         ("a: 1\n--- {b: 2}", 'behind "---" only a comment may stand'),
         ("%YAML 1.1\n---\na: 1", "not YAML"),
         ("a:\n\tb: 1", "not YAML"),
-        ("a: \x01", "not YAML"),
         ("[" * 300 + "]" * 300, "there are more than 200 levels"),
     ],
 )
@@ -169,6 +186,21 @@ def test_bug_05_lists_and_json_streams_hold_the_objects_that_kubectl_finds(
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 007}\n", "metadata.name is no text; quote it"),
         ("apiVersion: 1\nkind: ConfigMap\nmetadata: {name: x}\n", "apiVersion is no text; quote it"),
         ("apiVersion: v1\nkind: yes\nmetadata: {name: x}\n", "kind is no text; quote it"),
+        (
+            "apiVersion: v1\nkind: A\nmetadata: {name: x, labels: {a: 1}}\n",
+            "A x: metadata.labels.a is no text; quote it",
+        ),
+        ("apiVersion: v1\nkind: A\nmetadata: {name: x, annotations: {a: yes}}", "metadata.annotations.a is no text"),
+        ("apiVersion: v1\nkind: A\nmetadata: {name: x, namespace: 1}", "metadata.namespace is no text; quote it"),
+        (
+            "apiVersion: a/b/c\nkind: A\nmetadata: {name: x}",
+            'apiVersion "a/b/c" is neither a version nor group/version',
+        ),
+        ("apiVersion: v1\nkind: AList\nitems: [{kind: B, metadata: {name: x}}]", "apiVersion or kind is missing"),
+        (
+            "apiVersion: v1\nkind: AList\nitems: [{apiVersion: v1, metadata: {name: x}}]",
+            "apiVersion or kind is missing",
+        ),
     ],
 )
 def test_bug_05_object_whose_name_or_kind_is_no_text_is_named(tmp_path: Path, text: str, why: str) -> None:
@@ -176,6 +208,58 @@ def test_bug_05_object_whose_name_or_kind_is_no_text_is_named(tmp_path: Path, te
     with pytest.raises(ActionError) as caught:
         read_manifests(folder, "", never)
     assert why in caught.value.message
+
+
+def json_object(name: str, more: str = "") -> str:
+    return f'{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}{more}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (f"{json_object('a')}\n---\n{json_object('b')}\n", ["a", "b"]),
+        (f"{json_object('a')}---\n{HEAD}", ["a", "x"]),
+        (f"{json_object('a')} # no JSON\n---\n{HEAD}", ["a", "x"]),
+        (f"\u00a0{json_object('a')}", ["a"]),
+        (f"\ufeff{json_object('a')}", ["a"]),
+        (json_object("a", ', "v": "\\ud83d\\ude00"') + f"\n---\n{HEAD}", ["a", "x"]),
+        (f"{json_object('a')}null", ["a"]),
+        (f"{json_object('a')}\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: b}}}}", ["a", "b"]),
+    ],
+)
+def test_bug_05_json_is_read_on_as_yaml_where_kubectl_does(tmp_path: Path, text: str, names: list[str]) -> None:
+    folder = job_for(tmp_path, {"a.yaml": text}).inputs["Build"]
+    assert [item.name for item in read_manifests(folder, "a.yaml", never)[0]] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"{json_object('a')}{json_object('b')}\n---\n{HEAD}", "not JSON: "),
+        (json_object("a", ', "v": 1e999'), "inf is no value of a manifest; quote it if it is a text"),
+    ],
+)
+def test_bug_05_json_that_kubectl_refuses_is_no_yaml(tmp_path: Path, text: str, why: str) -> None:
+    folder = job_for(tmp_path, {"a.yaml": text}).inputs["Build"]
+    with pytest.raises(ActionError) as caught:
+        read_manifests(folder, "a.yaml", never)
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("text", [f"{HEAD}---\n{HEAD}v: é\n", json_object("x") + json_object("y", ', "v": "é"')])
+def test_bug_05_file_with_a_mark_is_read_in_the_coding_that_it_names(tmp_path: Path, coding: str, text: str) -> None:
+    folder = job_for(tmp_path, {"a.yaml": ""}).inputs["Build"]
+    (folder / "a.yaml").write_bytes(text.encode(coding))
+    assert [item.body.get("v") for item in read_manifests(folder, "a.yaml", never)[0]] == [None, "é"]
+
+
+def test_bug_05_file_in_no_unicode_is_refused_where_kubectl_mutilates_it(tmp_path: Path) -> None:
+    folder = job_for(tmp_path, {"a.yaml": ""}).inputs["Build"]
+    (folder / "a.yaml").write_bytes(f"{HEAD}v: é\n".encode("latin-1"))
+    with pytest.raises(ActionError) as caught:
+        read_manifests(folder, "a.yaml", never)
+    assert caught.value.message.endswith("a.yaml, line 4: byte 55 of the file is no utf-8; save it as UTF-8")
 
 
 @given(st.recursive(

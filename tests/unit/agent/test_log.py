@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.agent.log import Log
 from penstock.agent.masking import Masker
+from tests.properties import examples
 
 SECRET = "s3cr3t-canary"
 
@@ -23,7 +24,7 @@ def written(folder: Path, pieces: list[bytes], limit: int = 1 << 20) -> bytes:
     return (folder / "log").read_bytes()
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(data=st.data(), noise=st.lists(st.sampled_from([SECRET, "s3cr3t", "a", "\n", "é" * 9]), max_size=12))
 def test_secret_is_masked_wherever_the_pieces_are_cut(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, noise: list[str]

@@ -5,13 +5,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
 from penstock.actions.quoting import quote
 from penstock.agent.script import render_script, render_values
 from penstock.api.contracts import Command, Script
+from tests.properties import examples
 from tests.unit.agent.pod import SHELLS
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
@@ -19,7 +20,7 @@ nasty = st.text(st.sampled_from("'\"\\$`(){};&|<>\n\r\t!*?~#= aé\x01\x7f"), max
 
 
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(values=st.lists(texts | nasty, min_size=1, max_size=8))
 def test_quoted_texts_reach_the_shell_unchanged(shell: list[str], values: list[str]) -> None:
     code = f"printf '%s\\0' {' '.join(map(quote, values))}"
@@ -29,7 +30,7 @@ def test_quoted_texts_reach_the_shell_unchanged(shell: list[str], values: list[s
 
 
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(value=texts | nasty, exported=texts | nasty, shown=texts | nasty)
 def test_values_and_command_texts_survive_the_whole_script(
     shell: list[str], value: str, exported: str, shown: str

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from penstock.artifacts import globs, tar
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.packing import MAX_DEPTH, Tree, pack
 from penstock.artifacts.unpacking import Caps, unpack
+from tests.properties import examples
 
 CAPS = Caps(entries=1000, bytes=200 * 1024 * 1024, ratio=1000)
 
@@ -81,7 +82,7 @@ def write_tree(folder: Path, tree: object) -> None:
             path.chmod(0o755 if item[1] else 0o644)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@examples(60, suppress_health_check=[HealthCheck.too_slow])
 @given(tree=st.dictionaries(names, trees, max_size=5))
 def test_any_tree_packed_and_unpacked_is_the_same_tree(tree: dict[bytes, object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -319,7 +320,7 @@ def test_archive_of_too_many_entries_is_refused(tmp_path: Path) -> None:
         unpacked(archive(*entries), tmp_path / "t", Caps(4, 1 << 40, 100))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_broken_archive_gives_an_artifact_error_or_unpacks_inside(data: st.DataObject, tmp_path: Path) -> None:
     plain = bytearray(zstandard.decompress(archive(("a/b", b"0", b"hello"), ("l", b"2", "a")), 100_000))

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.lexer import MOST_CHARACTERS, LexerError, lex
@@ -14,6 +14,7 @@ from penstock.engine.shell.cursor import DEPTH
 from tests.fuzz import fuzz_lexer
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import ODD, Program, values
+from tests.properties import examples
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"])
 
@@ -498,7 +499,7 @@ ALPHABET = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.lists(ALPHABET, max_size=30).map("".join) | st.text())
 def test_any_text_is_a_command_or_refused(command: str) -> None:
     try:
@@ -559,6 +560,18 @@ def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path:
     fuzz_lexer.run(shell, [fuzz_lexer.Tried(Program("", {}), code, ("", ""))], tmp_path)
     left = [Path(f"/proc/{pid}/cmdline") for pid in fuzz_lexer.running()]
     assert not [path for path in left if path.exists() and str(tmp_path).encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_attack_03_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(
+    shell: list[str], tmp_path: Path
+) -> None:
+    """A program that loops hides none: the one behind it is tried, and what it runs is found."""
+    looping = fuzz_lexer.Tried(Program("", {}), "while :; do :; done", ("", ""))
+    given = (f"touch {tmp_path}/PWNED", "")
+    running = fuzz_lexer.Tried(Program("eval", {}), f'eval "${{{fuzz_lexer.NAMES[0]}}}"', given)
+    with pytest.raises(Finding, match="a value was run"):
+        fuzz_lexer.run(shell, [looping, running], tmp_path)
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -4,11 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.lexer import LexerError, lex
 from penstock.engine.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
+from tests.properties import examples
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
 ID = Reference("S", "Id")
@@ -82,7 +83,7 @@ def run_shell(script: str, name: str, value: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(("command", "shape"), COMMANDS)
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(value=VALUES)
 def test_any_value_reaches_a_real_shell_as_data(
     command: str, shape: str, value: str, tmp_path_factory: pytest.TempPathFactory

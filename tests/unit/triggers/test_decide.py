@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.api.pipeline_status import PipelineStatus, SourceState
@@ -25,6 +25,7 @@ from penstock.triggers.decide import (
     pause_s,
     recovered,
 )
+from tests.properties import examples
 
 SOURCE = Source("Source", "Fetch", "main@host")
 NEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
@@ -172,7 +173,7 @@ OPERATION = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @example([("look", True, 1), ("look", False, 3), ("look", True, None)])
 @example([("look", False, 1), ("push", "B", None), ("look", True, None), ("push", "A", None)])
 @given(st.lists(OPERATION, max_size=25))

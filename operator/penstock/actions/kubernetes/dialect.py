@@ -1,23 +1,19 @@
-"""YAML as kubectl means it: what each scalar is, which documents a file holds.
+"""YAML as kubectl means it: what each scalar is. Which documents a file holds, `streams` says.
 
 kubectl reads with sigs.k8s.io/yaml, which is go-yaml 2: of YAML 1.1 it has yes and no, octal 0755 and 1_000, but
 neither 12:30 as a number nor a bare ``=`` as something else than a text; from 1.2 comes 0o755. What is read
-becomes JSON, so that keys are texts. ``tests/integration/test_yaml_as_kubectl.py`` compares with kubectl itself.
+becomes JSON, so that keys are texts. ``tests/fuzz/fuzz_manifests.py`` compares with kubectl itself.
 """
 
 import base64
 import binascii
-import json
 import re
 import struct
-from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
 
-from penstock.actions.yaml_documents import DEPTH, Bounds, Rules, Scalar, YamlError, documents
+from penstock.actions.yaml_documents import Rules, Scalar
 
 _CORE = "tag:yaml.org,2002:"
-_BOUNDS = Bounds(500_000, 32 * 1024 * 1024)
 _BOOLS = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
@@ -45,7 +41,6 @@ _TIMESTAMP = re.compile(
 )
 _WORDS = {float("inf"): ".inf", float("-inf"): "-.inf"}
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Value = str | int | float | bool | None
 
@@ -104,57 +99,19 @@ TEXTS = Rules(
 """Every scalar is the text that stands there, or None; nothing may be said twice."""
 
 
-def read_yaml(data: str | bytes, rules: Rules = KUBECTL, bounds: Bounds = _BOUNDS) -> Iterator[Any]:
-    """Yield the documents of a file, None for an empty one; raise YamlError for what kubectl would refuse or cut off.
-
-    kubectl cuts a file at its lines of ``---`` before it reads any YAML, and reads one document of each piece.
-    """
-    for first, piece in _pieces(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data):
-        try:
-            found = list(documents(piece, rules, bounds))
-        except YamlError as error:
-            raise YamlError(error.why, first + error.line if error.line else 0) from error
-        if len(found) > 1:
-            raise YamlError('behind "..." nothing is read; begin a document with "---"', first + 1)
-        yield from found
-
-
-def read_json(text: str | bytes, number: Callable[[str], Any] | None = None) -> Iterator[Any]:
-    """Yield the JSON documents that follow one another; raise ValueError for anything else.
-
-    ``number`` makes a value of the text of a number.
-    """
-    text = text.decode("utf-8") if isinstance(text, bytes) else text
-    decoder = json.JSONDecoder(
-        parse_float=number or _json_float, parse_int=number or _json_int, parse_constant=_no_constant
-    )
-    at = 0
-    while at < len(text):
-        if text[at] in " \t\r\n":
-            at += 1
-            continue
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except RecursionError as error:
-            raise ValueError("there are too many levels") from error
-        _check_json(value)
-        yield _without_surrogates(value) if "\\u" in text else value
-
-
-def is_json(data: bytes) -> bool:
-    """Whether kubectl would try to read a file as JSON first."""
-    return data[:4096].lstrip().startswith(b"{")
-
-
 def json_number(value: float) -> Value:
-    """Return a number as it is once it has been JSON: whole ones are integers, those beyond 64 bits are not."""
+    """Return a number as it is once it has been JSON: whole ones are integers, those beyond 64 bits are not.
+
+    Go writes a whole fraction in as few digits as tell it from others, and reads those digits as an integer.
+    """
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if _LEAST <= value <= _MOST else float(value)
     if value in (float("inf"), float("-inf")) or value != value:  # noqa: PLR0124 - NaN
-        raise ValueError(f"{value} is no value of a manifest")
-    return int(value) if value.is_integer() and _LEAST <= value <= _MOST else value
+        raise ValueError(f"{value} is no value of a manifest; quote it if it is a text")
+    whole = int(Decimal(repr(value))) if value.is_integer() else _MOST + 1
+    return whole if _LEAST <= whole <= _MOST else value
 
 
 def _looked_up(text: str) -> Value:
@@ -211,18 +168,6 @@ def _kind(value: Value) -> str:
     return {int: "int", float: "float", type(None): "null"}.get(type(value), "str")
 
 
-def _check_json(value: Any) -> None:
-    """Refuse a document that is larger or deeper than one in YAML may be."""
-    pending, nodes = [(value, 0)], 0
-    while pending:
-        node, depth = pending.pop()
-        nodes += 1
-        if depth > DEPTH or nodes > _BOUNDS.nodes:
-            raise ValueError(f"there are more than {DEPTH} levels or {_BOUNDS.nodes} nodes")
-        if isinstance(node, dict | list):
-            pending.extend((item, depth + 1) for item in (node.values() if isinstance(node, dict) else node))
-
-
 def _fraction(value: float) -> str:
     """Return a fraction as kubectl writes it where it is a key: rounded to 32 bits, as short as can be."""
     try:
@@ -242,41 +187,3 @@ def _decoded(text: str) -> str:
         return data.decode("utf-8")
     except (binascii.Error, ValueError) as error:
         raise ValueError("what !!binary holds is no text in base64; a ConfigMap has binaryData for it") from error
-
-
-def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the pieces of a file between its lines of ``---``, each with the number of lines before it."""
-    lines = data.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
-    start = 0
-    for number, line in enumerate(lines):
-        if not line.startswith(b"---"):
-            continue
-        behind = line[3:].strip()
-        if behind and not behind.startswith(b"#"):
-            raise YamlError('behind "---" only a comment may stand, as for kubectl', number + 1)
-        yield start, b"\n".join([*lines[start:number], b""])
-        start = number + 1
-    yield start, b"\n".join([*lines[start:], b""])
-
-
-def _json_float(text: str) -> Value:
-    return json_number(float(text))
-
-
-def _json_int(text: str) -> Value:
-    return json_number(int(text) if len(text) < 30 else float(text))
-
-
-def _no_constant(text: str) -> Value:
-    raise ValueError(f"{text} is no value of a manifest")
-
-
-def _without_surrogates(value: Any) -> Any:
-    """Return a value without halves of characters, as Go reads them."""
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return value

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.dialect import TEXTS, read_yaml
+from penstock.actions.kubernetes.dialect import TEXTS
 from penstock.actions.kubernetes.manifests import KUSTOMIZATIONS
+from penstock.actions.kubernetes.streams import read_yaml
 from penstock.actions.yaml_documents import Bounds, YamlError
 
 _BYTES = 1024 * 1024

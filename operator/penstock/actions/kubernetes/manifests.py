@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.dialect import is_json, read_json, read_yaml
+from penstock.actions.kubernetes.streams import read_stream
 from penstock.actions.yaml_documents import YamlError
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
@@ -168,18 +168,10 @@ def _is_kustomization(folder: Path) -> bool:
 def _documents(folder: Path, name: str, build: Build) -> Iterator[Any]:
     is_built = (folder / name).is_dir()
     data = build(name) if is_built else _content(folder / name, name)
-    why_no_json = ""
-    if is_json(data):
-        try:
-            yield from list(read_json(data))
-            return
-        except ValueError as error:  # then it is YAML, as for kubectl
-            why_no_json = f"not JSON: {error}" if name.endswith(".json") else ""
     try:
-        yield from read_yaml(data)
+        yield from read_stream(data, is_called_json=name.endswith(".json"))
     except YamlError as error:
-        place = f"{name}, line {error.line}" if error.line and not why_no_json else name
-        raise _problem(place, why_no_json or error.why) from error
+        raise _problem(f"{name}, line {error.line}" if error.line else name, error.why) from error
 
 
 def _content(path: Path, name: str) -> bytes:
@@ -204,6 +196,8 @@ def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
     for key in ("apiVersion", "kind"):
         if not isinstance(document[key], str) or not document[key]:
             raise _problem(place, f"{key} is no text; quote it")
+    if document["apiVersion"].count("/") > 1:
+        raise _problem(place, f'apiVersion "{document["apiVersion"][:80]}" is neither a version nor group/version')
     if "items" in document:
         yield from _items(document, place)
         return
@@ -212,21 +206,29 @@ def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
         raise _problem(place, f"{document['kind']}: metadata.name is missing")
     if not isinstance(metadata["name"], str):
         raise _problem(place, f"{document['kind']}: metadata.name is no text; quote it")
-    for key in ("labels", "annotations"):
-        if not isinstance(metadata.get(key) or {}, dict):
-            raise _problem(place, f"{document['kind']} {metadata['name']}: metadata.{key} is no mapping")
-    if not isinstance(metadata.get("namespace") or "", str):
-        raise _problem(place, f"{document['kind']} {metadata['name']}: metadata.namespace is no text")
+    _check_metadata(metadata, f"{document['kind']} {metadata['name']}", place)
     yield document
 
 
+def _check_metadata(metadata: dict[str, Any], name: str, place: str) -> None:
+    for key in ("labels", "annotations"):
+        entries = metadata.get(key) or {}
+        if not isinstance(entries, dict):
+            raise _problem(place, f"{name}: metadata.{key} is no mapping")
+        for entry, value in entries.items():
+            if not isinstance(value, str | None):
+                raise _problem(place, f"{name}: metadata.{key}.{entry} is no text; quote it")
+    if not isinstance(metadata.get("namespace") or "", str):
+        raise _problem(place, f"{name}: metadata.namespace is no text; quote it")
+
+
 def _items(document: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list; those of a ConfigMapList may leave out that they are ConfigMaps."""
+    """Yield the objects of a list; those of a ConfigMapList may leave out both kind and apiVersion."""
     items, own = document["items"], str(document["kind"]).removesuffix("List")
     if not isinstance(items, list | None):
         raise _problem(place, f"{document['kind']}: items is no list")
     for item in items or []:
-        is_bare = own and isinstance(item, dict) and not (item.get("kind") and item.get("apiVersion"))
+        is_bare = own and isinstance(item, dict) and not (item.get("kind") or item.get("apiVersion"))
         head = {"kind": own, "apiVersion": document["apiVersion"]} if is_bare else {}
         yield from objects_in({**item, **head} if head else item, place)
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.dialect import json_number, read_json, read_yaml, resolve
+from penstock.actions.kubernetes.dialect import json_number, resolve
 from penstock.actions.kubernetes.manifests import Manifest
+from penstock.actions.kubernetes.streams import read_json, read_yaml
 from penstock.actions.yaml_documents import Rules, Scalar
 
 Value = str | int | float | bool
