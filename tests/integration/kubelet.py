@@ -12,9 +12,17 @@ from tests.e2e.kube import Document, Kube, KubeError
 
 LIMITS: Document = {
     "metadata": {"name": "unschedulable"},
-    "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "5000"}, "default": {"cpu": "5000"}}]},
+    "spec": {
+        "limits": [
+            {
+                "type": "Container",
+                "default": {"example.com/none": "1"},
+                "defaultRequest": {"example.com/none": "1"},
+            }
+        ]
+    },
 }
-"""Gives every container a request that no node can hold."""
+"""Gives every container a request that no node can hold, and that no pod of ours sets by itself."""
 _AT = "2026-11-21T12:00:00Z"
 
 
