@@ -22,6 +22,7 @@ _APIS = {
     "pipelines": "apis/penstock.dev/v1alpha1",
     "pipelineruns": "apis/penstock.dev/v1alpha1",
     "approvals": "apis/penstock.dev/v1alpha1",
+    "buildprojects": "apis/penstock.dev/v1alpha1",
     "stagetransitions": "apis/penstock.dev/v1alpha1",
     "actiontypes": "apis/penstock.dev/v1alpha1",
     "clusteractiontypes": "apis/penstock.dev/v1alpha1",

@@ -1,23 +1,18 @@
 """What a node tells late, wrongly or never (design: the table of interleavings), with the test as kubelet.
 
-A LimitRange gives every action container a request that no node can hold: the scheduler leaves the pod
-Pending, and no real kubelet contradicts what the test writes into the pod's status.
+No pod is scheduled, and no real kubelet contradicts what the test writes into the pod's status.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.kube import Document, Kube, eventually
+from tests.integration.kubelet import ended, keep_pods_pending, succeeded, tell
 
-LIMITS = {
-    "metadata": {"name": "unschedulable"},
-    "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "5000"}, "default": {"cpu": "5000"}}]},
-}
 ACTION = {
     "name": "Make",
     "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
@@ -28,7 +23,7 @@ ACTION = {
 @pytest.fixture
 def pod(kube: Kube, namespace: str) -> Iterator[Document]:
     """The pod of a run's first try, which will never start by itself."""
-    kube.request("POST", f"/api/v1/namespaces/{namespace}/limitranges", LIMITS)
+    keep_pods_pending(kube, namespace)
     pipeline = {"metadata": {"name": "p"}, "spec": {"stages": [{"name": "Build", "actions": [ACTION]}]}}
     header = {"apiVersion": "penstock.dev/v1alpha1"}
     kube.create("pipelines", namespace, {**header, "kind": "Pipeline", **pipeline})
@@ -46,33 +41,10 @@ def pod_of_try(kube: Kube, namespace: str, number: int) -> Document:
     return found
 
 
-def ended(name: str, code: int, message: str = "", reason: str = "Completed") -> Document:
-    at = "2026-11-21T12:00:00Z"
-    state = {"exitCode": code, "reason": reason, "message": message, "startedAt": at, "finishedAt": at}
-    return {
-        "name": name,
-        "state": {"terminated": state},
-        "ready": False,
-        "restartCount": 0,
-        "image": "x",
-        "imageID": "x",
-    }
-
-
-def tell(kube: Kube, pod: Document, **status: Any) -> None:
-    """Write a pod's status, as its kubelet would."""
-    meta = pod["metadata"]
-    kube.patch("pods", meta["namespace"], meta["name"], {"status": status}, part="/status")
-
-
 def executions(kube: Kube, namespace: str) -> list[Document]:
     states = kube.get("pipelineruns", namespace, "r")["status"]["stageStates"]
     found: list[Document] = states[0]["actionStates"][0]["executions"]
     return found
-
-
-def succeeded(pod: Document) -> str:
-    return json.dumps({"version": 1, "status": "Succeeded", "podUid": pod["metadata"]["uid"], "exitCode": 0})
 
 
 def test_reboot_that_leaves_no_result_is_unknown_and_tried_again(kube: Kube, namespace: str, pod: Document) -> None:

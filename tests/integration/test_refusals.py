@@ -8,12 +8,9 @@ import pytest
 
 from penstock.api.names import job_name
 from tests.e2e.kube import Document, Kube, eventually
+from tests.integration.kubelet import keep_pods_pending
 
 HEADER = {"apiVersion": "penstock.dev/v1alpha1"}
-LIMITS = {
-    "metadata": {"name": "unschedulable"},
-    "spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "5000"}, "default": {"cpu": "5000"}}]},
-}
 
 
 def action(name: str, **fields: Any) -> Document:
@@ -68,7 +65,7 @@ def jobs(kube: Kube, namespace: str) -> list[str]:
 def test_attack_06_quota_is_told_by_the_run_and_its_action_until_it_has_room(
     kube: Kube, namespace: str, resource: str, first: Document
 ) -> None:
-    kube.request("POST", f"/api/v1/namespaces/{namespace}/limitranges", LIMITS)
+    keep_pods_pending(kube, namespace)
     pipeline(kube, namespace, "p", first)
     quota(kube, namespace, resource)
     run(kube, namespace, "r")
@@ -85,7 +82,7 @@ def test_attack_06_quota_is_told_by_the_run_and_its_action_until_it_has_room(
 
 
 def test_attack_06_quota_of_definitions_is_told_by_the_run_that_needs_one(kube: Kube, namespace: str) -> None:
-    kube.request("POST", f"/api/v1/namespaces/{namespace}/limitranges", LIMITS)
+    keep_pods_pending(kube, namespace)
     quota(kube, namespace, "controllerrevisions.apps")
     pipeline(kube, namespace, "p", action("Make"))
     run(kube, namespace, "r")
@@ -99,7 +96,7 @@ def test_attack_06_quota_of_definitions_is_told_by_the_run_that_needs_one(kube: 
 
 def test_attack_06_name_that_is_taken_stalls_no_other_run(kube: Kube, namespace: str) -> None:
     """The name of a Job follows from who wants it: somebody who reads runs can take it first."""
-    kube.request("POST", f"/api/v1/namespaces/{namespace}/limitranges", LIMITS)
+    keep_pods_pending(kube, namespace)
     run(kube, namespace, "r1")
     uid = kube.get("pipelineruns", namespace, "r1")["metadata"]["uid"]
     name = job_name(uid, "S", "Make", 1, 1)

@@ -31,6 +31,8 @@ ACTION_CONTAINER = "action"
 
 COMPRESS_REQUEST_ABOVE = 32 * 1024
 TERMINATION_MESSAGE_BYTES = 4096
+DUPLICATE = "DuplicateExecution"
+"""The code of an agent that found its try claimed by another, and did nothing."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -7,7 +7,7 @@ existed is not taken for one that never did.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from penstock.api.meta import LABEL_RUN_UID
@@ -25,7 +25,17 @@ from penstock.cluster.resources import (
     Resource,
 )
 from penstock.controller.budget import Ledger
-from penstock.controller.identity import SHARED, Document, PipelineKey, controller_of, kept_of, key_of
+from penstock.controller.identity import (
+    CONTROLLERS,
+    NOBODY,
+    SHARED,
+    Document,
+    PipelineKey,
+    controlled,
+    controller_of,
+    kept_of,
+    key_of,
+)
 
 ObjectKey = tuple[str, str]
 
@@ -47,11 +57,15 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Tombstone:
-    """A deleted object. ``version`` is that of its deletion, infinite where only its absence was seen."""
+    """A deleted object. ``version`` is that of its deletion, infinite where its absence was seen.
+
+    ``owner`` and ``owner_uid`` are of what controlled it.
+    """
 
     kind: str
     name: str
     owner: str
+    owner_uid: str
     run_uid: str
     version: float
     namespace: str
@@ -59,7 +73,7 @@ class _Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Names of Jobs and Approvals that existed once, the uids of those Jobs, and the Jobs of deleted pods by name."""
+    """Names of Jobs and Approvals that existed once, the uids of those Jobs, and the Jobs of pods gone from sight."""
 
     names: frozenset[str] = frozenset()
     jobs: frozenset[str] = frozenset()
@@ -97,6 +111,9 @@ class Cache:
         buried = self._tombstones.get(uid)
         if buried is not None and version < buried.version:
             return None
+        if buried is not None and resource in CONTROLLERS:
+            # A watch tells of a lost label as of a deletion: what is read live after that was not deleted.
+            document = controlled(resource, document, buried.owner, buried.owner_uid)
         kept = kept_of(resource, document, same)
         key = key_of(resource, kept, self._keys)
         if key is None and resource not in SHARED:
@@ -104,7 +121,6 @@ class Cache:
                 # Its name is another's now: the one that was ours is gone.
                 return self._forget(resource, known, inf)
             return None
-        # A watch tells of a lost label as of a deletion: what is read live after that was not deleted.
         self._dig_up(uid)
         if known is not None and same is None:
             self._forget(resource, known, version)
@@ -205,8 +221,19 @@ class Cache:
         return Deleted(
             names=frozenset(item.name for _, item in found if item.kind in (JOBS.kind, APPROVALS.kind)),
             jobs=frozenset(uid for uid, item in found if item.kind == JOBS.kind),
-            podless=frozenset(item.owner for _, item in found if item.kind == PODS.kind),
+            podless=frozenset(item.owner for _, item in found if item.kind == PODS.kind and item.version < inf),
         )
+
+    def doubtful_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
+        """Return uid to name of each pod of a Job of these runs that an event told was deleted: it may be there."""
+        uids = [uid for run_uid in run_uids for uid in self._buried.get(run_uid, ())]
+        found = {uid: self._tombstones[uid] for uid in uids}
+        return {u: s.name for u, s in found.items() if (s.kind, s.owner) == (PODS.kind, job) and s.version < inf}
+
+    def settle(self, uid: str) -> None:
+        """Note that a deleted object was looked up and is not there."""
+        if stone := self._tombstones.get(uid):
+            self._tombstones[uid] = replace(stone, version=inf)
 
     def _place(self, resource: Resource, name: ObjectKey, uid: str, key: PipelineKey) -> None:
         """Index an object under its pipeline, and under no other."""
@@ -237,15 +264,23 @@ class Cache:
 
     def _bury(self, resource: Resource, document: Document, version: float) -> None:
         meta = document["metadata"]
-        owner = next((item["name"] for item in meta.get("ownerReferences", ()) if item.get("controller")), "")
+        owner = next((item for item in meta.get("ownerReferences", ()) if item.get("controller")), NOBODY)
         self._dig_up(meta["uid"])
-        namespace = meta.get("namespace", "")
-        stone = _Tombstone(resource.kind, meta["name"], owner, _run_uid(document), version, namespace)
+        stone = _Tombstone(
+            kind=resource.kind,
+            name=meta["name"],
+            owner=owner["name"],
+            owner_uid=owner["uid"],
+            run_uid=_run_uid(document),
+            version=version,
+            namespace=meta.get("namespace", ""),
+        )
         self._tombstones[meta["uid"]] = stone
         self._buried.setdefault(stone.run_uid, set()).add(meta["uid"])
-        self._graves[namespace][meta["uid"]] = None
-        while len(self._graves[namespace]) > _TOMBSTONES:
-            oldest = next(iter(self._graves[namespace]))
+        graves = self._graves[stone.namespace]
+        graves[meta["uid"]] = None
+        while len(graves) > _TOMBSTONES:
+            oldest = next(iter(graves))
             self._dig_up(oldest)
             self._keys.pop(oldest, None)
 

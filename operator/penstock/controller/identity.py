@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.api import meta as words
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
-from penstock.api.meta import ANNOTATION_PIPELINE, GROUP, LABEL_RUN_UID, PIPELINE_RUN
+from penstock.api.meta import ANNOTATION_PIPELINE, API_VERSION, LABEL_RUN_UID, PIPELINE_RUN
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,
@@ -33,7 +33,9 @@ SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
 UNWATCHED = "isUnwatched"
 """Set on a Job or pod that has lost the label by which it is watched: no event tells of it any more."""
 
-_CONTROLLERS = {JOBS: (GROUP, PIPELINE_RUN), PODS: ("batch", JOBS.kind)}
+CONTROLLERS = {JOBS: (API_VERSION, PIPELINE_RUN), PODS: ("batch/v1", JOBS.kind)}
+"""What controls the objects that are known by that."""
+NOBODY = {"name": "", "uid": ""}
 _READ = {
     *(value for name, value in vars(words).items() if name.startswith(("LABEL_", "ANNOTATION_"))),
     words.KEEP,
@@ -49,11 +51,19 @@ _TEXT = 4_096
 
 def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:
     """Return the owner reference of the object that controls a Job or pod of ours, None for one that is not ours."""
-    group, kind = _CONTROLLERS[resource]
+    version, kind = CONTROLLERS[resource]
+    group = version.partition("/")[0]
     for owner in document["metadata"].get("ownerReferences", ()):
         if owner.get("controller") and owner["kind"] == kind and owner["apiVersion"].partition("/")[0] == group:
             return owner  # type: ignore[no-any-return]
     return None
+
+
+def controlled(resource: Resource, document: Document, name: str, uid: str) -> Document:
+    """Return a Job or pod as the object of this name and uid controls it, which is known to have made it."""
+    version, kind = CONTROLLERS[resource]
+    owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
+    return {**document, "metadata": {**document["metadata"], "ownerReferences": [owner] if uid else []}}
 
 
 def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKey]) -> PipelineKey | None:
@@ -100,7 +110,7 @@ def kept_of(resource: Resource, document: Document, known: Document | None) -> D
         spec = document.get("spec", {})
         kept |= {"spec": {"containers": [{"name": item["name"]} for item in _ours(spec.get("containers", ()))]}}
         kept["status"] = _pod_status(document.get("status", {}))
-    if resource in _CONTROLLERS and LABEL_RUN_UID not in document["metadata"].get("labels", {}):
+    if resource in CONTROLLERS and LABEL_RUN_UID not in document["metadata"].get("labels", {}):
         kept[UNWATCHED] = True
     return kept
 

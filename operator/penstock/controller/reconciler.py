@@ -166,6 +166,10 @@ class Reconciler:
             self.cache.remove(JOBS, known, is_absent=True)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
         await self.compare(PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before)
+        runs = {run["metadata"]["uid"] for run in self.cache.of(RUNS, key)}
+        for uid, name in self.cache.doubtful_pods(runs, job).items():
+            if not await self._exists(PODS, key[0], name, uid):
+                self.cache.settle(uid)
         pods = [pod["metadata"]["name"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job]
         return await self._warning(key[0], [job, *pods])
 

@@ -3,9 +3,11 @@
 An empty or unreadable result is never success, and a pod without a result is lost, not failed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, ActionResult, ContractError
+from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
 from penstock.api.executions import ActionStatus
 from penstock.engine.observed import Container, Pod
 
@@ -55,6 +57,24 @@ def result_of(agent: Container) -> ActionResult | None:
         return ActionResult.decode(agent.message) if agent.is_terminated else None
     except ContractError:
         return None
+
+
+def deciding(pods: Iterable[Pod]) -> Pod | None:
+    """Return the pod whose end is the try's where its Job has made several: the one that began first.
+
+    One that found the try claimed did nothing, and says nothing while another is there.
+    """
+    return min(pods, key=lambda pod: (_is_duplicate(pod), _begun(pod), pod.created, pod.name), default=None)
+
+
+def _is_duplicate(pod: Pod) -> bool:
+    result = result_of(pod.containers.get(AGENT_CONTAINER, Container()))
+    return result is not None and (result.status, result.code) == ("Lost", DUPLICATE)
+
+
+def _begun(pod: Pod) -> datetime:
+    agent = pod.containers.get(AGENT_CONTAINER, Container())
+    return agent.running_since or agent.started or datetime.max.replace(tzinfo=UTC)
 
 
 def not_started(action: Container) -> Ended:

@@ -181,7 +181,8 @@ class Snapshot:
     snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
     Approvals that were looked up live, too, and whether the admission policy guards them.
     ``refused`` are the objects that the server refused, by name; a status by "status/" and the run's uid.
-    ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one is gone.
+    ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one is gone
+    from sight, as an event told.
     ``gone_runs`` are uids of runs that a live GET did not find, though the Pipeline's status says they are under way.
     ``is_pipeline_absent``: a live GET did not find the pipeline.
     """

@@ -16,7 +16,7 @@ from penstock.engine.action_types import is_custom
 from penstock.engine.approvals import Approvals
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.definition import Definition
-from penstock.engine.endings import Ended
+from penstock.engine.endings import Ended, deciding
 from penstock.engine.executions import (
     abandoned,
     ended_execution,
@@ -89,11 +89,11 @@ class Tries:
         return self._approvals.observe(self._subject(item), item.row, self._values(), is_abandoned=is_abandoned)
 
     def _pod(self, row: ActionExecution) -> Pod | None:
-        """Return the pod whose result counts: the recorded one, else the first that was made."""
+        """Return the pod whose result counts: the recorded one, else the one that began first."""
         pods = self.world.pods.get(row.job_name, ())
         if row.pod_uid:
             return next((pod for pod in pods if pod.uid == row.pod_uid), None)
-        return min(pods, key=lambda pod: (pod.created, pod.name), default=None)
+        return deciding(pods)
 
     def _observation(self, item: Try, pod: Pod | None) -> Observation:
         row, world = item.row, self.world

@@ -43,7 +43,7 @@ class Observation:
     """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same.
 
     ``had_pod``: its status names a pod, as that of any try does which ran for a while; ``lost_pod``: one of its pods
-    is gone from sight. ``is_vouched``: a Job of ours made the pod.
+    is gone from sight, perhaps only for want of its label. ``is_vouched``: a Job of ours made the pod.
     """
 
     job_name: str
@@ -94,6 +94,8 @@ Verdict = Running | Missing | Doubtful | Ended
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
+    if seen.lost_pod and not seen.is_confirmed:
+        return Doubtful()
     verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
     is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
     is_job_to_go = isinstance(verdict, Running | Ended) and verdict.is_job_to_go
@@ -150,8 +152,6 @@ def _job_deleted() -> Ended:
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     if seen.job is None and not seen.was_seen:
         return Missing()
-    if seen.lost_pod and not seen.is_confirmed:
-        return Doubtful()
     if seen.job is None or seen.job.is_deleted:
         return _without_job(seen, settings, now)
     # Creation counts in whole seconds, and a Job that an operator's death delayed is younger than its try.

@@ -444,3 +444,35 @@ def test_weak_namespace_that_deletes_many_makes_no_other_one_forget() -> None:
 
     assert cache.deleted({"u"}).names == {"a"}
     assert cache.deleted({""}) == Deleted()
+
+
+@pytest.mark.parametrize("resource", [JOBS, PODS])
+def test_attack_04_what_lost_every_word_and_its_owner_is_known_by_its_uid_when_it_is_read_live(resource: Any) -> None:
+    """Without its labels a pod is let go by its Job's controller, which makes another: both may run."""
+    cache, original = filled(), job("a") if resource is JOBS else pod("p")
+    bare = edited(original, 6, labels=None, annotations=None, ownerReferences=None)
+    assert cache.remove(resource, edited(original, 6)) == KEY, "the watch tells of it as of a deletion"
+
+    assert cache.put(resource, bare) == KEY
+    (found,) = cache.of(resource, KEY)
+    read = job_of(found) if resource is JOBS else pod_of(found)
+    assert (read.owner_uid, read.is_watched) == ("u" if resource is JOBS else "uid-a", False)
+
+
+def test_attack_08_namesake_of_a_pod_that_was_deleted_is_not_taken_for_it() -> None:
+    cache = filled()
+    cache.remove(PODS, pod("p", version=6))
+    assert cache.put(PODS, edited(pod("p"), 7, uid="forged", ownerReferences=None)) is None
+
+
+def test_pod_whose_deletion_an_event_told_is_in_doubt_until_its_absence_was_seen() -> None:
+    cache = filled()
+    cache.remove(PODS, pod("p", version=6))
+    assert cache.doubtful_pods({"u"}, "a") == {"uid-p": "p"}
+    assert cache.doubtful_pods({"u"}, "b") == {}
+
+    cache.settle("uid-p")
+    assert cache.doubtful_pods({"u"}, "a") == {}
+    assert cache.deleted({"u"}).podless == frozenset()
+    cache.put(PODS, pod("p", version=9))
+    assert list(cache.of(PODS, KEY)) == []

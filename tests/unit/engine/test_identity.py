@@ -1,10 +1,13 @@
 """Objects are known by uid and controller: what others make or change has no say, and hangs nothing."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from penstock.engine.snapshot import DeleteJob, DeleteRun, Refused
+from penstock.api.contracts import ActionResult
+from penstock.engine.observed import Container, Pod
+from penstock.engine.snapshot import CreateJob, DeleteJob, DeleteRun, Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 
 
@@ -94,6 +97,58 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_at_once() -> None:
     del world.pods[job]
     world.podless = frozenset({job})
     assert world.plan().look_up == {job}
+
+
+def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_made_another() -> None:
+    """Without its labels the Job's controller lets a pod go and makes another, while the first runs on."""
+    world = started()
+    job = world.job_for("Make")
+    world.pods[job] = replace(world.pods[job], uid="replacement")
+    world.podless = frozenset({job})
+    assert world.plan().look_up == {job}
+
+
+def duplicate(world: World, job: str) -> Pod:
+    """Return a second pod of a Job, created before the first, whose agent found the try claimed by the first."""
+    message = ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
+    over = Container(is_terminated=True, message=message, started=world.now, finished=world.now)
+    pod = world.new_pod(job)
+    earlier = pod.created - timedelta(seconds=5)
+    return replace(pod, name="a", uid="duplicate", created=earlier, containers=dict.fromkeys(pod.containers, over))
+
+
+def test_attack_04_pod_that_found_its_try_claimed_says_nothing_while_another_pod_of_it_runs() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.pods["duplicate"] = duplicate(world, job)
+    world.settle()
+    assert world.status().state == "InProgress"
+    assert len([c for c in world.history if isinstance(c, CreateJob)]) == 1
+
+    world.succeed(job)
+    world.settle()
+    assert world.status().state == "Succeeded"
+
+
+def test_attack_04_of_two_pods_of_a_job_the_one_that_began_first_counts() -> None:
+    world = started()
+    job = world.job_for("Make")
+    pod = world.pods[job]
+    unstarted = dict.fromkeys(pod.containers, Container())
+    world.pods["second"] = replace(pod, name="a", uid="second", phase="Pending", containers=unstarted)
+    world.succeed(job)
+    world.settle()
+    assert world.status().state == "Succeeded"
+
+
+def test_pod_that_found_its_try_claimed_by_nobody_that_is_left_is_lost() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.pods[job] = duplicate(world, job)
+    world.settle()
+    row = world.runs["run-1"].status.stage_states[0].action_states[0].executions[0]
+    assert row.error_details
+    assert (row.status, row.error_details.code) == ("Unknown", "DuplicateExecution")
 
 
 def test_weak_job_that_somebodys_finalizer_keeps_does_not_hang_the_run() -> None:
