@@ -72,7 +72,8 @@ RESOURCES = (
         PipelineRunSpec, PipelineRunStatus,
         (
             Column("Pipeline", "string", ".spec.pipelineRef.name"),
-            Column("State", "string", ".status.state"),
+            # The first of the two that is there.
+            Column("State", "string", ".status['state','beforeStart']"),
             Column("Reason", "string", _condition("Succeeded", "reason")),
             Column("Summary", "string", ".status.statusSummary"),
             Column("Started", "date", ".status.startTime"),

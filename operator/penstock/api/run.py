@@ -203,6 +203,8 @@ class PipelineRunStatus(Model):
 
     observed_generation: int | None = None
     state: RunState | None = None
+    before_start: Literal["Queued", "Pending"] | None = None
+    """What people see while there is no state: Queued for a turn, Pending while what it needs is not there."""
     status_summary: str | None = None
     """One line for people: where the run is, what it waits for, or why it failed."""
     trigger: Trigger | None = None

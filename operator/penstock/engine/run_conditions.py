@@ -30,6 +30,7 @@ def with_conditions(
     return status.model_copy(
         update={
             "observed_generation": generation,
+            "before_start": None if status.state else "Queued" if reason == "Queued" else "Pending",
             "status_summary": message or None,
             "conditions": merge(status.conditions, wanted, now),
         }

@@ -177,7 +177,7 @@ def test_run_waits_for_its_pipeline_and_fails_when_none_comes() -> None:
     pipeline, world.pipeline, world.is_pipeline_absent = world.pipeline, None, True
     world.start()
     world.settle()
-    assert world.reason() == "PipelineNotFound"
+    assert (world.reason(), world.status().before_start) == ("PipelineNotFound", "Pending")
     assert world.status().state is None
     assert world.last_plan.look_again is not None
 

@@ -71,13 +71,14 @@ def test_q_05_starts_above_the_limit_wait_and_enter_in_order(settings: Settings,
     world = parallel(4, settings, **fields)
     assert under_way(world) == ["run-1", "run-2"]
     waiting = world.status("run-3")
-    assert (waiting.state, world.reason("run-3")) == (None, "Queued")
+    assert (waiting.state, waiting.before_start, world.reason("run-3")) == (None, "Queued", "Queued")
     why = "waiting for one of 2 runs under way to end (spec.maxConcurrentExecutions)"
     assert waiting.status_summary == why
 
     world.fail(world.job_for("Make", "run-2"))
     world.settle()
     assert under_way(world) == ["run-1", "run-3"]
+    assert world.status("run-3").before_start is None
     assert world.status("run-4") == waiting, "a run that waits on is not written again"
 
 
