@@ -117,3 +117,37 @@ def test_weak_many_secrets_are_searched_for_like_a_few(secrets: list[str], noise
                 assert text.encode() not in masker.mask(noise + b" " + text.encode() + b" ").replace(MASK.encode(), b"")
     if not secrets:
         assert many.mask(noise) == noise
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=4, max_size=40), st.binary(max_size=24), st.binary(max_size=24))
+def test_weak_secret_is_found_wherever_it_begins(secret: str, before: bytes, after: bytes) -> None:
+    """What is looked at first are places at fixed distances: no place of a secret lies between them."""
+    line = secret.splitlines()[0].strip().encode() if secret.splitlines() else b""
+    masker = Masker([line.decode(), "another-secret-of-some-length"])
+    for shift in range(17 if len(line) >= 4 else 0):
+        for text in (line, line[::-1] if line.isascii() else line, line.hex().encode()):
+            told = masker.mask(before + b" " * shift + b"|" + text + b"|" + after)
+            assert b"|" + text + b"|" not in told
+
+
+def test_weak_secret_of_short_lines_is_hidden_as_the_whole_that_it_is() -> None:
+    for secrets in (["é1\n\\c1\n0"], ["é1\n\\c1\n0", "another-secret-of-some-length"]):
+        masker = Masker(secrets)
+        assert masker.mask_text(f"x {b64(secrets[0])} y {secrets[0].encode().hex()} z") == f"x {MASK} y {MASK} z"
+
+
+def test_weak_every_secret_more_costs_no_search_more_in_what_holds_none() -> None:
+    """Counted in looks at the data: one for all secrets that are long enough."""
+
+    class Counted(bytes):
+        looks = 0
+
+        def __contains__(self, item: object) -> bool:
+            Counted.looks += 1
+            return super().__contains__(item)  # type: ignore[operator]
+
+    for count in (5, 100):
+        Counted.looks = 0
+        masker = Masker(f"never-printed-{number:08}-{'x' * 20}" for number in range(count))
+        assert masker.mask(Counted(b"an ordinary line of a log\n" * 100)) == b"an ordinary line of a log\n" * 100
+        assert Counted.looks == 0
