@@ -94,7 +94,8 @@ Verdict = Running | Missing | Doubtful | Ended
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
-    if seen.lost_pod and not seen.is_confirmed:
+    is_pod_missing = seen.lost_pod or (seen.had_pod and seen.pod is None)
+    if is_pod_missing and not seen.is_confirmed:
         return Doubtful()
     verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
     is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
