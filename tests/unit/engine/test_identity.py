@@ -128,6 +128,24 @@ def test_attack_04_pod_that_the_status_names_is_looked_up_when_nothing_shows_it(
     assert world.plan().look_up == {job}
 
 
+def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_deleted_the_job() -> None:
+    """Its owner was taken off, and the garbage collector took it: the Job knows nothing of that."""
+    world = started()
+    world.advance(world.settings.running_record_s)
+    world.settle()
+    job = world.job_for("Make")
+    del world.pods[job]
+    world.advance(world.settings.no_pod_s)
+    world.settle()
+
+    rows = world.runs["run-1"].status.stage_states[0].action_states[0].executions
+    assert rows[0].error_details
+    assert [(row.try_, row.status) for row in rows] == [(1, "Unknown"), (2, "InProgress")]
+    assert rows[0].error_details.code == "PodLost"
+    assert [c.name for c in world.history if isinstance(c, DeleteJob)] == [job]
+    assert rows[1].waiting is None
+
+
 def duplicate(world: World, job: str) -> Pod:
     """Return a second pod of a Job, created before the first, whose agent found the try claimed by the first."""
     message = ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
