@@ -66,6 +66,12 @@ def controlled(resource: Resource, document: Document, name: str, uid: str) -> D
     return {**document, "metadata": {**document["metadata"], "ownerReferences": [owner] if uid else []}}
 
 
+def of_pipeline(name: str, document: Document) -> Document:
+    """Return a Job or pod that is known to belong to a pipeline, whatever is left of its annotations."""
+    meta = document["metadata"]
+    return {**document, "metadata": {**meta, "annotations": {**meta.get("annotations", {}), ANNOTATION_PIPELINE: name}}}
+
+
 def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKey]) -> PipelineKey | None:
     """Return the pipeline that an object belongs to, None for one that is not ours.
 

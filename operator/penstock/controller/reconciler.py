@@ -27,7 +27,7 @@ from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache
 from penstock.controller.gather import Gatherer
 from penstock.controller.guard import is_guarded
-from penstock.controller.identity import Document, PipelineKey, controller_of
+from penstock.controller.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.snapshot import Plan, Snapshot
 
@@ -37,7 +37,7 @@ LABEL_JOB = "batch.kubernetes.io/job-name"
 
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LIVE_ROUNDS = 3
-_UNDER_WAY = ("InProgress", "Stopping")
+_SHOWN_UNDER_WAY = ("InProgress", "Stopping")
 _SELECTED = (JOBS, PODS, REVISIONS)
 """Kinds that are watched and listed by a label, which can be taken off."""
 
@@ -124,7 +124,7 @@ class Reconciler:
         """Return name and uid of each run that the Pipeline's status shows under way, and that exists no more."""
         status = (self.cache.get(PIPELINES, *key) or {}).get("status", {})
         shown = [stage.get("latestExecution", {}) for stage in status.get("stageStates", ())]
-        wanted = {item["run"]: item["pipelineExecutionId"] for item in shown if item.get("status") in _UNDER_WAY}
+        wanted = {item["run"]: item["pipelineExecutionId"] for item in shown if item.get("status") in _SHOWN_UNDER_WAY}
         last = [c for c in status.get("conditions", ()) if c["type"] == "LastRunSucceeded" and c["status"] == "Unknown"]
         if last and (name := status.get("lastRun")):
             wanted.setdefault(name, "")
@@ -166,12 +166,24 @@ class Reconciler:
             self.cache.remove(JOBS, known, is_absent=True)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
         await self.compare(PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before)
-        runs = {run["metadata"]["uid"] for run in self.cache.of(RUNS, key)}
-        for uid, name in self.cache.doubtful_pods(runs, job).items():
-            if not await self._exists(PODS, key[0], name, uid):
-                self.cache.settle(uid)
+        await self._look_up_lost_pods(key, job)
         pods = [pod["metadata"]["name"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job]
         return await self._warning(key[0], [job, *pods])
+
+    async def _look_up_lost_pods(self, key: PipelineKey, job: str) -> None:
+        """Read by their names the pods of a Job that are gone from sight, or that a run's status names, by uid."""
+        runs = list(self.cache.of(RUNS, key))
+        for uid, name in self.cache.doubtful_pods({run["metadata"]["uid"] for run in runs}, job).items():
+            if not await self._exists(PODS, key[0], name, uid):
+                self.cache.settle(uid)
+        rows = (row for run in runs for row in _under_way(run.get("status", {})) if row.get("jobName") == job)
+        for name, uid in {(row["podName"], row["podUid"]) for row in rows if "podUid" in row}:
+            known = self.cache.get(PODS, key[0], name)
+            pod = None if known else await self._read(PODS, key[0], name)
+            if pod and pod["metadata"]["uid"] == uid:
+                # Only the operator writes the status: it vouches for the pod, also where its Job is not known.
+                owner = self.cache.get(JOBS, key[0], job) or {"metadata": {"uid": f"unknown-{job}"}}
+                self.cache.put(PODS, of_pipeline(key[1], controlled(PODS, pod, job, owner["metadata"]["uid"])))
 
     async def compare(self, resource: Resource, listed: AsyncIterator[Document], before: set[str]) -> set[PipelineKey]:
         """Take over a LIST, object by object, lest all of it be held at once; return the pipelines that changed.
@@ -211,12 +223,16 @@ class Reconciler:
 
     async def _exists(self, resource: Resource, namespace: str, name: str, uid: str = "") -> bool:
         """Read an object into the cache; return whether it is there, and where ``uid`` is given, that very one."""
-        try:
-            found = await self.client.get(resource, namespace, name)
-        except NotFoundError:
+        if (found := await self._read(resource, namespace, name)) is None:
             return False
         self.cache.put(resource, found)
         return uid in ("", found["metadata"]["uid"])
+
+    async def _read(self, resource: Resource, namespace: str, name: str) -> Document | None:
+        try:
+            return await self.client.get(resource, namespace, name)
+        except NotFoundError:
+            return None
 
     async def _read_live(self, key: PipelineKey) -> None:
         """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""
@@ -238,13 +254,17 @@ def _rules_of(stage: Document) -> Iterator[Document]:
 
 def _frozen_objects(status: Document) -> Iterator[str]:
     """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries under way were started with."""
+    for row in _under_way(status):
+        yield from (row[kind]["revision"] for kind in ("buildProject", "actionType") if kind in row)
+
+
+def _under_way(status: Document) -> Iterator[Document]:
+    """Yield the rows of a run's tries that are under way."""
     for stage in status.get("stageStates", ()):
         conditions = (stage.get(f"{kind}ConditionState", {}) for kind in ("beforeEntry", "onSuccess", "onFailure"))
         rules = [rule for condition in conditions for rule in condition.get("ruleStates", ())]
         for state in (*stage.get("actionStates", ()), *rules):
-            for row in state.get("executions", ()):
-                if row["status"] == ActionStatus.IN_PROGRESS:
-                    yield from (row[kind]["revision"] for kind in ("buildProject", "actionType") if kind in row)
+            yield from (row for row in state.get("executions", ()) if row["status"] == ActionStatus.IN_PROGRESS)
 
 
 def _targets_of(run: Document) -> Iterator[str]:

@@ -140,16 +140,16 @@ def job_of(document: Document) -> Job:
 
 
 def pods_of_jobs(pods: Iterable[Pod], jobs: Mapping[str, Job]) -> Iterator[Pod]:
-    """Yield pods as their Jobs say they are; one that names a Job of ours and another uid is not of that Job.
+    """Yield pods as their Jobs say they are, known by uid; one that names a Job of ours and another uid is of none.
 
     Pods can be relabelled, and made by anybody; a pod whose Job is unknown may still run, and is not left out.
     """
+    by_uid = {job.uid: job for job in jobs.values()}
     for pod in pods:
-        job = jobs.get(pod.job)
-        if job is None:
+        if job := by_uid.get(pod.owner_uid):
+            yield replace(pod, job=job.name, run_uid=job.run_uid, stage_label=job.stage_label or pod.stage_label)
+        elif pod.job not in jobs:
             yield pod
-        elif job.uid == pod.owner_uid:
-            yield replace(pod, run_uid=job.run_uid, stage_label=job.stage_label or pod.stage_label)
 
 
 def by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:

@@ -140,7 +140,8 @@ def _waiting_or_running(stage: RunStageState) -> tuple[str, str]:
     running = [(name, row) for name, row in rows if row.status is ActionStatus.IN_PROGRESS]
     for name, row in running:
         if row.waiting:
-            return row.waiting.code, f"{stage.stage_name}/{name} cannot start: {row.waiting.message}"
+            what = "go on" if row.pod_uid else "start"
+            return row.waiting.code, f"{stage.stage_name}/{name} cannot {what}: {row.waiting.message}"
     names = ", ".join(name for name, _ in running)
     waits = [row.approval.name for _, row in running if row.approval]
     if waits and len(waits) == len(running):

@@ -107,6 +107,7 @@ class Tries:
             was_seen=row.job_name in world.seen or row.pod_uid is not None,
             had_pod=row.pod_uid is not None,
             lost_pod=row.job_name in world.podless,
+            waiting=row.waiting,
             is_vouched=pod is None or pod.uid == row.pod_uid or world.vouches_for(pod, self.run.uid),
             has_container=item.declared.has_container,
             timeout_s=timeout_of(self._subject(item), world.settings),
@@ -119,7 +120,7 @@ class Tries:
         if verdict.is_job_to_go:
             self._delete_job(row)
         since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
-        row = row.model_copy(update={"waiting": None}) if row.waiting else row
+        row = row.model_copy(update={"waiting": verdict.waiting}) if row.waiting != verdict.waiting else row
         state = with_latest(state, row)
         if pod is None or row.pod_uid or since is None:
             return state

@@ -6,11 +6,11 @@ is never success, and a pod without a result is lost, not failed.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
-from penstock.api.executions import ActionStatus
+from penstock.api.executions import ActionStatus, ErrorDetails
 from penstock.engine.endings import (
     NOT_STARTED,
     Ended,
@@ -34,6 +34,7 @@ _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectEr
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
 """What the kubelet says of a container that is gone when its pod is evicted; it counts that as a restart."""
+_POD_GONE = ErrorDetails(code="PodLost", message="its pod is gone, and has said nothing of what it did")
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
 """What a try is lost for when its pod is deleted: the agent says so, or cannot say anything any more."""
 
@@ -58,6 +59,8 @@ class Observation:
     warning: str = ""
     is_vouched: bool = True
     lost_pod: bool = False
+    waiting: ErrorDetails | None = None
+    """What the status says that the try waits for."""
 
     @property
     def is_watched(self) -> bool:
@@ -69,11 +72,13 @@ class Observation:
 class Running:
     """Not over. ``look_again`` is when a limit passes, if nothing happens before.
 
-    ``is_job_to_go``: what still runs must end before anything is concluded, so the Job is deleted first.
+    ``is_job_to_go``: what still runs must end before anything is concluded, so the Job is deleted first; ``waiting``
+    tells in the status what will be concluded.
     """
 
     look_again: datetime | None = None
     is_job_to_go: bool = False
+    waiting: ErrorDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,8 @@ Verdict = Running | Missing | Doubtful | Ended
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
-    if seen.lost_pod and not seen.is_confirmed:
+    is_pod_missing = seen.lost_pod or (seen.had_pod and seen.pod is None)
+    if is_pod_missing and not seen.is_confirmed:
         return Doubtful()
     verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
     is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
@@ -116,7 +122,7 @@ def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: dateti
     if not seen.is_confirmed:
         return Doubtful()
     soon = now + timedelta(seconds=settings.unwatched_s)
-    return Running(min(soon, verdict.look_again or soon), verdict.is_job_to_go)
+    return replace(verdict, look_again=min(soon, verdict.look_again or soon))
 
 
 def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
@@ -162,7 +168,8 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
         return lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
     if now >= limit:
         # A pod may still come: nothing is concluded, and no other run let in, before the Job is gone.
-        return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
+        again = now + timedelta(seconds=settings.container_end_s)
+        return Running(again, is_job_to_go=True, waiting=_POD_GONE if seen.had_pod else None)
     return Running(limit)
 
 
@@ -172,9 +179,12 @@ def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdic
         # A pod that was on its way has come by then.
         due = (seen.job.deleted or seen.job.created) + timedelta(seconds=settings.container_end_s)
         if now < due:
-            return Running(due)
+            return Running(due, waiting=seen.waiting)
     if not seen.is_confirmed:
         return Doubtful()
+    if seen.waiting == _POD_GONE:
+        # We deleted the Job ourselves.
+        return lost(_POD_GONE.code, _POD_GONE.message)
     is_early = now < seen.started + timedelta(seconds=settings.no_pod_s)
     return _job_deleted() if seen.had_pod or is_early else _no_pod(seen, settings)
 

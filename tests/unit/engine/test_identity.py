@@ -108,6 +108,44 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_m
     assert world.plan().look_up == {job}
 
 
+def test_attack_04_pod_is_of_the_job_whose_uid_its_owner_has_whatever_the_owners_name_says() -> None:
+    world = started()
+    job = world.job_for("Make")
+    world.pods[job] = replace(world.pods[job], job="other")
+    world.succeed(job)
+    world.settle()
+    assert world.status().state == "Succeeded"
+
+
+def test_attack_04_pod_that_the_status_names_is_looked_up_when_nothing_shows_it() -> None:
+    """An operator that began after its labels were taken off has seen nothing of it."""
+    world = started()
+    world.advance(world.settings.running_record_s)
+    world.settle()
+    job = world.job_for("Make")
+    assert (row := world.execution("Make")) and row.pod_uid
+    world.pods[job] = replace(world.pods[job], uid="replacement")
+    assert world.plan().look_up == {job}
+
+
+def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_deleted_the_job() -> None:
+    """Its owner was taken off, and the garbage collector took it: the Job knows nothing of that."""
+    world = started()
+    world.advance(world.settings.running_record_s)
+    world.settle()
+    job = world.job_for("Make")
+    del world.pods[job]
+    world.advance(world.settings.no_pod_s)
+    world.settle()
+
+    rows = world.runs["run-1"].status.stage_states[0].action_states[0].executions
+    assert rows[0].error_details
+    assert [(row.try_, row.status) for row in rows] == [(1, "Unknown"), (2, "InProgress")]
+    assert rows[0].error_details.code == "PodLost"
+    assert [c.name for c in world.history if isinstance(c, DeleteJob)] == [job]
+    assert rows[1].waiting is None
+
+
 def duplicate(world: World, job: str) -> Pod:
     """Return a second pod of a Job, created before the first, whose agent found the try claimed by the first."""
     message = ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
