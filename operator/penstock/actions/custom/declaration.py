@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
@@ -66,6 +66,12 @@ def _bounds(details: ArtifactDetails) -> Bounds:
     return Bounds(details.minimum_count, details.maximum_count)
 
 
+class _Custom(Configuration):
+    """What configurations of ActionTypes have in common: no source in which docstrings would be looked for."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Configuration]:
     """Return the model of a configuration; fields go by aliases, as a property may be called anything."""
     fields: dict[str, Any] = {
@@ -75,7 +81,7 @@ def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Config
         )
         for index, item in enumerate(properties)
     }
-    return create_model("CustomConfiguration", __base__=Configuration, **fields)
+    return create_model("CustomConfiguration", __base__=_Custom, **fields)
 
 
 def _type_of(item: ConfigurationProperty) -> Any:
