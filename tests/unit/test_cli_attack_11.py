@@ -104,7 +104,7 @@ def test_attack_11_value_of_several_lines_makes_no_line_of_its_own(penstock: Com
     assert not [line for line in out.splitlines() if line.startswith("state")]
 
 
-def test_attack_11_json_of_reports_is_what_it_was_when_it_is_read_again(penstock: Command) -> None:
+def test_json_of_reports_is_what_it_was_when_it_is_read_again(penstock: Command) -> None:
     penstock.have("pipelineruns", evil_run())
     (report,) = json.loads(penstock("reports", "run", "-o", "json")[1])
     assert report["failedTests"] == [{"name": EVIL, "suite": EVIL, "message": EVIL}]

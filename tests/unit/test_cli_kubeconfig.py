@@ -235,7 +235,7 @@ def test_first_hour_07_tls_server_name_is_asked_for_and_checked(
                 Cluster(None, None).whoami()
 
 
-def test_first_hour_07_insecure_skip_tls_verify_works_and_says_nothing(
+def test_insecure_skip_tls_verify_works_and_says_nothing(
     api: Api, authority: Authority, use: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     use(config(api, authority, {"certificate-authority": None, "insecure-skip-tls-verify": True}))

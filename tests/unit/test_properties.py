@@ -28,23 +28,23 @@ def exploring() -> Iterator[int]:
     settings.load_profile("steady")
 
 
-def test_weak_inputs_of_a_run_that_judges_a_change_are_the_same_each_time() -> None:
+def test_inputs_of_a_run_that_judges_a_change_are_the_same_each_time() -> None:
     assert (settings().derandomize, settings().deadline, examples(60).max_examples) == (True, None, 60)
 
 
-def test_weak_property_with_a_number_of_its_own_is_explored_with_a_multiple_of_it(exploring: int) -> None:
+def test_property_with_a_number_of_its_own_is_explored_with_a_multiple_of_it(exploring: int) -> None:
     assert (examples(60).max_examples, examples(60).derandomize) == (60 * exploring // 100, False)
     assert examples(60).max_examples > 60
 
 
-def test_weak_property_that_fails_while_it_is_explored_is_a_finding(tmp_path: Path) -> None:
+def test_property_that_fails_while_it_is_explored_is_a_finding(tmp_path: Path) -> None:
     file = tmp_path / "test_integers.py"
     file.write_text(_PROPERTY.format(most="1_000_000"))
     with pytest.raises(Finding, match=r"(?s)--hypothesis-seed=7 .*number=1000000.*reproduce_failure"):
         fuzz_properties.explore([str(file)], 7, tmp_path)
 
 
-def test_weak_examples_of_a_property_that_holds_are_counted(tmp_path: Path) -> None:
+def test_examples_of_a_property_that_holds_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "test_integers.py"
     file.write_text(_PROPERTY.format(most="float('inf')"))
     assert fuzz_properties.explore([str(file)], 7, tmp_path) == fuzz_properties.EXAMPLES // 10

@@ -204,7 +204,7 @@ def test_bug_11_value_that_may_be_meant_as_a_text_has_no_type(spelling: str) -> 
     ("spelling", "value"),
     [("3", 3), ("-3", -3), ("0.5", 0.5), ("true", True), ("false", False), ("'1.10'", "1.10"), ("2020-01-01", None)],
 )
-def test_bug_11_value_that_is_written_as_what_it_is_keeps_its_type(spelling: str, value: Any) -> None:
+def test_value_that_is_written_as_what_it_is_keeps_its_type(spelling: str, value: Any) -> None:
     values = read_values("v.yaml", f"V: {spelling}\n".encode())
     found = with_values(manifest(data={"a": "${V}"}), values).body["data"]["a"]
     expected = spelling if value is None else value

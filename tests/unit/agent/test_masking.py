@@ -102,13 +102,13 @@ def test_weak_values_in_a_secret_that_is_json_or_an_environment_are_secrets(secr
 
 
 @pytest.mark.parametrize("text", ["ok", "true", "production", "bob", "localhost", "A=1 done", "registry", "abc"])
-def test_weak_ordinary_words_of_a_secret_are_not_blotted_out(text: str) -> None:
+def test_ordinary_words_of_a_secret_are_not_blotted_out(text: str) -> None:
     masker = Masker(["DEBUG=true\nENV=production\nHOST=localhost\nA=1", '{"username": "bob-the-builder"}', "abc"])
     assert masker.mask_text(f"say {text} now bob-the-builder") == f"say {text} now bob-the-builder"
 
 
 @given(st.lists(st.text(min_size=4, max_size=30), max_size=12), st.binary(max_size=300))
-def test_weak_many_secrets_are_searched_for_like_a_few(secrets: list[str], noise: bytes) -> None:
+def test_many_secrets_are_searched_for_like_a_few(secrets: list[str], noise: bytes) -> None:
     few, many = Masker(secrets[:1]), Masker([*secrets, *(f"never-printed-{number:08}" for number in range(9))])
     for secret in secrets[:1]:
         text = secret.splitlines()[0].strip() if secret.splitlines() else ""
@@ -136,7 +136,7 @@ def test_weak_secret_of_short_lines_is_hidden_as_the_whole_that_it_is() -> None:
         assert masker.mask_text(f"x {b64(secrets[0])} y {secrets[0].encode().hex()} z") == f"x {MASK} y {MASK} z"
 
 
-def test_weak_every_secret_more_costs_no_search_more_in_what_holds_none() -> None:
+def test_every_secret_more_costs_no_search_more_in_what_holds_none() -> None:
     """Counted in looks at the data: one for all secrets that are long enough."""
 
     class Counted(bytes):

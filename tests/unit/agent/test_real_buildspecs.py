@@ -98,7 +98,7 @@ def test_definition_03_command_that_ends_with_a_backslash_ends(pod: Pod, shell: 
     assert (words.count("one two"), words.count("next")) == (1, 1)
 
 
-def test_definition_03_commands_action_ends_it_too(pod: Pod) -> None:
+def test_commands_action_ends_a_command_that_ends_with_a_backslash_too(pod: Pod) -> None:
     result = pod.run(request(script=script("echo one \\\n two \\\n", "false \\\n")))
     assert (result.status, result.exit_code) == ("Failed", 1)
     assert [line.strip() for line in lines(pod)].count("one two") == 1

@@ -118,11 +118,11 @@ def streamed(count: int) -> bytes:
     return data.getvalue()
 
 
-def test_bug_14_zip_with_data_descriptors_arrives(tmp_path: Path) -> None:
+def test_zip_with_data_descriptors_arrives(tmp_path: Path) -> None:
     assert unpacked(streamed(2), tmp_path) == {"f0": b"text", "f1": b"text"}
 
 
-def test_bug_14_zip64_arrives(tmp_path: Path) -> None:
+def test_zip64_arrives(tmp_path: Path) -> None:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive, archive.open("a", "w", force_zip64=True) as file:
         file.write(b"text")
@@ -186,7 +186,7 @@ LONG = "/".join(["folder" * 8] * 6) + "/é.txt"
 
 
 @pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
-def test_bug_14_long_names_of_gnu_and_pax_arrive(format: int, tmp_path: Path) -> None:
+def test_long_names_of_gnu_and_pax_arrive(format: int, tmp_path: Path) -> None:
     assert unpacked(tarred((named(LONG), b"x"), format=format), tmp_path)[LONG] == b"x"
 
 

@@ -118,7 +118,7 @@ def test_weak_store_that_is_away_for_many_tries_costs_no_claim(s3: FlakyS3, stor
 
 
 @pytest.mark.parametrize("trouble", [refuses, busy, does_it_in_silence])
-def test_weak_claim_without_an_answer_is_never_given_twice(s3: FlakyS3, store: Store, trouble: Trouble) -> None:
+def test_claim_without_an_answer_is_never_given_twice(s3: FlakyS3, store: Store, trouble: Trouble) -> None:
     """Who holds it is read, not concluded from an error."""
 
     def another_comes_first(server: FlakyS3, request: BaseHTTPRequestHandler) -> bool:
@@ -156,7 +156,7 @@ def test_weak_upload_survives_many_troubles(s3: FlakyS3, store: Store, trouble: 
     assert s3.objects["/bucket/logs/x"] == b"text" * 1000
 
 
-def test_weak_store_that_stays_away_is_an_error_in_the_end(s3: FlakyS3, tmp_path: Path) -> None:
+def test_store_that_stays_away_is_an_error_in_the_end(s3: FlakyS3, tmp_path: Path) -> None:
     for name in ("accessKeyId", "secretAccessKey"):
         (tmp_path / name).write_text("x")
     impatient = open_store(StoreLocation("bucket", s3.address, "eu-central-1", str(tmp_path)), 0.6)
@@ -169,7 +169,7 @@ def test_weak_store_that_stays_away_is_an_error_in_the_end(s3: FlakyS3, tmp_path
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "InvalidAccessKeyId"), (404, "NoSuchBucket"), (403, "AccessDenied")]
 )
-def test_weak_refusal_is_no_absence_and_is_not_waited_out(s3: FlakyS3, store: Store, status: int, code: str) -> None:
+def test_refusal_is_no_absence_and_is_not_waited_out(s3: FlakyS3, store: Store, status: int, code: str) -> None:
     def refusal(server: FlakyS3, request: BaseHTTPRequestHandler) -> bool:
         server.send(request, status, f"<Error><Code>{code}</Code></Error>".encode())
         return True
