@@ -36,6 +36,9 @@ def let_edit(kube: Kube, namespace: str, *users: str, role: str = "edit") -> Non
         "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"} for user in users],
     }
     kube.apply([binding], namespace)
+    wanted = {"group": "penstock.dev", "resource": "approvals", "verb": "patch", "namespace": namespace}
+    for user in users:
+        kube.await_right(user, resourceAttributes=wanted)
 
 
 def pending(kube: Kube, namespace: str, run: str = "run", seconds: float = 20) -> Document:

@@ -172,6 +172,15 @@ class Kube:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         return str(self.request("POST", path, body)["status"]["token"])
 
+    def await_right(self, user: str, **attributes: Any) -> None:
+        """Wait until the server knows of a right that was just given: it reads bindings as they come, not at once.
+
+        ``attributes`` are ``resourceAttributes`` or ``nonResourceAttributes`` of a SubjectAccessReview.
+        """
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        body = {"spec": {"user": user, **attributes}}
+        eventually(lambda: self.request("POST", path, body)["status"]["allowed"], 60, f"{user} has the right it got")
+
     def watch(self, plural: str, namespace: str, seconds: float) -> Iterator[Document]:
         """Yield every object of a kind that changes from now on, until the time is over."""
         path = self.path(plural, namespace)

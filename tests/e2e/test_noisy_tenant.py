@@ -147,6 +147,8 @@ def tenant(kube: Kube, noisy: Team) -> Kube:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
     binding = {"metadata": {"name": "edit"}, "roleRef": role, "subjects": [subject]}
     kube.create("rolebindings", noisy.namespace, binding)
+    wanted = {"group": "penstock.dev", "resource": "pipelines", "verb": "create", "namespace": noisy.namespace}
+    kube.await_right(f"system:serviceaccount:{noisy.namespace}:mallory", resourceAttributes=wanted)
     return Kube(kube.kubeconfig, token=kube.token_of(noisy.namespace, "mallory"))
 
 

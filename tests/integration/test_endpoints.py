@@ -80,6 +80,8 @@ async def test_metrics_want_the_right_to_read_them(kube: Kube, namespace: str, p
     path = "/apis/rbac.authorization.k8s.io/v1"
     kube.request("POST", f"{path}/clusterroles", role)
     kube.request("POST", f"{path}/clusterrolebindings", binding)
+    account = f"system:serviceaccount:{namespace}:prometheus"
+    kube.await_right(account, nonResourceAttributes={"path": "/metrics", "verb": "get"})
     try:
         # Another token of the same account: that this one was refused is remembered for a minute.
         status, text = await get(port, "/metrics", kube.token_of(namespace, "prometheus"))
