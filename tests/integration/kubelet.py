@@ -1,4 +1,7 @@
-"""Plays the node, so that no pod has to run: a LimitRange keeps every pod Pending, and no real kubelet contradicts."""
+"""Plays the node, so that no pod has to run.
+
+A LimitRange keeps every pod Pending: no real kubelet contradicts what is told.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from penstock.engine.observed import format_seconds
 from tests.e2e.kube import Document, Kube, KubeError
 
 LIMITS: Document = {
@@ -23,7 +28,6 @@ LIMITS: Document = {
     },
 }
 """Gives every container a request that no node can hold, and that no pod of ours sets by itself."""
-_AT = "2026-11-21T12:00:00Z"
 
 
 def keep_pods_pending(kube: Kube, namespace: str) -> None:
@@ -39,13 +43,14 @@ def tell(kube: Kube, pod: Document, **status: Any) -> None:
 
 def ended(name: str, code: int, message: str = "", reason: str = "Completed") -> Document:
     """Return the status of a container that has ended."""
-    state = {"exitCode": code, "reason": reason, "message": message, "startedAt": _AT, "finishedAt": _AT}
+    at = format_seconds(datetime.now(UTC))
+    state = {"exitCode": code, "reason": reason, "message": message, "startedAt": at, "finishedAt": at}
     return _container(name, {"terminated": state})
 
 
 def running(name: str) -> Document:
     """Return the status of a container that runs."""
-    return _container(name, {"running": {"startedAt": _AT}})
+    return _container(name, {"running": {"startedAt": format_seconds(datetime.now(UTC))}})
 
 
 def _container(name: str, state: Document) -> Document:
@@ -65,6 +70,10 @@ def rows_of(run: Document) -> Iterator[tuple[str, Document]]:
             yield from ((action["actionName"], row) for row in action.get("executions", ()))
 
 
+DUPLICATE = json.dumps({"version": 1, "status": "Lost", "code": "DuplicateExecution", "message": "was started before"})
+"""The message of an agent that found its try claimed."""
+
+
 @dataclass
 class Node:
     """The node of all pods of a namespace. As the store does for real, it lets one pod of each try have its effect."""
@@ -75,7 +84,10 @@ class Node:
     """The uid of the pod that runs a try, by the name of its Job."""
 
     def pods_of(self, rows: Iterable[Document]) -> Iterator[Document]:
-        """Yield the pod that runs each try; its name says whose it is, as labels and owners may have been changed."""
+        """Yield the pod that runs each try; all others of its Job find the try claimed.
+
+        Its name says whose a pod is, as labels and owners may have been changed.
+        """
         wanted = {row["jobName"] for row in rows if "jobName" in row}
         found: dict[str, list[Document]] = {}
         for pod in self.kube.objects("pods", self.namespace):
@@ -84,7 +96,16 @@ class Node:
             pods = {pod["metadata"]["uid"]: pod for pod in found[job]}
             if self.claims.get(job) not in pods:
                 self.claims[job] = min(pods, key=lambda uid: pods[uid]["metadata"]["creationTimestamp"])
+            self._tell_all(
+                (pods[u], "Failed", [ended("agent", 1, DUPLICATE), ended("action", 1)])
+                for u in pods
+                if self._is_late(job, pods[u])
+            )
             yield pods[self.claims[job]]
+
+    def _is_late(self, job: str, pod: Document) -> bool:
+        uid, phase = str(pod["metadata"]["uid"]), str(pod["status"]["phase"])
+        return self.claims[job] != uid and phase == "Pending"
 
     def run(self, pods: Iterable[Document]) -> None:
         """Say of pods that their containers run."""
