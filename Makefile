@@ -9,7 +9,7 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo sam test lint unit simulate fuzz kubectl integration e2e large bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo sam test lint unit simulate fuzz kubectl integration tamper e2e large bench cluster-up cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
@@ -39,6 +39,9 @@ kubectl:  ## the real one, which the manifests' fuzzer asks; needs no cluster
 
 integration: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/integration
+
+tamper: $(VENV)/ready cluster-up image  ## every label, annotation, owner and finalizer of every object changed by hand, at every state
+	$(PYTEST) tests/tampering
 
 e2e: $(VENV)/ready cluster-up image
 	$(PYTEST) tests/e2e

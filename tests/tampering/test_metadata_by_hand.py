@@ -17,8 +17,8 @@ import pytest
 
 from tests.e2e.kube import Document, Kube, KubeError, eventually
 from tests.integration.kubelet import rows_of
-from tests.integration.side_by_side import ACTIONS, STATES, CreatedJobs, SideBySide, plant
-from tests.integration.tampering import DELETED, MINE, ORPHANED, Change, changes_of
+from tests.tampering.changes import DELETED, MINE, ORPHANED, Change, changes_of
+from tests.tampering.side_by_side import ACTIONS, STATES, CreatedJobs, SideBySide, plant
 
 PLURALS = {
     "Pipeline": "pipelines",
