@@ -563,9 +563,7 @@ def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path:
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
-def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(
-    shell: list[str], tmp_path: Path
-) -> None:
+def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(shell: list[str], tmp_path: Path) -> None:
     """A program that loops hides none: the one behind it is tried, and what it runs is found."""
     looping = fuzz_lexer.Tried(Program("", {}), "while :; do :; done", ("", ""))
     given = (f"touch {tmp_path}/PWNED", "")
