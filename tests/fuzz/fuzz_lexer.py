@@ -124,7 +124,7 @@ def watch(shell: int, begun: Path) -> set[int]:
     waiting.register(handle, select.POLLIN)
     since = time.monotonic()
     try:
-        while not waiting.poll(LOOK_MS) and time.monotonic() < until:
+        while not waiting.poll(LOOK_MS):
             count = begun.stat().st_size if begun.exists() else 0
             if count != reached:
                 reached, since = count, time.monotonic()
@@ -132,6 +132,9 @@ def watch(shell: int, begun: Path) -> set[int]:
                 ended.add(reached - 1)
                 end_members(shell, spared=shell)
                 since = time.monotonic()
+            if time.monotonic() > until:
+                ended.add(reached - 1)
+                break
     finally:
         os.close(handle)
     return ended
