@@ -7,9 +7,10 @@ expressions are compiled (`patterns.py`: 12). Everything else of a definition is
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from penstock.api.pipeline import PipelineSpec, Stage
+from penstock.api.pipeline import PipelineSpec
 from penstock.api.stage_conditions import Rule
 from penstock.engine.findings import Problem
+from penstock.engine.rules import rules_of
 
 MOST_OF_ACTION = 16_000
 MOST = 64_000
@@ -18,7 +19,7 @@ MOST = 64_000
 def weight_of(spec: PipelineSpec) -> int:
     """Return the characters that judging a definition reads one by one."""
     actions = sum(_of_commands(action.commands) for stage in spec.stages for action in stage.actions)
-    return actions + sum(_of_rule(rule) for stage in spec.stages for rule in _rules(stage))
+    return actions + sum(map(_of_rule, rules_of(spec)))
 
 
 def weight_of_frozen(data: Mapping[str, Any]) -> int:
@@ -39,12 +40,6 @@ def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
     if (weight := weight_of(spec)) > MOST:
         what = f"commands with references and regular expressions have {weight:,} characters in all"
         yield Problem("spec.stages", f"{what}, and at most {MOST:,} are read; {way_out}")
-
-
-def _rules(stage: Stage) -> Iterator[Rule]:
-    for place in (stage.before_entry, stage.on_success, stage.on_failure):
-        for condition in place.conditions if place else ():
-            yield from condition.rules
 
 
 def _of_rule(rule: Rule) -> int:
