@@ -33,6 +33,7 @@ STRICTER = re.compile(
             "found unknown escape character; write",
             "what !!binary holds is no text",
             "no key; write the key itself",
+            "a tag has no name; write one with a name",
             "comma stands right behind the tag .*; put a space",
         ]
     )

@@ -37,6 +37,7 @@ def test_bug_05_layout_means_what_kubectl_makes_of_it(tmp_path: Path) -> None:
         "v: |\n  x\n---\n# nothing\n---\n", "v: |+\n  x\n\n\n", "v: >\n  a\n  b\n\n  c\n", "v: \"a\\\n  b\"\n",
         "v: |\r\n  x\r\n   ---\r\n", "v: 'a\n\n  b'\n", "v: a\n  b\n", "v:\n- a\n-   - b\n", "? v\n: x\n",
         "v: x # y\n", "v: x#y\n", "v:\tx\n", "v: a\tb\n", "v: [a,\n\tb]\n", "v: x\n...\n", "v: |2\n   x\n",
+        "v: [!!, a]\n", "v: {a: 1,!!,yes: Off}\n", "v: !! a\n", "v: [!!]\n", "v: [!foo,bar]\n",
     ]  # fmt: skip
     fuzz_manifests.compare([(_HEAD + body).encode() for body in bodies], tmp_path)
 

@@ -16,6 +16,7 @@ DEPTH = 200
 _WORDS = {
     "did not find expected <document start>": "something stands behind the end of the document",
     "found unexpected ':'": 'found unexpected ":"; put a space behind it, or the text in quotes',
+    "did not find expected tag URI": 'a tag has no name; write one with a name, such as "!!str", or quote the text',
     "found unknown escape character": 'found unknown escape character; write "\\\\" for a "\\", or use single quotes',
 }
 
