@@ -42,6 +42,17 @@ def test_bug_05_layout_means_what_kubectl_makes_of_it(tmp_path: Path) -> None:
     fuzz_manifests.compare([(_HEAD + body).encode() for body in bodies], tmp_path)
 
 
+def test_bug_05_times_are_those_of_the_calendar_that_kubectl_has(tmp_path: Path) -> None:
+    days = ["0000-02-29", "1900-02-29", "2000-02-29", "2001-02-29", "2001-04-31", "2001-13-01", "2001-1-0", "2001-1-1"]
+    clocks = [
+        " 24:00:00", " 23:59:60", " 1:1:1", " 10:00:00,5", " 10:00:00.", "T10:00:00", "T10:00:00z", "t1:2:3Z",
+        "T10:00:00+24:60", "T10:00:00+25:00", "T10:00:00-00:61", "T10:00:00.123456789123Z",
+    ]  # fmt: skip
+    times = [*days, *(f"2001-01-31{clock}" for clock in clocks)]
+    files = [f"{_HEAD}v: {tag}{time}\n" for time in times for tag in ("!!timestamp ", "")]
+    fuzz_manifests.compare([text.encode() for text in files], tmp_path)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,8 +9,9 @@ A reference is accepted where its value is known to be data in dash, bash and bu
 words of a command may be code. A command that it cannot read for certain is refused.
 
 Not seen: what becomes of a file that a value was written to, but where the same command runs it by that name; what a
-program that is not known makes of its arguments, which may be options where they begin with a dash; and variables,
-functions, aliases and options that another command of the action has set.
+program that is not known makes of its arguments, which may be options where they begin with a dash; what a text in
+another language (awk, Python, make) makes of variables; and variables, functions, aliases and options that another
+command of the action has set.
 """
 
 from dataclasses import dataclass

@@ -120,6 +120,8 @@ def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, foun
         ("v: !!bool 1", '"1" is no !!bool'),
         ("v: !!float 9223372036854775808", "is no !!float"),
         ("v: !!timestamp x", '"x" is no !!timestamp'),
+        ("v: !!timestamp 2001-02-30", '"2001-02-30" is no !!timestamp'),
+        ("v: !!timestamp 2001-01-01T10:00:00-25:00", "is no !!timestamp"),
         ("v: !!binary /w==", "what !!binary holds is no text"),
         ("~: v", "a key is null"),
         ("[1]: v", "a list or a mapping is no key"),

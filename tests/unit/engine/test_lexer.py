@@ -97,6 +97,13 @@ eval "$(ssh-agent)"; echo "#{S.Id}"
 . ./env.sh; ./deploy.sh "#{S.Id}"
 java -Dversion="#{S.Id}" -jar app.jar "#{S.Id}"
 systemctl enable "web@#{S.Id}"
+bash -lc 'echo "$1"' _ "#{S.Id}"
+export TAG=#{S.Id}; envsubst '$TAG' < deployment.yaml | kubectl apply -f -
+export TAG=#{S.Id}; find . -name '[a-z]*.py' -exec sed -i 's/a$/b/' {} ';'
+export TAG=#{S.Id}; awk '$1 == 2 {print $2}' f; mysql -e 'select count(*) from t'
+export TAG=#{S.Id}; rg -e '[a-z]+$' f; helm upgrade web . --set 'a[0]=b'
+export TAG=#{S.Id}; ssh host 'for i in 1 2; do echo $i; done'
+docker run -e TAG=#{S.Id} image sh -c 'echo "$TAG"'
 echo "ünïcode #{S.Id}"
 echo "#{S.Id}" > version && python3 build.py "$ARG"
 kubectl exec web -- cat "/srv/#{S.Id}/log"
@@ -342,6 +349,48 @@ REFUSED = [
     "V=#{S.Id}; W=$V; eval $W",
     "export V=#{S.Id}; sh -c 'eval \"$V\"'",
     "V=#{S.Id} sh -c 'eval \"$V\"'",
+    # in text that a shell reads, however it comes to that
+    *(
+        f"export V=#{{S.Id}}; {command}"
+        for command in (
+            *(
+                f"{shell} 'eval \"$V\"'"
+                for shell in (
+                    "sh -c-c",
+                    "sh -lc",
+                    "sh -co errexit",
+                    "sh +c -c",
+                    "bash -O extglob -c",
+                    "bash -c -O extglob",
+                    "bash --rcfile x -ic",
+                    "busybox sh -c-c",
+                    "ksh -c",
+                    "zsh -c",
+                    "rbash -lc",
+                    "timeout 5 sh -lc",
+                    "find . -exec sh -c",
+                    "xargs sh -c",
+                    "flock f -c",
+                    "flock f sh -c",
+                    "unshare sh -c",
+                    "su -c",
+                    "script -qec",
+                    "watch",
+                    "parallel",
+                    "ssh host",
+                    "docker run -e V image sh -c",
+                    "entr -s",
+                )
+            ),
+            'env -S \'sh -c "eval \\"\\$V\\""\'',
+            "git -c alias.x='!eval \"$V\"' x",
+            "some-tool --exec='eval \"$V\"'",
+            "find . -exec sh -c '((V))' ';'",
+            "find . -exec bash -c '[[ V -eq 1 ]]' ';'",
+        )
+    ),
+    "docker run -e V=#{S.Id} image sh -c 'eval \"$V\"'",
+    "env V=#{S.Id} find . -exec sh -c 'eval \"$V\"' ';'",
     ": ${V:=#{S.Id}}; eval $V",
     "for v in #{S.Id}; do eval $v; done",
     'set -- #{S.Id}; eval "$1"',

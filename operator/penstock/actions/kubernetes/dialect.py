@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 import struct
+from calendar import monthrange
 from decimal import Decimal
 
 from penstock.actions.yaml_documents import Rules, Scalar
@@ -33,10 +34,10 @@ _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9
 _BINARY = re.compile(r"0b[-+]?[01]+|-0b[01]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _POINT = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?", re.ASCII)
+_CLOCK = r"(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9]:[0-5]?[0-9](?:[.,][0-9]+)?"
 _TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-    r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
-    r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?",
+    r"([0-9]{4})-(0?[1-9]|1[0-2])-(0?[1-9]|[12][0-9]|3[01])"
+    rf"(?:[Tt]{_CLOCK}(?:Z|[-+](?:[01][0-9]|2[0-4]):(?:[0-5][0-9]|60))| {_CLOCK})?",
     re.ASCII,
 )
 _WORDS = {float("inf"): ".inf", float("-inf"): "-.inf"}
@@ -62,7 +63,7 @@ def _typed(scalar: Scalar) -> Value:
     if kind not in ("", "bool", "int", "float", "null", "timestamp"):
         return text
     if kind == "timestamp":
-        if not _TIMESTAMP.fullmatch(text):
+        if not _is_time(text):
             raise ValueError(f'"{text[:80]}" is no !!timestamp')
         return text
     value = _looked_up(text)
@@ -71,6 +72,15 @@ def _typed(scalar: Scalar) -> Value:
     if kind and kind != _kind(value):
         raise ValueError(f'"{text[:80]}" is no !!{kind}')
     return value
+
+
+def _is_time(text: str) -> bool:
+    """Whether go-yaml reads a time: the day must be one of the calendar, which Go carries on to the year 0."""
+    if not (found := _TIMESTAMP.fullmatch(text)):
+        return False
+    year, month, day = map(int, found.groups())
+    # 2000 is a leap year, as 0 is; Python's calendar begins at 1.
+    return day <= monthrange(year or 2000, month)[1]
 
 
 def key_of(scalar: Scalar) -> str:

@@ -4,6 +4,7 @@ Known programs and builtins that evaluate words have a rule each, all others tak
 accepts what it knows to be data and refuses the rest.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from penstock.engine.shell import programs
@@ -14,6 +15,12 @@ from penstock.engine.shell.syntax import RESERVED, Refused, Simple, Word
 
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""
+
+_MAY_EVALUATE = re.compile(
+    r"\$[\w({@*#?!$-]|`|\(\(|\[{1,2}\s|\w\[|\b(eval|let|declare|typeset|local|read|unset|printf|test)\b"
+)
+"""What code must hold to make code of a variable's value."""
+_NAME = re.compile(r"[\w.-]+=!?")
 
 MOST_WRAPPERS = 10
 """How many programs that run another one (`env nice nohup …`) are looked through."""
@@ -48,6 +55,21 @@ class Checked:
     def refuse_everywhere(self, words: Sequence[Word], place: str) -> None:
         """Raise Refused if a value may be in words, in the environment or in the input."""
         self.refuse_any([*words, *self.command.assignments, *self.feeding], place)
+
+    def refuse_code(self, words: Sequence[Word], place: str) -> None:
+        """Raise Refused if words, each of which a shell may run, may hold a value or make code of one."""
+        self.refuse_everywhere(words, place)
+        self.judge_code(words)
+
+    def judge_code(self, words: Sequence[Word]) -> None:
+        """Raise Refused if words that are written out, each of which a shell may run, make code of a value."""
+        is_tainted = self.context.is_tainted or any(self.hot([*self.command.words, *self.command.assignments]))
+        context = self.context._replace(is_tainted=is_tainted)
+        for word in words:
+            text = word.literal or ""
+            for code in {text, text[_named(text) :]}:
+                if _MAY_EVALUATE.search(code):
+                    self.code(code, context, word)
 
     @property
     def is_fed(self) -> bool:
@@ -196,7 +218,7 @@ class Checked:
             elif text is not None and self._is_option(text, wrapper.valued.split()):
                 index += 1
             else:
-                self.refuse_everywhere(words, place)
+                self.refuse_code(words, place)
                 self.refuse_input("the input of a command that is not known")
                 return
             index += 1
@@ -217,3 +239,9 @@ class Checked:
 
     def _is_option(self, text: str, known: list[str]) -> bool:
         return text in known if text.startswith("--") else len(text) == 2 and text[1] in known
+
+
+def _named(text: str) -> int:
+    """Return where a value begins in what may be a setting: ``--exec=…``, or git's ``alias.x=!…``."""
+    found = _NAME.match(text)
+    return found.end() if found else 0

@@ -10,9 +10,9 @@ from penstock.engine.shell.syntax import Refused, Word
 if TYPE_CHECKING:
     from penstock.engine.shell.commands import Checked
 
-_SHELL_OPTION = re.compile(r"[-+][abefhmnuvxCE]+|--(posix|norc|noprofile)")
-_SHELL_CODE = re.compile(r"-[abefhmnuvxCE]*c[abefhmnuvxCE]*")
-_SHELL_NAMED = re.compile(r"[-+][abefhmnuvxCE]*o")
+_SHELL_OPTION = re.compile(r"[-+][abefhlmnuvxCE]+|--(posix|norc|noprofile)")
+_SHELL_CODE = re.compile(r"-[abefhlmnuvxCE]*c[abefhlmnuvxCE]*")
+_SHELL_NAMED = re.compile(r"[-+][abefhlmnuvxCE]*o")
 _INPUT = re.compile(r"^/+(\./+)*(dev|proc)|\.\.|//|(^|/)(stdin|tty|fd|[0-9]+)(/|$)")
 _SED_OPTIONS = {"-n", "-e", "-E", "-r", "-u", "-s", "-z"}
 _SED_COMMAND = r"[0-9,$]*(?:s([/|,#@:])(?:(?!\1)[^\n\\]|\\.)*\1(?:(?!\1)[^\n\\]|\\.)*\1[gpI0-9]*|[dpq])"
@@ -30,7 +30,10 @@ def check_evaluator(checked: "Checked", base: str, words: list[Word]) -> None:
     elif base == "jq":
         _jq(checked, words)
     else:
-        checked.refuse_any([*words, *checked.command.assignments], f"an argument of '{base}', which may be code")
+        place = f"an argument of '{base}', which may be code"
+        checked.refuse_any([*words, *checked.command.assignments], place)
+        if not programs.is_other_language(base):
+            checked.judge_code(words[1:])
         if not _is_filter(base, words[1:]):
             checked.refuse_input(f"the input of '{base}'")
 
@@ -61,7 +64,7 @@ def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
         elif _SHELL_CODE.fullmatch(text):
             runs_code = True
         elif not _SHELL_OPTION.fullmatch(text):
-            checked.refuse_everywhere(words, f"a '{base}' with the option {text}")
+            checked.refuse_code(words, f"a '{base}' with the option {text}")
             checked.refuse_input(f"the input of '{base}'")
             return
     what = f"{base} -c" if runs_code else base

@@ -75,7 +75,7 @@ class Judge:
             found = context_of(program)
             self.program(program, context._replace(functions=found.functions, depth=context.depth + 1))
         except Refused as refused:
-            raise Refused(f"reach of {refused.place}", place.at) from refused
+            raise Refused(f"reach of {refused.place.removeprefix('reach of ')}", place.at) from refused
 
     def _assignments(self, assignments: list[Word], context: Context) -> None:
         for word in assignments:

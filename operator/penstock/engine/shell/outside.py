@@ -51,6 +51,8 @@ def check_xargs(checked: "Checked", words: list[Word]) -> None:
         raise Refused("the input of 'xargs', which becomes words of a command,", words[0].at)
     if inner and inner[0].plain not in programs.PLAIN:
         checked.refuse_everywhere(inner, "a command that 'xargs' adds words to")
+        if not programs.is_other_language(inner[0].text):
+            checked.judge_code(inner)
 
 
 def _check_manager(checked: "Checked", base: str, command: str | None, words: list[Word]) -> None:
@@ -60,7 +62,7 @@ def _check_manager(checked: "Checked", base: str, command: str | None, words: li
     runs = base in programs.FUZZY_WRAPPERS
     runs |= base in programs.RUN_MANAGERS and any(word.plain in programs.RUN_COMMANDS for word in words[1:])
     if runs or (known is not None and command not in known):
-        checked.refuse_everywhere(words, place)
+        checked.refuse_code(words, place)
         if runs and checked.is_fed:
             checked.refuse_input(f"the input of '{base}', which may be code,")
 
@@ -95,18 +97,23 @@ def _run_elsewhere(checked: "Checked", base: str, words: list[Word]) -> None:
                 raise refuse("a word that names a shell or an interpreter", word)
         elif programs.names_evaluator(word.text):
             seen = seen or word.text
+            checked.judge_code([word])
+        elif seen and not programs.is_other_language(seen):
+            checked.judge_code([word])
     if seen:
         checked.refuse_input(f"the input of '{base}', which may be code,")
 
 
 def _flags(checked: "Checked", base: str, words: list[Word]) -> None:
-    """Raise Refused for a value that is, or is in, the argument of an option that may take code."""
+    """Raise Refused for a value that the argument of an option may make code of, or that is in one."""
     harmless = programs.NO_CODE.get(base, set())
     for before, word in pairwise(words):
-        if not checked.context.is_hot(word):
-            continue
         option, equals, _ = word.prefix.partition("=")
         inner = option if option.startswith("-") else f"--{option}"
         for text in (before.plain or "", inner if equals else ""):
-            if programs.CODE_FLAG.fullmatch(text.lower() if text.startswith("--") else text) and text not in harmless:
+            flag = text.lower() if text.startswith("--") else text
+            if text in harmless or not programs.CODE_FLAG.fullmatch(flag):
+                continue
+            if checked.context.is_hot(word):
                 raise refuse(f"the argument of '{text}', which may be code,", word)
+            checked.judge_code([word])

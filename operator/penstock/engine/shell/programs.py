@@ -48,12 +48,23 @@ AMBIGUOUS = _words(
 )
 """Names of these that are too common as words to tell anything where they are no command."""
 
+_OTHER_LANGUAGES = _words(
+    """
+    sed gsed awk gawk mawk nawk yq gojq jq make gmake bmake ninja just task rake m4 bc dc ed ex vi
+    vim nvim emacs psql mysql mariadb sqlite sqlplus mongo mongosh redis-cli cqlsh
+    clickhouse-client osascript R julia octave ghci runghc scala groovy groovysh kotlin jshell
+    irb erl elixir iex gdb lldb expect wish telnet deno jjs cscript gomplate swift ocaml sbcl
+    clisp guile racket scheme gnuplot pdb ipython jupyter
+    """
+)
+"""Programs whose text is in a language of its own: what it makes of a variable is its own matter."""
+
 PLAIN = _words(
     """
     echo : true false cat ls mkdir rmdir rm cp mv ln touch chmod chown grep egrep fgrep head
     tail cut tr wc uniq tee basename dirname realpath readlink date sleep stat test sha256sum
     md5sum base64 diff cmp printenv seq ping cd exit return kill shift umask pwd type which
-    times break continue
+    times break continue envsubst
     """
 )
 """Programs and builtins that take any words as data."""
@@ -237,6 +248,11 @@ def base_of(word: str) -> str:
 def is_evaluator(name: str) -> bool:
     """Whether a program's name is one that runs code."""
     return name in SHELLS or name in INTERPRETERS or name in EVALUATORS
+
+
+def is_other_language(name: str) -> bool:
+    """Whether a program runs code that no shell reads."""
+    return base_of(name) in INTERPRETERS or base_of(name) in _OTHER_LANGUAGES
 
 
 def names_evaluator(text: str) -> bool:
