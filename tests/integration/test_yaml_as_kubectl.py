@@ -37,9 +37,20 @@ def test_bug_05_layout_means_what_kubectl_makes_of_it(tmp_path: Path) -> None:
         "v: |\n  x\n---\n# nothing\n---\n", "v: |+\n  x\n\n\n", "v: >\n  a\n  b\n\n  c\n", "v: \"a\\\n  b\"\n",
         "v: |\r\n  x\r\n   ---\r\n", "v: 'a\n\n  b'\n", "v: a\n  b\n", "v:\n- a\n-   - b\n", "? v\n: x\n",
         "v: x # y\n", "v: x#y\n", "v:\tx\n", "v: a\tb\n", "v: [a,\n\tb]\n", "v: x\n...\n", "v: |2\n   x\n",
+        "v: [a?b]\n", "v: {a: b ?}\n", "v: [[a], b? c]\n", "v:\n- [?a]\n- b ? c\n", "v: {'a?b': \"?\"}\n",
         "v: [!!, a]\n", "v: {a: 1,!!,yes: Off}\n", "v: !! a\n", "v: [!!]\n", "v: [!foo,bar]\n",
     ]  # fmt: skip
     fuzz_manifests.compare([(_HEAD + body).encode() for body in bodies], tmp_path)
+
+
+def test_bug_05_what_follows_json_is_what_kubectl_makes_of_it(tmp_path: Path) -> None:
+    first = '{"apiVersion": "v1", "kind": "C", "metadata": {"name": "j"}}'
+    ends = [
+        "\v\n", "\v", "\f\n\n", "\u00a0\n", "\u2028", "\x85\n\x85\n",
+        "\n# c\v\n", "\v\n---\n" + _HEAD, "\n\v\n" + _HEAD,
+        "\v\n" + _HEAD, "\n\v\n---\n" + _HEAD, "\n\u00a0\n", f"{first}\v\n", "\v\n  \n", "\v\n\t\n", "\v\r\n\r\n",
+    ]  # fmt: skip
+    fuzz_manifests.compare([(first + end).encode() for end in ends], tmp_path)
 
 
 def test_bug_05_times_are_those_of_the_calendar_that_kubectl_has(tmp_path: Path) -> None:

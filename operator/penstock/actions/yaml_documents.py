@@ -44,6 +44,8 @@ class Rules(NamedTuple):
     ``value`` makes a value of a scalar, ``key`` a key; both raise ValueError for what they do not take. ``sort`` tells
     keys apart that look the same as texts. ``merges_last``: a merge key takes the place of what stands before it
     (go-yaml 2), else what a mapping says itself counts. ``is_strict`` refuses a key that is set twice.
+    ``refuses_questions``: within brackets and braces, a "?" in a text without quotes ends it, and is an error there
+    (go-yaml 2).
     """
 
     value: Callable[[Scalar], Any]
@@ -51,6 +53,7 @@ class Rules(NamedTuple):
     sort: Callable[[Scalar], str] = lambda _: ""
     merges_last: bool = False
     is_strict: bool = False
+    refuses_questions: bool = False
 
 
 class Bounds(NamedTuple):
@@ -102,7 +105,8 @@ class _Composer:
     def __init__(self, parser: Any, text: str, rules: Rules, bounds: Bounds) -> None:
         self._parser, self._text, self._rules, self._bounds = parser, text, rules, bounds
         self._anchors: dict[str, _Node | _Open] = {}
-        self._count = _Node(None, 0, 0)
+        self._flows = 0
+        """How many lists and mappings in brackets or braces are open."""
 
     def node(self, event: Any, depth: int) -> _Node:
         """Compose the node that begins with an event."""
@@ -125,9 +129,10 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             value = self._asked(self._rules.value, event)
             return _Node(value, 1, len(event.value))
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(depth)
-        return self._mapping(depth)
+        self._flows += bool(event.flow_style)
+        found = self._sequence(depth) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(depth)
+        self._flows -= bool(event.flow_style)
+        return found
 
     def _aliased(self, event: Any) -> _Node:
         found = self._anchors.get(event.anchor)
@@ -193,6 +198,8 @@ class _Composer:
         if not scalar and event.tag and not event.value and self._text.startswith(",", event.end_mark.index):
             # To go-yaml the comma belongs to the tag: [!!str, a] has one entry there, and two here.
             raise _problem(event, f"a comma stands right behind the tag {event.tag[:80]}; put a space before it")
+        if not scalar and self._flows and self._rules.refuses_questions and not event.style and "?" in event.value[1:]:
+            raise _problem(event, 'a "?" stands in a text in brackets or braces; quote it')
         try:
             return rule(scalar or _scalar(event))
         except ValueError as error:

@@ -58,7 +58,7 @@ def test_bug_05_scalar_means_what_it_means_to_kubectl(text: str, value: Any) -> 
     [
         ("n", "false"), ("on", "true"), ("1", "1"), ("010", "8"), ("0x10", "16"), ("1.10", "1.1"), ("1e3", "1000"),
         ("1e20", "1e+20"), (".2", "0.2"), ("1.23456789", "1.2345679"), ("0.00001", "1e-05"), (".inf", ".inf"),
-        ("-.inf", "-.inf"), (".nan", ".nan"), ("1e39", ".inf"), ("'010'", "010"), ("=", "="),
+        ("-.inf", "-.inf"), ("1e39", ".inf"), ("'010'", "010"), ("=", "="),
         ("2020-01-02", "2020-01-02"), ("12:30", "12:30"), ("!!binary aGk=", "hi"), ("&a k", "k"), ("'y'", "y"),
         ('"<<"', "<<"),
     ],
@@ -143,6 +143,9 @@ def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, foun
         ("a: [!!, b]", "line 1: not YAML: a tag has no name; write one with a name"),
         ("a: {b: 1,!!,yes: Off}", "a tag has no name"),
         ("a: !!", "a tag has no name"),
+        ("a: [b ? c]", 'line 1: a "?" stands in a text in brackets or braces; quote it'),
+        ("a: {b?: c}", 'a "?" stands in a text in brackets'),
+        (".nan: 1", "a key is no number; quote it"),
         ("a: &x [&x [*x]]", "anchor x contains itself"),
         ("a: [b:, c]", 'found unexpected ":"; put a space behind it'),
         ('a: "\\q"', "found unknown escape character; write"),

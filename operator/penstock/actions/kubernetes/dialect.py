@@ -7,6 +7,7 @@ becomes JSON, so that keys are texts. ``tests/fuzz/fuzz_manifests.py`` compares 
 
 import base64
 import binascii
+import math
 import re
 import struct
 from calendar import monthrange
@@ -88,6 +89,9 @@ def key_of(scalar: Scalar) -> str:
     value = _typed(scalar)
     if value is None:
         raise ValueError("a key is null; quote it")
+    if isinstance(value, float) and math.isnan(value):
+        # Each of several is a key of its own to Go, and all are one in JSON: which one stays is chance.
+        raise ValueError("a key is no number; quote it")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value > _MOST:
@@ -100,7 +104,7 @@ def sort_of(scalar: Scalar) -> str:
     return _kind(_typed(scalar))
 
 
-KUBECTL = Rules(resolve, key_of, sort_of, merges_last=True)
+KUBECTL = Rules(resolve, key_of, sort_of, merges_last=True, refuses_questions=True)
 TEXTS = Rules(
     lambda scalar: None if scalar.is_plain and scalar.text in _NULLS else scalar.text,
     lambda scalar: scalar.text,

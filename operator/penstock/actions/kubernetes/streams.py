@@ -45,9 +45,9 @@ def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
         try:
             yield from _json_texts(text, None)
         except _Unfinished as error:
-            if error.count > 1:
-                raise YamlError(f"not JSON: {error}") from error
             rest = _without_space(text[error.at :])
+            if error.count > 1 or not rest.strip("\t\r\n\v\f"):
+                raise YamlError(f"not JSON: {error}") from error
             text, first = rest, text.count("\n", 0, len(text) - len(rest))
             why = f"not JSON: {error}" if is_called_json and not error.count else ""
         except ValueError as error:
@@ -150,7 +150,7 @@ def _json_texts(text: str, number: Callable[[str], Any] | None) -> Iterator[Any]
     decoder = json.JSONDecoder(
         parse_float=number or _json_float, parse_int=number or _json_int, parse_constant=_no_constant
     )
-    at, count = 0, 0
+    at, ended, count = 0, 0, 0
     while at < len(text):
         if text[at] in " \t\r\n":
             at += 1
@@ -158,12 +158,12 @@ def _json_texts(text: str, number: Callable[[str], Any] | None) -> Iterator[Any]
         try:
             value, end = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            raise _Unfinished(str(error), at, count) from error
+            raise _Unfinished(str(error), ended, count) from error
         except RecursionError as error:
             raise ValueError("there are too many levels") from error
         _check(value)
         yield _without_surrogates(value) if "\\u" in text else value
-        at, count = end, count + 1
+        at, ended, count = end, end, count + 1
 
 
 def _check(value: Any) -> None:
