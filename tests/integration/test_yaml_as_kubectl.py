@@ -53,6 +53,19 @@ def test_bug_05_what_follows_json_is_what_kubectl_makes_of_it(tmp_path: Path) ->
     fuzz_manifests.compare([(first + end).encode() for end in ends], tmp_path)
 
 
+def test_bug_05_metadata_is_of_the_types_that_kubectl_asks_for(tmp_path: Path) -> None:
+    metas = [
+        "c", "[]", "5", "null", "{}", "{name: 5}", "{name: a, labels: c}", "{name: a, labels: {b: 1}}",
+        "{name: a, annotations: [b]}", "{name: a, annotations: {b: 1}}", "{name: a, namespace: 5}", "{name: a, uid: 5}",
+        "{name: a, resourceVersion: 5}", "{name: a, resourceVersion: '5'}", "{name: a, finalizers: b}",
+        "{name: a, ownerReferences: b}", "{name: a, other: 5}",
+    ]  # fmt: skip
+    items = "items:\n- {apiVersion: v1, kind: Case, metadata: {name: n}}\n"
+    kinds = (("List", items), ("CaseList", items), ("Case", ""))
+    files = [f"apiVersion: v1\nkind: {kind}\nmetadata: {meta}\n{rest}" for meta in metas for kind, rest in kinds]
+    fuzz_manifests.compare([text.encode() for text in files], tmp_path)
+
+
 def test_bug_05_times_are_those_of_the_calendar_that_kubectl_has(tmp_path: Path) -> None:
     days = ["0000-02-29", "1900-02-29", "2000-02-29", "2001-02-29", "2001-04-31", "2001-13-01", "2001-1-0", "2001-1-1"]
     clocks = [

@@ -191,6 +191,8 @@ def test_bug_05_lists_and_json_streams_hold_the_objects_that_kubectl_finds(
     ("text", "why"),
     [
         ("apiVersion: v1\nkind: List\nitems: {}\n", "List: items is no list"),
+        ("apiVersion: v1\nkind: List\nmetadata: c\nitems: []\n", "List: metadata is no mapping"),
+        ("apiVersion: v1\nkind: List\nmetadata: {uid: 5}\nitems: []\n", "List: metadata.uid is no text; quote it"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 007}\n", "metadata.name is no text; quote it"),
         ("apiVersion: 1\nkind: ConfigMap\nmetadata: {name: x}\n", "apiVersion is no text; quote it"),
         ("apiVersion: v1\nkind: yes\nmetadata: {name: x}\n", "kind is no text; quote it"),

@@ -115,6 +115,9 @@ def _pattern(text: str) -> globs.Pattern:
         raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
 
 
+_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink", "creationTimestamp")
+
+
 class _Walk:
     """Finds the files to read, and the folders to build, by the patterns of ManifestFiles."""
 
@@ -198,10 +201,13 @@ def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
             raise _problem(place, f"{key} is no text; quote it")
     if document["apiVersion"].count("/") > 1:
         raise _problem(place, f'apiVersion "{document["apiVersion"][:80]}" is neither a version nor group/version')
+    metadata = document.get("metadata")
     if "items" in document:
+        if not isinstance(metadata, dict | None):
+            raise _problem(place, f"{document['kind']}: metadata is no mapping")
+        _check_metadata(metadata or {}, document["kind"], place)
         yield from _items(document, place)
         return
-    metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") in (None, ""):
         raise _problem(place, f"{document['kind']}: metadata.name is missing")
     if not isinstance(metadata["name"], str):
@@ -218,8 +224,12 @@ def _check_metadata(metadata: dict[str, Any], name: str, place: str) -> None:
         for entry, value in entries.items():
             if not isinstance(value, str | None):
                 raise _problem(place, f"{name}: metadata.{key}.{entry} is no text; quote it")
-    if not isinstance(metadata.get("namespace") or "", str):
-        raise _problem(place, f"{name}: metadata.namespace is no text; quote it")
+    for key in _TEXTS:
+        if not isinstance(metadata.get(key), str | None):
+            raise _problem(place, f"{name}: metadata.{key} is no text; quote it")
+    for key in ("finalizers", "ownerReferences"):
+        if not isinstance(metadata.get(key), list | None):
+            raise _problem(place, f"{name}: metadata.{key} is no list")
 
 
 def _items(document: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
