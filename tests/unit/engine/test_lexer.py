@@ -1,5 +1,6 @@
 """No value is code: where references may stand in commands, judged by tables and by running real shells."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.engine.lexer import MOST_CHARACTERS, LexerError, lex
 from penstock.engine.shell.cursor import DEPTH
+from penstock.engine.shell.judge import MOST_WITHIN
 from tests.fuzz import fuzz_lexer
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import ODD, Program, values
@@ -541,6 +543,14 @@ def test_weak_command_nested_without_end_is_refused(opener: str) -> None:
 def test_weak_command_without_end_is_refused_by_its_length() -> None:
     with pytest.raises(LexerError, match=f"more than {MOST_CHARACTERS} characters"):
         lex("echo #{S.Id}" + " x" * MOST_CHARACTERS)
+
+
+def test_weak_code_within_code_is_read_a_bounded_number_of_times() -> None:
+    command = "a " * 600 + '"$V"'
+    for _ in range(5):
+        command = "x --exec=" + shlex.quote(f"-c={command}")
+    with pytest.raises(LexerError, match=f"more than {MOST_WITHIN} characters of code within it"):
+        lex(f"export V=#{{S.Id}}; {command}")
 
 
 ALPHABET = st.sampled_from(

@@ -42,6 +42,9 @@ class Checked:
             for redirect in command.redirects
             if redirect.operator in ("<", "<<") and context.is_hot(redirect.word)
         ]
+        # What a command runs finds its words and its assignments in variables, too.
+        is_tainted = context.is_tainted or any(self.hot([*command.words, *command.assignments]))
+        self._within = context._replace(is_tainted=is_tainted)
 
     def hot(self, words: Sequence[Word]) -> Iterator[Word]:
         """Yield the words that may hold a value."""
@@ -63,13 +66,11 @@ class Checked:
 
     def judge_code(self, words: Sequence[Word]) -> None:
         """Raise Refused if words that are written out, each of which a shell may run, make code of a value."""
-        is_tainted = self.context.is_tainted or any(self.hot([*self.command.words, *self.command.assignments]))
-        context = self.context._replace(is_tainted=is_tainted)
         for word in words:
             text = word.literal or ""
             for code in {text, text[_named(text) :]}:
                 if _MAY_EVALUATE.search(code):
-                    self.code(code, context, word)
+                    self.code(code, self._within, word)
 
     @property
     def is_fed(self) -> bool:

@@ -26,10 +26,15 @@ from penstock.engine.shell.syntax import (
 )
 
 _DEPTH = 5
+MOST_WITHIN = 20_000
+"""How many characters of code within a command are read: a text may be looked at for each way that it may be run."""
 
 
 class Judge:
     """Looks at every command of a program."""
+
+    def __init__(self) -> None:
+        self._within = 0
 
     def program(self, program: Program, context: Context) -> None:
         """Raise Refused where a value may be code."""
@@ -70,6 +75,9 @@ class Judge:
             return
         if context.depth > _DEPTH:
             raise Refused("code within code within code", place.at)
+        self._within += len(text)
+        if self._within > MOST_WITHIN:
+            raise Refused(f"a command with more than {MOST_WITHIN} characters of code within it", place.at)
         try:
             program = Parser(text).program()
             found = context_of(program)
