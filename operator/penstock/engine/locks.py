@@ -15,8 +15,10 @@ from penstock.engine.run import RunAdvance
 def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, PipelineRunStatus]:
     """Return statuses in the order to write them: who leaves a stage before who enters it, wherever that is cut off."""
 
-    def progress(status: PipelineRunStatus) -> tuple[bool, int]:
-        return bool(status.state and status.state.is_terminal), len(status.stage_states)
+    def progress(status: PipelineRunStatus) -> tuple[bool, int, bool]:
+        states = status.stage_states
+        is_between = bool(states) and not states[-1].status.is_open
+        return bool(status.state and status.state.is_terminal), len(states), is_between
 
     return dict(sorted(statuses.items(), key=lambda item: progress(item[1]), reverse=True))
 

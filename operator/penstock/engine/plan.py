@@ -234,7 +234,7 @@ class _Pass:
             advance.end(RunState.CANCELLED)
         else:
             advance.abandon_waits()
-            if not advance.has_running_actions():
+            if not advance.has_running_actions() and not advance.remains():
                 advance.close_current(StageStatus.CANCELLED)
                 advance.end(RunState.CANCELLED)
 

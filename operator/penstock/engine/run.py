@@ -25,6 +25,8 @@ class RunAdvance:
         self.run, self.definition, self.world = run, definition, world
         self._tries = Tries(run, definition, world)
         self._conditions = Conditions(self._tries)
+        self.kept_by: list[str] = []
+        """What the run waits for before it leaves its stage: what of overridden rules may still run."""
 
     @property
     def status(self) -> PipelineRunStatus:
@@ -242,7 +244,10 @@ class RunAdvance:
                 self._leave(state, StageStatus.FAILED)
 
     def _leave(self, state: RunStageState, status: StageStatus) -> None:
-        """End the stage, and the run where it goes no further."""
+        """End the stage, and the run where it goes no further; not before all that it started has ended."""
+        self.kept_by = self._tries.remains(states_of_rules(state))
+        if self.kept_by:
+            return
         self._end_stage(state, status)
         if status is StageStatus.FAILED:
             self.end(RunState.FAILED)

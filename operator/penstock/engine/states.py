@@ -34,6 +34,7 @@ RUN = (
     Change(RunState.STOPPING, RunState.STOPPED, "nothing runs any more"),
     Change(BEGIN, RunState.SUCCEEDED, "every stage skipped"),
     Change(RunState.FAILED, RunState.IN_PROGRESS, "retry, or override"),
+    Change(RunState.FAILED, RunState.SUCCEEDED, "override of the last stage's condition onSuccess"),
     Change(RunState.FAILED, RunState.STOPPED, "retry and stop asked at once"),
     Change(RunState.STOPPED, RunState.IN_PROGRESS, "retry"),
 )
@@ -50,6 +51,7 @@ STAGE = (
     Change(StageStatus.STOPPING, StageStatus.FAILED, "action failed"),
     Change(StageStatus.STOPPING, StageStatus.SUCCEEDED, "last action succeeded"),
     Change(StageStatus.FAILED, StageStatus.IN_PROGRESS, "retry, or override"),
+    Change(StageStatus.FAILED, StageStatus.SUCCEEDED, "override of its condition onSuccess"),
     Change(StageStatus.FAILED, StageStatus.STOPPED, "retry and stop asked at once"),
     Change(StageStatus.STOPPED, StageStatus.IN_PROGRESS, "retry"),
 )

@@ -70,9 +70,13 @@ def stopping_summary(advance: RunAdvance) -> str:
     running = list(_actions(advance.status, ActionStatus.IN_PROGRESS))
     if running:
         return f"stopping, {asked_by(advance.status)}; waiting for {', '.join(running)} to end"
-    remains = advance.remains()
+    return f"stopping, {asked_by(advance.status)}; {waiting_for(advance.remains())}"
+
+
+def waiting_for(remains: list[str]) -> str:
+    """Return that a run waits for Jobs and pods to end, and what to do about a pod that never will."""
     lost = "".join(f"; if its node is lost: kubectl delete {what} --force" for what in remains if what[:4] == "pod ")
-    return f"stopping, {asked_by(advance.status)}; waiting for {', '.join(remains)} to end{lost}"
+    return f"waiting for {', '.join(remains)} to end{lost}"
 
 
 def stopped_summary(status: PipelineRunStatus) -> str:

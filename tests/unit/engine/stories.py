@@ -34,3 +34,9 @@ def story_of(seed: int, steps: dict[str, int], length: int) -> list[Step]:
     chance = random.Random(seed)
     names = chance.choices(list(steps), list(steps.values()), k=chance.randint(length // 3, length))
     return [Step(name, chance.random()) for name in names]
+
+
+def read(text: str) -> list[Step]:
+    """Return the story that a text tells: names with their picks, between commas."""
+    parts = (step.strip().rpartition(" ") for step in text.split(","))
+    return [Step(name, float(pick)) for name, _, pick in parts]

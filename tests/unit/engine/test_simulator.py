@@ -7,7 +7,21 @@ import os
 import pytest
 
 from tests.unit.engine.play import KNOWN, STEPS, Play
-from tests.unit.engine.stories import Step, shortest, story_of
+from tests.unit.engine.stories import Step, read, shortest, story_of
+
+ONCE_BROKEN = {
+    71465: "turn .92, start pod .16, succeed .90, hear .40, start .90, turn .14, start pod .55, fail .98, hear all .36,"
+    " turn .43, override .48",
+    25654: "die .92, start pod .26, succeed .48, die .52, turn .44, start pod .67, fail .72, hear all .79, turn .03,"
+    " override .35",
+    90803: "turn .53, start pod .94, fail .65, roll back .30, start .80, hear all .09, turn .86, start pod .89,"
+    " override .99, hear .73, turn .49",
+    20485: "roll back .24, turn .11, start .15, start pod .07, succeed .53, disable .61, die .42, turn .88,"
+    " start pod .19, succeed .53, hear .24, die .39",
+    67: "turn .5, start pod .5, succeed .5, hear all .5, turn .5, start pod .5, fail .5, hear all .5, turn .5,"
+    " override .5",
+}
+"""Stories that broke a law once, cut short, by the seed of their pipeline: so rare that few draws meet them."""
 
 SEEDS = int(os.environ.get("SEEDS", "1500"))
 PARTS = 8
@@ -41,6 +55,11 @@ def report(seed: int) -> None:
         pytest.fail(f"SEED={seed}: {error}; told in short ({error_of(seed, short)}):\n{told}", pytrace=False)
 
 
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_story_that_broke_a_law_once_breaks_none(seed: int) -> None:
+    assert error_of(seed, read(ONCE_BROKEN[seed])) == ""
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_story_breaks_a_law(part: int) -> None:
     seeds = [int(os.environ["SEED"])] if "SEED" in os.environ else range(part, SEEDS, PARTS)
@@ -50,6 +69,8 @@ def test_no_story_breaks_a_law(part: int) -> None:
 
 def test_every_change_of_the_tables_happens_in_some_story() -> None:
     missing = {(kind, *change) for kind, changes in KNOWN.items() for change in changes}
+    for seed, text in ONCE_BROKEN.items():
+        missing -= tell(seed, read(text)).changes
     for seed in range(1000):
         missing -= tell(seed, story_of(seed, STEPS, 60)).changes
         if not missing:
