@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from penstock.engine.cron import CronError, window_of
+from penstock.engine.language.cron import CronError, window_of
 from tests.fuzz.finding import Finding
 
 BATCH = 100

@@ -6,8 +6,8 @@ from random import Random
 from typing import Any
 
 from penstock.actions import bounded_json
-from penstock.engine.json_values import is_resolvable, resolve_json
-from penstock.engine.variables import Reference, UnresolvedError
+from penstock.engine.language.json_values import is_resolvable, resolve_json
+from penstock.engine.language.variables import Reference, UnresolvedError
 from tests.fuzz.finding import Finding
 
 BATCH = 200

@@ -18,8 +18,8 @@ from random import Random
 from subprocess import DEVNULL
 from typing import NamedTuple
 
-from penstock.engine.lexer import LexerError, lex, variable_of
-from penstock.engine.variables import Reference
+from penstock.engine.language.shell.lexer import LexerError, lex, variable_of
+from penstock.engine.language.variables import Reference
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import Grammar, Program, mutated, values
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from random import Random
 
-from penstock.engine.patterns import PatternError, matches
+from penstock.engine.language.patterns import PatternError, matches
 from tests.fuzz.finding import Finding
 
 BATCH = 500

@@ -26,12 +26,12 @@ from penstock.engine.approval_objects import (
 )
 from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
+from penstock.engine.language.variables import Values
 from penstock.engine.observed import format_seconds, parse_time
 from penstock.engine.refused import held_back
 from penstock.engine.requests import resolved_configuration, timeout_of
 from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, RunObject
 from penstock.engine.subjects import RequestError, Subject
-from penstock.engine.variables import Values
 from penstock.engine.world import Findings, World
 
 POLICY_MISSING = "ApprovalPolicyMissing"

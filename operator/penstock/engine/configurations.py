@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from penstock.actions.declaration import Declaration
 from penstock.engine.findings import Problem
-from penstock.engine.json_values import PROBLEM, is_resolvable
-from penstock.engine.variables import references
+from penstock.engine.language.json_values import PROBLEM, is_resolvable
+from penstock.engine.language.variables import references
 
 
 def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:

@@ -27,11 +27,11 @@ from penstock.api.run import PipelineRunStatus
 from penstock.engine.builds import build_of
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import Definition
-from penstock.engine.json_values import resolve_json
-from penstock.engine.lexer import LexerError, lex
+from penstock.engine.language.json_values import resolve_json
+from penstock.engine.language.shell.lexer import LexerError, lex
+from penstock.engine.language.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
 from penstock.engine.settings import Settings
 from penstock.engine.subjects import RequestError, Subject
-from penstock.engine.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
 
 STORE_SECRET = "artifact-store"
 

@@ -11,9 +11,9 @@ from penstock.engine.admission import Admission, Refusal
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.cancellation import has_structure_of
 from penstock.engine.definition import Definition
+from penstock.engine.language.variables import RESERVED_NAMESPACES
 from penstock.engine.requests import values_of
 from penstock.engine.snapshot import PipelineObject, RunObject, Snapshot
-from penstock.engine.variables import RESERVED_NAMESPACES
 
 NOT_FOUND = "PipelineExecutionNotFound"
 UNABLE = "UnableToRollbackStage"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from penstock.api.pipeline import PipelineSpec, Stage
 from penstock.api.stage_conditions import ConditionType, Rule
 from penstock.engine.findings import Problem
+from penstock.engine.language.variables import EXECUTION_ID, Reference, references
 from penstock.engine.rules import place_of
-from penstock.engine.variables import EXECUTION_ID, Reference, references
 
 
 def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:

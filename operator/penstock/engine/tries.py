@@ -26,6 +26,7 @@ from penstock.engine.executions import (
     with_latest,
 )
 from penstock.engine.jobs import JobOrder, build_job
+from penstock.engine.language.variables import Values
 from penstock.engine.observed import Pod, format_time, parse_time
 from penstock.engine.one_try import Try, creates
 from penstock.engine.refused import held_back
@@ -34,7 +35,6 @@ from penstock.engine.room import FULL, Room
 from penstock.engine.snapshot import NAME_TAKEN, CreateJob, DeleteJob, RunObject
 from penstock.engine.starting import revisions_of
 from penstock.engine.subjects import RequestError, Subject
-from penstock.engine.variables import Values
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
 from penstock.engine.world import Findings, World
 

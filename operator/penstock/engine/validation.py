@@ -15,12 +15,12 @@ from penstock.engine.action_types import NO_TYPES, ActionTypeError, ActionTypes,
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
 from penstock.engine.findings import Findings, Problem
-from penstock.engine.lexer import LexerError, lex
+from penstock.engine.language.shell.lexer import LexerError, lex
+from penstock.engine.language.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 from penstock.engine.rule_references import rule_reference_problems
 from penstock.engine.rules import declared_of, rules_of
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
 from penstock.engine.unsupported import regions_without_effect, unsupported
-from penstock.engine.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 from penstock.engine.weight import too_heavy
 
 

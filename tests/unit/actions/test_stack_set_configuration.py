@@ -10,8 +10,8 @@ from penstock.actions.cloudformation_stack_instances.declaration import DECLARAT
 from penstock.actions.cloudformation_stack_set.declaration import DECLARATION as SET
 from penstock.actions.cloudformation_stack_set.lists import as_json, read_parameters
 from penstock.engine.configurations import configuration_problems
-from penstock.engine.json_values import resolve_json
-from penstock.engine.variables import Reference
+from penstock.engine.language.json_values import resolve_json
+from penstock.engine.language.variables import Reference
 
 ONE, OTHER = "111111111111", "222222222222"
 

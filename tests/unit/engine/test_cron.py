@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.cron import LOOK_AHEAD, CronError, window_of
+from penstock.engine.language.cron import LOOK_AHEAD, CronError, window_of
 from penstock.engine.stage_validation import _texts
 from tests.fuzz import fuzz_cron
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from penstock.actions import bounded_json
 from penstock.actions.cloudformation.overrides import read_overrides
 from penstock.actions.cloudformation_stack_set.lists import read_parameters
-from penstock.engine.json_values import is_resolvable, resolve_json
-from penstock.engine.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError
+from penstock.engine.language.json_values import is_resolvable, resolve_json
+from penstock.engine.language.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError
 from tests.fuzz import fuzz_json
 
 ID = Reference("S", "Id")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.lexer import MOST_CHARACTERS, LexerError, lex
-from penstock.engine.shell.cursor import DEPTH
-from penstock.engine.shell.judge import MOST_WITHIN
+from penstock.engine.language.shell.cursor import DEPTH
+from penstock.engine.language.shell.judge import MOST_WITHIN
+from penstock.engine.language.shell.lexer import MOST_CHARACTERS, LexerError, lex
 from tests.fuzz import fuzz_lexer
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import ODD, Program, values

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.patterns import MOST_CHARACTERS, MOST_PATTERN, PatternError, matches
+from penstock.engine.language.patterns import MOST_CHARACTERS, MOST_PATTERN, PatternError, matches
 from tests.fuzz import fuzz_patterns
 
 ATOMS = st.sampled_from(

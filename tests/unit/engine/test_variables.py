@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engine.lexer import LexerError, lex
-from penstock.engine.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
+from penstock.engine.language.shell.lexer import LexerError, lex
+from penstock.engine.language.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
 from tests.properties import examples
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 

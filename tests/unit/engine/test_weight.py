@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.lexer import LexerError, lex
+from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.validation import validate
 from penstock.engine.weight import MOST, MOST_OF_ACTION, weight_of, weight_of_frozen
 

@@ -2,10 +2,10 @@
 
 import re
 
-from penstock.engine.shell.cursor import Heredoc
-from penstock.engine.shell.syntax import Literal, Part, Redirect, Refused, Word
-from penstock.engine.shell.words import META, WordReader, merged
-from penstock.engine.variables import REFERENCE, Reference
+from penstock.engine.language.shell.cursor import Heredoc
+from penstock.engine.language.shell.syntax import Literal, Part, Redirect, Refused, Word
+from penstock.engine.language.shell.words import META, WordReader, merged
+from penstock.engine.language.variables import REFERENCE, Reference
 
 _REDIRECT = re.compile(r"([0-9]*)(<<-|<<<|<<|<>|<&|>>|>\||>&|<|>)")
 _DELIMITER = re.compile(r"[ \t]*(?:(\\)|(['\"]))?([A-Za-z0-9_.+-]+)(?(2)\2)(?=[ \t\n;&|<>)]|\Z)")

@@ -2,8 +2,8 @@
 
 import re
 
-from penstock.engine.shell.redirects import RedirectReader
-from penstock.engine.shell.syntax import (
+from penstock.engine.language.shell.redirects import RedirectReader
+from penstock.engine.language.shell.syntax import (
     RESERVED,
     Command,
     Compound,
@@ -12,7 +12,7 @@ from penstock.engine.shell.syntax import (
     Simple,
     Word,
 )
-from penstock.engine.shell.words import META
+from penstock.engine.language.shell.words import META
 
 _BASH_ALONE = {"function", "select", "coproc"}
 _RESERVED_WORD = re.compile(r"([a-z]+|[{}!])(?=[ \t\n;&|<>()]|\Z)")

@@ -16,12 +16,12 @@ command of the action has set.
 
 from dataclasses import dataclass
 
-from penstock.engine.shell.context import context_of
-from penstock.engine.shell.cursor import variable_of
-from penstock.engine.shell.grammar import Parser
-from penstock.engine.shell.judge import Judge
-from penstock.engine.shell.syntax import Refused
-from penstock.engine.variables import REFERENCE, Reference
+from penstock.engine.language.shell.context import context_of
+from penstock.engine.language.shell.cursor import variable_of
+from penstock.engine.language.shell.grammar import Parser
+from penstock.engine.language.shell.judge import Judge
+from penstock.engine.language.shell.syntax import Refused
+from penstock.engine.language.variables import REFERENCE, Reference
 
 __all__ = ["LexedCommand", "LexerError", "lex", "variable_of"]
 

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from penstock.engine.shell.syntax import Redirect, Refused, Value
-from penstock.engine.variables import REFERENCE, Reference
+from penstock.engine.language.shell.syntax import Redirect, Refused, Value
+from penstock.engine.language.variables import REFERENCE, Reference
 
 DEPTH = 100
 """How deep constructs may be nested."""

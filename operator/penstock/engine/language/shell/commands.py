@@ -7,11 +7,11 @@ accepts what it knows to be data and refuses the rest.
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from penstock.engine.shell import programs
-from penstock.engine.shell.context import Context, check_assignment, refuse
-from penstock.engine.shell.evaluators import check_evaluator, is_input
-from penstock.engine.shell.outside import check_program, check_xargs
-from penstock.engine.shell.syntax import RESERVED, Refused, Simple, Word
+from penstock.engine.language.shell import programs
+from penstock.engine.language.shell.context import Context, check_assignment, refuse
+from penstock.engine.language.shell.evaluators import check_evaluator, is_input
+from penstock.engine.language.shell.outside import check_program, check_xargs
+from penstock.engine.language.shell.syntax import RESERVED, Refused, Simple, Word
 
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""

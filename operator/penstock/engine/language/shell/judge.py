@@ -5,11 +5,11 @@ The words of a simple command are data to the shell; what the command makes of t
 writes to a file and runs from there, and what one command of an action leaves to the next, is not seen here.
 """
 
-from penstock.engine.shell.commands import check_command
-from penstock.engine.shell.context import Context, check_assignment, context_of, refuse
-from penstock.engine.shell.grammar import Parser
-from penstock.engine.shell.programs import is_special
-from penstock.engine.shell.syntax import (
+from penstock.engine.language.shell.commands import check_command
+from penstock.engine.language.shell.context import Context, check_assignment, context_of, refuse
+from penstock.engine.language.shell.grammar import Parser
+from penstock.engine.language.shell.programs import is_special
+from penstock.engine.language.shell.syntax import (
     Arithmetic,
     Command,
     Parameter,

@@ -3,12 +3,12 @@
 import re
 from typing import TYPE_CHECKING
 
-from penstock.engine.shell import programs
-from penstock.engine.shell.context import refuse
-from penstock.engine.shell.syntax import Refused, Word
+from penstock.engine.language.shell import programs
+from penstock.engine.language.shell.context import refuse
+from penstock.engine.language.shell.syntax import Refused, Word
 
 if TYPE_CHECKING:
-    from penstock.engine.shell.commands import Checked
+    from penstock.engine.language.shell.commands import Checked
 
 _SHELL_OPTION = re.compile(r"[-+][abefhlmnuvxCE]+|--(posix|norc|noprofile)")
 _SHELL_CODE = re.compile(r"-[abefhlmnuvxCE]*c[abefhlmnuvxCE]*")

@@ -7,12 +7,12 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from penstock.engine.shell import programs
-from penstock.engine.shell.context import refuse
-from penstock.engine.shell.syntax import Refused, Word
+from penstock.engine.language.shell import programs
+from penstock.engine.language.shell.context import refuse
+from penstock.engine.language.shell.syntax import Refused, Word
 
 if TYPE_CHECKING:
-    from penstock.engine.shell.commands import Checked
+    from penstock.engine.language.shell.commands import Checked
 
 _XARGS_OPTION = re.compile(r"-[0rtx]+|-[nLP][0-9]+|-d.+|--null|--no-run-if-empty")
 _XARGS_VALUED = {"-n", "-L", "-P", "-d", "-s"}

@@ -6,8 +6,8 @@ expansions on the way: the text that is written out is the text that was read, b
 
 import re
 
-from penstock.engine.shell.cursor import Cursor
-from penstock.engine.shell.syntax import (
+from penstock.engine.language.shell.cursor import Cursor
+from penstock.engine.language.shell.syntax import (
     Arithmetic,
     Literal,
     Parameter,
@@ -18,7 +18,7 @@ from penstock.engine.shell.syntax import (
     Value,
     Word,
 )
-from penstock.engine.variables import REFERENCE, Reference
+from penstock.engine.language.variables import REFERENCE, Reference
 
 META = " \t\n;&|<>()"
 _LENGTH = re.compile(r"\$\{#([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*])?\}")

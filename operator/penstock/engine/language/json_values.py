@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from penstock.actions import bounded_json
-from penstock.engine.variables import REFERENCE, Values, check_resolvable, references, resolve
+from penstock.engine.language.variables import REFERENCE, Values, check_resolvable, references, resolve
 
 PROBLEM = (
     "is JSON with references: write each reference within quotes, or the whole value as one reference; "

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from penstock.engine.variables import Reference
+from penstock.engine.language.variables import Reference
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 RESERVED = frozenset(

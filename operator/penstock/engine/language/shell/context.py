@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from penstock.engine.shell.programs import ASSIGNING, is_special
-from penstock.engine.shell.syntax import (
+from penstock.engine.language.shell.programs import ASSIGNING, is_special
+from penstock.engine.language.shell.syntax import (
     Command,
     Compound,
     Parameter,
