@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from penstock.engine.observed import format_seconds
+from penstock.api.times import format_seconds
 from tests.e2e.kube import Document, Kube, KubeError
 
 LIMITS: Document = {

@@ -21,7 +21,7 @@ from penstock.controller.events import event_manifest
 from penstock.controller.identity import kept_of
 from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
 from penstock.engine.approval_objects import frozen_hash
-from penstock.engine.observed import job_of
+from penstock.engine.objects.workloads import job_of
 from penstock.engine.snapshot import (
     CloseApproval,
     Command,

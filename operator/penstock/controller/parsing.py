@@ -14,15 +14,16 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.rollback import ExecutionType
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
+from penstock.api.times import parse_time
 from penstock.api.transition import StageTransitionSpec
 from penstock.controller.budget import TOO_MUCH
 from penstock.controller.identity import Document
-from penstock.engine.action_types import ActionTypeObject, thaw_type
 from penstock.engine.approval_objects import frozen_hash
-from penstock.engine.observed import parse_time
-from penstock.engine.projects import BuildProjectObject, thaw
+from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
+from penstock.engine.objects.build_projects import BuildProjectObject
+from penstock.engine.objects.transitions import TransitionObject
+from penstock.engine.projects import thaw
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject
-from penstock.engine.transitions import TransitionObject
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -14,9 +14,9 @@ from penstock.api.executions import ActionStatus
 from penstock.api.names import approval_name, approval_token
 from penstock.api.run import PipelineRunSpec
 from penstock.api.text import printable, shorten
+from penstock.api.times import format_seconds, parse_time
 from penstock.engine.definition import spec_hash
 from penstock.engine.jobs import annotations_of, labels_of, owner_of
-from penstock.engine.observed import format_seconds, parse_time
 from penstock.engine.snapshot import ApprovalObject
 from penstock.engine.subjects import RequestError
 

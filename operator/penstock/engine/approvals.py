@@ -12,6 +12,7 @@ from datetime import datetime
 from penstock.api.approval import ApprovalReference, ApprovalState
 from penstock.api.executions import ActionExecution, ActionStatus
 from penstock.api.run import PipelineRunStatus
+from penstock.api.times import format_seconds, parse_time
 from penstock.engine.approval_objects import (
     Order,
     Outcome,
@@ -27,7 +28,6 @@ from penstock.engine.approval_objects import (
 from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
 from penstock.engine.language.variables import Values
-from penstock.engine.observed import format_seconds, parse_time
 from penstock.engine.refused import held_back
 from penstock.engine.requests import resolved_configuration, timeout_of
 from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, RunObject

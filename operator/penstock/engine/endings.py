@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
 from penstock.api.executions import ActionStatus
-from penstock.engine.observed import Container, Pod
+from penstock.engine.objects.workloads import Container, Pod
 
 NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _NO_CODE = "ActionContainerDied"

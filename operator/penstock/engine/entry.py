@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from penstock.api.rollback import RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.times import format_seconds, format_time
 from penstock.engine.admission import Admission, Concurrency, Refusal, admit
 from penstock.engine.definition import Definition
-from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.rollback_admission import admit_rollback, target_of
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings

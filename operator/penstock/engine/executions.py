@@ -16,8 +16,9 @@ from penstock.api.executions import (
 from penstock.api.names import job_name
 from penstock.api.pipeline import Action
 from penstock.api.run import ArtifactRevision
+from penstock.api.times import format_time
 from penstock.engine.endings import Ended
-from penstock.engine.observed import Pod, format_time
+from penstock.engine.objects.workloads import Pod
 
 _SUMMARY_LENGTH = 1_000
 

@@ -11,7 +11,7 @@ from penstock.api.pipeline import ExecutionMode
 from penstock.api.pipeline_status import InboundExecution
 from penstock.api.run import RunState
 from penstock.engine.locks import holder_of
-from penstock.engine.observed import Pod
+from penstock.engine.objects.workloads import Pod
 from penstock.engine.run import RunAdvance
 
 TRANSITION_DISABLED = "TransitionDisabled"

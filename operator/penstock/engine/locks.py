@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.jobs import stage_label
-from penstock.engine.observed import Pod
+from penstock.engine.objects.workloads import Pod
 from penstock.engine.run import RunAdvance
 
 

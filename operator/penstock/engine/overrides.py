@@ -13,9 +13,9 @@ from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import ConditionType
 from penstock.api.text import one_line
+from penstock.api.times import format_seconds, format_time
 from penstock.engine.conditions import state_of, with_state
 from penstock.engine.definition import Definition
-from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import back_in_progress
 from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
 from penstock.engine.rules import place_of

@@ -15,6 +15,7 @@ from penstock.api.approval import ApprovalStatus
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.times import format_seconds, format_time
 from penstock.engine.admission import Concurrency, Refusal
 from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
@@ -23,7 +24,6 @@ from penstock.engine.entry import Entry
 from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
 from penstock.engine.locks import leaving_first
-from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs, without_gone
 from penstock.engine.retention import housekeeping, kept_warnings
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since

@@ -20,23 +20,13 @@ from penstock.api.executions import ActionExecution
 from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
 from penstock.api.names import child_name, pipeline_label
 from penstock.api.pipeline import Action
-from penstock.engine.action_types import DATA as TYPE_DATA
-from penstock.engine.action_types import ActionTypeError, ActionTypes, is_custom, unknown
 from penstock.engine.definition import pipeline_owner
+from penstock.engine.objects.action_types import DATA as TYPE_DATA
+from penstock.engine.objects.action_types import ActionTypeError, ActionTypes, is_custom, unknown
+from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.subjects import RequestError
 
 _DATA = "buildProject"
-
-
-@dataclass(frozen=True, slots=True)
-class BuildProjectObject:
-    """A BuildProject as it is now. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
-
-    name: str
-    uid: str
-    generation: int
-    spec: BuildProjectSpec | None
-    unreadable: str = ""
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
+from penstock.api.times import parse_time
 from penstock.engine.endings import Ended
-from penstock.engine.observed import parse_time
 from penstock.engine.world import Findings, World
 
 

@@ -10,7 +10,7 @@ from penstock.api.executions import ActionState, ActionStatus
 from penstock.api.pipeline import Stage
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
-from penstock.engine.observed import format_time
+from penstock.api.times import format_time
 
 _LONGEST_BACKOFF_S = 3_600
 _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN)

@@ -10,10 +10,10 @@ from penstock.api.retry import AnsweredRetry, RefusedRequest, RetryRequest
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import ConditionType, RetryMode, RetryTrigger
 from penstock.api.text import one_line
+from penstock.api.times import format_seconds, format_time
 from penstock.engine.cancellation import PIPELINE_DELETED, Cancellation
 from penstock.engine.conditions import state_of
 from penstock.engine.definition import Definition
-from penstock.engine.observed import format_seconds, format_time
 from penstock.engine.retry import resumed
 from penstock.engine.run_conditions import with_refusal, without_refusal
 from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot

@@ -10,7 +10,7 @@ from penstock.api.names import child_name
 from penstock.api.pipeline import Stage
 from penstock.api.rollback import AutomaticRollback, ExecutionType
 from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
-from penstock.engine.observed import format_time, parse_time
+from penstock.api.times import format_time, parse_time
 from penstock.engine.snapshot import CreateRun, RunObject, Snapshot
 
 TRIGGER = "AutomatedRollback"

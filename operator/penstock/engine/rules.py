@@ -12,10 +12,10 @@ from penstock.api.condition_states import ConditionStatus
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec
 from penstock.api.stage_conditions import ConditionType, Rule
 from penstock.api.text import shorten
+from penstock.api.times import format_seconds
 from penstock.engine.language.cron import CronError, window_of
 from penstock.engine.language.patterns import PatternError, matches
 from penstock.engine.language.variables import UnresolvedError, Values, resolve
-from penstock.engine.observed import format_seconds
 
 VARIABLE_CHECK = "VariableCheck"
 DEPLOYMENT_WINDOW = "DeploymentWindow"

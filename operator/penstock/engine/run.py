@@ -8,9 +8,9 @@ from penstock.api.executions import ActionState, ActionStatus
 from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
 from penstock.api.stage_conditions import ConditionType
+from penstock.api.times import format_time, parse_time
 from penstock.engine.conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.definition import Definition, groups_of
-from penstock.engine.observed import format_time, parse_time
 from penstock.engine.retry import announced, automatic_retry
 from penstock.engine.rollback import rolls_back
 from penstock.engine.snapshot import CreateRun, RunObject

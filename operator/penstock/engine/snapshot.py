@@ -13,13 +13,13 @@ from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
 from penstock.api.text import shorten
-from penstock.engine.action_types import ActionTypes
 from penstock.engine.definition import Definition, definition_of, revision_name
 from penstock.engine.findings import Findings, Problem
 from penstock.engine.lazy import lazy
-from penstock.engine.observed import Job, Pod
-from penstock.engine.projects import BuildProjectObject
-from penstock.engine.transitions import TransitionObject
+from penstock.engine.objects.action_types import ActionTypes
+from penstock.engine.objects.build_projects import BuildProjectObject
+from penstock.engine.objects.transitions import TransitionObject
+from penstock.engine.objects.workloads import Job, Pod
 from penstock.engine.validation import validate
 
 _OF_THE_SPEC = ("findings", "definition", "revision")

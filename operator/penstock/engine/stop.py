@@ -9,7 +9,7 @@ from datetime import datetime
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
 from penstock.api.text import one_line
-from penstock.engine.observed import format_seconds, format_time
+from penstock.api.times import format_seconds, format_time
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import as_seen, with_conditions, with_refusal
 from penstock.engine.snapshot import RunObject, is_trigger_of

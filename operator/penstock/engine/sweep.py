@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.conditions import rule_rows
-from penstock.engine.observed import Job, Pod
+from penstock.engine.objects.workloads import Job, Pod
 from penstock.engine.snapshot import DeleteJob
 
 

@@ -10,15 +10,7 @@ from penstock.api.pipeline import PipelineSpec
 from penstock.api.text import one_line
 from penstock.api.transition import StageTransitionSpec
 from penstock.engine.findings import Findings, Problem
-
-
-@dataclass(frozen=True, slots=True)
-class TransitionObject:
-    """A StageTransition. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
-
-    name: str
-    spec: StageTransitionSpec | None
-    unreadable: str = ""
+from penstock.engine.objects.transitions import TransitionObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from penstock.api.contracts import ActionRequest, ActionResult, Attempt
 from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import StopRequest
-from penstock.engine.action_types import is_custom
+from penstock.api.times import format_time, parse_time
 from penstock.engine.approvals import Approvals
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.definition import Definition
@@ -27,7 +27,8 @@ from penstock.engine.executions import (
 )
 from penstock.engine.jobs import JobOrder, build_job
 from penstock.engine.language.variables import Values
-from penstock.engine.observed import Pod, format_time, parse_time
+from penstock.engine.objects.action_types import is_custom
+from penstock.engine.objects.workloads import Pod
 from penstock.engine.one_try import Try, creates
 from penstock.engine.refused import held_back
 from penstock.engine.requests import build_request, project_name, timeout_of, values_of

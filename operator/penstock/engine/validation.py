@@ -11,12 +11,12 @@ from pydantic.alias_generators import to_camel
 
 from penstock.actions.declaration import Bounds, Declaration, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
-from penstock.engine.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
 from penstock.engine.configurations import configuration_problems
 from penstock.engine.definition import groups_of
 from penstock.engine.findings import Findings, Problem
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
+from penstock.engine.objects.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
 from penstock.engine.rule_references import rule_reference_problems
 from penstock.engine.rules import declared_of, rules_of
 from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings

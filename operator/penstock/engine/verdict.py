@@ -22,7 +22,7 @@ from penstock.engine.endings import (
     pod_ended,
     result_of,
 )
-from penstock.engine.observed import Container, Job, Pod
+from penstock.engine.objects.workloads import Container, Job, Pod
 from penstock.engine.settings import Settings
 
 _AT_ONCE = {

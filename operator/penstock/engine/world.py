@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from penstock.api.approval import ApprovalStatus
-from penstock.engine.observed import Job, Pod, by_job, pods_of_jobs
+from penstock.engine.objects.workloads import Job, Pod, by_job, pods_of_jobs
 from penstock.engine.projects import Freezer
 from penstock.engine.rollback import Rollbacks
 from penstock.engine.settings import Settings

@@ -13,7 +13,7 @@ from penstock.controller.cache import Cache, Deleted
 from penstock.controller.gather import Gatherer
 from penstock.controller.parsing import ended_of
 from penstock.controller.refusals import Refusals
-from penstock.engine.observed import job_of, pod_of
+from penstock.engine.objects.workloads import job_of, pod_of
 
 KEY = ("team", "web")
 ACTION = {

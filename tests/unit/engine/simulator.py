@@ -16,7 +16,7 @@ from penstock.api.contracts import ActionResult
 from penstock.api.executions import ActionExecution
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.conditions import states_of_rules
-from penstock.engine.observed import Container
+from penstock.engine.objects.workloads import Container
 from penstock.engine.snapshot import (
     CreateApproval,
     CreateJob,

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import ActionResult, Revision
-from penstock.engine.observed import Container
+from penstock.engine.objects.workloads import Container
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, build_action, commands_action, git_action, stage
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.api.action_type import ActionTypeSpec
-from penstock.engine.action_types import ActionTypeObject, types_of
+from penstock.engine.objects.action_types import ActionTypeObject, types_of
 from penstock.engine.snapshot import CreateJob, Refused
 from penstock.engine.validation import validate
 from tests.unit.engine.simulation import World, commands_action, stage

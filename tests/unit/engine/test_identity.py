@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from penstock.api.contracts import ActionResult
-from penstock.engine.observed import Container, Pod
+from penstock.engine.objects.workloads import Container, Pod
 from penstock.engine.snapshot import CreateJob, DeleteJob, DeleteRun, Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from penstock.engine.objects.transitions import TransitionObject
 from penstock.engine.plan import plan_pipeline
-from penstock.engine.transitions import TransitionObject
 from tests.unit.engine.simulation import World
 from tests.unit.engine.test_transitions import FROZEN, inside, prod, push, two_stages
 

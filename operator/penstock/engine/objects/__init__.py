@@ -1,0 +1,1 @@
+"""Kubernetes' documents as small values, and what reads them."""

@@ -1,0 +1,16 @@
+"""BuildProjects, as a pass sees them."""
+
+from dataclasses import dataclass
+
+from penstock.api.build_project import BuildProjectSpec
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProjectObject:
+    """A BuildProject as it is now. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+
+    name: str
+    uid: str
+    generation: int
+    spec: BuildProjectSpec | None
+    unreadable: str = ""
