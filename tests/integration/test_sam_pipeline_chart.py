@@ -13,7 +13,7 @@ import yaml
 
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.validation import validate
+from penstock.engine.definition.validation import validate
 from tests.cluster import Cluster
 from tests.e2e.install import ROOT
 from tests.e2e.kube import Kube

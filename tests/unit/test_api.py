@@ -19,9 +19,9 @@ from penstock.api.pipeline import PipelineSpec
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.api.schema import UntranslatableError, structural_schema
 from penstock.cli.crds import render
-from penstock.engine.findings import Findings
+from penstock.engine.definition.findings import Findings
+from penstock.engine.definition.validation import validate
 from penstock.engine.run_conditions import with_conditions
-from penstock.engine.validation import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "crds" / "README.md"

@@ -21,8 +21,7 @@ from penstock.controller.events import event_manifest
 from penstock.controller.identity import kept_of
 from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
 from penstock.engine.approval_objects import frozen_hash
-from penstock.engine.objects.workloads import job_of
-from penstock.engine.snapshot import (
+from penstock.engine.commands import (
     CloseApproval,
     Command,
     CreateApproval,
@@ -34,9 +33,9 @@ from penstock.engine.snapshot import (
     DeleteRun,
     EmitEvent,
     Plan,
-    Snapshot,
-    status_refusal,
 )
+from penstock.engine.objects.workloads import job_of
+from penstock.engine.snapshot import Snapshot, status_refusal
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.api.meta import API_VERSION, FIELD_MANAGER
 from penstock.api.names import hash_of
-from penstock.engine.snapshot import EmitEvent
+from penstock.engine.commands import EmitEvent
 
 _READABLE = 200
 """How much of an object's name stands in the name of its Event, which may have 253 characters."""

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from penstock.controller.turns import Turns
+from penstock.engine.commands import Plan
+from penstock.engine.definition.weight import weight_of, weight_of_frozen
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Plan, Snapshot
-from penstock.engine.weight import weight_of, weight_of_frozen
+from penstock.engine.snapshot import Snapshot
 
 _THREADS = 2
 _LIGHT = 1_000
-"""In characters that are read one by one (`engine/weight.py`): at most a tenth of a second."""
+"""In characters that are read one by one (`engine/definition/weight.py`): at most a tenth of a second."""
 _LIGHT_S = 0.05
 
 

@@ -29,7 +29,8 @@ from penstock.controller.gather import Gatherer
 from penstock.controller.guard import is_guarded
 from penstock.controller.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.planner import Pace, Planner
-from penstock.engine.snapshot import Plan, Snapshot
+from penstock.engine.commands import Plan
+from penstock.engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 

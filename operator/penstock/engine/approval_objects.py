@@ -15,10 +15,10 @@ from penstock.api.names import approval_name, approval_token
 from penstock.api.run import PipelineRunSpec
 from penstock.api.text import printable, shorten
 from penstock.api.times import format_seconds, parse_time
-from penstock.engine.definition import spec_hash
+from penstock.engine.definition.errors import RequestError
+from penstock.engine.definition.frozen import spec_hash
 from penstock.engine.jobs import annotations_of, labels_of, owner_of
 from penstock.engine.snapshot import ApprovalObject
-from penstock.engine.subjects import RequestError
 
 _TEXT_LENGTH = 10_000
 _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")

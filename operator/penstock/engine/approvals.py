@@ -25,13 +25,15 @@ from penstock.engine.approval_objects import (
     settled_status,
     starters_of,
 )
+from penstock.engine.commands import CloseApproval, CreateApproval
+from penstock.engine.definition.errors import RequestError
 from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
 from penstock.engine.language.variables import Values
 from penstock.engine.refused import held_back
 from penstock.engine.requests import resolved_configuration, timeout_of
-from penstock.engine.snapshot import ApprovalObject, CloseApproval, CreateApproval, RunObject
-from penstock.engine.subjects import RequestError, Subject
+from penstock.engine.snapshot import ApprovalObject, RunObject
+from penstock.engine.subjects import Subject
 from penstock.engine.world import Findings, World
 
 POLICY_MISSING = "ApprovalPolicyMissing"

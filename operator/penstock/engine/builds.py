@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from penstock.actions.codebuild.overrides import read_overrides
 from penstock.api.contracts import Build
+from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values, resolve
 from penstock.engine.settings import Settings
-from penstock.engine.subjects import RequestError, Subject
+from penstock.engine.subjects import Subject
 
 
 def build_of(subject: Subject, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:

@@ -13,8 +13,9 @@ from penstock.api.run import RunStageState
 from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
+from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
 from penstock.engine.requests import values_of
-from penstock.engine.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, Outcome, action_of, decide, place_of
+from penstock.engine.rules import Outcome, decide
 from penstock.engine.tries import Tries
 
 _FIELDS = {

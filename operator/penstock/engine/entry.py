@@ -8,11 +8,12 @@ from penstock.api.rollback import RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.admission import Admission, Concurrency, Refusal, admit
-from penstock.engine.definition import Definition
+from penstock.engine.commands import Command
+from penstock.engine.definition.frozen import Definition
 from penstock.engine.rollback_admission import admit_rollback, target_of
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, PipelineObject, Refused, RunObject, Snapshot
+from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot
 from penstock.engine.starting import trigger_of
 from penstock.engine.stop import stopped_before_start
 from penstock.engine.world import World

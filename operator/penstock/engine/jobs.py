@@ -12,7 +12,7 @@ from penstock.api import contracts, meta
 from penstock.api.names import hash_of, job_name, pipeline_label
 from penstock.api.wrapper import WRAPPER
 from penstock.engine.custom_pods import container_of, placement_of
-from penstock.engine.definition import spec_hash
+from penstock.engine.definition.frozen import spec_hash
 from penstock.engine.requests import STORE_SECRET, secret_names
 from penstock.engine.settings import Settings
 from penstock.engine.subjects import Subject

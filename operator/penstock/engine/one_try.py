@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from penstock.actions.declaration import Declaration
 from penstock.api.executions import ActionExecution
 from penstock.api.pipeline import Action, Stage
-from penstock.engine.snapshot import Command, CreateJob
+from penstock.engine.commands import Command, CreateJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageSt
 from penstock.api.stage_conditions import ConditionType
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
+from penstock.engine.commands import EmitEvent
 from penstock.engine.conditions import state_of, with_state
-from penstock.engine.definition import Definition
+from penstock.engine.definition.frozen import Definition
+from penstock.engine.definition.rules import place_of
 from penstock.engine.retry import back_in_progress
 from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
-from penstock.engine.rules import place_of
 from penstock.engine.run_conditions import with_refusal, without_refusal
-from penstock.engine.snapshot import EmitEvent, RunObject
+from penstock.engine.snapshot import RunObject
 from penstock.engine.stop import with_late_stop_over
 
 NOT_OVERRIDABLE = "ConditionNotOverridable"

@@ -8,7 +8,7 @@ from penstock.api.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.text import shorten
-from penstock.engine.findings import INVALID, Findings, Problem
+from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.inbound import Queue
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
 from penstock.engine.transitions import Switch

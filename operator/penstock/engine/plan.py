@@ -19,7 +19,9 @@ from penstock.api.times import format_seconds, format_time
 from penstock.engine.admission import Concurrency, Refusal
 from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
-from penstock.engine.definition import Definition, pipeline_owner, revision_manifest
+from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
+from penstock.engine.definition.frozen import Definition
+from penstock.engine.definition.revisions import pipeline_owner, revision_manifest
 from penstock.engine.entry import Entry
 from penstock.engine.explain import explain, is_news
 from penstock.engine.inbound import Inbound
@@ -30,17 +32,7 @@ from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import (
-    Command,
-    DeleteJob,
-    EmitEvent,
-    PipelineObject,
-    Plan,
-    Refused,
-    RunObject,
-    Snapshot,
-    status_refusal,
-)
+from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot, status_refusal
 from penstock.engine.stop import (
     NOT_STOPPABLE,
     answer,

@@ -17,14 +17,13 @@ from penstock.actions.declaration import Declaration, declaration_of
 from penstock.api.action_type import FrozenActionType
 from penstock.api.build_project import BuildProjectSpec, FrozenBuildProject
 from penstock.api.executions import ActionExecution
-from penstock.api.meta import LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY
-from penstock.api.names import child_name, pipeline_label
+from penstock.api.names import child_name
 from penstock.api.pipeline import Action
-from penstock.engine.definition import pipeline_owner
+from penstock.engine.definition.errors import RequestError
+from penstock.engine.definition.revisions import controller_revision, pipeline_owner
 from penstock.engine.objects.action_types import DATA as TYPE_DATA
 from penstock.engine.objects.action_types import ActionTypeError, ActionTypes, is_custom, unknown
 from penstock.engine.objects.build_projects import BuildProjectObject
-from penstock.engine.subjects import RequestError
 
 _DATA = "buildProject"
 
@@ -89,23 +88,11 @@ class Freezer:
         if name not in self.known and (refused := self.refused.get(name)):
             raise RequestError(refused.reason, f"the API server refuses the ControllerRevision: {refused.message}")
         if name not in self.known and name not in self.revisions:
-            self.revisions[name] = self._manifest(name, pipeline_uid, data)
-        return name
-
-    def _manifest(self, name: str, pipeline_uid: str, data: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "ControllerRevision",
-            "metadata": {
-                "namespace": self.namespace,
-                "name": name,
-                "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(self.namespace, self.pipeline)},
-                "ownerReferences": [pipeline_owner(self.pipeline, pipeline_uid)],
-            },
+            owner = pipeline_owner(self.pipeline, pipeline_uid)
             # Objects count their generations each for itself; the time says which revision is older.
-            "revision": int(self.now.timestamp()),
-            "data": data,
-        }
+            number = int(self.now.timestamp())
+            self.revisions[name] = controller_revision(self.namespace, self.pipeline, owner, name, data, number)
+        return name
 
 
 def is_frozen_object(data: Mapping[str, Any]) -> bool:

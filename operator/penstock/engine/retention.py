@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from penstock.api.meta import KEEP
 from penstock.api.run import PipelineRunStatus
+from penstock.engine.commands import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from penstock.engine.conditions import rule_rows
-from penstock.engine.findings import Problem
+from penstock.engine.definition.findings import Problem
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun, EndedRun, Snapshot
+from penstock.engine.snapshot import EndedRun, Snapshot
 
 _DECLARED = 50
 """How many runs that a tool declares go without a warning."""

@@ -12,11 +12,12 @@ from penstock.api.stage_conditions import ConditionType, RetryMode, RetryTrigger
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.cancellation import PIPELINE_DELETED, Cancellation
+from penstock.engine.commands import EmitEvent
 from penstock.engine.conditions import state_of
-from penstock.engine.definition import Definition
+from penstock.engine.definition.frozen import Definition
 from penstock.engine.retry import resumed
 from penstock.engine.run_conditions import with_refusal, without_refusal
-from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot
+from penstock.engine.snapshot import RunObject, Snapshot
 from penstock.engine.stop import with_late_stop_over
 
 NOT_RETRYABLE = "StageNotRetryable"

@@ -11,7 +11,8 @@ from penstock.api.pipeline import Stage
 from penstock.api.rollback import AutomaticRollback, ExecutionType
 from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
 from penstock.api.times import format_time, parse_time
-from penstock.engine.snapshot import CreateRun, RunObject, Snapshot
+from penstock.engine.commands import CreateRun
+from penstock.engine.snapshot import RunObject, Snapshot
 
 TRIGGER = "AutomatedRollback"
 

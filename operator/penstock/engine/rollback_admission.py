@@ -10,7 +10,7 @@ from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Admission, Refusal
 from penstock.engine.artifacts import artifacts_of
 from penstock.engine.cancellation import has_structure_of
-from penstock.engine.definition import Definition
+from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.variables import RESERVED_NAMESPACES
 from penstock.engine.requests import values_of
 from penstock.engine.snapshot import PipelineObject, RunObject, Snapshot

@@ -9,11 +9,12 @@ from penstock.api.pipeline import Action, ExecutionMode, Stage
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
 from penstock.api.stage_conditions import ConditionType
 from penstock.api.times import format_time, parse_time
+from penstock.engine.commands import CreateRun
 from penstock.engine.conditions import Conditions, declared_of, result_of, state_of, states_of_rules
-from penstock.engine.definition import Definition, groups_of
+from penstock.engine.definition.frozen import Definition, groups_of
 from penstock.engine.retry import announced, automatic_retry
 from penstock.engine.rollback import rolls_back
-from penstock.engine.snapshot import CreateRun, RunObject
+from penstock.engine.snapshot import RunObject
 from penstock.engine.tries import Tries
 from penstock.engine.world import Findings, World
 

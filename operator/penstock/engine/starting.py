@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from penstock.actions.declaration import Declaration, declaration_of
 from penstock.api.pipeline import Action
 from penstock.api.run import PipelineRunSpec, ResolvedVariable, Trigger
-from penstock.engine.definition import Definition
+from penstock.engine.definition.frozen import Definition
 
 VALIDATION = "ValidationException"
 """What CodePipeline answers a start with that names what the pipeline does not have."""

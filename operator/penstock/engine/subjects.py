@@ -8,15 +8,7 @@ from penstock.actions.declaration import Declaration
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import Attempt
 from penstock.api.pipeline import Action
-from penstock.engine.definition import Definition
-
-
-class RequestError(ValueError):
-    """An action cannot start; ``code`` and the message become its error details."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+from penstock.engine.definition.frozen import Definition
 
 
 @dataclass(frozen=True, slots=True)

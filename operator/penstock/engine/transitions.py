@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from penstock.api.pipeline import PipelineSpec
 from penstock.api.text import one_line
 from penstock.api.transition import StageTransitionSpec
-from penstock.engine.findings import Findings, Problem
+from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.objects.transitions import TransitionObject
 
 

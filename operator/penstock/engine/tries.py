@@ -15,7 +15,9 @@ from penstock.api.run import StopRequest
 from penstock.api.times import format_time, parse_time
 from penstock.engine.approvals import Approvals
 from penstock.engine.artifacts import artifacts_of
-from penstock.engine.definition import Definition
+from penstock.engine.commands import CreateJob, DeleteJob
+from penstock.engine.definition.errors import RequestError
+from penstock.engine.definition.frozen import Definition
 from penstock.engine.endings import Ended, deciding
 from penstock.engine.executions import (
     abandoned,
@@ -33,9 +35,9 @@ from penstock.engine.one_try import Try, creates
 from penstock.engine.refused import held_back
 from penstock.engine.requests import build_request, project_name, timeout_of, values_of
 from penstock.engine.room import FULL, Room
-from penstock.engine.snapshot import NAME_TAKEN, CreateJob, DeleteJob, RunObject
+from penstock.engine.snapshot import NAME_TAKEN, RunObject
 from penstock.engine.starting import revisions_of
-from penstock.engine.subjects import RequestError, Subject
+from penstock.engine.subjects import Subject
 from penstock.engine.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
 from penstock.engine.world import Findings, World
 

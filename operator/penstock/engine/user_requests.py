@@ -5,10 +5,11 @@ from datetime import datetime
 
 from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus
-from penstock.engine.definition import Definition
+from penstock.engine.commands import EmitEvent
+from penstock.engine.definition.frozen import Definition
 from penstock.engine.overrides import Overrides
 from penstock.engine.retry_requests import Retries
-from penstock.engine.snapshot import EmitEvent, RunObject, Snapshot
+from penstock.engine.snapshot import RunObject, Snapshot
 
 
 def has_unanswered(run: RunObject, status: PipelineRunStatus) -> bool:

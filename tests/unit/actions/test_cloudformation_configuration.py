@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.actions.cloudformation.declaration import DECLARATION
-from penstock.engine.configurations import configuration_problems
+from penstock.engine.definition.configurations import configuration_problems
 
 COMPLETE = {
     "ActionMode": "CREATE_UPDATE", "StackName": "shop", "TemplatePath": "App::a/template.yaml",

@@ -17,7 +17,7 @@ from penstock.actions.s3_deploy.content import content_of
 from penstock.actions.s3_deploy.execution import run
 from penstock.api.contracts import AwsAccess
 from penstock.api.pipeline import ActionTypeId
-from penstock.engine.configurations import configuration_problems
+from penstock.engine.definition.configurations import configuration_problems
 from tests.unit.actions.aws_server import REGION, ScriptedServer, aws_client, aws_job, moto_server
 from tests.unit.actions.jobs import FakeJob
 

@@ -9,7 +9,7 @@ import pytest
 from penstock.actions.cloudformation_stack_instances.declaration import DECLARATION as INSTANCES
 from penstock.actions.cloudformation_stack_set.declaration import DECLARATION as SET
 from penstock.actions.cloudformation_stack_set.lists import as_json, read_parameters
-from penstock.engine.configurations import configuration_problems
+from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.language.json_values import resolve_json
 from penstock.engine.language.variables import Reference
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.controller.events import event_manifest
-from penstock.engine.snapshot import EmitEvent
+from penstock.engine.commands import EmitEvent
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", fullmatch=True).filter(
     lambda name: len(name) <= 253

@@ -10,9 +10,10 @@ import pytest
 from penstock.api.pipeline import PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus
 from penstock.controller.planner import Pace, Planner
+from penstock.engine.commands import Plan
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import PipelineObject, Plan, Snapshot
+from penstock.engine.snapshot import PipelineObject, Snapshot
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 COMMANDS = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}

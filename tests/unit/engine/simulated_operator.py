@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from penstock.api.approval import ApprovalStatus
-from penstock.engine.plan import plan_pipeline
-from penstock.engine.snapshot import (
+from penstock.engine.commands import (
     CloseApproval,
     CreateApproval,
     CreateJob,
@@ -21,6 +20,7 @@ from penstock.engine.snapshot import (
     EmitEvent,
     Plan,
 )
+from penstock.engine.plan import plan_pipeline
 from tests.unit.engine.simulation import World
 from tests.unit.engine.simulator import Cluster
 

@@ -23,15 +23,7 @@ from penstock.api.retry import RetryRequest
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.api.transition import StageTransitionSpec
 from penstock.engine.approval_objects import frozen_hash
-from penstock.engine.objects.action_types import ActionTypeObject, ActionTypes, thaw_type, types_of
-from penstock.engine.objects.build_projects import BuildProjectObject
-from penstock.engine.objects.transitions import TransitionObject
-from penstock.engine.objects.workloads import Container, Job, Pod, job_of
-from penstock.engine.plan import plan_pipeline
-from penstock.engine.projects import is_frozen_object, thaw
-from penstock.engine.settings import Settings
-from penstock.engine.snapshot import (
-    ApprovalObject,
+from penstock.engine.commands import (
     CloseApproval,
     Command,
     CreateApproval,
@@ -41,14 +33,16 @@ from penstock.engine.snapshot import (
     DeleteJobsOfRuns,
     DeleteRevision,
     DeleteRun,
-    EndedRun,
-    EndedStage,
-    PipelineObject,
     Plan,
-    Refused,
-    RunObject,
-    Snapshot,
 )
+from penstock.engine.objects.action_types import ActionTypeObject, ActionTypes, thaw_type, types_of
+from penstock.engine.objects.build_projects import BuildProjectObject
+from penstock.engine.objects.transitions import TransitionObject
+from penstock.engine.objects.workloads import Container, Job, Pod, job_of
+from penstock.engine.plan import plan_pipeline
+from penstock.engine.projects import is_frozen_object, thaw
+from penstock.engine.settings import Settings
+from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, Refused, RunObject, Snapshot
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 STORE = ArtifactStore(type="S3", location="artifacts")

@@ -15,12 +15,9 @@ from penstock.api.approval import Decision
 from penstock.api.contracts import ActionResult
 from penstock.api.executions import ActionExecution
 from penstock.api.run import PipelineRunStatus
+from penstock.engine.commands import CreateApproval, CreateJob
 from penstock.engine.conditions import states_of_rules
 from penstock.engine.objects.workloads import Container
-from penstock.engine.snapshot import (
-    CreateApproval,
-    CreateJob,
-)
 from tests.unit.engine.simulation import World
 
 _LIVE_ROUNDS = 5

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penstock.api.approval import ApprovalState
 from penstock.api.executions import ActionExecution
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.snapshot import CloseApproval, CreateApproval, CreateJob, EmitEvent, Plan
+from penstock.engine.commands import CloseApproval, CreateApproval, CreateJob, EmitEvent, Plan
 from tests.unit.engine.simulation import World, approval_action, commands_action, stage
 
 

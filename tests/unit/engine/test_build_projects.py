@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.api.build_project import BuildProjectSpec
-from penstock.engine.snapshot import CreateJob, Plan
+from penstock.engine.commands import CreateJob, Plan
 from tests.unit.engine.simulation import World, build_action, git_action, stage
 
 BEFORE = BuildProjectSpec(image="debian:12", compute_type="LARGE", timeout_in_minutes=90)

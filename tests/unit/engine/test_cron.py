@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.engine.definition.stage_validation import _texts
 from penstock.engine.language.cron import LOOK_AHEAD, CronError, window_of
-from penstock.engine.stage_validation import _texts
 from tests.fuzz import fuzz_cron
 
 

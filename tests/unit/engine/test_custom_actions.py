@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from penstock.api.action_type import ActionTypeSpec
+from penstock.engine.commands import CreateJob
+from penstock.engine.definition.validation import validate
 from penstock.engine.objects.action_types import ActionTypeObject, types_of
-from penstock.engine.snapshot import CreateJob, Refused
-from penstock.engine.validation import validate
+from penstock.engine.snapshot import Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 
 NONE = {"minimumCount": 0, "maximumCount": 0}

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from penstock.api.contracts import ActionResult
+from penstock.engine.commands import CreateJob, DeleteJob, DeleteRun
 from penstock.engine.objects.workloads import Container, Pod
-from penstock.engine.snapshot import CreateJob, DeleteJob, DeleteRun, Refused
+from penstock.engine.snapshot import Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from penstock.api.contracts import ActionResult
+from penstock.engine.commands import CreateJob, DeleteJob
 from penstock.engine.objects.workloads import Container
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import CreateJob, DeleteJob
 from tests.unit.engine.simulation import World, commands_action, deploy_action, git_action, stage
 
 SHORT = Settings(

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.findings import Findings
-from penstock.engine.validation import validate
+from penstock.engine.definition.findings import Findings
+from penstock.engine.definition.validation import validate
 from tests.unit.engine.simulation import approval_action, stage
 
 

@@ -1,7 +1,7 @@
 """What is kept of ended runs: so many runs, so many Jobs, so many definitions."""
 
+from penstock.engine.commands import DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from tests.unit.engine.simulation import World, commands_action, stage
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from penstock.engine.commands import CreateJob, DeleteRun
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import CreateJob, DeleteRun
 from tests.unit.engine.simulation import World, commands_action, stage
 from tests.unit.engine.test_stop import conditions, events, statuses
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from penstock.api.contracts import ActionResult
-from penstock.engine.snapshot import CreateJob, Refused, status_refusal
+from penstock.engine.commands import CreateJob
+from penstock.engine.snapshot import Refused, status_refusal
 from tests.unit.engine.simulation import World, commands_action, stage
 
 LARGE = 120_000

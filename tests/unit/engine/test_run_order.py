@@ -5,7 +5,7 @@ import uuid
 from dataclasses import replace
 
 from penstock.api.contracts import ArtifactLocation
-from penstock.engine.snapshot import CreateJob
+from penstock.engine.commands import CreateJob
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.engine.snapshot import CreateJob, DeleteJob, EmitEvent
+from penstock.engine.commands import CreateJob, DeleteJob, EmitEvent
 from tests.unit.engine.simulation import World, commands_action, stage
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.snapshot import EmitEvent
+from penstock.engine.commands import EmitEvent
 from tests.unit.engine.simulation import START, World, commands_action, stage
 
 FROZEN = [{"stageName": "Prod", "reason": "release freeze"}]

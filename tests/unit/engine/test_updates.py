@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import ArtifactStore
-from penstock.engine.snapshot import EmitEvent
+from penstock.engine.commands import EmitEvent
 from tests.unit.engine.simulation import World, commands_action, stage
 
 BUILD = stage("Build", commands_action("Make"), commands_action("Pack", runOrder=2))

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from penstock.api.pipeline import PipelineSpec
-from penstock.engine.definition import definition_of
-from penstock.engine.findings import Findings, Problem
-from penstock.engine.validation import validate
+from penstock.engine.definition.findings import Findings, Problem
+from penstock.engine.definition.frozen import definition_of
+from penstock.engine.definition.validation import validate
 from tests.unit.engine.simulation import (
     STORE,
     commands_action,

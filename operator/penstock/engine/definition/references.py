@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from penstock.api.pipeline import PipelineSpec, Stage
 from penstock.api.stage_conditions import ConditionType, Rule
-from penstock.engine.findings import Problem
+from penstock.engine.definition.findings import Problem
+from penstock.engine.definition.rules import place_of
 from penstock.engine.language.variables import EXECUTION_ID, Reference, references
-from penstock.engine.rules import place_of
 
 
 def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:

@@ -4,13 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from penstock.api.pipeline import ExecutionMode, PipelineSpec, Stage
 from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
-from penstock.engine.configurations import configuration_problems
-from penstock.engine.findings import UNSUPPORTED, Problem
-from penstock.engine.language.cron import CronError, window_of
-from penstock.engine.language.patterns import PatternError, matches
-from penstock.engine.language.shell.lexer import LexerError, lex
-from penstock.engine.language.variables import references
-from penstock.engine.rules import (
+from penstock.engine.definition.configurations import configuration_problems
+from penstock.engine.definition.findings import UNSUPPORTED, Problem
+from penstock.engine.definition.rules import (
     AS_JOBS,
     DEPLOYMENT_WINDOW,
     LAMBDA_INVOKE,
@@ -19,6 +15,10 @@ from penstock.engine.rules import (
     declared_of,
     place_of,
 )
+from penstock.engine.language.cron import CronError, window_of
+from penstock.engine.language.patterns import PatternError, matches
+from penstock.engine.language.shell.lexer import LexerError, lex
+from penstock.engine.language.variables import references
 
 BEFORE_ENTRY, ON_SUCCESS = ConditionType.BEFORE_ENTRY, ConditionType.ON_SUCCESS
 _ALLOWED = {

@@ -11,17 +11,17 @@ from pydantic.alias_generators import to_camel
 
 from penstock.actions.declaration import Bounds, Declaration, declarations
 from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
-from penstock.engine.configurations import configuration_problems
-from penstock.engine.definition import groups_of
-from penstock.engine.findings import Findings, Problem
+from penstock.engine.definition.configurations import configuration_problems
+from penstock.engine.definition.findings import Findings, Problem
+from penstock.engine.definition.frozen import groups_of
+from penstock.engine.definition.references import rule_reference_problems
+from penstock.engine.definition.rules import declared_of, rules_of
+from penstock.engine.definition.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
+from penstock.engine.definition.unsupported import regions_without_effect, unsupported
+from penstock.engine.definition.weight import too_heavy
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
 from penstock.engine.objects.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
-from penstock.engine.rule_references import rule_reference_problems
-from penstock.engine.rules import declared_of, rules_of
-from penstock.engine.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
-from penstock.engine.unsupported import regions_without_effect, unsupported
-from penstock.engine.weight import too_heavy
 
 
 @dataclass(frozen=True, slots=True)

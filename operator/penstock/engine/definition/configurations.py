@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pydantic import ValidationError
 
 from penstock.actions.declaration import Declaration
-from penstock.engine.findings import Problem
+from penstock.engine.definition.findings import Problem
 from penstock.engine.language.json_values import PROBLEM, is_resolvable
 from penstock.engine.language.variables import references
 

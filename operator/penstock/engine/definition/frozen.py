@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, LABEL_PIPELINE, MANAGED_BY, PIPELINE
 from penstock.api.model import Model
-from penstock.api.names import child_name, hash_of, pipeline_label
+from penstock.api.names import hash_of
 from penstock.api.pipeline import (
     Action,
     ArtifactStore,
@@ -56,41 +55,6 @@ def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> De
         service_account_name=spec.service_account_name,
         role_arn=spec.role_arn,
     )
-
-
-def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> str:
-    """Return the name of the ControllerRevision that holds the definition."""
-    return child_name(pipeline, pipeline_uid, json.dumps(definition.to_dict(), sort_keys=True))
-
-
-def revision_manifest(
-    namespace: str, pipeline: str, owner: dict[str, Any], definition: Definition, version: int
-) -> dict[str, Any]:
-    """Return the ControllerRevision; ``owner`` is the Pipeline's owner reference."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ControllerRevision",
-        "metadata": {
-            "namespace": namespace,
-            "name": revision_name(pipeline, owner["uid"], definition),
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(namespace, pipeline)},
-            "ownerReferences": [owner],
-        },
-        "revision": version,
-        "data": definition.to_dict(),
-    }
-
-
-def pipeline_owner(name: str, uid: str) -> dict[str, Any]:
-    """Return the owner reference of what belongs to a Pipeline."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": PIPELINE,
-        "name": name,
-        "uid": uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
 
 
 def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from penstock.api.pipeline import PipelineSpec
 from penstock.api.stage_conditions import Rule
-from penstock.engine.findings import Problem
-from penstock.engine.rules import rules_of
+from penstock.engine.definition.findings import Problem
+from penstock.engine.definition.rules import rules_of
 
 MOST_OF_ACTION = 16_000
 MOST = 64_000
