@@ -38,7 +38,7 @@ from penstock.controller.parsing import (
 from penstock.controller.refusals import Refusals
 from penstock.engine.objects.action_types import ActionTypes, is_custom, types_of
 from penstock.engine.objects.workloads import job_of, pod_of
-from penstock.engine.projects import is_frozen_object
+from penstock.engine.pods.revisions import is_frozen_object
 from penstock.engine.retention import frozen_objects_of
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
 

@@ -22,7 +22,7 @@ from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
-from penstock.engine.projects import thaw
+from penstock.engine.pods.revisions import thaw
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject
 
 M = TypeVar("M", bound=BaseModel)

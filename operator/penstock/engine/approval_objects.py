@@ -17,7 +17,7 @@ from penstock.api.text import printable, shorten
 from penstock.api.times import format_seconds, parse_time
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import spec_hash
-from penstock.engine.jobs import annotations_of, labels_of, owner_of
+from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
 from penstock.engine.snapshot import ApprovalObject
 
 _TEXT_LENGTH = 10_000

@@ -30,10 +30,10 @@ from penstock.engine.definition.errors import RequestError
 from penstock.engine.endings import Ended
 from penstock.engine.executions import ended_execution
 from penstock.engine.language.variables import Values
+from penstock.engine.pods.context import Subject
+from penstock.engine.pods.request import resolved_configuration, timeout_of
 from penstock.engine.refused import held_back
-from penstock.engine.requests import resolved_configuration, timeout_of
 from penstock.engine.snapshot import ApprovalObject, RunObject
-from penstock.engine.subjects import Subject
 from penstock.engine.world import Findings, World
 
 POLICY_MISSING = "ApprovalPolicyMissing"

@@ -8,11 +8,11 @@ from penstock.api.pipeline import ExecutionMode
 from penstock.api.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.engine.admission import Admission, Refusal
-from penstock.engine.artifacts import artifacts_of
 from penstock.engine.cancellation import has_structure_of
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.variables import RESERVED_NAMESPACES
-from penstock.engine.requests import values_of
+from penstock.engine.pods.artifacts import artifacts_of
+from penstock.engine.pods.request import values_of
 from penstock.engine.snapshot import PipelineObject, RunObject, Snapshot
 
 NOT_FOUND = "PipelineExecutionNotFound"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from penstock.api.approval import ApprovalStatus
 from penstock.engine.commands import Command
 from penstock.engine.objects.workloads import Job, Pod, by_job, pods_of_jobs
-from penstock.engine.projects import Freezer
+from penstock.engine.pods.revisions import Freezer
 from penstock.engine.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, Refused, Snapshot

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus
 from penstock.engine import states
-from penstock.engine.jobs import stage_label
+from penstock.engine.pods.metadata import stage_label
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulated_operator import Death, Operator
 from tests.unit.engine.simulation import approval_action, commands_action, stage

@@ -40,7 +40,7 @@ from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
 from penstock.engine.objects.workloads import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
-from penstock.engine.projects import is_frozen_object, thaw
+from penstock.engine.pods.revisions import is_frozen_object, thaw
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, Refused, RunObject, Snapshot
 

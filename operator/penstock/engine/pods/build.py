@@ -6,8 +6,8 @@ from penstock.actions.codebuild.overrides import read_overrides
 from penstock.api.contracts import Build
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values, resolve
+from penstock.engine.pods.context import Subject
 from penstock.engine.settings import Settings
-from penstock.engine.subjects import Subject
 
 
 def build_of(subject: Subject, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from penstock.api import contracts, meta
-from penstock.api.names import hash_of, job_name, pipeline_label
+from penstock.api.names import job_name
 from penstock.api.wrapper import WRAPPER
-from penstock.engine.custom_pods import container_of, placement_of
 from penstock.engine.definition.frozen import spec_hash
-from penstock.engine.requests import STORE_SECRET, secret_names
+from penstock.engine.pods.context import Subject
+from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
+from penstock.engine.pods.request import STORE_SECRET, secret_names
+from penstock.engine.pods.template import container_of, placement_of
 from penstock.engine.settings import Settings
-from penstock.engine.subjects import Subject
 
 _USER = 65532
 _POD_DIR = "/penstock/pod"
@@ -70,46 +71,6 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
             "ownerReferences": [owner_of(attempt)],
         },
         "spec": spec,
-    }
-
-
-def labels_of(attempt: contracts.Attempt) -> dict[str, str]:
-    """Return the labels of what belongs to an attempt."""
-    return {
-        meta.LABEL_MANAGED_BY: meta.MANAGED_BY,
-        meta.LABEL_PIPELINE: pipeline_label(attempt.namespace, attempt.pipeline),
-        meta.LABEL_RUN_UID: attempt.run_uid,
-        meta.LABEL_STAGE: stage_label(attempt.stage),
-        meta.LABEL_ACTION: hash_of(attempt.stage, attempt.action),
-    }
-
-
-def stage_label(stage: str) -> str:
-    """Return the label of everything that runs in a stage."""
-    return hash_of(stage)
-
-
-def annotations_of(attempt: contracts.Attempt) -> dict[str, str]:
-    """Return the annotations of what belongs to an attempt: the full names behind its labels."""
-    return {
-        meta.ANNOTATION_PIPELINE: attempt.pipeline,
-        meta.ANNOTATION_RUN: attempt.run,
-        meta.ANNOTATION_STAGE: attempt.stage,
-        meta.ANNOTATION_ACTION: attempt.action,
-        meta.ANNOTATION_ATTEMPT: str(attempt.attempt),
-        meta.ANNOTATION_TRY: str(attempt.try_),
-    }
-
-
-def owner_of(attempt: contracts.Attempt) -> dict[str, Any]:
-    """Return the owner reference of what belongs to an attempt: its run."""
-    return {
-        "apiVersion": meta.API_VERSION,
-        "kind": meta.PIPELINE_RUN,
-        "name": attempt.run,
-        "uid": attempt.run_uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
     }
 
 

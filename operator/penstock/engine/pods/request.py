@@ -24,15 +24,15 @@ from penstock.api.contracts import (
 from penstock.api.executions import ActionStatus
 from penstock.api.pipeline import Action, ArtifactStore
 from penstock.api.run import PipelineRunStatus
-from penstock.engine.builds import build_of
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.json_values import resolve_json
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
+from penstock.engine.pods.build import build_of
+from penstock.engine.pods.context import Subject
 from penstock.engine.settings import Settings
-from penstock.engine.subjects import Subject
 
 STORE_SECRET = "artifact-store"
 
