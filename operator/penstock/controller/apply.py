@@ -20,7 +20,6 @@ from penstock.controller.cache import Cache
 from penstock.controller.events import event_manifest
 from penstock.controller.identity import kept_of
 from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
-from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.commands import (
     CloseApproval,
     Command,
@@ -36,6 +35,7 @@ from penstock.engine.commands import (
 )
 from penstock.engine.objects.workloads import job_of
 from penstock.engine.snapshot import Snapshot, status_refusal
+from penstock.engine.tries.approval_objects import frozen_hash
 
 log = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from penstock.api.times import parse_time
 from penstock.api.transition import StageTransitionSpec
 from penstock.controller.budget import TOO_MUCH
 from penstock.controller.identity import Document
-from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
 from penstock.engine.pods.revisions import thaw
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject
+from penstock.engine.tries.approval_objects import frozen_hash
 
 M = TypeVar("M", bound=BaseModel)
 

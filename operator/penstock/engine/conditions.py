@@ -16,7 +16,7 @@ from penstock.api.times import format_time, parse_time
 from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
 from penstock.engine.pods.request import values_of
 from penstock.engine.rules import Outcome, decide
-from penstock.engine.tries import Tries
+from penstock.engine.tries.tries import Tries
 
 _FIELDS = {
     ConditionType.BEFORE_ENTRY: "before_entry_condition_state",

@@ -16,7 +16,7 @@ from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot
 from penstock.engine.starting import trigger_of
 from penstock.engine.stop import stopped_before_start
-from penstock.engine.world import World
+from penstock.engine.tries.facts import World
 
 
 @dataclass(slots=True)

@@ -17,7 +17,6 @@ from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.admission import Concurrency, Refusal
-from penstock.engine.approvals import close_unknown
 from penstock.engine.cancellation import Cancellation, cancellation_of
 from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
 from penstock.engine.definition.frozen import Definition
@@ -29,6 +28,7 @@ from penstock.engine.locks import leaving_first
 from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs, without_gone
 from penstock.engine.retention import housekeeping, kept_warnings
 from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
+from penstock.engine.rollback import Rollbacks
 from penstock.engine.run import RunAdvance
 from penstock.engine.run_conditions import with_conditions
 from penstock.engine.settings import Settings
@@ -43,9 +43,10 @@ from penstock.engine.stop import (
 )
 from penstock.engine.sweep import sweep
 from penstock.engine.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.tries.approvals import close_unknown
+from penstock.engine.tries.facts import world_of
 from penstock.engine.unwritable import shrunk, why
 from penstock.engine.user_requests import UserRequests, has_unanswered, is_answered_anew
-from penstock.engine.world import world_of
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
@@ -69,6 +70,7 @@ class _Pass:
         self._thawed: dict[str, Definition | None] = {}
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
         self.world = world_of(snapshot, settings, now)
+        self.rollbacks = Rollbacks(snapshot)
 
     def plan(self) -> Plan:
         pipeline = self.snapshot.pipeline
@@ -192,7 +194,9 @@ class _Pass:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
             self.entry.refuse(run, Refusal("DefinitionLost", gone))
             return None
-        advance = RunAdvance(replace(run, status=status), definition, self.world) if definition else None
+        advance = (
+            RunAdvance(replace(run, status=status), definition, self.world, self.rollbacks) if definition else None
+        )
         if advance and not status.state.is_terminal:
             advance.observe()
         hindrance = self._hindrance(advance) if advance else None

@@ -13,17 +13,19 @@ from penstock.engine.commands import CreateRun
 from penstock.engine.conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.definition.frozen import Definition, groups_of
 from penstock.engine.retry import announced, automatic_retry
-from penstock.engine.rollback import rolls_back
+from penstock.engine.rollback import Rollbacks, rolls_back
 from penstock.engine.snapshot import RunObject
-from penstock.engine.tries import Tries
-from penstock.engine.world import Findings, World
+from penstock.engine.tries.effects import Findings
+from penstock.engine.tries.facts import World
+from penstock.engine.tries.tries import Tries
 
 
 class RunAdvance:
     """One pass over one run: its stages, and by `Tries` their actions."""
 
-    def __init__(self, run: RunObject, definition: Definition, world: World) -> None:
+    def __init__(self, run: RunObject, definition: Definition, world: World, rollbacks: Rollbacks) -> None:
         self.run, self.definition, self.world = run, definition, world
+        self._rollbacks = rollbacks
         self._tries = Tries(run, definition, world)
         self._conditions = Conditions(self._tries)
         self.kept_by: list[str] = []
@@ -274,13 +276,13 @@ class RunAdvance:
     def _is_rolled_back(self, state: RunStageState) -> bool:
         """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
         wait = timedelta(seconds=self.world.settings.pipeline_missing_s)
-        known, limit = self.world.rollbacks.settle(replace(self.run, status=self.status), state, self.world.now, wait)
+        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self.world.now, wait)
         self.status = self.status.model_copy(update={"automatic_rollback": known})
         if limit:
             refused = self.world.refusal_now(known.run or "")
             self.findings.look_again.append(min(limit, self.world.again_at(refused)) if refused else limit)
             if not refused and not any(isinstance(command, CreateRun) for command in self.findings.commands):
-                self.findings.commands.append(self.world.rollbacks.create(self.run, known))
+                self.findings.commands.append(self._rollbacks.create(self.run, known))
         return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from penstock.actions.declaration import Declaration, declaration_of
-from penstock.api.pipeline import Action
+from penstock.actions.declaration import declaration_of
 from penstock.api.run import PipelineRunSpec, ResolvedVariable, Trigger
 from penstock.engine.definition.frozen import Definition
 
@@ -49,13 +48,3 @@ def revision_problems(spec: PipelineRunSpec, definition: Definition) -> Iterator
             yield f"{path}.revisionType: {declared.provider} takes {known}, not {pinned.revision_type} (X-51)"
         elif found.needs and action.configuration.get(found.needs) != "true":
             yield f'{path}.revisionType: {pinned.revision_type} needs {found.needs}: "true" in the action (X-51)'
-
-
-def revisions_of(spec: PipelineRunSpec | None, action: Action, declared: Declaration) -> dict[str, str]:
-    """Return what a run pins of a source: configuration key to value, the revision itself under the empty key."""
-    keys = {item.revision_type: item.key for item in declared.overrides}
-    return {
-        keys[pinned.revision_type]: pinned.revision_value
-        for pinned in (spec.source_revisions if spec else ())
-        if pinned.action_name == action.name and pinned.revision_type in keys
-    }

@@ -3,8 +3,8 @@
 from penstock.api.executions import ActionState, ActionStatus, ErrorDetails
 from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
 from penstock.api.text import shorten
-from penstock.engine.room import emptied
 from penstock.engine.snapshot import Refused
+from penstock.engine.tries.room import emptied
 
 _SHOWN = 20
 """How many stages of such a run are kept, the last ones."""

@@ -22,7 +22,6 @@ from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RetryRequest
 from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest
 from penstock.api.transition import StageTransitionSpec
-from penstock.engine.approval_objects import frozen_hash
 from penstock.engine.commands import (
     CloseApproval,
     Command,
@@ -43,6 +42,7 @@ from penstock.engine.plan import plan_pipeline
 from penstock.engine.pods.revisions import is_frozen_object, thaw
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, Refused, RunObject, Snapshot
+from penstock.engine.tries.approval_objects import frozen_hash
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 STORE = ArtifactStore(type="S3", location="artifacts")

@@ -8,6 +8,7 @@ from penstock.actions.declaration import Declaration
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contracts import Attempt
 from penstock.api.pipeline import Action
+from penstock.api.run import PipelineRunSpec
 from penstock.engine.definition.frozen import Definition
 
 
@@ -33,3 +34,13 @@ class Subject:
     def project(self) -> BuildProjectSpec | None:
         """The BuildProject that the action runs on, None if it needs none."""
         return next(iter(self.projects.values()), None)
+
+
+def revisions_of(spec: PipelineRunSpec | None, action: Action, declared: Declaration) -> dict[str, str]:
+    """Return what a run pins of a source: configuration key to value, the revision itself under the empty key."""
+    keys = {item.revision_type: item.key for item in declared.overrides}
+    return {
+        keys[pinned.revision_type]: pinned.revision_value
+        for pinned in (spec.source_revisions if spec else ())
+        if pinned.action_name == action.name and pinned.revision_type in keys
+    }

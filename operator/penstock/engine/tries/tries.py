@@ -13,12 +13,20 @@ from penstock.api.executions import ActionExecution, ActionState, ActionStatus, 
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import StopRequest
 from penstock.api.times import format_time, parse_time
-from penstock.engine.approvals import Approvals
 from penstock.engine.commands import CreateJob, DeleteJob
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import Definition
-from penstock.engine.endings import Ended, deciding
-from penstock.engine.executions import (
+from penstock.engine.language.variables import Values
+from penstock.engine.objects.action_types import is_custom
+from penstock.engine.objects.workloads import Pod
+from penstock.engine.pods.artifacts import artifacts_of
+from penstock.engine.pods.context import Subject, revisions_of
+from penstock.engine.pods.job import JobOrder, build_job
+from penstock.engine.pods.request import build_request, project_name, timeout_of, values_of
+from penstock.engine.snapshot import NAME_TAKEN, RunObject
+from penstock.engine.tries.approvals import Approvals
+from penstock.engine.tries.effects import Findings
+from penstock.engine.tries.executions import (
     abandoned,
     ended_execution,
     lost_for_good,
@@ -26,20 +34,12 @@ from penstock.engine.executions import (
     revision_of,
     with_latest,
 )
-from penstock.engine.language.variables import Values
-from penstock.engine.objects.action_types import is_custom
-from penstock.engine.objects.workloads import Pod
-from penstock.engine.one_try import Try, creates
-from penstock.engine.pods.artifacts import artifacts_of
-from penstock.engine.pods.context import Subject
-from penstock.engine.pods.job import JobOrder, build_job
-from penstock.engine.pods.request import build_request, project_name, timeout_of, values_of
-from penstock.engine.refused import held_back
-from penstock.engine.room import FULL, Room
-from penstock.engine.snapshot import NAME_TAKEN, RunObject
-from penstock.engine.starting import revisions_of
-from penstock.engine.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
-from penstock.engine.world import Findings, World
+from penstock.engine.tries.facts import World
+from penstock.engine.tries.one_try import Try, creates
+from penstock.engine.tries.refused import held_back
+from penstock.engine.tries.results import Ended, deciding
+from penstock.engine.tries.room import FULL, Room
+from penstock.engine.tries.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
 
 
 class Tries:

@@ -7,8 +7,8 @@ from pydantic_core import PydanticSerializationError
 
 from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.api.run import PipelineRunStatus
-from penstock.engine.endings import Ended
 from penstock.engine.settings import Settings
+from penstock.engine.tries.results import Ended
 
 _ESCAPED = ("<", ">", "&", "\u2028", "\u2029")
 FULL = Ended(

@@ -13,7 +13,13 @@ from penstock.api.approval import ApprovalReference, ApprovalState
 from penstock.api.executions import ActionExecution, ActionStatus
 from penstock.api.run import PipelineRunStatus
 from penstock.api.times import format_seconds, parse_time
-from penstock.engine.approval_objects import (
+from penstock.engine.commands import CloseApproval, CreateApproval
+from penstock.engine.definition.errors import RequestError
+from penstock.engine.language.variables import Values
+from penstock.engine.pods.context import Subject
+from penstock.engine.pods.request import resolved_configuration, timeout_of
+from penstock.engine.snapshot import ApprovalObject, RunObject
+from penstock.engine.tries.approval_objects import (
     Order,
     Outcome,
     approval_manifest,
@@ -25,16 +31,11 @@ from penstock.engine.approval_objects import (
     settled_status,
     starters_of,
 )
-from penstock.engine.commands import CloseApproval, CreateApproval
-from penstock.engine.definition.errors import RequestError
-from penstock.engine.endings import Ended
-from penstock.engine.executions import ended_execution
-from penstock.engine.language.variables import Values
-from penstock.engine.pods.context import Subject
-from penstock.engine.pods.request import resolved_configuration, timeout_of
-from penstock.engine.refused import held_back
-from penstock.engine.snapshot import ApprovalObject, RunObject
-from penstock.engine.world import Findings, World
+from penstock.engine.tries.effects import Findings
+from penstock.engine.tries.executions import ended_execution
+from penstock.engine.tries.facts import World
+from penstock.engine.tries.refused import held_back
+from penstock.engine.tries.results import Ended
 
 POLICY_MISSING = "ApprovalPolicyMissing"
 _UNGUARDED = (

@@ -17,8 +17,8 @@ from penstock.api.names import job_name
 from penstock.api.pipeline import Action
 from penstock.api.run import ArtifactRevision
 from penstock.api.times import format_time
-from penstock.engine.endings import Ended
 from penstock.engine.objects.workloads import Pod
+from penstock.engine.tries.results import Ended
 
 _SUMMARY_LENGTH = 1_000
 

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.executions import ActionStatus, ErrorDetails
-from penstock.engine.endings import (
+from penstock.engine.objects.workloads import Container, Job, Pod
+from penstock.engine.settings import Settings
+from penstock.engine.tries.results import (
     NOT_STARTED,
     Ended,
     all_ended,
@@ -22,8 +24,6 @@ from penstock.engine.endings import (
     pod_ended,
     result_of,
 )
-from penstock.engine.objects.workloads import Container, Job, Pod
-from penstock.engine.settings import Settings
 
 _AT_ONCE = {
     "InvalidImageName": "the image's name is not valid",

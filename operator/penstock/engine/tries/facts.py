@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from penstock.api.approval import ApprovalStatus
-from penstock.engine.commands import Command
 from penstock.engine.objects.workloads import Job, Pod, by_job, pods_of_jobs
 from penstock.engine.pods.revisions import Freezer
-from penstock.engine.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, Refused, Snapshot
 
@@ -27,7 +24,6 @@ class World:
     confirmed: Mapping[str, str]
     seen: frozenset[str]
     freezer: Freezer
-    rollbacks: Rollbacks
     settings: Settings
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
@@ -57,17 +53,6 @@ class World:
         return (job.uid, job.owner_uid) == (pod.owner_uid, run_uid)
 
 
-@dataclass(slots=True)
-class Findings:
-    """What advancing a run leads to, besides its new status."""
-
-    commands: list[Command] = field(default_factory=list)
-    look_up: set[str] = field(default_factory=set)
-    look_up_approvals: set[str] = field(default_factory=set)
-    approval_statuses: dict[str, ApprovalStatus] = field(default_factory=dict)
-    look_again: list[datetime] = field(default_factory=list)
-
-
 def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
     """Return what a snapshot shows of the cluster to the actions of all its runs."""
     freezer = Freezer(
@@ -89,7 +74,6 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         confirmed=snapshot.confirmed,
         seen=snapshot.seen,
         freezer=freezer,
-        rollbacks=Rollbacks(snapshot),
         settings=settings,
         now=now,
         approvals={approval.name: approval for approval in snapshot.approvals},

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.api.times import parse_time
-from penstock.engine.endings import Ended
-from penstock.engine.world import Findings, World
+from penstock.engine.tries.effects import Findings
+from penstock.engine.tries.facts import World
+from penstock.engine.tries.results import Ended
 
 
 def held_back(
