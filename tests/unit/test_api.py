@@ -21,7 +21,7 @@ from penstock.api.schema import UntranslatableError, structural_schema
 from penstock.cli.crds import render
 from penstock.engine.definition.findings import Findings
 from penstock.engine.definition.validation import validate
-from penstock.engine.run_conditions import with_conditions
+from penstock.engine.status.run_conditions import with_conditions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "crds" / "README.md"

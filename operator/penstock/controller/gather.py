@@ -36,10 +36,10 @@ from penstock.controller.parsing import (
     transition_of,
 )
 from penstock.controller.refusals import Refusals
+from penstock.engine.cleanup.history import frozen_objects_of
 from penstock.engine.objects.action_types import ActionTypes, is_custom, types_of
 from penstock.engine.objects.workloads import job_of, pod_of
 from penstock.engine.pods.revisions import is_frozen_object
-from penstock.engine.retention import frozen_objects_of
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")

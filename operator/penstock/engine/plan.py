@@ -16,37 +16,30 @@ from penstock.api.pipeline_status import PipelineStatus
 from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
 from penstock.api.times import format_seconds, format_time
-from penstock.engine.admission import Concurrency, Refusal
-from penstock.engine.cancellation import Cancellation, cancellation_of
+from penstock.engine.cleanup.history import housekeeping, kept_warnings
+from penstock.engine.cleanup.orphans import sweep
 from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.revisions import pipeline_owner, revision_manifest
-from penstock.engine.entry import Entry
-from penstock.engine.explain import explain, is_news
-from penstock.engine.inbound import Inbound
-from penstock.engine.locks import leaving_first
-from penstock.engine.pipeline_status import definition_status, with_inbound, with_runs, without_gone
-from penstock.engine.retention import housekeeping, kept_warnings
-from penstock.engine.retry_requests import LIMIT_EXCEEDED, cancelled_since
-from penstock.engine.rollback import Rollbacks
-from penstock.engine.run import RunAdvance
-from penstock.engine.run_conditions import with_conditions
+from penstock.engine.entry.admission import Concurrency, Refusal
+from penstock.engine.entry.cancellation import Cancellation, cancellation_of
+from penstock.engine.entry.inbound import Inbound
+from penstock.engine.entry.stage_locks import leaving_first
+from penstock.engine.entry.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.requests.answers import UserRequests, has_unanswered, is_answered_anew
+from penstock.engine.requests.new_runs import NewRuns
+from penstock.engine.requests.retries import LIMIT_EXCEEDED, cancelled_since
+from penstock.engine.requests.stop import NOT_STOPPABLE, answer, go_on_stopping, is_too_late, refusal
+from penstock.engine.run.advance import RunAdvance
+from penstock.engine.run.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot, status_refusal
-from penstock.engine.stop import (
-    NOT_STOPPABLE,
-    answer,
-    asked_by,
-    go_on_stopping,
-    is_too_late,
-    refusal,
-)
-from penstock.engine.sweep import sweep
-from penstock.engine.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.status.pipeline_status import definition_status, with_inbound, with_runs, without_gone
+from penstock.engine.status.run_conditions import with_conditions
+from penstock.engine.status.summary import asked_by, explain, is_news
+from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
 from penstock.engine.tries.facts import world_of
-from penstock.engine.unwritable import shrunk, why
-from penstock.engine.user_requests import UserRequests, has_unanswered, is_answered_anew
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
@@ -78,7 +71,7 @@ class _Pass:
         self.current = pipeline.definition if pipeline else None
         self.revision = pipeline.revision if pipeline else None
         self.concurrency = Concurrency(self.snapshot.runs, self.settings)
-        self.entry = Entry(
+        self.new_runs = NewRuns(
             self.snapshot,
             self.settings,
             self.world,
@@ -181,18 +174,18 @@ class _Pass:
     def _advance(self, run: RunObject) -> RunAdvance | None:
         """Admit a new run, or read what became of one under way; None where it cannot go on in this pass."""
         if run.status.state is None:
-            self.entry.admit(run)
+            self.new_runs.admit(run)
         status = self.statuses[run.name]
         if run.spec is None and status.state is RunState.IN_PROGRESS and not status.stage_states:
             # What it was asked to run with is not known: it does not begin with anything else.
-            self.entry.refuse(run, Refusal("InvalidRun", run.unreadable))
+            self.new_runs.refuse(run, Refusal("InvalidRun", run.unreadable))
             return None
         if status.state is None or (status.state.is_terminal and not has_unanswered(run, status)):
             return None
         definition = self._frozen(status)
         if definition is None and not status.state.is_terminal:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
-            self.entry.refuse(run, Refusal("DefinitionLost", gone))
+            self.new_runs.refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = (
             RunAdvance(replace(run, status=status), definition, self.world, self.rollbacks) if definition else None
@@ -291,7 +284,7 @@ class _Pass:
             self.look_again.append(self.world.again_at(refused))
             return
         self.statuses[run.name] = shrunk(advance.status, refused, format_time(self.now))
-        self.entry.refuse(run, Refusal(refused.reason, why(refused)))
+        self.new_runs.refuse(run, Refusal(refused.reason, why(refused)))
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(run.event(reason, message, is_warning=is_warning))

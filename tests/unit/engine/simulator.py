@@ -16,8 +16,8 @@ from penstock.api.contracts import ActionResult
 from penstock.api.executions import ActionExecution
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.commands import CreateApproval, CreateJob
-from penstock.engine.conditions import states_of_rules
 from penstock.engine.objects.workloads import Container
+from penstock.engine.run.stage_conditions import states_of_rules
 from tests.unit.engine.simulation import World
 
 _LIVE_ROUNDS = 5

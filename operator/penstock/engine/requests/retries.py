@@ -11,14 +11,14 @@ from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageSt
 from penstock.api.stage_conditions import ConditionType, RetryMode, RetryTrigger
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
-from penstock.engine.cancellation import PIPELINE_DELETED, Cancellation
 from penstock.engine.commands import EmitEvent
-from penstock.engine.conditions import state_of
 from penstock.engine.definition.frozen import Definition
-from penstock.engine.retry import resumed
-from penstock.engine.run_conditions import with_refusal, without_refusal
+from penstock.engine.entry.cancellation import PIPELINE_DELETED, Cancellation
+from penstock.engine.requests.stop import with_late_stop_over
+from penstock.engine.run.retry import resumed
+from penstock.engine.run.stage_conditions import state_of
 from penstock.engine.snapshot import RunObject, Snapshot
-from penstock.engine.stop import with_late_stop_over
+from penstock.engine.status.run_conditions import with_refusal, without_refusal
 
 NOT_RETRYABLE = "StageNotRetryable"
 CONFLICT = "Conflict"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.engine.definition.findings import INVALID
+from penstock.engine.entry.starting import VALIDATION, resolved_variables, revision_problems
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, RunObject
-from penstock.engine.starting import VALIDATION, resolved_variables, revision_problems
 
 
 @dataclass(frozen=True, slots=True)

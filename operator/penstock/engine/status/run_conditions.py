@@ -8,7 +8,7 @@ from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.stage_conditions import ConditionType as StageConditionType
 from penstock.api.text import shorten
-from penstock.engine.conditions import state_of, told_of
+from penstock.engine.run.stage_conditions import state_of, told_of
 
 _SUMMARY_LENGTH = 500
 

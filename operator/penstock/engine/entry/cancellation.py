@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from penstock.api.pipeline import ExecutionMode, OnUpdate
 from penstock.engine.definition.frozen import Definition
-from penstock.engine.run import RunAdvance
+from penstock.engine.run.advance import RunAdvance
 from penstock.engine.snapshot import PipelineObject
 
 PIPELINE_DELETED = "PipelineDeleted"

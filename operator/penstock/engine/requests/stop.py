@@ -6,13 +6,13 @@ of what was abandoned have ended. Either way it holds its stage until then: lock
 
 from datetime import datetime
 
-from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
-from penstock.engine.run import RunAdvance
-from penstock.engine.run_conditions import as_seen, with_conditions, with_refusal
+from penstock.engine.run.advance import RunAdvance
 from penstock.engine.snapshot import RunObject, is_trigger_of
+from penstock.engine.status.run_conditions import as_seen, with_conditions, with_refusal
+from penstock.engine.status.summary import stopped_summary
 
 NOT_STOPPABLE = "PipelineExecutionNotStoppable"
 
@@ -65,36 +65,6 @@ def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) ->
     )
 
 
-def stopping_summary(advance: RunAdvance) -> str:
-    """Return who stops a run and why, and what it still waits for."""
-    running = list(_actions(advance.status, ActionStatus.IN_PROGRESS))
-    if running:
-        return f"stopping, {asked_by(advance.status)}; waiting for {', '.join(running)} to end"
-    return f"stopping, {asked_by(advance.status)}; {waiting_for(advance.remains())}"
-
-
-def waiting_for(remains: list[str]) -> str:
-    """Return that a run waits for Jobs and pods to end, and what to do about a pod that never will."""
-    lost = "".join(f"; if its node is lost: kubectl delete {what} --force" for what in remains if what[:4] == "pod ")
-    return f"waiting for {', '.join(remains)} to end{lost}"
-
-
-def stopped_summary(status: PipelineRunStatus) -> str:
-    """Return who stopped a run and why, and what did not end well by then."""
-    parts = [f"stopped, {asked_by(status)}"]
-    for state, words in ((ActionStatus.ABANDONED, "abandoned"), (ActionStatus.FAILED, "failed")):
-        if actions := list(_actions(status, state)):
-            parts.append(f"{words}: {', '.join(actions)}")
-    return "; ".join(parts)
-
-
-def asked_by(status: PipelineRunStatus) -> str:
-    """Return by whom a stop was asked for, and why, as far as the request says."""
-    trigger = status.stop_trigger
-    who = f" by {trigger.requested_by}" if trigger and trigger.requested_by else ""
-    return f"as asked{who}" + (f": {trigger.reason}" if trigger and trigger.reason else "")
-
-
 def is_too_late(run: RunObject, status: PipelineRunStatus) -> bool:
     """Whether a run has ended without following what its spec asks for."""
     request, trigger = (run.spec.stop if run.spec else None), status.stop_trigger
@@ -118,12 +88,3 @@ def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunSt
 def refusal(status: PipelineRunStatus) -> str:
     """Return the sentence that refuses a stop."""
     return f"spec.stop: the run had ended before, as {status.state}; only a run under way can be stopped (X-55)"
-
-
-def _actions(status: PipelineRunStatus, wanted: ActionStatus) -> list[str]:
-    return [
-        f"{stage.stage_name}/{action.action_name}"
-        for stage in status.stage_states
-        for action in stage.action_states
-        if action.latest and action.latest.status is wanted
-    ]

@@ -7,20 +7,20 @@ from datetime import datetime, timedelta
 from penstock.api.rollback import RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState
 from penstock.api.times import format_seconds, format_time
-from penstock.engine.admission import Admission, Concurrency, Refusal, admit
 from penstock.engine.commands import Command
 from penstock.engine.definition.frozen import Definition
-from penstock.engine.rollback_admission import admit_rollback, target_of
-from penstock.engine.run_conditions import with_conditions
+from penstock.engine.entry.admission import Admission, Concurrency, Refusal, admit
+from penstock.engine.entry.rollback_admission import admit_rollback, target_of
+from penstock.engine.entry.starting import trigger_of
+from penstock.engine.requests.stop import stopped_before_start
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot
-from penstock.engine.starting import trigger_of
-from penstock.engine.stop import stopped_before_start
+from penstock.engine.status.run_conditions import with_conditions
 from penstock.engine.tries.facts import World
 
 
 @dataclass(slots=True)
-class Entry:
+class NewRuns:
     """The door of one pass. What it decides goes into the pass's ``statuses``, ``events`` and ``look_again``."""
 
     snapshot: Snapshot

@@ -9,9 +9,9 @@ from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageS
 from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.text import shorten
 from penstock.engine.definition.findings import INVALID, Findings, Problem
-from penstock.engine.inbound import Queue
+from penstock.engine.entry.inbound import Queue
+from penstock.engine.entry.transitions import Switch
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
-from penstock.engine.transitions import Switch
 
 _MESSAGE_LENGTH = 4_000
 

@@ -10,10 +10,10 @@ from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageSt
 from penstock.api.stage_conditions import ConditionType
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
-from penstock.engine.conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.definition.frozen import Definition, groups_of
-from penstock.engine.retry import announced, automatic_retry
-from penstock.engine.rollback import Rollbacks, rolls_back
+from penstock.engine.run.retry import announced, automatic_retry
+from penstock.engine.run.rollback import Rollbacks, rolls_back
+from penstock.engine.run.stage_conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.snapshot import RunObject
 from penstock.engine.tries.effects import Findings
 from penstock.engine.tries.facts import World

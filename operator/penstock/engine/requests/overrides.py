@@ -15,14 +15,14 @@ from penstock.api.stage_conditions import ConditionType
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.commands import EmitEvent
-from penstock.engine.conditions import state_of, with_state
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.rules import place_of
-from penstock.engine.retry import back_in_progress
-from penstock.engine.retry_requests import CONFLICT, STAGE_NOT_FOUND, Retries
-from penstock.engine.run_conditions import with_refusal, without_refusal
+from penstock.engine.requests.retries import CONFLICT, STAGE_NOT_FOUND, Retries
+from penstock.engine.requests.stop import with_late_stop_over
+from penstock.engine.run.retry import back_in_progress
+from penstock.engine.run.stage_conditions import state_of, with_state
 from penstock.engine.snapshot import RunObject
-from penstock.engine.stop import with_late_stop_over
+from penstock.engine.status.run_conditions import with_refusal, without_refusal
 
 NOT_OVERRIDABLE = "ConditionNotOverridable"
 

@@ -7,9 +7,9 @@ from penstock.api.executions import StoredArtifact
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.run import PipelineRunStatus, RunState, StageStatus
-from penstock.engine.admission import Admission, Refusal
-from penstock.engine.cancellation import has_structure_of
 from penstock.engine.definition.frozen import Definition
+from penstock.engine.entry.admission import Admission, Refusal
+from penstock.engine.entry.cancellation import has_structure_of
 from penstock.engine.language.variables import RESERVED_NAMESPACES
 from penstock.engine.pods.artifacts import artifacts_of
 from penstock.engine.pods.request import values_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.objects.workloads import Pod
 from penstock.engine.pods.metadata import stage_label
-from penstock.engine.run import RunAdvance
+from penstock.engine.run.advance import RunAdvance
 
 
 def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, PipelineRunStatus]:

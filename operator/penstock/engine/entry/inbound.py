@@ -10,9 +10,9 @@ from typing import NamedTuple
 from penstock.api.pipeline import ExecutionMode
 from penstock.api.pipeline_status import InboundExecution
 from penstock.api.run import RunState
-from penstock.engine.locks import holder_of
+from penstock.engine.entry.stage_locks import holder_of
 from penstock.engine.objects.workloads import Pod
-from penstock.engine.run import RunAdvance
+from penstock.engine.run.advance import RunAdvance
 
 TRANSITION_DISABLED = "TransitionDisabled"
 

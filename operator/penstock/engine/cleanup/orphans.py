@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from penstock.api.executions import ActionStatus
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.commands import DeleteJob
-from penstock.engine.conditions import rule_rows
 from penstock.engine.objects.workloads import Job, Pod
+from penstock.engine.run.stage_conditions import rule_rows
 
 
 def sweep(

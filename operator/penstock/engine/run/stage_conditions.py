@@ -15,7 +15,7 @@ from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
 from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
 from penstock.engine.pods.request import values_of
-from penstock.engine.rules import Outcome, decide
+from penstock.engine.run.rules import Outcome, decide
 from penstock.engine.tries.tries import Tries
 
 _FIELDS = {

@@ -7,8 +7,8 @@ from penstock.api.retry import RefusedRequest
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
-from penstock.engine.overrides import Overrides
-from penstock.engine.retry_requests import Retries
+from penstock.engine.requests.overrides import Overrides
+from penstock.engine.requests.retries import Retries
 from penstock.engine.snapshot import RunObject, Snapshot
 
 

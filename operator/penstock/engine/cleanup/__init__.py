@@ -1,0 +1,1 @@
+"""What is deleted: history beyond its limits, and what runs without being known."""

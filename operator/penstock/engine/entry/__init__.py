@@ -1,0 +1,1 @@
+"""Who may begin, who may enter a stage, and who must leave."""
