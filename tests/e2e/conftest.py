@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.keys import key_of
+from penstock.api.contract.keys import key_of
 from tests.cluster import Cluster, load
 from tests.e2e.install import install_chart, make_bucket, make_store_secret
 from tests.e2e.kube import Document, Kube, eventually

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from penstock.api.contracts import ActionRequest, ActionResult, ContractError
+from penstock.api.contract.contracts import ActionRequest, ActionResult, ContractError
 from tests.fuzz.finding import Finding
 
 BATCH = 500

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from penstock.api.crds import RESOURCES, crd_of
+from penstock.api.crd.crds import RESOURCES, crd_of
 from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, Resource
 from penstock.controller.cache import KINDS, Cache
 from penstock.controller.gather import Gatherer

@@ -14,7 +14,7 @@ from penstock.actions.cloudformation_stack_instances import execution as stack_i
 from penstock.actions.cloudformation_stack_set import execution as stack_set
 from penstock.actions.cloudformation_stack_set import operations
 from penstock.actions.execution import ActionError, Outcome
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from tests import aws_servers
 from tests.aws_proxy import DENIED, OperationIds
 from tests.cluster import load

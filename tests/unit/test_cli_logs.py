@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.api.contracts import Attempt
-from penstock.api.keys import log_key
+from penstock.api.contract.contracts import Attempt
+from penstock.api.contract.keys import log_key
 from penstock.cli.logs import Place
 from tests.command import CORE, GROUP, Command, action, pipeline, row, run, stage
 from tests.fake_api import Answer, Document, Seen

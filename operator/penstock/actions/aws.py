@@ -25,7 +25,7 @@ from penstock.actions.execution import (
     ActionError,
     Job,
 )
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from penstock.api.text import printable
 
 _READ_S = 60.0

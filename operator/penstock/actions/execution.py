@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from penstock.api.contracts import NOTHING, ActionRequest, BuildReport, Revision
+from penstock.api.contract.contracts import NOTHING, ActionRequest, BuildReport, Revision
 
 JOB_FAILED = "JobFailed"
 CONFIGURATION_ERROR = "ConfigurationError"

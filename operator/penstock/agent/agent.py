@@ -21,9 +21,9 @@ from penstock.agent.log import Log
 from penstock.agent.masking import Masker, secrets_in
 from penstock.agent.paths import Paths
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import DUPLICATE, RESULT_VERSION, ActionRequest, ActionResult
-from penstock.api.documents import ContractError
-from penstock.api.keys import log_key
+from penstock.api.contract.contracts import DUPLICATE, RESULT_VERSION, ActionRequest, ActionResult
+from penstock.api.contract.documents import ContractError
+from penstock.api.contract.keys import log_key
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store, open_store
 

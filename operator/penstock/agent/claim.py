@@ -7,8 +7,8 @@ already, so its claim counts as foreign, too.
 
 import os
 
-from penstock.api.contracts import Attempt
-from penstock.api.keys import claim_key
+from penstock.api.contract.contracts import Attempt
+from penstock.api.contract.keys import claim_key
 from penstock.artifacts.store import Store
 
 

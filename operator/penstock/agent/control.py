@@ -1,4 +1,4 @@
-"""The agent's ends of the four FIFOs; the protocol is told in `penstock.api.wrapper`."""
+"""The agent's ends of the four FIFOs; the protocol is told in `penstock.api.contract.wrapper`."""
 
 import os
 import select

@@ -23,7 +23,7 @@ from penstock.agent.report import Report
 from penstock.agent.script import render_script, render_values
 from penstock.agent.shell import Ended, Shell
 from penstock.agent.workspace import Workspace
-from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, BuildReport, Script
+from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, BuildReport, Script
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, StoredObject
-from penstock.api.contracts import ActionRequest
-from penstock.api.keys import object_key
+from penstock.api.contract.contracts import ActionRequest
+from penstock.api.contract.keys import object_key
 from penstock.artifacts.store import MissingObjectError, Store
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from penstock.api import contracts
+from penstock.api.contract import contracts
 
 
 class Paths(NamedTuple):

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.agent.report import TOO_LARGE, size_message
-from penstock.api.contracts import RESULT_VERSION, TERMINATION_MESSAGE_BYTES, ActionResult, BuildReport, FailedTest
+from penstock.api.contract.contracts import (
+    RESULT_VERSION,
+    TERMINATION_MESSAGE_BYTES,
+    ActionResult,
+    BuildReport,
+    FailedTest,
+)
 from penstock.api.text import shorten
 
 FAILED = "Failed"

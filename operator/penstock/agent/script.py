@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from penstock.actions.quoting import evaluated, keep, quote, variable
-from penstock.api.contracts import Script
+from penstock.api.contract.contracts import Script
 
 CANNOT_START = 96
 """Exit code of the script when its folder or its values are gone."""

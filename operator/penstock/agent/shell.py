@@ -12,7 +12,7 @@ from typing import NamedTuple
 from penstock.agent.control import Control
 from penstock.agent.interrupt import Interrupted
 from penstock.agent.log import Log
-from penstock.api.contracts import Limits
+from penstock.api.contract.contracts import Limits
 
 _PIECE = 256 * 1024
 _LAGGING_S = 0.02

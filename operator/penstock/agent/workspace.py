@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.api.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
-from penstock.api.keys import artifact_key, encode_part, log_key, report_key
+from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
+from penstock.api.contract.keys import artifact_key, encode_part, log_key, report_key
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store

@@ -33,7 +33,7 @@ class StoredArtifact(Model):
 
     name: str
     key: str | None = None
-    """Its key within the store; absent where it follows from who made it: `penstock.api.keys.artifact_key`."""
+    """Its key within the store; absent where it follows from who made it."""
     size: int
     sha256: str
     format: str = "tar.zst"
@@ -98,7 +98,7 @@ class ActionExecution(Model):
     output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
     reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
     has_log: bool | None = None
-    """Whether its log is stored; the key follows from who it is: `penstock.api.keys.log_key`."""
+    """Whether its log is stored; its key follows from who made it."""
 
 
 class ActionState(Model):

@@ -17,7 +17,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import LocalStore, ObjectStore, S3Store
 
-from penstock.api.contracts import ArtifactLocation, StoreLocation
+from penstock.api.contract.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts.errors import ArtifactError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from penstock.api.crds import RESOURCES, Resource, crd_of
+from penstock.api.crd.crds import RESOURCES, Resource, crd_of
 
 _HEADER = "# Generated from operator/penstock/api by `make crds`: change the models, not this file.\n"
 _LIMIT = 100_000

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from penstock.api.contracts import Attempt
+from penstock.api.contract.contracts import Attempt
+from penstock.api.contract.keys import log_key
 from penstock.api.executions import ActionExecution, ActionStatus
-from penstock.api.keys import log_key
 from penstock.api.pipeline import ArtifactStore
 from penstock.cli import objects
 from penstock.cli.app import EXIT_REFUSED, Away, Run, Timeout, complain, connect, console, gave_up

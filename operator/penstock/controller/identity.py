@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock.api import meta as words
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import ANNOTATION_PIPELINE, API_VERSION, LABEL_RUN_UID, PIPELINE_RUN
 from penstock.cluster.resources import (
     ACTION_TYPES,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from penstock.api.contracts import Limits
+from penstock.api.contract.contracts import Limits
 
 
 @dataclass(frozen=True, slots=True)

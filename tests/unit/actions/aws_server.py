@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from penstock.api.contracts import ActionRequest, AwsAccess
+from penstock.api.contract.contracts import ActionRequest, AwsAccess
 from tests.unit.actions.jobs import FakeJob, request
 
 REGION = "eu-central-1"

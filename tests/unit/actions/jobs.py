@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.actions.execution import TIMED_OUT, ActionError, Outcome, Program, ProgramEnd, StoredObject
-from penstock.api.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
+from penstock.api.contract.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
 

@@ -6,7 +6,7 @@ import pytest
 
 from penstock.actions.execution import ActionError
 from penstock.actions.kubernetes.execution import run
-from penstock.api.contracts import Limits
+from penstock.api.contract.contracts import Limits
 from tests.unit.actions.jobs import FakeJob, request
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: 2020-01-02, m: '1'}\n"

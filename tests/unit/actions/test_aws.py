@@ -10,7 +10,7 @@ import pytest
 
 from penstock.actions import aws
 from penstock.actions.execution import ActionError
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from tests.unit.actions.aws_server import KEYS, REGION, ScriptedServer, aws_job, moto_server
 from tests.unit.actions.jobs import FakeJob, request
 

@@ -16,8 +16,8 @@ from penstock.actions.cloudformation.operations import Operation
 from penstock.actions.cloudformation.outputs import store_outputs, variables_of
 from penstock.actions.cloudformation.stacks import Stack
 from penstock.actions.execution import JOB_FAILED, SYSTEM_UNAVAILABLE, ActionError
-from penstock.api.contracts import ArtifactOrder, AwsAccess
-from penstock.api.documents import compress
+from penstock.api.contract.contracts import ArtifactOrder, AwsAccess
+from penstock.api.contract.documents import compress
 from tests.unit.actions.jobs import FakeJob, request
 
 

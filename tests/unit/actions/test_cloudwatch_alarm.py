@@ -9,7 +9,7 @@ import pytest
 
 from penstock.actions.cloudwatch_alarm import execution
 from penstock.actions.execution import ActionError
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from tests.unit.actions.aws_server import REGION, aws_client, aws_job, moto_server
 from tests.unit.actions.jobs import FakeJob
 

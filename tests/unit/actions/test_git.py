@@ -8,7 +8,7 @@ import pytest
 from penstock.actions.execution import ActionError, Outcome
 from penstock.actions.git.execution import run
 from penstock.actions.git.remote import remote_of, wanted_of
-from penstock.api.contracts import Limits, Revision
+from penstock.api.contract.contracts import Limits, Revision
 from tests.unit.actions.git_server import GitServer, git
 from tests.unit.actions.jobs import FakeJob, request
 

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from penstock.actions.execution import ActionError, Outcome
 from penstock.actions.lambda_function import execution
 from penstock.actions.lambda_function.answers import FAILURE, SUCCESS, Jobs, RefusedError
-from penstock.api.contracts import ArtifactOrder, AwsAccess, StoreLocation
+from penstock.api.contract.contracts import ArtifactOrder, AwsAccess, StoreLocation
 from tests.unit.actions.aws_server import REGION, aws_job
 from tests.unit.actions.jobs import FakeJob
 

@@ -15,7 +15,7 @@ import yaml
 
 from penstock.actions.cloudformation.packaging import package
 from penstock.actions.execution import ActionError
-from penstock.api.contracts import AwsAccess, StoreLocation
+from penstock.api.contract.contracts import AwsAccess, StoreLocation
 from tests.unit.actions.aws_server import REGION, aws_client, aws_job, moto_server
 from tests.unit.actions.jobs import FakeJob
 

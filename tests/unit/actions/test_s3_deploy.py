@@ -15,7 +15,7 @@ from penstock.actions.declaration import declaration_of
 from penstock.actions.execution import ActionError
 from penstock.actions.s3_deploy.content import content_of
 from penstock.actions.s3_deploy.execution import run
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from penstock.api.pipeline import ActionTypeId
 from penstock.engine.definition.configurations import configuration_problems
 from tests.unit.actions.aws_server import REGION, ScriptedServer, aws_client, aws_job, moto_server

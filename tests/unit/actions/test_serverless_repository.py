@@ -12,7 +12,7 @@ import yaml
 
 from penstock.actions.execution import ActionError
 from penstock.actions.serverless_repository.execution import run
-from penstock.api.contracts import AwsAccess
+from penstock.api.contract.contracts import AwsAccess
 from tests.cluster.recipes.serverlessrepo_server import serve
 from tests.unit.actions.aws_server import REGION, aws_client, aws_job
 from tests.unit.actions.jobs import FakeJob

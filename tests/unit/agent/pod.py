@@ -13,7 +13,7 @@ from obstore.store import LocalStore
 
 from penstock.agent.agent import Agent
 from penstock.agent.paths import Paths
-from penstock.api.contracts import (
+from penstock.api.contract.contracts import (
     CONTROL_DIR,
     ActionRequest,
     ActionResult,
@@ -25,7 +25,7 @@ from penstock.api.contracts import (
     Script,
     StoreLocation,
 )
-from penstock.api.wrapper import WRAPPER
+from penstock.api.contract.wrapper import WRAPPER
 from penstock.artifacts.packing import Tree, pack
 from penstock.artifacts.store import Store
 

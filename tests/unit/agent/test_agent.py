@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from obstore.store import LocalStore
 
-from penstock.api.contracts import ActionRequest, ArtifactLocation
-from penstock.api.wrapper import NOT_RELEASED
+from penstock.api.contract.contracts import ActionRequest, ArtifactLocation
+from penstock.api.contract.wrapper import NOT_RELEASED
 from tests.unit.agent.pod import LIMITS, SHELLS, Pod, is_root, order, request, script
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from penstock.api.contracts import Build, StoreLocation
+from penstock.api.contract.contracts import Build, StoreLocation
 from tests.unit.agent.pod import Pod, request
 from tests.unit.agent.test_codebuild import spec
 

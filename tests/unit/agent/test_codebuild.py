@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from penstock.api.contracts import ActionResult, Build
+from penstock.api.contract.contracts import ActionResult, Build
 from penstock.artifacts.unpacking import Caps, unpack
 from tests.unit.agent.pod import SHELLS, Pod, order
 from tests.unit.agent.pod import request as action_request

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.contracts import ActionResult, Custom
+from penstock.api.contract.contracts import ActionResult, Custom
 from tests.unit.agent.pod import LIMITS, SHELLS, Pod, order, request
 
 

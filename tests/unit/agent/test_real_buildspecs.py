@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from penstock.actions.codebuild.buildspec import is_inline
-from penstock.api.contracts import ActionResult
+from penstock.api.contract.contracts import ActionResult
 from penstock.api.text import shorten
 from tests.unit.agent.pod import SHELLS, Pod, order, request, script
 from tests.unit.agent.test_codebuild import build, spec, tree

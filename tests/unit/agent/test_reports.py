@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.agent import result as results
-from penstock.api.contracts import (
+from penstock.api.contract.contracts import (
     RESULT_VERSION,
     TERMINATION_MESSAGE_BYTES,
     ActionResult,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obstore.store import LocalStore, MemoryStore
 
-from penstock.api.contracts import ArtifactLocation, Attempt, StoreLocation
-from penstock.api.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
+from penstock.api.contract.contracts import ArtifactLocation, Attempt, StoreLocation
+from penstock.api.contract.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
 from penstock.artifacts import store as store_module
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import PART_BYTES, Store, open_store

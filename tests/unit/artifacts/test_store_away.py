@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.api.contracts import ArtifactLocation, StoreLocation
+from penstock.api.contract.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts import store as store_module
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store, open_store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.api.contracts import StoreLocation
+from penstock.api.contract.contracts import StoreLocation
 from penstock.artifacts.store import PART_BYTES, open_store
 from tests.unit.actions.aws_server import REGION, aws_client, moto_server
 from tests.unit.artifacts.test_store import credentials

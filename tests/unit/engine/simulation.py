@@ -15,7 +15,7 @@ from penstock.api.action_type import ActionTypeSpec
 from penstock.api.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.build_project import BuildProjectSpec
 from penstock.api.condition_states import OverrideRequest, RuleState
-from penstock.api.contracts import ActionRequest, ActionResult, ArtifactLocation
+from penstock.api.contract.contracts import ActionRequest, ActionResult, ArtifactLocation
 from penstock.api.executions import ActionExecution
 from penstock.api.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.pipeline_status import PipelineStatus

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.api.approval import Decision
-from penstock.api.contracts import ActionResult
+from penstock.api.contract.contracts import ActionResult
 from penstock.api.executions import ActionExecution
 from penstock.api.run import PipelineRunStatus
 from penstock.engine.commands import CreateApproval, CreateJob

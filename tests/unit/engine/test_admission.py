@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.contracts import Revision
+from penstock.api.contract.contracts import Revision
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, commands_action, git_action, s3_action, stage
 

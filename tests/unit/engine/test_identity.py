@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from penstock.api.contracts import ActionResult
+from penstock.api.contract.contracts import ActionResult
 from penstock.engine.commands import CreateJob, DeleteJob, DeleteRun
 from penstock.engine.objects.workloads import Container, Pod
 from penstock.engine.snapshot import Refused

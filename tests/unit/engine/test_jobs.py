@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from penstock.api.action_type import ActionTypeSpec
 from penstock.api.build_project import BuildProjectSpec
-from penstock.api.contracts import ActionRequest
-from penstock.api.wrapper import WRAPPER
+from penstock.api.contract.contracts import ActionRequest
+from penstock.api.contract.wrapper import WRAPPER
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import (
     World,

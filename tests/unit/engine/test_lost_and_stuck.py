@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.contracts import ActionResult
+from penstock.api.contract.contracts import ActionResult
 from penstock.engine.commands import CreateJob, DeleteJob
 from penstock.engine.objects.workloads import Container
 from penstock.engine.settings import Settings

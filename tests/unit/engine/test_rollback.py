@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.contracts import Revision
+from penstock.api.contract.contracts import Revision
 from penstock.engine.commands import CreateRun
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 from tests.unit.engine.test_retry import attempts, end

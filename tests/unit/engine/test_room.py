@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from penstock.api.contracts import ActionResult
+from penstock.api.contract.contracts import ActionResult
 from penstock.engine.commands import CreateJob
 from penstock.engine.snapshot import Refused, status_refusal
 from tests.unit.engine.simulation import World, commands_action, stage

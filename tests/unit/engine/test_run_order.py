@@ -4,7 +4,7 @@ import json
 import uuid
 from dataclasses import replace
 
-from penstock.api.contracts import ArtifactLocation
+from penstock.api.contract.contracts import ArtifactLocation
 from penstock.engine.commands import CreateJob
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 

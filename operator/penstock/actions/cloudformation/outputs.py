@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from penstock.actions.execution import Job
-from penstock.api.documents import compress
+from penstock.api.contract.documents import compress
 
 _VARIABLES_BYTES = 2400
 """What variables may take of a termination message, compressed: the rest of the result needs room, too."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.yaml_documents import Bounds, Rules, YamlError, documents
-from penstock.api.contracts import NOTHING
+from penstock.api.contract.contracts import NOTHING
 from penstock.api.text import shorten
 
 BYTES = 256 * 1024

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from penstock.actions.execution import Job
-from penstock.api.contracts import ActionRequest, Build
+from penstock.api.contract.contracts import ActionRequest, Build
 
 _RESERVED = "CODEBUILD_"
 _NO_NAME = re.compile("[^A-Za-z0-9_]")

@@ -19,7 +19,7 @@ from penstock.actions.execution import (
     Program,
     ProgramEnd,
 )
-from penstock.api.contracts import Build
+from penstock.api.contract.contracts import Build
 from penstock.artifacts.errors import ArtifactError
 
 FAILED = "Build terminated with state: FAILED"

@@ -9,7 +9,7 @@ from penstock.actions.codebuild.buildspec import JUNIT, Buildspec, ReportGroup
 from penstock.actions.codebuild.junit import Case, CaseStatus, JUnitError, parse
 from penstock.actions.codebuild.source import read
 from penstock.actions.execution import ActionError, Job
-from penstock.api.contracts import BuildReport, FailedTest
+from penstock.api.contract.contracts import BuildReport, FailedTest
 from penstock.artifacts.errors import ArtifactError
 
 _FILES = 1_000

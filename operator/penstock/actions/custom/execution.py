@@ -28,7 +28,7 @@ from penstock.actions.execution import (
     Program,
 )
 from penstock.actions.quoting import quote
-from penstock.api.contracts import SECRETS_DIR, Custom, Revision
+from penstock.api.contract.contracts import SECRETS_DIR, Custom, Revision
 
 _CANNOT_START = 96
 _EXECUTION_ID = "{ExternalExecutionId}"

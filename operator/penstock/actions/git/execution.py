@@ -10,7 +10,7 @@ from penstock.actions.git.listing import Budget, Contents
 from penstock.actions.git.remote import remote_of, wanted_of
 from penstock.actions.git.repository import Repository
 from penstock.actions.git.submodules import Submodules
-from penstock.api.contracts import Revision
+from penstock.api.contract.contracts import Revision
 from penstock.api.text import printable
 
 _MESSAGE_BYTES = 1000

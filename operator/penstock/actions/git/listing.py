@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.git.client import Git
-from penstock.api.contracts import Limits
+from penstock.api.contract.contracts import Limits
 from penstock.api.text import printable
 
 MODULES_FILE = b".gitmodules"

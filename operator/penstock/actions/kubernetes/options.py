@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from penstock.api.contracts import Attempt
+from penstock.api.contract.contracts import Attempt
 from penstock.api.names import child_name
 
 KEPT_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penstock.actions.execution import StoredObject
-from penstock.api.contracts import ActionRequest
+from penstock.api.contract.contracts import ActionRequest
 
 
 class Locations(NamedTuple):

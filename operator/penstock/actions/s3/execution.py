@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from penstock.actions.execution import REVISION_UNAVAILABLE, ActionError, Job, Outcome
-from penstock.api.contracts import Revision, StoreLocation
+from penstock.api.contract.contracts import Revision, StoreLocation
 from penstock.artifacts.archives import unpack_any
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Found, MissingObjectError, open_store

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import ANNOTATION_RUN, ANNOTATION_SPEC_HASH, LABEL_RUN_UID, LABEL_STAGE
 from penstock.api.times import parse_time
 

@@ -1,8 +1,8 @@
 """The artifacts that a run can read, and where they are stored (A-03)."""
 
-from penstock.api.contracts import ArtifactLocation, Attempt
+from penstock.api.contract.contracts import ArtifactLocation, Attempt
+from penstock.api.contract.keys import artifact_key
 from penstock.api.executions import ActionStatus, StoredArtifact
-from penstock.api.keys import artifact_key
 from penstock.api.run import PipelineRunStatus
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from penstock.actions.codebuild.overrides import read_overrides
-from penstock.api.contracts import Build
+from penstock.api.contract.contracts import Build
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values, resolve
 from penstock.engine.pods.context import Subject

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from penstock.actions.declaration import Declaration
 from penstock.api.build_project import BuildProjectSpec
-from penstock.api.contracts import Attempt
+from penstock.api.contract.contracts import Attempt
 from penstock.api.pipeline import Action
 from penstock.api.run import PipelineRunSpec
 from penstock.engine.definition.frozen import Definition

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock.api import contracts, meta
+from penstock.api import meta
+from penstock.api.contract import contracts
+from penstock.api.contract.wrapper import WRAPPER
 from penstock.api.names import job_name
-from penstock.api.wrapper import WRAPPER
 from penstock.engine.definition.frozen import spec_hash
 from penstock.engine.pods.context import Subject
 from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of

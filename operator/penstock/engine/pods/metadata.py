@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from penstock.api import contracts, meta
+from penstock.api import meta
+from penstock.api.contract import contracts
 from penstock.api.names import hash_of, pipeline_label
 
 

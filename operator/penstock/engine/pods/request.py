@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
 from penstock.api.action_type import ActionTypeSettings
-from penstock.api.contracts import (
+from penstock.api.contract.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
     STORE_DIR,

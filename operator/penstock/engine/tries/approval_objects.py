@@ -9,7 +9,7 @@ from penstock.actions.declaration import Question
 from penstock.api import meta
 from penstock.api.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
 from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.contracts import Attempt
+from penstock.api.contract.contracts import Attempt
 from penstock.api.executions import ActionStatus
 from penstock.api.names import approval_name, approval_token
 from penstock.api.run import PipelineRunSpec

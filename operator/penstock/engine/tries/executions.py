@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from penstock.api import contracts
-from penstock.api.contracts import ActionResult
+from penstock.api.contract import contracts
+from penstock.api.contract.contracts import ActionResult
 from penstock.api.executions import (
     ActionExecution,
     ActionState,

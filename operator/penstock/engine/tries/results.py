@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
+from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
 from penstock.api.executions import ActionStatus
 from penstock.engine.objects.workloads import Container, Pod
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from penstock.actions.declaration import OnLostPod
-from penstock.api.contracts import ActionRequest, ActionResult, Attempt
+from penstock.api.contract.contracts import ActionRequest, ActionResult, Attempt
 from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.pipeline import Action, Stage
 from penstock.api.run import StopRequest

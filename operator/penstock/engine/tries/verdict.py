@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from penstock.api.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.executions import ActionStatus, ErrorDetails
 from penstock.engine.objects.workloads import Container, Job, Pod
 from penstock.engine.settings import Settings

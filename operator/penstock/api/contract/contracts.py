@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from penstock.api.documents import ContractError as ContractError
-from penstock.api.documents import compress, decode, to_document
+from penstock.api.contract.documents import ContractError as ContractError
+from penstock.api.contract.documents import compress, decode, to_document
 
 REQUEST_VERSION = 1
 RESULT_VERSION = 1

@@ -6,7 +6,7 @@ equals.
 
 from urllib.parse import quote, unquote
 
-from penstock.api.contracts import Attempt
+from penstock.api.contract.contracts import Attempt
 
 
 def encode_part(text: str) -> str:
