@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.handlers.config import ConfigError, read_config
+from penstock.handlers.config import read_config
+from penstock.runtime.config import ConfigError
 from penstock.triggers.config import read_config as read_trigger_config
 from tests.cluster import Cluster
 from tests.e2e.install import ROOT, chart_values

@@ -13,8 +13,8 @@ import yaml
 
 from penstock.cluster.client import Client
 from penstock.cluster.credentials import Credentials
-from penstock.controller.endpoints import Endpoints
 from penstock.controller.metrics import Metrics
+from penstock.runtime.endpoints import Endpoints
 from tests.e2e.install import SYSTEM
 from tests.e2e.kube import Kube
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "operator" / "penstock"
 ROOMS = {
     "api", "engine", "actions", "artifacts", "agent", "cluster", "controller", "handlers", "triggers",
-    "codepipeline", "cli",
+    "codepipeline", "cli", "runtime",
 }  # fmt: skip
 PURE = ("time", "random", "os", "socket", "asyncio", "logging", "subprocess", "pathlib", "threading")
 MODULES = sorted(SOURCE.rglob("*.py"))

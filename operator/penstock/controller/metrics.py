@@ -21,6 +21,10 @@ class Metrics:
         self.is_leader = Gauge("penstock_leader", "1 on the replica that acts.", registry=self.registry)
         self.resyncs = Counter("penstock_resync_total", "Comparisons of the cache with a LIST.", registry=self.registry)
 
+    def count_pass(self, outcome: str) -> None:
+        """Count a pass."""
+        self.passes.labels(outcome).inc()
+
     def render(self) -> bytes:
         """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)

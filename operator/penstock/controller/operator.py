@@ -18,21 +18,22 @@ from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.pipeline import ArtifactStore
 from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
-from penstock.cluster.errors import ClusterError, ConflictError, UnavailableError
+from penstock.cluster.errors import ClusterError
 from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
 from penstock.controller.action_types import TYPE_KINDS, dependents
 from penstock.controller.apply import Applier
 from penstock.controller.cache import KINDS, Cache
-from penstock.controller.endpoints import Endpoints
 from penstock.controller.gather import Gatherer
 from penstock.controller.identity import PipelineKey
 from penstock.controller.metrics import Metrics
 from penstock.controller.planner import Planner
-from penstock.controller.queue import WorkQueue
 from penstock.controller.reconciler import Reconciler
 from penstock.controller.refusals import Refusals
 from penstock.engine.settings import Settings
+from penstock.runtime.endpoints import Endpoints
+from penstock.runtime.passes import Passes, until_it_works
+from penstock.runtime.queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Operator:
         self.reconciler = Reconciler(
             self.client, self.cache, gatherer, applier, Planner(settings.engine), settings.approval_policy
         )
+        self._passes = Passes(self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s)
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat = time.monotonic()
 
@@ -130,25 +132,13 @@ class Operator:
             await waiting
         log.info("Leading")
         self.metrics.is_leader.set(1)
-        await self._resync_until_it_works()
-        for _ in range(self.settings.workers):
-            self._spawn(self._work())
-        self._spawn(self._resync_forever())
-
-    async def _resync_until_it_works(self) -> None:
-        """No key is planned before every kind was listed once."""
-        pause = 0.5
-        while True:
-            try:
-                await self._resync()
-            except ClusterError as error:
-                log.error("Could not list what to work on; trying again in %.0f s: %s", pause, error)
-                await asyncio.sleep(pause)
-                pause = min(30.0, pause * 2)
-            else:
-                break
+        # No key is planned before every kind was listed once.
+        await until_it_works(self._resync, "Listing what to work on")
         for key in self.cache.pipelines():
             self.queue.add(key)
+        for _ in range(self.settings.workers):
+            self._spawn(self._passes.work())
+        self._spawn(self._resync_forever())
 
     async def _resync_forever(self) -> None:
         while True:
@@ -173,34 +163,14 @@ class Operator:
         self.metrics.resyncs.inc()
         self._beat = time.monotonic()
 
-    async def _work(self) -> None:
-        while True:
-            key = await self.queue.get()
-            self.metrics.waiting.set(len(self.queue))
-            await self._pass(key)
+    async def _pass(self, key: PipelineKey) -> float | None:
+        self.metrics.waiting.set(len(self.queue))
+        try:
+            with self.metrics.seconds.time():
+                return await self.reconciler.reconcile(key)
+        finally:
             self._beat = time.monotonic()
 
-    async def _pass(self, key: PipelineKey) -> None:
-        """One pass; whatever goes wrong concerns this pipeline alone and comes again with backoff."""
-        where = {"namespace": key[0], "pipeline": key[1]}
-        with self.metrics.seconds.time():
-            try:
-                async with asyncio.timeout(self.settings.pass_s):
-                    look_again = await self.reconciler.reconcile(key)
-            except ConflictError:
-                self.metrics.passes.labels("conflict").inc()
-                self.queue.failed(key)
-            except (ClusterError, TimeoutError) as error:
-                self.metrics.passes.labels("error").inc()
-                retry_after = error.retry_after if isinstance(error, UnavailableError) else None
-                pause = self.queue.failed(key, retry_after)
-                log.warning("Pass failed; again in %.1f s: %s", pause, error, extra=where)
-            except Exception:
-                self.metrics.passes.labels("bug").inc()
-                pause = self.queue.failed(key)
-                log.exception("Pass failed for a reason of our own; again in %.1f s", pause, extra=where)
-            else:
-                self.metrics.passes.labels("ok").inc()
-                self.queue.done(key)
-                if look_again is not None:
-                    self.queue.add_after(key, look_again)
+
+def _where(key: PipelineKey) -> dict[str, str]:
+    return {"namespace": key[0], "pipeline": key[1]}

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from penstock.controller.turns import Turns
 from penstock.engine.commands import Plan
 from penstock.engine.definition.weight import weight_of, weight_of_frozen
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Snapshot
+from penstock.runtime.turns import Turns
 
 _THREADS = 2
 _LIGHT = 1_000

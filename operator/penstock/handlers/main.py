@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,10 @@ from penstock.cluster.resources import (
     Resource,
 )
 from penstock.controller.operator import Operator, OperatorSettings
-from penstock.handlers.config import ConfigError, read_config
+from penstock.handlers.config import read_config
 from penstock.handlers.decoding import CHUNK, decode_safely
 from penstock.handlers.storage import NoDiffBase, NoProgress
+from penstock.runtime.config import ConfigError, process_identity
 
 _WATCHED: tuple[tuple[tuple[str, str, str], Resource], ...] = (
     ((GROUP, VERSION, "pipelines"), PIPELINES),
@@ -51,10 +50,8 @@ def main() -> None:
     arguments = parser.parse_args()
     log_format = kopf.LogFormat.JSON if arguments.log_format == "json" else kopf.LogFormat.PLAIN
     kopf.configure(verbose=arguments.verbose, log_format=log_format)
-    # The pod's uid, so that a restarted container of the same pod goes on at once with its own lease.
-    identity = os.environ.get("PENSTOCK_POD_UID") or f"{socket.gethostname()}-{os.getpid()}"
     try:
-        settings = read_config(arguments.config, identity=identity)
+        settings = read_config(arguments.config, identity=process_identity())
     except (ConfigError, OSError) as error:
         parser.exit(2, f"penstock-operator: {error}\n")
     run(settings)

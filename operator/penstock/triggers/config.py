@@ -1,24 +1,20 @@
-"""The configuration of triggers (the chart's ConfigMap); unknown keys are refused."""
+"""The configuration of triggers (the chart's ConfigMap)."""
 
 import ipaddress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from penstock.cluster.lease import LeaseSettings
+from penstock.runtime.config import ConfigError, read_document, read_lease, read_settings
 from penstock.triggers.addresses import AddressRules, Network
 
 
-class ConfigError(ValueError):
-    """The configuration file says something we do not know; the message names the key."""
-
-
-class TriggerSettings(BaseModel):
+@dataclass(frozen=True, slots=True)
+class TriggerSettings:
     """How triggers run. Times in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     lease: LeaseSettings | None = None
     namespaces: tuple[str, ...] = ()
@@ -47,15 +43,11 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 def read_config(path: Path, *, identity: str) -> TriggerSettings:
     """Return the settings that a YAML file gives, defaults for the rest; raise ConfigError for a bad one."""
-    document = yaml.safe_load(path.read_text()) or {}
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: not a mapping")
-    lease = document.pop("lease", None)
+    document = read_document(path)
+    lease = read_lease(document.pop("lease", None), identity)
+    settings = replace(read_settings(TriggerSettings, document), lease=lease)
     try:
-        if lease:
-            document["lease"] = TypeAdapter(LeaseSettings).validate_python({**lease, "identity": identity})
-        settings = TriggerSettings.model_validate(document)
         settings.rules()
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     return settings

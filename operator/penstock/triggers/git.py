@@ -7,7 +7,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref, remote_of, wanted_of
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
-from penstock.controller.turns import Turns
+from penstock.runtime.turns import Turns
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.ls_remote import Credential, LsRemote
 from penstock.triggers.sources import LONGEST_ERROR, secret_texts

@@ -17,6 +17,11 @@ class TriggerMetrics:
         self.errors = Counter("penstock_trigger_errors_total", "Passes that failed.", registry=self.registry)
         self.is_leader = Gauge("penstock_leader", "1 on the replica that acts.", registry=self.registry)
 
+    def count_pass(self, outcome: str) -> None:
+        """Count a pass that failed; a Pipeline that changed meanwhile is none."""
+        if outcome in ("error", "bug"):
+            self.errors.inc()
+
     def render(self) -> bytes:
         """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)

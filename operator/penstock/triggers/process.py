@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from operator import itemgetter
-from typing import Any
 
 from penstock.api.meta import LABEL_STARTED_BY, TRIGGERS
 from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
-from penstock.cluster.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
+from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.lease import Lease
 from penstock.cluster.resources import PIPELINES, RUNS
-from penstock.controller.endpoints import Endpoints
-from penstock.controller.queue import WorkQueue
+from penstock.runtime.endpoints import Endpoints
+from penstock.runtime.passes import Passes, until_it_works
+from penstock.runtime.queue import WorkQueue
 from penstock.triggers.config import TriggerSettings
 from penstock.triggers.decide import StartedRun
 from penstock.triggers.git import GitSource
@@ -52,6 +51,9 @@ class Triggers:
         self._pipelines: dict[PipelineKey, Document] = {}
         self._schedules: dict[str, Schedule] = {}
         self._started: dict[tuple[str, str], list[StartedRun]] = {}
+        # A Pipeline that is gone, or was created again, is no fault: the watch tells.
+        outdated = (ConflictError, NotFoundError)
+        self._passes = Passes(self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s, outdated)
         self._beat = time.monotonic()
 
     async def run(self) -> None:
@@ -79,29 +81,16 @@ class Triggers:
                 await self.lease.acquire()
             log.info("Leading")
             self.metrics.is_leader.set(1)
-            await self._until_it_works(self._list_started)
+            await until_it_works(self._list_started, "Listing the runs that were started")
             for namespace in self.settings.namespaces or (None,):
                 tasks.create_task(self._follow(namespace))
             for _ in range(self.settings.workers):
-                tasks.create_task(self._work())
+                tasks.create_task(self._passes.work())
 
     async def _beat_forever(self) -> None:
         while True:
             self._beat = time.monotonic()
             await asyncio.sleep(5.0)
-
-    @staticmethod
-    async def _until_it_works(step: Any) -> None:
-        pause = 0.5
-        while True:
-            try:
-                await step()
-            except ClusterError as error:
-                log.error("Trying again in %.0f s: %s", pause, error)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 — jitter
-                pause = min(30.0, pause * 2)
-            else:
-                return
 
     async def _list_started(self) -> None:
         """What a predecessor started but did not remember is read from the runs, once."""
@@ -117,7 +106,7 @@ class Triggers:
     async def _follow(self, namespace: str | None) -> None:
         """List, then watch; whenever the watch ends, list again, since it may have missed a deletion."""
         while True:
-            await self._until_it_works(lambda: self._list_and_watch(namespace))
+            await until_it_works(lambda: self._list_and_watch(namespace), "Watching Pipelines")
             await asyncio.sleep(0.2)
 
     async def _list_and_watch(self, namespace: str | None) -> None:
@@ -153,40 +142,19 @@ class Triggers:
 
     # ---- the work
 
-    async def _work(self) -> None:
-        while True:
-            await self._pass(await self.queue.get())
-
-    async def _pass(self, key: PipelineKey) -> None:
-        """One pass; whatever goes wrong concerns this Pipeline alone and comes again with backoff."""
-        document, where = self._pipelines.get(key), {"namespace": key[0], "pipeline": key[1]}
-        if document is None:
-            return self.queue.done(key)
+    async def _pass(self, key: PipelineKey) -> float | None:
+        if (document := self._pipelines.get(key)) is None:
+            return None
         uid = document["metadata"]["uid"]
         schedule = self._schedules.setdefault(uid, Schedule())
-        try:
-            async with asyncio.timeout(self.settings.pass_s):
-                after, again = await self.poller.run(document, schedule, self._started.setdefault((key[0], uid), []))
-        except (ConflictError, NotFoundError) as error:
-            # It was deleted or created again: the watch tells.
-            log.info("The Pipeline changed meanwhile: %s", error, extra=where)
-            self.queue.failed(key)
-        except (ClusterError, TimeoutError) as error:
-            self.metrics.errors.inc()
-            retry_after = error.retry_after if isinstance(error, UnavailableError) else None
-            pause = self.queue.failed(key, retry_after)
-            log.warning("Pass failed; again in %.1f s: %s", pause, error, extra=where)
-        except Exception:
-            self.metrics.errors.inc()
-            pause = self.queue.failed(key)
-            log.exception("Pass failed for a reason of our own; again in %.1f s", pause, extra=where)
-        else:
-            if after is not document:
-                self._put(after)
-            self.queue.done(key)
-            if again is not None:
-                self.queue.add_after(key, again)
-        return None
+        after, again = await self.poller.run(document, schedule, self._started.setdefault((key[0], uid), []))
+        if after is not document:
+            self._put(after)
+        return again
+
+
+def _where(key: PipelineKey) -> dict[str, str]:
+    return {"namespace": key[0], "pipeline": key[1]}
 
 
 def _key(document: Document) -> PipelineKey:

@@ -22,7 +22,7 @@ from penstock.actions.execution import (
 )
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
-from penstock.controller.turns import Turns
+from penstock.runtime.turns import Turns
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.sources import LONGEST_ERROR, secret_texts

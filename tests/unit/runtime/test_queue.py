@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from penstock.controller.queue import WorkQueue
+from penstock.runtime.queue import WorkQueue
 
 
 class Clock:

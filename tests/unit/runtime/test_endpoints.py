@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from penstock.controller.endpoints import Endpoints
 from penstock.controller.metrics import Metrics
+from penstock.runtime.endpoints import Endpoints
 
 
 class Reviews:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from penstock.controller.turns import Turns
+from penstock.runtime.turns import Turns
 
 
 @pytest.mark.parametrize("parallel", [2, 3, 4, 16])

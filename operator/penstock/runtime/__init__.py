@@ -1,0 +1,1 @@
+"""What both long-running processes share, and which knows no pipeline."""
