@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes.kustomizations import check
+from penstock.actions.kubernetes.manifests.kustomizations import check
 from tests.fuzz.mutations import mutated
 
 _GOOD = b"""resources: [../base, a.yaml, 1_000]

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes.dialect import json_number
-from penstock.actions.kubernetes.manifests import rank_of, read_manifests
+from penstock.actions.kubernetes.manifests.dialect import json_number
+from penstock.actions.kubernetes.manifests.files import rank_of, read_manifests
 from tests.fuzz import kubectl
 from tests.fuzz.finding import Finding
 from tests.fuzz.yaml_files import file_of

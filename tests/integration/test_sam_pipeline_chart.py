@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.api.build_project import BuildProjectSpec
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.definition.validation import validate
 from tests.cluster import Cluster
 from tests.e2e.install import ROOT

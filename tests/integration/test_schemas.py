@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.run import PipelineRunSpec
+from penstock.api.kinds.run import PipelineRunSpec
 from tests.approvals import acting_as
 from tests.e2e.kube import Kube, KubeError
 

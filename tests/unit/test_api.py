@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from penstock.api.conditions import Condition, merge
 from penstock.api.crd.crds import RESOURCES, Resource, crd_of
 from penstock.api.crd.schema import UntranslatableError, structural_schema
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.kinds.run import PipelineRunStatus, RunState
 from penstock.api.model import list_map
 from penstock.api.names import child_name, hash_of, job_name, slug_of
-from penstock.api.pipeline import PipelineSpec
-from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.status.conditions import Condition, merge
 from penstock.cli.crds import render
 from penstock.engine.definition.findings import Findings
 from penstock.engine.definition.validation import validate

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from penstock.cli import kubeconfig
-from penstock.cli.cluster import Cluster
-from penstock.cli.kubeconfig import target_of
-from penstock.cli.objects import ClusterError
-from penstock.cli.proxies import proxy_for
+from penstock.cli.connection import kubeconfig
+from penstock.cli.connection.cluster import Cluster
+from penstock.cli.connection.kubeconfig import target_of
+from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.proxies import proxy_for
+from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.text import to_json
-from penstock.cli.transport import UnreachableError
 from tests.fake_api import Api, Authority, Document, Seen, proxying, serving
 
 RUNS = "/apis/penstock.dev/v1alpha1/namespaces/{}/pipelineruns"

@@ -6,7 +6,7 @@ import pytest
 
 from penstock.api.contract.contracts import Attempt
 from penstock.api.contract.keys import log_key
-from penstock.cli.logs import Place
+from penstock.cli.commands.logs import Place
 from tests.command import CORE, GROUP, Command, action, pipeline, row, run, stage
 from tests.fake_api import Answer, Document, Seen
 

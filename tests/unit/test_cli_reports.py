@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from penstock.cli.objects import Run, read
+from penstock.cli.commands.reports import report_lines, reports_of
+from penstock.cli.connection.objects import Run, read
 from penstock.cli.render import run_details
-from penstock.cli.reports import report_lines, reports_of
 from tests import command
 
 FAILED = {"suite": "tests.PageTest", "name": "test_title", "message": "'a' != 'b'"}

@@ -6,9 +6,9 @@ import pytest
 import typer
 from rich.console import Console
 
-from penstock.cli import start, transition
-from penstock.cli.approve import find_approval
-from penstock.cli.objects import Approval, ClusterError, Pipeline, Run, Transition, read
+from penstock.cli.commands import start, transition
+from penstock.cli.commands.approve import find_approval
+from penstock.cli.connection.objects import Approval, ClusterError, Pipeline, Run, Transition, read
 from penstock.cli.render import run_tree
 from tests import command
 

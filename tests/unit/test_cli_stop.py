@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from penstock.cli.objects import Pipeline, Run, read
+from penstock.cli.connection.objects import Pipeline, Run, read
 from penstock.cli.render import run_tree
 from tests import command
 from tests.fake_api import Document

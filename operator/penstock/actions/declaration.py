@@ -14,8 +14,8 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 import penstock.actions
-from penstock.api.action_type import ActionTypeSpec
-from penstock.api.pipeline import ActionTypeId
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.pipeline import ActionTypeId
 
 
 class OnLostPod(StrEnum):

@@ -14,12 +14,12 @@ from penstock.actions.execution import CONFIGURATION_ERROR, SYSTEM_UNAVAILABLE, 
 from penstock.agent import interrupt
 from penstock.agent import result as results
 from penstock.agent.claim import claim
-from penstock.agent.control import Control
 from penstock.agent.interrupt import Interrupted
 from penstock.agent.job import AgentJob
-from penstock.agent.log import Log
-from penstock.agent.masking import Masker, secrets_in
+from penstock.agent.output.log import Log
+from penstock.agent.output.masking import Masker, secrets_in
 from penstock.agent.paths import Paths
+from penstock.agent.script.control import Control
 from penstock.agent.workspace import Workspace
 from penstock.api.contract.contracts import DUPLICATE, RESULT_VERSION, ActionRequest, ActionResult
 from penstock.api.contract.documents import ContractError

@@ -15,13 +15,13 @@ from penstock.actions.execution import (
     ProgramEnd,
     StoredObject,
 )
-from penstock.agent.control import Control
-from penstock.agent.log import Log
 from penstock.agent.objects import Objects
+from penstock.agent.output.log import Log
 from penstock.agent.paths import Paths
-from penstock.agent.report import Report
-from penstock.agent.script import render_script, render_values
-from penstock.agent.shell import Ended, Shell
+from penstock.agent.script.control import Control
+from penstock.agent.script.script import render_script, render_values
+from penstock.agent.script.script_output import Report
+from penstock.agent.script.shell import Ended, Shell
 from penstock.agent.workspace import Workspace
 from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, BuildReport, Script
 from penstock.artifacts.errors import ArtifactError

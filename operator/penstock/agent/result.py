@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from penstock.agent.report import TOO_LARGE, size_message
+from penstock.agent.script.script_output import TOO_LARGE, size_message
 from penstock.api.contract.contracts import (
     RESULT_VERSION,
     TERMINATION_MESSAGE_BYTES,

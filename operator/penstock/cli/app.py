@@ -10,9 +10,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from penstock.cli.cluster import Cluster
+from penstock.cli.connection.cluster import Cluster
+from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.text import visible
-from penstock.cli.transport import UnreachableError
 
 EXIT_CODES = {"Succeeded": 0, "Failed": 1}
 EXIT_REFUSED = 1

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli import approve, logs, retry, start, stop, transition
 from penstock.cli.app import (
     EXIT_OTHERWISE,
     EXIT_REFUSED,
@@ -18,12 +17,13 @@ from penstock.cli.app import (
     console,
     say,
 )
-from penstock.cli.cluster import DeletedError
-from penstock.cli.objects import ClusterError
+from penstock.cli.commands import approve, logs, retry, start, stop, transition
+from penstock.cli.commands.reports import ReportFormat, report_lines, reports_of
+from penstock.cli.connection.cluster import DeletedError
+from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.render import run_details, run_tree, runs_table
-from penstock.cli.reports import ReportFormat, report_lines, reports_of
 from penstock.cli.text import to_json
-from penstock.cli.transport import UnreachableError
 from penstock.cli.watching import pipeline_of, watch_run
 
 for commands in (start, stop, approve, retry, transition, logs):

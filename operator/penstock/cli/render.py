@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penstock.api.executions import ActionExecution, ActionStatus, BuildReport
-from penstock.api.run import RunStageState
-from penstock.cli.objects import Pipeline, Run, executions
+from penstock.api.kinds.run import RunStageState
+from penstock.api.status.executions import ActionExecution, ActionStatus, BuildReport
+from penstock.cli.connection.objects import Pipeline, Run, executions
 from penstock.cli.text import first_line, in_line, visible
 
 _STYLES = {

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from rich.live import Live
 
 from penstock.cli.app import EXIT_CODES, EXIT_OTHERWISE, EXIT_TIMEOUT, Away, complain, console, say
-from penstock.cli.cluster import Cluster, DeletedError
-from penstock.cli.objects import ClusterError, Pipeline, Run, executions
+from penstock.cli.connection.cluster import Cluster, DeletedError
+from penstock.cli.connection.objects import ClusterError, Pipeline, Run, executions
+from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.render import run_tree
 from penstock.cli.text import in_line
-from penstock.cli.transport import UnreachableError
 
 _PAUSE_S = 0.5
 

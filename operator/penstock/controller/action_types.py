@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.api.action_type import ActionTypeSpec
+from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.cluster.client import Client
 from penstock.cluster.resources import ACTION_TYPES, CLUSTER_ACTION_TYPES, PIPELINES, Resource
 from penstock.controller.cache import Cache

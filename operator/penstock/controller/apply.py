@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from penstock.api.approval import ApprovalStatus
+from penstock.api.kinds.approval import ApprovalStatus
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.model import Model
 from penstock.cluster.client import Client

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from penstock.api.pipeline import ArtifactStore
+from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.api.meta import LABEL_RUN_UID
-from penstock.api.pipeline import ArtifactStore
 from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ClusterError

@@ -7,15 +7,15 @@ from pydantic import BaseModel, ValidationError
 
 from penstock.actions.declaration import Declaration
 from penstock.api import meta as words
-from penstock.api.action_type import ActionTypeSpec
-from penstock.api.approval import ApprovalSpec, ApprovalStatus
-from penstock.api.build_project import BuildProjectSpec
-from penstock.api.pipeline import ArtifactStore, PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.rollback import ExecutionType
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus, RunState
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
+from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.kinds.rollback import ExecutionType
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, RunState
+from penstock.api.kinds.transition import StageTransitionSpec
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.times import parse_time
-from penstock.api.transition import StageTransitionSpec
 from penstock.controller.budget import TOO_MUCH
 from penstock.controller.identity import Document
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type

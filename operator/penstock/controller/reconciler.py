@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from penstock.api.executions import ActionStatus
 from penstock.api.meta import LABEL_RUN_UID
+from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
+from penstock.cluster.approval_policy import is_guarded
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import (
@@ -26,7 +27,6 @@ from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache import Cache
 from penstock.controller.gather import Gatherer
-from penstock.controller.guard import is_guarded
 from penstock.controller.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from penstock.api.approval import ApprovalStatus
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.approval import ApprovalStatus
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.pipeline_status import PipelineStatus
 
 
 @dataclass(frozen=True, slots=True)

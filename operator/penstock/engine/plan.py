@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from penstock.api.approval import ApprovalStatus
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.retry import RefusedRequest
-from penstock.api.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.kinds.approval import ApprovalStatus
+from penstock.api.kinds.retry import RefusedRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.cleanup.history import housekeeping, kept_warnings
 from penstock.engine.cleanup.orphans import sweep

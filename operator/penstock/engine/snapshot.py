@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from penstock.actions.declaration import Declaration
-from penstock.api.approval import ApprovalSpec, ApprovalStatus
-from penstock.api.build_project import BuildProjectSpec
+from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
+from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
 from penstock.api.meta import PIPELINE_RUN
-from penstock.api.pipeline import ArtifactStore, PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.text import shorten
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.findings import Findings, Problem

@@ -5,8 +5,8 @@
 
 from typing import NamedTuple
 
-from penstock.api.executions import ActionStatus
-from penstock.api.run import RunState, StageStatus
+from penstock.api.kinds.run import RunState, StageStatus
+from penstock.api.status.executions import ActionStatus
 
 BEGIN = ""
 """Before anything is written: a run without a state, a stage that was not entered, a try that was not made."""

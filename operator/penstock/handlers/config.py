@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from penstock.api.pipeline import ArtifactStore
+from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.controller.operator import OperatorSettings
 from penstock.engine.settings import Settings
 from penstock.runtime.config import ConfigError, read_document, read_lease, read_settings

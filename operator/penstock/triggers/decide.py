@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from penstock.api.names import child_name
-from penstock.api.pipeline_status import SourceState
+from penstock.api.status.pipeline_status import SourceState
 
 CREATE_PIPELINE = "CreatePipeline"
 START = "StartPipelineExecution"

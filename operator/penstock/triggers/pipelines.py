@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from penstock.actions.declaration import declaration_of
+from penstock.api.kinds.pipeline import Action, PipelineSpec
 from penstock.api.meta import (
     ANNOTATION_ACTION,
     ANNOTATION_PIPELINE_UID,
@@ -18,8 +19,7 @@ from penstock.api.meta import (
     PIPELINE_RUN,
     TRIGGERS,
 )
-from penstock.api.pipeline import Action, PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
 
 Document = dict[str, Any]

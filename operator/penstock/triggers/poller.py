@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from penstock.api.kinds.pipeline import Action
 from penstock.api.meta import TRIGGERS
-from penstock.api.pipeline import Action
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, NotFoundError
 from penstock.cluster.resources import PIPELINES, RUNS

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.actions.kubernetes import server
+from penstock.actions.kubernetes.live import server
 from tests.unit.actions.api_server import ApiServer
 
 

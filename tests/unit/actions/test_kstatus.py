@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.actions.kubernetes.kstatus import status_of
+from penstock.actions.kubernetes.live.kstatus import status_of
 
 TRUE, FALSE = "True", "False"
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from penstock.actions.execution import ActionError, Outcome
-from penstock.actions.kubernetes import server as server_module
 from penstock.actions.kubernetes.execution import run
-from penstock.actions.kubernetes.manifests import read_manifests
-from penstock.actions.kubernetes.session import Session
+from penstock.actions.kubernetes.live import server as server_module
+from penstock.actions.kubernetes.live.session import Session
+from penstock.actions.kubernetes.manifests.files import read_manifests
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for, never
 

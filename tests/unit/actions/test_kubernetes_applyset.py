@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.actions.kubernetes import lease as lease_module
-from penstock.actions.kubernetes.applyset import Reach, applyset_id
+from penstock.actions.kubernetes.applyset import lease as lease_module
+from penstock.actions.kubernetes.applyset.members import Reach, applyset_id
 from penstock.actions.kubernetes.execution import run
-from penstock.actions.kubernetes.objects import Identity
-from penstock.actions.kubernetes.session import Session
+from penstock.actions.kubernetes.live.objects import Identity
+from penstock.actions.kubernetes.live.session import Session
 from penstock.agent.interrupt import Interrupted
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, failure, job_for

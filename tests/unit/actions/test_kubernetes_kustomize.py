@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes import kustomize
-from penstock.actions.kubernetes.kustomizations import check
-from penstock.actions.kubernetes.manifests import read_manifests
-from penstock.actions.kubernetes.rendering import render
+from penstock.actions.kubernetes.manifests import kustomize
+from penstock.actions.kubernetes.manifests.files import read_manifests
+from penstock.actions.kubernetes.manifests.kustomizations import check
+from penstock.actions.kubernetes.manifests.rendering import render
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, job_for
 
 REFUSED = "is not in the artifact; remote bases and files are refused"

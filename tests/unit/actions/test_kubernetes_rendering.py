@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes.images import read_images, with_images
-from penstock.actions.kubernetes.manifests import Manifest
-from penstock.actions.kubernetes.rendering import render
-from penstock.actions.kubernetes.substitutions import Written, read_values, with_values
+from penstock.actions.kubernetes.manifests.files import Manifest
+from penstock.actions.kubernetes.manifests.images import read_images, with_images
+from penstock.actions.kubernetes.manifests.rendering import render
+from penstock.actions.kubernetes.manifests.substitutions import Written, read_values, with_values
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, job_for
 
 SCALARS = st.text(max_size=20) | st.integers() | st.booleans()

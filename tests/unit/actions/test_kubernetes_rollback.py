@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.actions.kubernetes import success as success_module
+from penstock.actions.kubernetes.applyset import success as success_module
+from penstock.actions.kubernetes.applyset.success import Success
 from penstock.actions.kubernetes.execution import run
-from penstock.actions.kubernetes.manifests import Manifest
-from penstock.actions.kubernetes.success import Success
+from penstock.actions.kubernetes.manifests.files import Manifest
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, DEPLOYMENT, ROLLED_OUT, failure, job_for
 

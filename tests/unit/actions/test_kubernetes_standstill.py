@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from penstock.actions.kubernetes.execution import run
-from penstock.actions.kubernetes.server import Server
+from penstock.actions.kubernetes.live.server import Server
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import DEPLOYMENT, failure, job_for
 

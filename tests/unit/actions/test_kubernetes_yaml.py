@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
-from penstock.actions.kubernetes.manifests import read_manifests
-from penstock.actions.kubernetes.streams import read_json, read_yaml
+from penstock.actions.kubernetes.manifests.files import read_manifests
+from penstock.actions.kubernetes.manifests.streams import read_json, read_yaml
 from penstock.actions.yaml_documents import YamlError
 from tests.unit.actions.kubernetes_jobs import job_for, never
 

@@ -16,7 +16,7 @@ from penstock.actions.execution import ActionError
 from penstock.actions.s3_deploy.content import content_of
 from penstock.actions.s3_deploy.execution import run
 from penstock.api.contract.contracts import AwsAccess
-from penstock.api.pipeline import ActionTypeId
+from penstock.api.kinds.pipeline import ActionTypeId
 from penstock.engine.definition.configurations import configuration_problems
 from tests.unit.actions.aws_server import REGION, ScriptedServer, aws_client, aws_job, moto_server
 from tests.unit.actions.jobs import FakeJob

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.agent.log import Log
-from penstock.agent.masking import Masker
+from penstock.agent.output.log import Log
+from penstock.agent.output.masking import Masker
 from tests.properties import examples
 
 SECRET = "s3cr3t-canary"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.agent.masking import MASK, Masker
+from penstock.agent.output.masking import MASK, Masker
 
 SECRET = "k9$Pw/x+Zq'7&é=\"Q~mT"
 LONG = "-----BEGIN KEY-----\n" + "\n".join(textwrap.wrap(base64.b64encode(bytes(range(256)) * 4).decode(), 64))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.actions.execution import ActionError
 from penstock.actions.quoting import quote
-from penstock.agent.script import render_script, render_values
+from penstock.agent.script.script import render_script, render_values
 from penstock.api.contract.contracts import Command, Script
 from tests.properties import examples
 from tests.unit.agent.pod import SHELLS

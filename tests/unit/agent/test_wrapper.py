@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.agent.control import Control
+from penstock.agent.script.control import Control
 from penstock.api.contract.contracts import ActionResult
 from penstock.api.contract.wrapper import NOT_READY, NOT_RELEASED, WRAPPER
 from tests.unit.agent.pod import LIMITS, SHELLS, Pod, is_root, request, script

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from penstock.api.pipeline import PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
 from penstock.engine.plan import plan_pipeline

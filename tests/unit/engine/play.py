@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.api.executions import ActionStatus
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionStatus
 from penstock.engine import states
 from penstock.engine.pods.metadata import stage_label
 from penstock.engine.settings import Settings

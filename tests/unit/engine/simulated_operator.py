@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from penstock.api.approval import ApprovalStatus
+from penstock.api.kinds.approval import ApprovalStatus
 from penstock.engine.commands import (
     CloseApproval,
     CreateApproval,

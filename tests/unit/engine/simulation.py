@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from penstock.api.action_type import ActionTypeSpec
-from penstock.api.approval import ApprovalSpec, ApprovalStatus, Decision
-from penstock.api.build_project import BuildProjectSpec
-from penstock.api.condition_states import OverrideRequest, RuleState
 from penstock.api.contract.contracts import ActionRequest, ActionResult, ArtifactLocation
-from penstock.api.executions import ActionExecution
-from penstock.api.pipeline import ArtifactStore, PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.retry import RetryRequest
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus, StopRequest
-from penstock.api.transition import StageTransitionSpec
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus, Decision
+from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
+from penstock.api.kinds.retry import RetryRequest
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, StopRequest
+from penstock.api.kinds.transition import StageTransitionSpec
+from penstock.api.status.condition_states import OverrideRequest, RuleState
+from penstock.api.status.executions import ActionExecution
+from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.engine.commands import (
     CloseApproval,
     Command,

@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from penstock.api.approval import Decision
 from penstock.api.contract.contracts import ActionResult
-from penstock.api.executions import ActionExecution
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.approval import Decision
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionExecution
 from penstock.engine.commands import CreateApproval, CreateJob
 from penstock.engine.objects.workloads import Container
 from penstock.engine.run.stage_conditions import states_of_rules

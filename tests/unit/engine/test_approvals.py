@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.api.approval import ApprovalState
-from penstock.api.executions import ActionExecution
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.approval import ApprovalState
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.status.executions import ActionExecution
 from penstock.engine.commands import CloseApproval, CreateApproval, CreateJob, EmitEvent, Plan
 from tests.unit.engine.simulation import World, approval_action, commands_action, stage
 

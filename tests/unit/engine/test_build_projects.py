@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from penstock.api.build_project import BuildProjectSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.engine.commands import CreateJob, Plan
 from tests.unit.engine.simulation import World, build_action, git_action, stage
 

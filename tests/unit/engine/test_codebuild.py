@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contract.contracts import ActionResult, Revision
+from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.engine.objects.workloads import Container
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, build_action, commands_action, git_action, stage

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.build_project import BuildProjectSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.engine.commands import CreateRun, DeleteJob
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 from tests.unit.engine.test_retry import attempts, end

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.action_type import ActionTypeSpec
+from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.engine.commands import CreateJob
 from penstock.engine.definition.validation import validate
 from penstock.engine.objects.action_types import ActionTypeObject, types_of

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.api.action_type import ActionTypeSpec
-from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contract.contracts import ActionRequest
 from penstock.api.contract.wrapper import WRAPPER
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import (
     World,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.definition.findings import Findings
 from penstock.engine.definition.validation import validate
 from tests.unit.engine.simulation import approval_action, stage

@@ -12,8 +12,8 @@ from collections import deque
 
 import pytest
 
-from penstock.api.executions import ActionExecution
-from penstock.api.run import StageStatus
+from penstock.api.kinds.run import StageStatus
+from penstock.api.status.executions import ActionExecution
 from tests.unit.engine.modes import CANCELLING, INSIDE, MIDDLE, STAGES, STOPPING, WAITING, Event, Model, Run
 from tests.unit.engine.simulation import World, commands_action, stage
 

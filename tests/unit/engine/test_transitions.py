@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.commands import EmitEvent
 from tests.unit.engine.simulation import START, World, commands_action, stage
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.pipeline import ArtifactStore
+from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.engine.commands import EmitEvent
 from tests.unit.engine.simulation import World, commands_action, stage
 

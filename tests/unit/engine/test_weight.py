@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.definition.validation import validate
 from penstock.engine.definition.weight import MOST, MOST_OF_ACTION, weight_of, weight_of_frozen
 from penstock.engine.language.shell.lexer import LexerError, lex

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from penstock.cluster.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
-from penstock.runtime import passes
 from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
 
@@ -75,7 +74,7 @@ def test_step_is_taken_until_the_cluster_lets_it(monkeypatch: pytest.MonkeyPatch
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(passes.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     answers = iter([ClusterError("GET", "no"), ClusterError("GET", "no"), None])
 
     async def step() -> None:

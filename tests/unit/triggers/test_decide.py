@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.api.pipeline_status import PipelineStatus, SourceState
+from penstock.api.status.pipeline_status import PipelineStatus, SourceState
 from penstock.controller.apply import merge_patch
 from penstock.triggers.decide import (
     Decision,

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
-from penstock.api.action_type import ActionTypeSpec, ArtifactDetails, ConfigurationProperty
+from penstock.api.kinds.action_type import ActionTypeSpec, ArtifactDetails, ConfigurationProperty
 
 OWNER = "Custom"
 FOLDER = "custom"

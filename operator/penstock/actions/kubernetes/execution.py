@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job, Outcome
-from penstock.actions.kubernetes import preview as previews
-from penstock.actions.kubernetes import pruning
-from penstock.actions.kubernetes.applying import apply, apply_all
-from penstock.actions.kubernetes.applyset import Reach
-from penstock.actions.kubernetes.lease import DeployLease, NamespaceMissingError
-from penstock.actions.kubernetes.objects import Item, read_live, resolve
+from penstock.actions.kubernetes.applyset import preview as previews
+from penstock.actions.kubernetes.applyset import pruning
+from penstock.actions.kubernetes.applyset.applying import apply, apply_all
+from penstock.actions.kubernetes.applyset.lease import DeployLease, NamespaceMissingError
+from penstock.actions.kubernetes.applyset.members import Reach
+from penstock.actions.kubernetes.applyset.parent import Parent
+from penstock.actions.kubernetes.applyset.rollback import roll_back
+from penstock.actions.kubernetes.applyset.success import Success
+from penstock.actions.kubernetes.live.objects import Item, read_live, resolve
+from penstock.actions.kubernetes.live.readiness import wait_until_current
+from penstock.actions.kubernetes.live.session import Session
+from penstock.actions.kubernetes.manifests.rendering import render
 from penstock.actions.kubernetes.options import Options
-from penstock.actions.kubernetes.parent import Parent
-from penstock.actions.kubernetes.readiness import wait_until_current
-from penstock.actions.kubernetes.rendering import render
-from penstock.actions.kubernetes.rollback import roll_back
-from penstock.actions.kubernetes.session import Session
-from penstock.actions.kubernetes.success import Success
 
 
 def run(job: Job) -> Outcome:

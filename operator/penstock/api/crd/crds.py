@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from penstock.api.action_type import ActionTypeSpec
-from penstock.api.approval import ApprovalSpec, ApprovalStatus
-from penstock.api.build_project import BuildProjectSpec, BuildProjectStatus
 from penstock.api.crd.schema import Schema, structural_schema
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
+from penstock.api.kinds.build_project import BuildProjectSpec, BuildProjectStatus
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
+from penstock.api.kinds.transition import StageTransitionSpec
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE, GROUP, VERSION
-from penstock.api.pipeline import PipelineSpec
-from penstock.api.pipeline_status import PipelineStatus
-from penstock.api.run import PipelineRunSpec, PipelineRunStatus
-from penstock.api.transition import StageTransitionSpec
+from penstock.api.status.pipeline_status import PipelineStatus
 
 
 @dataclass(frozen=True, slots=True)

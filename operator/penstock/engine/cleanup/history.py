@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.meta import KEEP
-from penstock.api.run import PipelineRunStatus
 from penstock.engine.commands import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from penstock.engine.definition.findings import Problem
 from penstock.engine.run.stage_conditions import rule_rows

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from penstock.api.executions import ActionStatus
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionStatus
 from penstock.engine.commands import DeleteJob
 from penstock.engine.objects.workloads import Job, Pod
 from penstock.engine.run.stage_conditions import rule_rows

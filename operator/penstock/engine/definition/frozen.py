@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from penstock.api.model import Model
-from penstock.api.names import hash_of
-from penstock.api.pipeline import (
+from penstock.api.kinds.pipeline import (
     Action,
     ArtifactStore,
     ExecutionMode,
@@ -19,6 +17,8 @@ from penstock.api.pipeline import (
     Stage,
     VariableDeclaration,
 )
+from penstock.api.model import Model
+from penstock.api.names import hash_of
 
 
 class Definition(Model):

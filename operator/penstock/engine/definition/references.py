@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from penstock.api.pipeline import PipelineSpec, Stage
-from penstock.api.stage_conditions import ConditionType, Rule
+from penstock.api.kinds.pipeline import PipelineSpec, Stage
+from penstock.api.kinds.stage_conditions import ConditionType, Rule
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import place_of
 from penstock.engine.language.variables import EXECUTION_ID, Reference, references

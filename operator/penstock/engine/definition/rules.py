@@ -6,8 +6,8 @@ A rule that runs as a Job is an action of its own, under a name that no action c
 from collections.abc import Iterator
 
 from penstock.actions.declaration import Declaration, declaration_of
-from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec
-from penstock.api.stage_conditions import ConditionType, Rule
+from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec
+from penstock.api.kinds.stage_conditions import ConditionType, Rule
 
 VARIABLE_CHECK = "VariableCheck"
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from penstock.api.pipeline import ExecutionMode, PipelineSpec, Stage
-from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec, Stage
+from penstock.api.kinds.stage_conditions import ConditionType, Result, Rule, StageCondition
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 from penstock.engine.definition.rules import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
-from penstock.api.pipeline import Action, PipelineSpec
+from penstock.api.kinds.pipeline import Action, PipelineSpec
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 
 _REMOVE = "this version of Penstock does not act on it; remove it"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic.alias_generators import to_camel
 
 from penstock.actions.declaration import Bounds, Declaration, declarations
-from penstock.api.pipeline import Action, ActionTypeId, PipelineSpec, Stage
+from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of

@@ -7,8 +7,8 @@ expressions are compiled (`patterns.py`: 12). Everything else of a definition is
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from penstock.api.pipeline import PipelineSpec
-from penstock.api.stage_conditions import Rule
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.kinds.stage_conditions import Rule
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import rules_of
 

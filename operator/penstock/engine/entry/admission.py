@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from penstock.api.pipeline import ExecutionMode
-from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.kinds.pipeline import ExecutionMode
+from penstock.api.kinds.run import PipelineRunStatus, RunState
 from penstock.engine.definition.findings import INVALID
 from penstock.engine.entry.starting import VALIDATION, resolved_variables, revision_problems
 from penstock.engine.settings import Settings

@@ -5,7 +5,7 @@ A cancelled run starts nothing any more and is Cancelled once the actions under 
 
 from typing import NamedTuple
 
-from penstock.api.pipeline import ExecutionMode, OnUpdate
+from penstock.api.kinds.pipeline import ExecutionMode, OnUpdate
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.run.advance import RunAdvance
 from penstock.engine.snapshot import PipelineObject

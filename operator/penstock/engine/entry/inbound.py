@@ -7,9 +7,9 @@ the Pipeline as it is now, not of the definition that a run executes.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from penstock.api.pipeline import ExecutionMode
-from penstock.api.pipeline_status import InboundExecution
-from penstock.api.run import RunState
+from penstock.api.kinds.pipeline import ExecutionMode
+from penstock.api.kinds.run import RunState
+from penstock.api.status.pipeline_status import InboundExecution
 from penstock.engine.entry.stage_locks import holder_of
 from penstock.engine.objects.workloads import Pod
 from penstock.engine.run.advance import RunAdvance

@@ -3,10 +3,10 @@
 It takes over from its target what it runs with, so that nothing of the target is needed any more.
 """
 
-from penstock.api.executions import StoredArtifact
-from penstock.api.pipeline import ExecutionMode
-from penstock.api.rollback import ExecutionType, RollbackMetadata, RollbackRequest
-from penstock.api.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.kinds.pipeline import ExecutionMode
+from penstock.api.kinds.rollback import ExecutionType, RollbackMetadata, RollbackRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.status.executions import StoredArtifact
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.admission import Admission, Refusal
 from penstock.engine.entry.cancellation import has_structure_of

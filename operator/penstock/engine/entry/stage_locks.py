@@ -6,7 +6,7 @@ known to have ended, its run existing or not. Who came first enters first.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.run import PipelineRunStatus
 from penstock.engine.objects.workloads import Pod
 from penstock.engine.pods.metadata import stage_label
 from penstock.engine.run.advance import RunAdvance

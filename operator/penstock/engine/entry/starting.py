@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
-from penstock.api.run import PipelineRunSpec, ResolvedVariable, Trigger
+from penstock.api.kinds.run import PipelineRunSpec, ResolvedVariable, Trigger
 from penstock.engine.definition.frozen import Definition
 
 VALIDATION = "ValidationException"

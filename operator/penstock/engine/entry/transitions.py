@@ -6,9 +6,9 @@ Either one disables. Where nothing disables, a StageTransition still tells who e
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from penstock.api.pipeline import PipelineSpec
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.kinds.transition import StageTransitionSpec
 from penstock.api.text import one_line
-from penstock.api.transition import StageTransitionSpec
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.objects.transitions import TransitionObject
 

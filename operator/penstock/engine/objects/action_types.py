@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from penstock.actions.custom.declaration import FOLDER, OWNER, declaration_from, template_problem
 from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, declaration_of
-from penstock.api.action_type import ActionTypeSpec
+from penstock.api.kinds.action_type import ActionTypeSpec
+from penstock.api.kinds.pipeline import Action, ActionTypeId
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE
-from penstock.api.pipeline import Action, ActionTypeId
 from penstock.api.text import shorten
 from penstock.engine.lazy import lazy
 

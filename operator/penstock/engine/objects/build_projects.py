@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from penstock.api.build_project import BuildProjectSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
 
 
 @dataclass(frozen=True, slots=True)

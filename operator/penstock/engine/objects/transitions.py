@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from penstock.api.transition import StageTransitionSpec
+from penstock.api.kinds.transition import StageTransitionSpec
 
 
 @dataclass(frozen=True, slots=True)

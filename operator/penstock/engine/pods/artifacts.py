@@ -2,8 +2,8 @@
 
 from penstock.api.contract.contracts import ArtifactLocation, Attempt
 from penstock.api.contract.keys import artifact_key
-from penstock.api.executions import ActionStatus, StoredArtifact
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionStatus, StoredArtifact
 
 
 def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactLocation]:

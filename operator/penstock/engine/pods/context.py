@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock.actions.declaration import Declaration
-from penstock.api.build_project import BuildProjectSpec
 from penstock.api.contract.contracts import Attempt
-from penstock.api.pipeline import Action
-from penstock.api.run import PipelineRunSpec
+from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.pipeline import Action
+from penstock.api.kinds.run import PipelineRunSpec
 from penstock.engine.definition.frozen import Definition
 
 

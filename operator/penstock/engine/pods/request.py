@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
-from penstock.api.action_type import ActionTypeSettings
 from penstock.api.contract.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
@@ -21,9 +20,10 @@ from penstock.api.contract.contracts import (
     Script,
     StoreLocation,
 )
-from penstock.api.executions import ActionStatus
-from penstock.api.pipeline import Action, ArtifactStore
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.action_type import ActionTypeSettings
+from penstock.api.kinds.pipeline import Action, ArtifactStore
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionStatus
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import Definition

@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from penstock.actions.declaration import Declaration, declaration_of
-from penstock.api.action_type import FrozenActionType
-from penstock.api.build_project import BuildProjectSpec, FrozenBuildProject
-from penstock.api.executions import ActionExecution
+from penstock.api.kinds.action_type import FrozenActionType
+from penstock.api.kinds.build_project import BuildProjectSpec, FrozenBuildProject
+from penstock.api.kinds.pipeline import Action
 from penstock.api.names import child_name
-from penstock.api.pipeline import Action
+from penstock.api.status.executions import ActionExecution
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.revisions import controller_revision, pipeline_owner
 from penstock.engine.objects.action_types import DATA as TYPE_DATA

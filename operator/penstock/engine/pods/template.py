@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock.api.action_type import ActionTypeSpec
+from penstock.api.kinds.action_type import ActionTypeSpec
 
 
 def placement_of(spec: ActionTypeSpec | None) -> dict[str, Any]:

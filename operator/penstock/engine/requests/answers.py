@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from penstock.api.retry import RefusedRequest
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.retry import RefusedRequest
+from penstock.api.kinds.run import PipelineRunStatus
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.requests.overrides import Overrides

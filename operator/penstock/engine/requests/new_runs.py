@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock.api.rollback import RollbackRequest
-from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.kinds.rollback import RollbackRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunState
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.commands import Command
 from penstock.engine.definition.frozen import Definition

@@ -2,16 +2,16 @@
 
 from datetime import datetime
 
-from penstock.api.condition_states import (
+from penstock.api.kinds.retry import RefusedRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.stage_conditions import ConditionType
+from penstock.api.status.condition_states import (
     NOT_PASSED,
     AnsweredOverride,
     ConditionStatus,
     OverrideRequest,
     StageConditionState,
 )
-from penstock.api.retry import RefusedRequest
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.stage_conditions import ConditionType
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.commands import EmitEvent

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from penstock.api.condition_states import ConditionStatus
-from penstock.api.executions import ActionStatus
-from penstock.api.pipeline import ExecutionMode
-from penstock.api.retry import AnsweredRetry, RefusedRequest, RetryRequest
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.stage_conditions import ConditionType, RetryMode, RetryTrigger
+from penstock.api.kinds.pipeline import ExecutionMode
+from penstock.api.kinds.retry import AnsweredRetry, RefusedRequest, RetryRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.stage_conditions import ConditionType, RetryMode, RetryTrigger
+from penstock.api.status.condition_states import ConditionStatus
+from penstock.api.status.executions import ActionStatus
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.commands import EmitEvent

@@ -6,7 +6,7 @@ of what was abandoned have ended. Either way it holds its stage until then: lock
 
 from datetime import datetime
 
-from penstock.api.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
+from penstock.api.kinds.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
 from penstock.api.text import one_line
 from penstock.api.times import format_seconds, format_time
 from penstock.engine.run.advance import RunAdvance

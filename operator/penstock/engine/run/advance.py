@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from penstock.api.condition_states import PASSED, ConditionStatus
-from penstock.api.executions import ActionState, ActionStatus
-from penstock.api.pipeline import Action, ExecutionMode, Stage
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
-from penstock.api.stage_conditions import ConditionType
+from penstock.api.kinds.pipeline import Action, ExecutionMode, Stage
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
+from penstock.api.kinds.stage_conditions import ConditionType
+from penstock.api.status.condition_states import PASSED, ConditionStatus
+from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
 from penstock.engine.definition.frozen import Definition, groups_of

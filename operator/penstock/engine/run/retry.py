@@ -5,11 +5,11 @@ An attempt starts nothing by itself: its actions await it, and start when nothin
 
 from datetime import datetime, timedelta
 
-from penstock.api.condition_states import PASSED, StageConditionState
-from penstock.api.executions import ActionState, ActionStatus
-from penstock.api.pipeline import Stage
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
+from penstock.api.kinds.pipeline import Stage
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
+from penstock.api.status.condition_states import PASSED, StageConditionState
+from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time
 
 _LONGEST_BACKOFF_S = 3_600

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from penstock.api.kinds.pipeline import Stage
+from penstock.api.kinds.rollback import AutomaticRollback, ExecutionType
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, StageStatus
 from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, MANAGED_BY, PIPELINE_RUN
 from penstock.api.names import child_name
-from penstock.api.pipeline import Stage
-from penstock.api.rollback import AutomaticRollback, ExecutionType
-from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
 from penstock.engine.snapshot import RunObject, Snapshot

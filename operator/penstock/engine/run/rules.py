@@ -6,8 +6,8 @@ A rule that runs as a Job is an action of its own, under a name that no action c
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock.api.condition_states import ConditionStatus
-from penstock.api.stage_conditions import Rule
+from penstock.api.kinds.stage_conditions import Rule
+from penstock.api.status.condition_states import ConditionStatus
 from penstock.api.text import shorten
 from penstock.api.times import format_seconds
 from penstock.engine.definition.rules import DEPLOYMENT_WINDOW, OPERATORS, VARIABLE_CHECK

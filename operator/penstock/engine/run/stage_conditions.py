@@ -6,11 +6,11 @@ The rules of a condition are looked at together. Its stage stays locked meanwhil
 from collections.abc import Iterable
 from datetime import datetime
 
-from penstock.api.condition_states import ConditionStatus, RuleState, StageConditionState
-from penstock.api.executions import ActionExecution, ActionState, ActionStatus
-from penstock.api.pipeline import Stage
-from penstock.api.run import RunStageState
-from penstock.api.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.kinds.pipeline import Stage
+from penstock.api.kinds.run import RunStageState
+from penstock.api.kinds.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.status.condition_states import ConditionStatus, RuleState, StageConditionState
+from penstock.api.status.executions import ActionExecution, ActionState, ActionStatus
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
 from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from penstock.api.condition_states import StageConditionState
-from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.pipeline import ExecutionMode, PipelineSpec
-from penstock.api.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.status.condition_states import StageConditionState
+from penstock.api.status.conditions import Condition, ConditionType, merge
+from penstock.api.status.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
 from penstock.api.text import shorten
 from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.entry.inbound import Queue

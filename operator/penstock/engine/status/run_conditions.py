@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from penstock.api.condition_states import NOT_PASSED, ConditionStatus
-from penstock.api.conditions import Condition, ConditionType, merge
-from penstock.api.executions import ActionStatus
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.stage_conditions import ConditionType as StageConditionType
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.stage_conditions import ConditionType as StageConditionType
+from penstock.api.status.condition_states import NOT_PASSED, ConditionStatus
+from penstock.api.status.conditions import Condition, ConditionType, merge
+from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
 from penstock.engine.run.stage_conditions import state_of, told_of
 

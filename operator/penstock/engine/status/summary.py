@@ -1,7 +1,7 @@
 """Says in one reason and one sentence what a run does, what it waits for, or why it ended."""
 
-from penstock.api.executions import ActionStatus
-from penstock.api.run import PipelineRunStatus, RunState
+from penstock.api.kinds.run import PipelineRunStatus, RunState
+from penstock.api.status.executions import ActionStatus
 from penstock.engine.entry.cancellation import Cancellation
 from penstock.engine.entry.inbound import Inbound
 from penstock.engine.run.advance import RunAdvance

@@ -1,7 +1,7 @@
 """Ends a run whose status the API server refuses for good, by one that is small enough to be written."""
 
-from penstock.api.executions import ActionState, ActionStatus, ErrorDetails
-from penstock.api.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, StageStatus
+from penstock.api.status.executions import ActionState, ActionStatus, ErrorDetails
 from penstock.api.text import shorten
 from penstock.engine.snapshot import Refused
 from penstock.engine.tries.room import emptied

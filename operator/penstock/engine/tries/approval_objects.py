@@ -7,12 +7,12 @@ from typing import Any
 
 from penstock.actions.declaration import Question
 from penstock.api import meta
-from penstock.api.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
-from penstock.api.conditions import Condition, ConditionType, merge
 from penstock.api.contract.contracts import Attempt
-from penstock.api.executions import ActionStatus
+from penstock.api.kinds.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
+from penstock.api.kinds.run import PipelineRunSpec
 from penstock.api.names import approval_name, approval_token
-from penstock.api.run import PipelineRunSpec
+from penstock.api.status.conditions import Condition, ConditionType, merge
+from penstock.api.status.executions import ActionStatus
 from penstock.api.text import printable, shorten
 from penstock.api.times import format_seconds, parse_time
 from penstock.engine.definition.errors import RequestError

@@ -9,9 +9,9 @@ a wait up is written into the run's status first, and then closes the Approval.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from penstock.api.approval import ApprovalReference, ApprovalState
-from penstock.api.executions import ActionExecution, ActionStatus
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.approval import ApprovalReference, ApprovalState
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionExecution, ActionStatus
 from penstock.api.times import format_seconds, parse_time
 from penstock.engine.commands import CloseApproval, CreateApproval
 from penstock.engine.definition.errors import RequestError

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from penstock.api.approval import ApprovalStatus
+from penstock.api.kinds.approval import ApprovalStatus
 from penstock.engine.commands import Command
 
 

@@ -4,7 +4,10 @@ from datetime import datetime
 
 from penstock.api.contract import contracts
 from penstock.api.contract.contracts import ActionResult
-from penstock.api.executions import (
+from penstock.api.kinds.pipeline import Action
+from penstock.api.kinds.run import ArtifactRevision
+from penstock.api.names import job_name
+from penstock.api.status.executions import (
     ActionExecution,
     ActionState,
     ActionStatus,
@@ -13,9 +16,6 @@ from penstock.api.executions import (
     FailedTest,
     StoredArtifact,
 )
-from penstock.api.names import job_name
-from penstock.api.pipeline import Action
-from penstock.api.run import ArtifactRevision
 from penstock.api.times import format_time
 from penstock.engine.objects.workloads import Pod
 from penstock.engine.tries.results import Ended

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from penstock.actions.declaration import Declaration
-from penstock.api.executions import ActionExecution
-from penstock.api.pipeline import Action, Stage
+from penstock.api.kinds.pipeline import Action, Stage
+from penstock.api.status.executions import ActionExecution
 from penstock.engine.commands import Command, CreateJob
 
 

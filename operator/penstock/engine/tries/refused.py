@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
+from penstock.api.status.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.api.times import parse_time
 from penstock.engine.tries.effects import Findings
 from penstock.engine.tries.facts import World

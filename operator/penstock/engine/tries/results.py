@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
-from penstock.api.executions import ActionStatus
+from penstock.api.status.executions import ActionStatus
 from penstock.engine.objects.workloads import Container, Pod
 
 NOT_STARTED = {"StartError", "ContainerCannotRun"}

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
-from penstock.api.executions import ActionExecution, ActionStatus, ErrorDetails
-from penstock.api.run import PipelineRunStatus
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.status.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.engine.settings import Settings
 from penstock.engine.tries.results import Ended
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from penstock.actions.declaration import OnLostPod
 from penstock.api.contract.contracts import ActionRequest, ActionResult, Attempt
-from penstock.api.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
-from penstock.api.pipeline import Action, Stage
-from penstock.api.run import StopRequest
+from penstock.api.kinds.pipeline import Action, Stage
+from penstock.api.kinds.run import StopRequest
+from penstock.api.status.executions import ActionExecution, ActionState, ActionStatus, ErrorDetails
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateJob, DeleteJob
 from penstock.engine.definition.errors import RequestError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
-from penstock.api.executions import ActionStatus, ErrorDetails
+from penstock.api.status.executions import ActionStatus, ErrorDetails
 from penstock.engine.objects.workloads import Container, Job, Pod
 from penstock.engine.settings import Settings
 from penstock.engine.tries.results import (

@@ -1,0 +1,102 @@
+"""The parent of an ApplySet: a Secret in the target namespace, which remembers what the set reaches."""
+
+from typing import Any
+
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
+from penstock.actions.kubernetes.applyset.members import ID_LABEL, TOOLING_ANNOTATION, Reach, applyset_id, is_ours
+from penstock.actions.kubernetes.applyset.success import Success
+from penstock.actions.kubernetes.live.objects import code_of
+from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.live.session import Session
+
+SECRETS = Resource("/api/v1", "secrets", True)
+_TYPE = "penstock.dev/applyset"
+_MANAGER = "penstock-applyset"
+_CONTENT_MANAGER = "penstock-applyset-content"
+
+
+class Parent:
+    """One set's parent. ``reach`` is what it says; absent and empty are the same."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._name, self._namespace = session.options.applyset, session.options.namespace
+        self.id = applyset_id(self._name, self._namespace)
+        self.reach = Reach()
+        self.document: dict[str, Any] = {}
+
+    @property
+    def title(self) -> str:
+        """The parent as an error names it."""
+        return f"ApplySet {self._name} in namespace {self._namespace}"
+
+    def read(self) -> None:
+        """Read the parent; refuse a Secret that this program did not make."""
+        try:
+            self.document = self._session.server.find(SECRETS.path(self._namespace, self._name)) or {}
+        except ApiError as error:
+            raise self.refused(error) from error
+        annotations = (self.document.get("metadata") or {}).get("annotations") or {}
+        if self.document and not is_ours(annotations):
+            owner = annotations.get(TOOLING_ANNOTATION)
+            whose = f"belongs to {owner}" if owner else "is no ApplySet"
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{self.title}: the Secret of this name {whose}; set ApplySet to another name"
+            )
+        self.reach = Reach.read(annotations)
+
+    @property
+    def success(self) -> Success | None:
+        """The last success that was kept."""
+        return Success.read(self.document.get("data") or {})
+
+    def keep(self, success: Success | None) -> None:
+        """Keep a success in the place of the last one, or none; the parent must exist."""
+        if success is None and not self.document.get("data"):
+            return
+        self._apply({}, _CONTENT_MANAGER, data=success.data() if success else {})
+
+    def write(self, reach: Reach) -> None:
+        """Say what the set reaches; nothing is sent when the parent says so already."""
+        if self.document and reach == self.reach:
+            return
+        attempt = self._session.attempt
+        annotations = {
+            **reach.annotations(),
+            "penstock.dev/pipeline": f"{attempt.namespace}/{attempt.pipeline}",
+            "penstock.dev/action": f"{attempt.stage}/{attempt.action}",
+        }
+        labels = {ID_LABEL: self.id, "app.kubernetes.io/managed-by": "penstock"}
+        self.document = self._apply({"labels": labels, "annotations": annotations}, _MANAGER)
+        self.reach = reach
+
+    def name_of(self, set_id: str) -> str:
+        """Return the name of another set with its parent in this namespace, its id where that cannot be found."""
+        try:
+            found = self._session.server.metadata(SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}")
+        except ApiError:
+            return set_id
+        return str(found[0].get("name")) if found else set_id
+
+    def refused(self, error: ApiError) -> ActionError:
+        """Return the server's sentence, and what the Secret is for where the right to it is missing."""
+        hint = ""
+        if error.status in (401, 403):
+            hint = '; a deploy that prunes keeps a Secret: allow get and patch, or set Prune to "false"'
+        return ActionError(code_of(error), f"{self.title}: {error.message}{hint}")
+
+    def _apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
+        """Apply a part of the parent under a manager of its own, which leaves the other parts as they are."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": _TYPE,
+            "metadata": {"name": self._name, "namespace": self._namespace, **metadata},
+            **fields,
+        }
+        try:
+            return self._session.server.apply(
+                SECRETS.path(self._namespace, self._name), body, manager=manager, force=True
+            )
+        except ApiError as error:
+            raise self.refused(error) from error

@@ -1,0 +1,1 @@
+"""The manifests of an artifact, as kubectl reads them: files, kustomizations, values and images put into place."""

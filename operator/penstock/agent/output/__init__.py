@@ -1,0 +1,1 @@
+"""What an action prints: line by line, masked, bounded."""

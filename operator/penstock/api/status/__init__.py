@@ -1,0 +1,1 @@
+"""What statuses hold, as GetPipelineState and GetPipelineExecution show it."""

@@ -1,0 +1,59 @@
+"""The test reports of a run for people and programs, from its status alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from penstock.api.status.executions import ActionExecution, BuildReport
+from penstock.cli.connection.objects import Document, Run, executions, is_meant
+from penstock.cli.render import counts
+from penstock.cli.text import in_line
+
+
+class ReportFormat(StrEnum):
+    """How reports are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report, with the action and the try that made it."""
+
+    action: str
+    execution: ActionExecution
+    report: BuildReport
+
+    def to_dict(self) -> Document:
+        """Return it for programs."""
+        made = {"action": self.action, "attempt": self.execution.attempt, "try": self.execution.try_}
+        return made | self.report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+
+
+def reports_of(run: Run, action: str | None) -> list[Report]:
+    """Return every report of a run, each with its action and try; ``action`` is a name, or stage/name."""
+    return [
+        Report(where, execution, report)
+        for where, execution in executions(run)
+        if is_meant(action, where)
+        for report in execution.reports
+    ]
+
+
+def report_lines(reports: list[Report]) -> Iterator[str]:
+    """Yield a line for each report, one for each failed test that stands in the status, and where the rest is."""
+    if not reports:
+        yield "no reports"
+    for found in reports:
+        report = found.report
+        tries = f" (try {found.execution.try_})" if found.execution.try_ > 1 else ""
+        yield in_line(f"{found.action}{tries}  {report.name}: {counts(report)}")
+        for test in report.failed_tests:
+            suite = f"{test.suite}." if test.suite else ""
+            message = f": {test.message}" if test.message else ""
+            yield in_line(f"  ✗ {suite}{test.name}{message}")
+        if (more := report.failed + report.errors - len(report.failed_tests)) > 0:
+            yield f"  ✗ {more} more"
+        if report.key:
+            yield in_line(f"  all test cases: {report.key} in the artifact store")

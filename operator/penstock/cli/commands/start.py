@@ -1,0 +1,96 @@
+"""`penstock start`: what it makes of its options (X-50, X-51), and starting once however often it is asked (N-17)."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from penstock.api.names import child_name, slug_of
+from penstock.cli.app import Pipeline, Timeout, connect, say
+from penstock.cli.connection.cluster import Cluster
+from penstock.cli.connection.objects import ClusterError, Document, Run
+from penstock.cli.watching import watch_run
+
+_TOKEN = re.compile(r"[a-zA-Z0-9-]{1,128}")
+_REVISION_TYPES = ("COMMIT_ID", "IMAGE_DIGEST", "S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY")
+_CONFLICT = 409
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(start)
+
+
+def start(
+    pipeline: Pipeline,
+    var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for a pipeline variable.")] = None,
+    revision: Annotated[
+        list[str] | None,
+        typer.Option(help="ACTION=COMMIT for a source action, or ACTION=S3_OBJECT_VERSION_ID=ID, …=S3_OBJECT_KEY=KEY."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name; one that is taken is refused.")] = None,
+    client_request_token: Annotated[
+        str | None, typer.Option(help="Starting twice with the same token starts one run, and prints its name twice.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "--wait", "-w", help="Watch the run until it ends.")] = False,
+    timeout: Timeout = 3600.0,
+) -> None:
+    """Start a pipeline and print the run's name.
+
+    The exit code with --watch: 0 Succeeded, 1 Failed, 3 anything else, 4 timeout.
+    """
+    if name and client_request_token:
+        raise typer.BadParameter("excludes --name", param_hint="--client-request-token")
+    cluster = connect()
+    cluster.pipeline(pipeline)
+    who = cluster.whoami()
+    spec: Document = {
+        "pipelineRef": {"name": pipeline},
+        "requestedBy": who,
+        "trigger": {"triggerType": "StartPipelineExecution", **({"triggerDetail": who} if who else {})},
+        "variables": [{"name": key, "value": value} for key, value in _pairs("--var", var)],
+        "sourceRevisions": list(_revisions(revision)),
+    }
+    spec = {key: value for key, value in spec.items() if value}
+    if client_request_token:
+        run = _start_once(cluster, pipeline, client_request_token, spec)
+    else:
+        run = cluster.start({"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec)
+    say(run.name)
+    if watch:
+        raise typer.Exit(watch_run(cluster, run.name, timeout))
+
+
+def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Run:
+    """Start a run whose name follows from the token; return the one that there is if it was started with the same."""
+    if not _TOKEN.fullmatch(token):
+        raise typer.BadParameter("letters, digits and hyphens, at most 128 (N-17)", param_hint="--client-request-token")
+    name = child_name(pipeline, pipeline, token)
+    try:
+        return cluster.start({"name": name}, spec)
+    except ClusterError as error:
+        if error.status != _CONFLICT:
+            raise
+    known = cluster.run(name)
+    written = known.spec.to_dict()
+    asked = {key: written.get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
+    if asked != {key: spec.get(key) for key in asked}:
+        raise ClusterError(f"ConflictException: run {name} was started with this token, but with something else")
+    return known
+
+
+def _revisions(given: list[str] | None) -> Iterator[Document]:
+    for action, text in _pairs("--revision", given):
+        kind, separator, value = text.partition("=")
+        is_typed = bool(separator) and kind in _REVISION_TYPES
+        revision_type, revision = (kind, value) if is_typed else ("COMMIT_ID", text)
+        yield {"actionName": action, "revisionType": revision_type, "revisionValue": revision}
+
+
+def _pairs(option: str, given: list[str] | None) -> Iterator[tuple[str, str]]:
+    for text in given or ():
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        yield key, value

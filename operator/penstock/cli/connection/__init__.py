@@ -1,0 +1,1 @@
+"""The cluster as the user's kubeconfig reaches it."""
