@@ -150,7 +150,7 @@ def test_first_hour_07_https_proxy_is_used_and_no_proxy_excludes(
         asked_of(api)
         assert proxy.asked == [("CONNECT 203.0.113.1:6443", None)]
         monkeypatch.setenv("NO_PROXY", "203.0.113.0/24")
-        monkeypatch.setattr("penstock.cli.transport.CONNECT_S", 0.01)
+        monkeypatch.setattr("penstock.cli.connection.transport.CONNECT_S", 0.01)
         with pytest.raises(UnreachableError):
             Cluster(None, None).whoami()
     assert len(proxy.asked) == 1

@@ -157,7 +157,7 @@ def test_first_hour_02_follow_goes_on_when_the_stream_ends_before_the_action(pen
         return 200, line(3, "three") + line(4, "last")
 
     penstock.api.answers["GET", LOG] = log
-    penstock.patch.setattr("penstock.cli.logs._PAUSE_S", 0.01)
+    penstock.patch.setattr("penstock.cli.commands.logs._PAUSE_S", 0.01)
     code, out, err = penstock("logs", "run", "-f")
     assert code == 0, err
     assert out.splitlines() == [f"[Build/Make] {text}" for text in ("one", "two", "same time", "three", "last")]

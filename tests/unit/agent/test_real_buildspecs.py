@@ -334,7 +334,7 @@ def test_bug_17_what_cannot_be_read_is_no_absence(one_pod: Pod, monkeypatch: pyt
             raise PermissionError(13, "Permission denied")
         return real(path, *arguments, **fields)
 
-    monkeypatch.setattr("penstock.agent.report.os.open", refuse)
+    monkeypatch.setattr("penstock.agent.script.script_output.os.open", refuse)
     result = one_pod.run(request(script=script("TAG=1", "false" if name == "command" else "true",
                                                output_variables=("TAG",))))  # fmt: skip
     assert result.status == "Failed"
