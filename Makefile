@@ -65,7 +65,7 @@ crds: $(VENV)/ready  ## write crds/ and the chart's copy from the pydantic model
 	$(PYTHON) -m penstock.cli.crds
 
 chart: $(VENV)/ready  ## write the chart's values.yaml and README from its schema
-	$(PYTHON) -m tests.chart
+	$(PYTHON) -m tests.tools.chart
 
 lock: $(UV)  ## the newest versions that pyproject.toml allows, with hashes and without hosts
 	$(UV) pip compile -q --upgrade --generate-hashes --universal --no-emit-index-url --no-header pyproject.toml -o requirements.txt

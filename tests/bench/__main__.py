@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.bench.audit import AuditLog
 from tests.bench.workload import PROJECT, Bench, bare_job, pair, pipeline, run_of
 from tests.cluster import Cluster, load
-from tests.e2e.install import install_chart, make_bucket, make_store_secret
-from tests.e2e.kube import Kube
+from tests.support.install import install_chart, make_bucket, make_store_secret
+from tests.support.kube import Kube
 
 REPEATS = int(os.environ.get("BENCH_REPEATS", "9"))
 AT_ONCE = 20

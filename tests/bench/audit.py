@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.e2e.install import SYSTEM
+from tests.support.install import SYSTEM
 
 _OPERATOR = f"system:serviceaccount:{SYSTEM}:penstock"
 _NOT_COUNTED = {"leases", "controllerrevisions", "tokenreviews", "subjectaccessreviews"}

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, eventually
 
 IMAGE = "docker.io/library/busybox:1.35"
 LIMIT_S = 180.0

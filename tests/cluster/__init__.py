@@ -55,7 +55,7 @@ class Cluster:
     """All that a test has to know about the cluster it runs against.
 
     ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not (moto),
-    ``serverlessrepo`` what neither has; `up` does not wait for these: `tests.aws_servers` does.
+    ``serverlessrepo`` what neither has; `up` does not wait for these: `tests.support.aws_servers` does.
     """
 
     kind: str

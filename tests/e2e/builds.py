@@ -13,8 +13,8 @@ from typing import Any
 from penstock.artifacts.unpacking import Caps, unpack
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
-from tests.e2e.install import BUCKET, make_store_secret, push_repository, s3_client
-from tests.e2e.kube import Document, Kube
+from tests.support.install import BUCKET, make_store_secret, push_repository, s3_client
+from tests.support.kube import Document, Kube
 
 IMAGES = {"debian": "docker.io/library/debian:12-slim", "busybox": "docker.io/library/busybox:1.35"}
 

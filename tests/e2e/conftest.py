@@ -14,9 +14,9 @@ import pytest
 
 from penstock.api.contract.keys import key_of
 from tests.cluster import Cluster, load
-from tests.e2e.install import install_chart, make_bucket, make_store_secret
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import QUICK, QUICK_LIMITS
+from tests.support.install import install_chart, make_bucket, make_store_secret
+from tests.support.kube import Document, Kube, eventually
 
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},

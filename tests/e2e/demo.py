@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import Cluster, load
-from tests.e2e.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
-from tests.e2e.kube import Document, Kube, eventually, served
+from tests.support.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
+from tests.support.kube import Document, Kube, eventually, served
 
 NAMESPACE = "bakery"
 """The demo's own, as the example's manifests say it."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import commands
-from tests.e2e.install import make_bucket, s3_client
-from tests.e2e.kube import Document
+from tests.support.install import make_bucket, s3_client
+from tests.support.kube import Document
 
 _WRITE = (
     "PYTHONPATH=/opt/penstock/lib python3 -c 'import os, obstore; from obstore.store import S3Store; e = os.environ; "

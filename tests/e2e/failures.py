@@ -18,8 +18,8 @@ from typing import Any
 from penstock.api.text import shorten
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
-from tests.e2e.install import make_store_secret
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.install import make_store_secret
+from tests.support.kube import Document, Kube, eventually
 
 STAGE = "Work"
 ACTION = "Do"

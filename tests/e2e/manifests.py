@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 
 def config_map(name: str, /, annotations: Document | None = None, namespace: str = "", **data: str) -> Document:

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from tests.cluster import Cluster
-from tests.e2e.install import ROOT, SYSTEM, store_values
-from tests.e2e.kube import Document, Kube
+from tests.support.install import ROOT, SYSTEM, store_values
+from tests.support.kube import Document, Kube
 
 QUICK: Document = {
     "image_pull_s": 15.0,

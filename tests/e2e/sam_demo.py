@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
-from tests import aws_servers
 from tests.cluster import Cluster, load
 from tests.e2e.demo import FAILED, SUCCEEDED, StoryError, make_namespace, require, say
-from tests.e2e.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
-from tests.e2e.kube import Kube, eventually
+from tests.support import aws_servers
+from tests.support.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
+from tests.support.kube import Kube, eventually
 
 EXAMPLE = ROOT / "examples" / "08-sam-five-stages"
 RELEASE = "greeter"

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.approvals import approval_action, pending
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
 from tests.e2e.effects import Effects, tries_of
-from tests.e2e.kube import Kube, eventually
 from tests.e2e.operator_process import OperatorProcess
 from tests.e2e.test_crashes import scale
+from tests.support.approvals import approval_action, pending
+from tests.support.kube import Kube, eventually
 
 
 @pytest.fixture(scope="module", autouse=True)

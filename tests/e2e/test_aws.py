@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests import aws_servers
 from tests.cluster import AwsServer
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.install import s3_client
-from tests.e2e.kube import Document, KubeError, eventually
 from tests.e2e.test_conditions import override, place, rule
 from tests.e2e.test_stop import rows
+from tests.support import aws_servers
+from tests.support.install import s3_client
+from tests.support.kube import Document, KubeError, eventually
 
 # Lambda as ministack runs it has no boto3: a function calls the two operations as boto3 would.
 ANSWER = """

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import new_team, silent_host
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, eventually
 
 PORT = 8081
 TEMPLATE = """\

@@ -11,9 +11,9 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, deploy, stage
-from tests.e2e.install import make_store_secret
-from tests.e2e.kube import Document, Kube
 from tests.e2e.manifests import allow_edit
+from tests.support.install import make_store_secret
+from tests.support.kube import Document, Kube
 
 BUSYBOX = "docker.io/library/busybox:1.35"
 

@@ -9,8 +9,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import QUICK_VALUES, Team, commands, stage
 from tests.e2e.failures import running_pod
-from tests.e2e.install import SYSTEM, helm, install_chart
-from tests.e2e.kube import Kube, eventually
+from tests.support.install import SYSTEM, helm, install_chart
+from tests.support.kube import Kube, eventually
 
 OPERATOR = "app.kubernetes.io/name=penstock"
 AT_WORK = "at work"

@@ -7,12 +7,12 @@ import re
 import pytest
 import yaml
 
-from tests.approvals import approval_action, pending
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.install import ROOT, s3_client
-from tests.e2e.kube import eventually
 from tests.e2e.test_conditions import NEVER, place, rule
 from tests.e2e.test_examples import penstock
+from tests.support.approvals import approval_action, pending
+from tests.support.install import ROOT, s3_client
+from tests.support.kube import eventually
 
 
 def asking(team: Team) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests import aws_servers
-from tests.cloud_jobs import BAD, SIGNALLED, status_of, template, topic
 from tests.e2e.conftest import Team, commands, git, stage
-from tests.e2e.install import push_repository
-from tests.e2e.kube import Document, eventually
+from tests.support import aws_servers
+from tests.support.cloud_jobs import BAD, SIGNALLED, status_of, template, topic
+from tests.support.install import push_repository
+from tests.support.kube import Document, eventually
 
 HANDLER = "def handler(event, context):\n    return 'hello'\n"
 FUNCTION = """\

@@ -10,7 +10,7 @@ import yaml
 
 from tests.cluster import Cluster
 from tests.e2e.builds import IMAGES, Built, Case, built
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 FOLDER = Path(__file__).parent / "buildspecs"
 EXPECTED: Document = yaml.safe_load((FOLDER / "expected.yaml").read_text())

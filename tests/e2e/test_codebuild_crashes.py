@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import OperatorProcess
 from tests.e2e.test_crashes import is_over, scale
+from tests.support.kube import Document, Kube, eventually
 
 BUILDSPEC = """
 version: 0.2

@@ -11,7 +11,7 @@ import yaml
 from tests.cluster import Cluster
 from tests.e2e.builds import IMAGES, Built, Case, action, built
 from tests.e2e.conftest import Team, commands, git, stage
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, eventually
 
 TREES = ("my-build1/my-file-1.txt", "my-build2/my-file-2.txt", "my-build2/sub/my-file-3.txt")
 FAILED = "Build terminated with state: FAILED"

@@ -10,7 +10,7 @@ import yaml
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.install import BUCKET, s3_client
+from tests.support.install import BUCKET, s3_client
 
 SUITE = """<testsuite name="s">
 <testcase classname="tests.test_page.PageTest" name="test_title" time="0.5"><failure message="'a' != 'b'"/></testcase>

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import Document, eventually
 from tests.e2e.test_stop import as_asker, conditions, rows
+from tests.support.kube import Document, eventually
 
 NEVER = "0 0 0 1 1 ? 2099"
 

@@ -15,9 +15,9 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.e2e.failures import living
-from tests.e2e.install import SYSTEM
-from tests.e2e.kube import Kube, eventually
 from tests.e2e.operator_process import OperatorProcess
+from tests.support.install import SYSTEM
+from tests.support.kube import Kube, eventually
 
 
 @pytest.fixture(scope="module", autouse=True)

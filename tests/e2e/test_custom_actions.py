@@ -13,10 +13,10 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import ACTION, STAGE, Failing, assert_nothing_runs, assert_shown, new_team, running_pod
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.test_failures_container import NO_IMAGE
 from tests.e2e.test_secrets import PLURALS, assert_clean, logs, stored
 from tests.e2e.test_stop import ask
+from tests.support.kube import Document, Kube, eventually
 
 BUSYBOX = "docker.io/library/busybox:1.35"
 PLANTED = f"planted-{secrets.token_hex(12)}"

@@ -16,12 +16,12 @@ from functools import partial
 import pytest
 import yaml
 
-from tests.approvals import pending
 from tests.cluster import Cluster
 from tests.e2e import demo, sam_demo
 from tests.e2e.conftest import QUICK_VALUES, Team
-from tests.e2e.install import ROOT, files_below, install_chart, make_store_secret, push_repository
-from tests.e2e.kube import Kube, KubeError, eventually, served
+from tests.support.approvals import pending
+from tests.support.install import ROOT, files_below, install_chart, make_store_secret, push_repository
+from tests.support.kube import Kube, KubeError, eventually, served
 
 
 def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
-from tests.e2e.kube import Kube
+from tests.support.kube import Kube
 
 BIG = "dd if=/dev/zero of=big bs=1M count=900 && sleep 35"
 CASES = (

@@ -11,7 +11,7 @@ from tests.cluster import Cluster
 from tests.cluster.components import PAUSE_IMAGE
 from tests.e2e.conftest import Team, commands
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
-from tests.e2e.kube import Kube
+from tests.support.kube import Kube
 
 NO_IMAGE = "127.0.0.1:9/team/builder:1"
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"

@@ -10,7 +10,7 @@ from penstock.actions.declaration import declarations
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, assert_summary, new_team
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 RUN_ID = "#{codepipeline.PipelineExecutionId}"
 HOST = "http://git.penstock-dev/any.git"

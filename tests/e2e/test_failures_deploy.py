@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, deploy
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 NO_IMAGE = "127.0.0.1:9/team/web:1"
 CONFIG: Document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1"}}

@@ -20,8 +20,8 @@ from tests.e2e.failures import (
     new_team,
     running_pod,
 )
-from tests.e2e.install import SYSTEM
-from tests.e2e.kube import Document, eventually
+from tests.support.install import SYSTEM
+from tests.support.kube import Document, eventually
 
 AT_WORK = "at work"
 SLEEPER = commands(ACTION, f"echo {AT_WORK}", "sleep 30")

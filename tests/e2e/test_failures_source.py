@@ -10,8 +10,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, silent_host, start_all
-from tests.e2e.install import push_repository
-from tests.e2e.kube import Kube
+from tests.support.install import push_repository
+from tests.support.kube import Kube
 
 NOWHERE = "http://no-such-host.penstock-dev/any.git"
 CLOSED = "http://127.0.0.1:9/any.git"

@@ -10,8 +10,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, silent_host, start_all
-from tests.e2e.install import store_values
-from tests.e2e.kube import Document, Kube
+from tests.support.install import store_values
+from tests.support.kube import Document, Kube
 
 PORT = 7070
 NOWHERE = f"http://no-such-host.penstock-dev:{PORT}"

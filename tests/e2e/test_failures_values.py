@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import ACTION, STAGE, Failing, assert_shown, new_team, start_all
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 IMAGE = "docker.io/library/busybox:1.35"
 CONFIGURATION_BYTES = 102_400

@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.manifests import log_of
-from tests.git_lfs import ATTRIBUTES, pointer, put
-from tests.git_objects import Objects
+from tests.support.git_lfs import ATTRIBUTES, pointer, put
+from tests.support.git_objects import Objects
 
 
 def push(cluster: Cluster, objects: Objects, name: str, refs: str = "refs/heads/*") -> str:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.install import helm
-from tests.e2e.kube import Document
+from tests.support.install import helm
+from tests.support.kube import Document
 
 
 def chart(folder: Path, command: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_all
-from tests.e2e.kube import Kube
+from tests.support.kube import Kube
 
 LISTING = "DIGEST=$(find . -type f -print0 | sort -z | sha256sum | cut -c 1-64)"
 NAMES = (

@@ -15,17 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests import hostile_git_server
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, STAGE, Failing, assert_shown, new_team
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import QUICK_LIMITS, SAFE_LEASE, OperatorProcess
 from tests.e2e.test_crashes import scale
 from tests.e2e.test_git_source import push
 from tests.e2e.triggers_process import TriggersProcess
-from tests.git_objects import Objects
-from tests.hostile_repositories import (
+from tests.support import hostile_git_server
+from tests.support.git_objects import Objects
+from tests.support.hostile_repositories import (
     ARRIVING,
     ARTIFACT_BYTES,
     ARTIFACT_ENTRIES,
@@ -35,6 +34,7 @@ from tests.hostile_repositories import (
     Hostile,
     links,
 )
+from tests.support.kube import Document, Kube, eventually
 
 MEBIBYTE = 1024 * 1024
 GROWTH = 64 * MEBIBYTE

@@ -14,8 +14,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, deploy, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.manifests import allow_edit, config_map, deployment, log_of, make, secret
+from tests.support.kube import Document, Kube, eventually
 
 PART_OF = "applyset.kubernetes.io/part-of"
 NO_IMAGE = "127.0.0.1:9/team/web:1"

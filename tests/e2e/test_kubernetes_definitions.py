@@ -9,8 +9,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, deploy, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Document, Kube, KubeError
 from tests.e2e.manifests import config_map, log_of, make
+from tests.support.kube import Document, Kube, KubeError
 
 GROUP = "e2e.example.com"
 RBAC = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"

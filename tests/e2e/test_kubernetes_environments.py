@@ -11,8 +11,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, deploy, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Kube
 from tests.e2e.manifests import allow_edit, as_list, config_map, deployment, make, make_files
+from tests.support.kube import Kube
 
 BUSYBOX = "docker.io/library/busybox:1.35"
 ENVIRONMENTS = ("development", "staging", "production")

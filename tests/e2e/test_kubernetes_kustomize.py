@@ -10,8 +10,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, deploy, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Kube
 from tests.e2e.manifests import allow_edit, config_map, make_files
+from tests.support.kube import Kube
 
 BASE = {
     "k8s/base/settings.json": json.dumps(config_map("settings", size="small", color="red")),

@@ -9,8 +9,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, deploy, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Kube
 from tests.e2e.manifests import allow_edit, config_map, deployment, log_of, make
+from tests.support.kube import Kube
 
 BUSYBOX = "docker.io/library/busybox:1.35"
 NO_IMAGE = "127.0.0.1:9/team/web:1"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import QUICK_VALUES, Team, commands, stage
-from tests.e2e.install import BUCKET, install_chart, s3_client
-from tests.e2e.kube import Kube
+from tests.support.install import BUCKET, install_chart, s3_client
+from tests.support.kube import Kube
 
 # `make large` sets more.
 MIB = int(os.environ.get("LARGE_MIB", "512"))

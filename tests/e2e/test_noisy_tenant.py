@@ -14,9 +14,9 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
-from tests.e2e.install import SYSTEM, make_store_secret, push_repository
-from tests.e2e.kube import Document, Kube, KubeError, eventually
 from tests.e2e.triggers_process import TriggersProcess
+from tests.support.install import SYSTEM, make_store_secret, push_repository
+from tests.support.kube import Document, Kube, KubeError, eventually
 
 ROUNDS, SECONDS = 4, 30.0
 """Two minutes of noise in all; each round has its own idle time, as others may use the machine, too."""

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.e2e.conftest import Team, commands, git, stage
-from tests.e2e.install import push_repository
+from tests.support.install import push_repository
 
 BUSYBOX, DEBIAN = "docker.io/library/busybox:1.35", "docker.io/library/debian:12-slim"
 

@@ -17,8 +17,8 @@ import yaml
 from tests.cluster import Cluster
 from tests.e2e import demo
 from tests.e2e.conftest import QUICK_VALUES
-from tests.e2e.install import ROOT, install_chart
-from tests.e2e.kube import Kube
+from tests.support.install import ROOT, install_chart
+from tests.support.kube import Kube
 
 SECTION = "## Your first pipeline in five minutes\n"
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.audit import AuditLog
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import eventually
+from tests.support.kube import eventually
 
 RUNS = 5
 MOST_REQUESTS_PER_RUN = 10

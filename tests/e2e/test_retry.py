@@ -10,8 +10,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
-from tests.e2e.kube import Document, eventually
 from tests.e2e.test_stop import as_asker, conditions, event_notes, is_under_way, rows
+from tests.support.kube import Document, eventually
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.install import BUCKET, s3_client
-from tests.e2e.kube import Document, eventually
 from tests.e2e.test_stop import rows
+from tests.support.install import BUCKET, s3_client
+from tests.support.kube import Document, eventually
 
 SITE = [{"name": "Site", "files": ["site"]}]
 

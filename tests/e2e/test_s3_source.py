@@ -13,11 +13,11 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import ACTION, Failing, assert_shown, start_all
-from tests.e2e.install import STORE_SECRET, s3_client
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import settle
 from tests.e2e.test_triggers import await_mark, grant, source_of, triggered
 from tests.e2e.triggers_process import POLL_S, TriggersProcess
+from tests.support.install import STORE_SECRET, s3_client
+from tests.support.kube import Document, Kube, eventually
 
 KEY = "releases/my app.zip"
 

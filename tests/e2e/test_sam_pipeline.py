@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests import aws_servers
 from tests.e2e.conftest import Team
-from tests.e2e.install import ROOT, files_below, push_repository
+from tests.support import aws_servers
+from tests.support.install import ROOT, files_below, push_repository
 
 EXAMPLE = ROOT / "examples" / "08-sam-five-stages"
 STAGES: dict[str, dict[str, Any]] = {

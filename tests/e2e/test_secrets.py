@@ -16,8 +16,8 @@ import zstandard
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import new_team
-from tests.e2e.install import BUCKET, SYSTEM, push_repository, s3_client
-from tests.e2e.kube import Document, Kube
+from tests.support.install import BUCKET, SYSTEM, push_repository, s3_client
+from tests.support.kube import Document, Kube
 
 PUBLIC = "canary-that-everyone-may-see"
 TOKEN_START = "eyJhbGciOi"

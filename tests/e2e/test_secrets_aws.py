@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import aws_servers
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import new_team
-from tests.e2e.kube import Document, Kube
 from tests.e2e.test_secrets import PLURALS, PUBLIC, SNOOP, assert_clean, logs, stored
+from tests.support import aws_servers
+from tests.support.kube import Document, Kube
 
 PLANTED = "planted-aws-secret-access-key-0123456789"
 BUILD = """\

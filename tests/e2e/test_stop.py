@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import living
-from tests.e2e.kube import Document, eventually
 from tests.e2e.test_examples import penstock
+from tests.support.kube import Document, eventually
 
 SLOW = "trap 'sleep 3; exit 1' TERM; sleep 30 & wait"
 """Commands that take three seconds to end when their pod is deleted."""

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
 from tests.e2e.effects import Effects, tries_of
-from tests.e2e.kube import Document, Kube, KubeError, eventually
+from tests.support.kube import Document, Kube, KubeError, eventually
 
 FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "11111111-1111-1111-1111-111111111111"}
 OURS = ("pipeline", "run-uid", "stage", "action", "run", "attempt", "try", "spec-hash", "request", "not-after")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import Document, eventually
+from tests.support.kube import Document, eventually
 
 FREEZE = [{"stageName": "Prod", "reason": "release freeze"}]
 

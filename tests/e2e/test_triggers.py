@@ -16,10 +16,10 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import QUICK_VALUES, Team, commands, git, stage
-from tests.e2e.install import SYSTEM, Repository, install_chart, push_repository, run
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.operator_process import settle
 from tests.e2e.triggers_process import POLL_S, TriggersProcess
+from tests.support.install import SYSTEM, Repository, install_chart, push_repository, run
+from tests.support.kube import Document, Kube, eventually
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.kube import Document, Kube, eventually
 from tests.e2e.triggers_process import TriggersProcess
+from tests.support.kube import Document, Kube, eventually
 
 
 @pytest.fixture

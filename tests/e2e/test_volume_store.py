@@ -7,8 +7,8 @@ import re
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, Failing, assert_shown, start_all
-from tests.e2e.install import push_repository
-from tests.e2e.kube import Document, eventually
+from tests.support.install import push_repository
+from tests.support.kube import Document, eventually
 
 STORE = {"type": "Volume", "location": "artifacts"}
 

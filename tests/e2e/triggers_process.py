@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.install import SYSTEM
 from tests.e2e.operator_process import OperatorProcess
+from tests.support.install import SYSTEM
 
 POLL_S = 1.0
 

@@ -1,4 +1,4 @@
-"""The properties of the unit tests, over inputs that no change is judged by: ``explore`` of `tests/properties.py`.
+"""The properties of the unit tests, over inputs that no change is judged by: profile ``explore`` of `support/properties.py`.
 
 A batch is a few properties in a process of pytest. A failure is told with the seed that Hypothesis drew from, and the
 failing example, which `@reproduce_failure` repeats.
@@ -57,7 +57,7 @@ def pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
         "-m",
         "hypothesis",
         "-p",
-        "tests.properties",
+        "tests.support.properties",
         "--hypothesis-profile=explore",
     ]
     env = {**os.environ, "EXAMPLES": str(EXAMPLES), "PYTHONPATH": f"{ROOT}/operator:{ROOT}"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster, load
-from tests.e2e.install import install_chart
-from tests.e2e.kube import Kube
+from tests.support.install import install_chart
+from tests.support.kube import Kube
 
 
 @pytest.fixture(scope="session")

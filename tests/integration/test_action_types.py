@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.approvals import acting_as, let_edit
-from tests.e2e.install import ROOT
-from tests.e2e.kube import Kube, KubeError
+from tests.support.approvals import acting_as, let_edit
+from tests.support.install import ROOT
+from tests.support.kube import Kube, KubeError
 
 SPEC: dict[str, Any] = {
     "category": "Deploy",

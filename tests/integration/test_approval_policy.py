@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.approvals import acting_as, approval_action, decide, let_edit, pending, unguarded
-from tests.e2e.kube import Document, Kube, KubeError, eventually
+from tests.support.approvals import acting_as, approval_action, decide, let_edit, pending, unguarded
+from tests.support.kube import Document, Kube, KubeError, eventually
 
 PEOPLE = ("alice", "bob", "mallory")
 NAMED = {"ApproverUsers": "alice,bob", "Quorum": "2"}

@@ -8,8 +8,8 @@ import secrets
 import pytest
 from botocore.exceptions import WaiterError
 
-from tests import aws_servers
 from tests.cluster import load
+from tests.support import aws_servers
 
 _NO_FUNCTION = "arn:aws:lambda:eu-central-1:000000000000:function:none"
 _FAILING = {

@@ -14,7 +14,7 @@ from penstock.handlers.config import read_config
 from penstock.runtime.config import ConfigError
 from penstock.triggers.config import read_config as read_trigger_config
 from tests.cluster import Cluster
-from tests.e2e.install import ROOT, chart_values
+from tests.support.install import ROOT, chart_values
 
 
 def template(cluster: Cluster, **values: Any) -> list[dict[str, Any]]:

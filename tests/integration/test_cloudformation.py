@@ -12,10 +12,10 @@ import pytest
 
 from penstock.actions.cloudformation import execution, operations
 from penstock.actions.execution import ActionError
-from tests import aws_servers
-from tests.aws_proxy import DENIED, THROTTLED, AwsProxy
-from tests.cloud_jobs import BAD, SIGNALLED, Cloud, next_try, template, topic, with_output
 from tests.cluster import load
+from tests.support import aws_servers
+from tests.support.aws_proxy import DENIED, THROTTLED, AwsProxy
+from tests.support.cloud_jobs import BAD, SIGNALLED, Cloud, next_try, template, topic, with_output
 
 GOOD = template(Topic=topic())
 FAILING = template(Topic=topic(), Bad=BAD)

@@ -15,8 +15,8 @@ from penstock.cluster.client import Client
 from penstock.cluster.credentials import Credentials
 from penstock.controller.metrics import Metrics
 from penstock.runtime.endpoints import Endpoints
-from tests.e2e.install import SYSTEM
-from tests.e2e.kube import Kube
+from tests.support.install import SYSTEM
+from tests.support.kube import Kube
 
 
 def credentials_of(kube: Kube, token: str) -> Credentials:

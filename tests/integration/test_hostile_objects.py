@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, eventually
 
 HEADER = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Pipeline"}
 ACTION = {

@@ -12,7 +12,7 @@ import pytest
 from penstock.api.meta import API_VERSION
 from tests.cluster.binaries import KSTATUS, ensure
 from tests.cluster.places import Places
-from tests.e2e.kube import Document
+from tests.support.kube import Document
 from tests.unit.engine.simulation import World, approval_action, commands_action, stage
 
 BUILD = stage("Build", commands_action("Make"))

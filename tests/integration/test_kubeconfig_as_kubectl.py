@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import load
-from tests.fake_api import Api, Authority, Document, Proxy, proxying, serving
+from tests.support.fake_api import Api, Authority, Document, Proxy, proxying, serving
 
 PATH = "/apis/penstock.dev/v1alpha1/namespaces/default/pipelines/x"
 EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin.sh", "interactiveMode": "Never"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.e2e.kube import Kube, eventually
-from tests.integration.kubelet import keep_pods_pending
 from tests.integration.test_refusals import action, pipeline, run
+from tests.support.kube import Kube, eventually
+from tests.support.kubelet import keep_pods_pending
 
 
 def states(kube: Kube, namespace: str) -> dict[str, str]:

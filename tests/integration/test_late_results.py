@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.kube import Document, Kube, eventually
-from tests.integration.kubelet import ended, keep_pods_pending, succeeded, tell
+from tests.support.kube import Document, Kube, eventually
+from tests.support.kubelet import ended, keep_pods_pending, succeeded, tell
 
 ACTION = {
     "name": "Make",

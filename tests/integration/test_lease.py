@@ -10,8 +10,8 @@ import pytest
 
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.lease import Lease, LeaseSettings, clock
-from tests.e2e.kube import Kube, eventually
 from tests.integration.test_endpoints import credentials_of
+from tests.support.kube import Kube, eventually
 
 DURATION_S = 3.0
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from penstock.api.names import job_name
-from tests.e2e.kube import Document, Kube, eventually
-from tests.integration.kubelet import keep_pods_pending
+from tests.support.kube import Document, Kube, eventually
+from tests.support.kubelet import keep_pods_pending
 
 HEADER = {"apiVersion": "penstock.dev/v1alpha1"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.approvals import OPERATOR, TRIGGERS, acting_as, let_edit
-from tests.e2e.kube import Document, Kube, KubeError
+from tests.support.approvals import OPERATOR, TRIGGERS, acting_as, let_edit
+from tests.support.kube import Document, Kube, KubeError
 
 
 @pytest.fixture(autouse=True)

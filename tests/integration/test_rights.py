@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.install import SYSTEM
-from tests.e2e.kube import Kube, KubeError
+from tests.support.install import SYSTEM
+from tests.support.kube import Kube, KubeError
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:penstock"
 TRIGGERS = f"{OPERATOR}-triggers"

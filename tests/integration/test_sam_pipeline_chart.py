@@ -15,8 +15,8 @@ from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.definition.validation import validate
 from tests.cluster import Cluster
-from tests.e2e.install import ROOT
-from tests.e2e.kube import Kube
+from tests.support.install import ROOT
+from tests.support.kube import Kube
 
 CHART = ROOT / "charts" / "sam-pipeline"
 BASE = {"gitHubOwner": "example", "gitHubRepo": "shop", "awsAccountId": "123456789012"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from penstock.api.kinds.run import PipelineRunSpec
-from tests.approvals import acting_as
-from tests.e2e.kube import Kube, KubeError
+from tests.support.approvals import acting_as
+from tests.support.kube import Kube, KubeError
 
 SPEC: dict[str, Any] = {
     "stages": [

@@ -15,9 +15,9 @@ from penstock.actions.cloudformation_stack_set import execution as stack_set
 from penstock.actions.cloudformation_stack_set import operations
 from penstock.actions.execution import ActionError, Outcome
 from penstock.api.contract.contracts import AwsAccess
-from tests import aws_servers
-from tests.aws_proxy import DENIED, OperationIds
 from tests.cluster import load
+from tests.support import aws_servers
+from tests.support.aws_proxy import DENIED, OperationIds
 from tests.unit.actions.aws_server import REGION, aws_client, aws_job
 from tests.unit.actions.jobs import FakeJob
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from penstock.api import meta as words
-from tests.e2e.kube import Document, Kube
+from tests.support.kube import Document, Kube
 
 MINE = "example.com/mine"
 NOBODY = "11111111-1111-1111-1111-111111111111"

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.approvals import acting_as, approval_action, decide, let_edit
 from tests.e2e.conftest import stage
-from tests.e2e.kube import Document, Kube, eventually
-from tests.integration.kubelet import Node, keep_pods_pending, rows_of
+from tests.support.approvals import acting_as, approval_action, decide, let_edit
+from tests.support.kube import Document, Kube, eventually
+from tests.support.kubelet import Node, keep_pods_pending, rows_of
 
 HEADER = {"apiVersion": "penstock.dev/v1alpha1"}
 WORDS = {

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kube import Document, Kube, KubeError, eventually
-from tests.integration.kubelet import rows_of
+from tests.support.kube import Document, Kube, KubeError, eventually
+from tests.support.kubelet import rows_of
 from tests.tampering.changes import DELETED, MINE, ORPHANED, Change, changes_of
 from tests.tampering.side_by_side import ACTIONS, STATES, CreatedJobs, SideBySide, plant
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Command, commanding
+from tests.support.command import Command, commanding
 
 
 @pytest.fixture

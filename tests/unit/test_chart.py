@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import chart
+from tests.tools import chart
 
 
 def test_generated_files_are_current() -> None:

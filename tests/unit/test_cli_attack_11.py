@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.cli import text
 from penstock.cli.app import SafeConsole
-from tests.command import (
+from tests.support.command import (
     CORE,
     GROUP,
     Command,

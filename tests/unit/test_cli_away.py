@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import GROUP, Command, action, approval, kubeconfig, pipeline, row, run, stage, transition
-from tests.fake_api import Answer, Document, Seen
+from tests.support.command import GROUP, Command, action, approval, kubeconfig, pipeline, row, run, stage, transition
+from tests.support.fake_api import Answer, Document, Seen
 
 RUN = f"{GROUP}/pipelineruns/run"
 RUNS = f"{GROUP}/pipelineruns"

@@ -20,7 +20,7 @@ from penstock.cli.connection.objects import ClusterError
 from penstock.cli.connection.proxies import proxy_for
 from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.text import to_json
-from tests.fake_api import Api, Authority, Document, Seen, proxying, serving
+from tests.support.fake_api import Api, Authority, Document, Seen, proxying, serving
 
 RUNS = "/apis/penstock.dev/v1alpha1/namespaces/{}/pipelineruns"
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"

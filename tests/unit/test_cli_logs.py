@@ -7,8 +7,8 @@ import pytest
 from penstock.api.contract.contracts import Attempt
 from penstock.api.contract.keys import log_key
 from penstock.cli.commands.logs import Place
-from tests.command import CORE, GROUP, Command, action, pipeline, row, run, stage
-from tests.fake_api import Answer, Document, Seen
+from tests.support.command import CORE, GROUP, Command, action, pipeline, row, run, stage
+from tests.support.fake_api import Answer, Document, Seen
 
 LOG = f"{CORE}/pods/pod/log"
 STORE = {"type": "S3", "location": "artifacts", "endpoint": "http://s3:9000"}

@@ -5,7 +5,7 @@ from typing import Any
 from penstock.cli.commands.reports import report_lines, reports_of
 from penstock.cli.connection.objects import Run, read
 from penstock.cli.render import run_details
-from tests import command
+from tests.support import command
 
 FAILED = {"suite": "tests.PageTest", "name": "test_title", "message": "'a' != 'b'"}
 REPORT = {

@@ -10,7 +10,7 @@ from penstock.cli.commands import start, transition
 from penstock.cli.commands.approve import find_approval
 from penstock.cli.connection.objects import Approval, ClusterError, Pipeline, Run, Transition, read
 from penstock.cli.render import run_tree
-from tests import command
+from tests.support import command
 
 
 def approval(action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21") -> Approval:

@@ -4,8 +4,8 @@ from rich.console import Console
 
 from penstock.cli.connection.objects import Pipeline, Run, read
 from penstock.cli.render import run_tree
-from tests import command
-from tests.fake_api import Document
+from tests.support import command
+from tests.support.fake_api import Document
 
 
 def shown(run: Document, pipeline: Document) -> list[list[str]]:

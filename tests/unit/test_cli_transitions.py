@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from penstock.api.names import child_name
-from tests.command import GROUP, Command, pipeline, transition
-from tests.fake_api import Document
+from tests.support.command import GROUP, Command, pipeline, transition
+from tests.support.fake_api import Document
 
 SWITCHES = f"{GROUP}/stagetransitions"
 OWN = {"app.kubernetes.io/managed-by": "penstock-cli"}

@@ -12,10 +12,10 @@ from tests.cluster import __main__ as driver
 from tests.cluster import dev_servers, given
 from tests.cluster.places import Places
 from tests.cluster.shell import ClusterError
-from tests.command import kubeconfig
 from tests.e2e import demo
-from tests.e2e.kube import Kube
-from tests.fake_api import Document, serving
+from tests.support.command import kubeconfig
+from tests.support.fake_api import Document, serving
+from tests.support.kube import Kube
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from hypothesis import settings
 
 from tests.fuzz import fuzz_properties
 from tests.fuzz.finding import Finding
-from tests.properties import examples
+from tests.support.properties import examples
 
 _PROPERTY = """
 from hypothesis import given, strategies as st
-from tests.properties import examples
+from tests.support.properties import examples
 
 @examples(10)
 @given(st.integers())

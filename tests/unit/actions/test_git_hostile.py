@@ -11,9 +11,9 @@ from penstock.actions.execution import ActionError
 from penstock.actions.git import client
 from penstock.actions.git.client import memory_limit
 from penstock.actions.git.execution import run
-from tests.git_objects import Objects
-from tests.hostile_git_server import serve
-from tests.hostile_repositories import (
+from tests.support.git_objects import Objects
+from tests.support.hostile_git_server import serve
+from tests.support.hostile_repositories import (
     ARRIVING,
     ARTIFACT_BYTES,
     ARTIFACT_ENTRIES,

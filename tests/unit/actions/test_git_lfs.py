@@ -13,8 +13,8 @@ from penstock.actions.git import lfs_server
 from penstock.actions.git.execution import run
 from penstock.actions.git.lfs_server import LfsObject, LfsServer
 from penstock.actions.git.remote import remote_of
-from tests.git_lfs import ATTRIBUTES, pointer
-from tests.git_objects import FOLDER, LINK, Objects
+from tests.support.git_lfs import ATTRIBUTES, pointer
+from tests.support.git_objects import FOLDER, LINK, Objects
 from tests.unit.actions.git_server import GitServer
 from tests.unit.actions.jobs import FakeJob, request
 from tests.unit.actions.lfs_server import Playback

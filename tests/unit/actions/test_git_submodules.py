@@ -11,7 +11,7 @@ from penstock.actions.git import submodules
 from penstock.actions.git.execution import run
 from penstock.actions.git.remote import remote_of
 from penstock.actions.git.submodules import MAX_DEPTH, relative_to
-from tests.git_objects import FOLDER, LINK, SUBMODULE, Objects
+from tests.support.git_objects import FOLDER, LINK, SUBMODULE, Objects
 from tests.unit.actions.git_server import GitServer
 from tests.unit.actions.jobs import FakeJob, request
 

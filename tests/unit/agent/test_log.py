@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.agent.output.log import Log
 from penstock.agent.output.masking import Masker
-from tests.properties import examples
+from tests.support.properties import examples
 
 SECRET = "s3cr3t-canary"
 

@@ -12,7 +12,7 @@ from penstock.actions.execution import ActionError
 from penstock.actions.quoting import quote
 from penstock.agent.script.script import render_script, render_values
 from penstock.api.contract.contracts import Command, Script
-from tests.properties import examples
+from tests.support.properties import examples
 from tests.unit.agent.pod import SHELLS
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)

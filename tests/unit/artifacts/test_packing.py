@@ -17,7 +17,7 @@ from penstock.artifacts import globs, tar
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.packing import MAX_DEPTH, Tree, pack
 from penstock.artifacts.unpacking import Caps, unpack
-from tests.properties import examples
+from tests.support.properties import examples
 
 CAPS = Caps(entries=1000, bytes=200 * 1024 * 1024, ratio=1000)
 

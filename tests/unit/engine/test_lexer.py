@@ -16,7 +16,7 @@ from penstock.engine.language.shell.lexer import MOST_CHARACTERS, LexerError, le
 from tests.fuzz import fuzz_lexer
 from tests.fuzz.finding import Finding
 from tests.fuzz.shell_programs import ODD, Program, values
-from tests.properties import examples
+from tests.support.properties import examples
 
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"])
 

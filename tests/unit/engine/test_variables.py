@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
-from tests.properties import examples
+from tests.support.properties import examples
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
 ID = Reference("S", "Id")

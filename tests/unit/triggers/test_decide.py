@@ -25,7 +25,7 @@ from penstock.triggers.decide import (
     pause_s,
     recovered,
 )
-from tests.properties import examples
+from tests.support.properties import examples
 
 SOURCE = Source("Source", "Fetch", "main@host")
 NEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())

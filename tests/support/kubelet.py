@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from penstock.api.times import format_seconds
-from tests.e2e.kube import Document, Kube, KubeError
+from tests.support.kube import Document, Kube, KubeError
 
 LIMITS: Document = {
     "metadata": {"name": "unschedulable"},

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.e2e.install import SYSTEM
-from tests.e2e.kube import Document, Kube, KubeError, eventually
+from tests.support.install import SYSTEM
+from tests.support.kube import Document, Kube, KubeError, eventually
 
 POLICY = "penstock-approvals"
 OPERATOR = f"system:serviceaccount:{SYSTEM}:penstock"

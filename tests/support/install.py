@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.cluster import Cluster
-from tests.e2e.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "penstock-system"

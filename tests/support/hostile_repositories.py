@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.git_lfs import ATTRIBUTES, pointer
-from tests.git_objects import FILE, FOLDER, LINK, Objects, Row
+from tests.support.git_lfs import ATTRIBUTES, pointer
+from tests.support.git_objects import FILE, FOLDER, LINK, Objects, Row
 
 ARTIFACT_BYTES = 40_000_000
 ARTIFACT_ENTRIES = 20_000

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from penstock.actions.cloudformation import execution
 from penstock.actions.execution import Outcome
 from penstock.api.contract.contracts import ArtifactOrder, AwsAccess, StoreLocation
-from tests.aws_servers import client
 from tests.cluster import AwsServer
+from tests.support.aws_servers import client
 from tests.unit.actions.aws_server import aws_job
 from tests.unit.actions.jobs import FakeJob
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from penstock.cli.main import main
-from tests.fake_api import Api, Document, Seen, serving
+from tests.support.fake_api import Api, Document, Seen, serving
 
 NAMESPACE = "team"
 GROUP = f"/apis/penstock.dev/v1alpha1/namespaces/{NAMESPACE}"

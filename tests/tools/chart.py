@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "penstock"
 CHARTS = (CHART, ROOT / "charts" / "sam-pipeline")
 SETTINGS = ROOT / "operator" / "penstock" / "engine" / "settings.py"
