@@ -1,4 +1,4 @@
-"""The properties of the unit tests, over inputs that no change is judged by: profile ``explore`` of `support/properties.py`.
+"""The properties of the unit tests, over inputs that no change is judged by (profile ``explore``).
 
 A batch is a few properties in a process of pytest. A failure is told with the seed that Hypothesis drew from, and the
 failing example, which `@reproduce_failure` repeats.

@@ -54,7 +54,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApprovalRequest:
     """What an action that has no pod asks of people, who may answer, and how many must agree."""
 
     text: str
@@ -70,7 +70,7 @@ class Declaration:
     """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount.
 
     ``literals`` are those whose values may hold no variables. Where it ``calls_aws`` an action's roleArn and region
-    count. With a ``question`` its actions have no pod: they wait for people, who are asked what the question says of
+    count. With a ``approval`` its actions have no pod: they wait for people, who are asked what the question says of
     a resolved configuration.
     """
 
@@ -104,7 +104,7 @@ class Declaration:
     overrides: tuple[Override, ...] = ()
     artifacts_named: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]] = lambda _: ()
     """Which input artifacts a configuration names: pairs of its key and the artifact's name."""
-    question: Callable[[Mapping[str, str]], Question] | None = None
+    approval: Callable[[Mapping[str, str]], ApprovalRequest] | None = None
     action_type: ActionTypeSpec | None = None
     """What an ActionType says of the pod; its actions have a container of their own."""
     is_type_lost: bool = False

@@ -1,6 +1,6 @@
 """Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -40,7 +40,7 @@ from penstock.engine.cleanup.history import frozen_objects_of
 from penstock.engine.objects.action_types import ActionTypes, is_custom, types_of
 from penstock.engine.objects.workloads import job_of, pod_of
 from penstock.engine.pods.revisions import is_frozen_object
-from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject, Snapshot
+from penstock.engine.snapshot import NOTHING_LIVE, EndedRun, Live, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")
 
@@ -59,8 +59,7 @@ class Gatherer:
         key: PipelineKey,
         *,
         is_pipeline_absent: bool = False,
-        confirmed: Mapping[str, str] | None = None,
-        guarded: Mapping[str, bool] | None = None,
+        live: Live = NOTHING_LIVE,
         gone_runs: frozenset[str] = frozenset(),
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
@@ -96,10 +95,9 @@ class Gatherer:
             frozen_types={n: declared for n in started_with if (declared := self._once(revisions[n], frozen_of)[1])},
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
-            confirmed=confirmed or {},
+            live=live,
             transitions=tuple(self._once(item, transition_of) for item in self._cache.of(TRANSITIONS, key)),
             approvals=tuple(self._once(item, approval_of) for item in self._cache.of(APPROVALS, key)),
-            guarded=guarded or {},
             refused=self._refusals.of(namespace),
             seen=deleted.names,
             deleted_jobs=deleted.jobs,

@@ -30,7 +30,7 @@ from penstock.controller.gather import Gatherer
 from penstock.controller.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
-from penstock.engine.snapshot import Snapshot
+from penstock.engine.snapshot import Live, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -96,24 +96,23 @@ class Reconciler:
         await self._fetch_projects(key)
         await fetch_missing(self.client, self.cache, key)
         gone_runs = await self._gone_runs(key)
-        confirmed: dict[str, str] = {}
-        guarded: dict[str, bool] = {}
+        jobs: dict[str, str] = {}
+        approvals: dict[str, bool] = {}
         for _ in range(_LIVE_ROUNDS):
             snapshot = self.gatherer.snapshot(
                 key,
                 is_pipeline_absent=is_pipeline_absent,
-                confirmed=confirmed,
-                guarded=guarded,
+                live=Live(jobs, approvals),
                 gone_runs=gone_runs,
                 pipeline_status_written=memory.pipeline_status_written,
             )
             plan = await self.planner.plan(snapshot, self.clock(), memory.pace)
-            if not plan.is_looking_up:
+            if not plan.needs_confirmation:
                 break
-            if plan.look_up_approvals:
-                guarded |= await self._look_up_approvals(key, plan.look_up_approvals)
-            for job in sorted(plan.look_up):
-                confirmed[job] = await self._look_up(key, job)
+            if plan.approvals_to_confirm:
+                approvals |= await self._look_up_approvals(key, plan.approvals_to_confirm)
+            for job in sorted(plan.to_confirm):
+                jobs[job] = await self._look_up(key, job)
         return snapshot, plan
 
     async def _is_pipeline_absent(self, key: PipelineKey) -> bool:
@@ -177,8 +176,8 @@ class Reconciler:
         for uid, name in self.cache.doubtful_pods({run["metadata"]["uid"] for run in runs}, job).items():
             if not await self._exists(PODS, key[0], name, uid):
                 self.cache.settle(uid)
-        rows = (row for run in runs for row in _under_way(run.get("status", {})) if row.get("jobName") == job)
-        for name, uid in {(row["podName"], row["podUid"]) for row in rows if "podUid" in row}:
+        tries = [item for run in runs for item in _under_way(run.get("status", {})) if item.get("jobName") == job]
+        for name, uid in {(item["podName"], item["podUid"]) for item in tries if "podUid" in item}:
             known = self.cache.get(PODS, key[0], name)
             pod = None if known else await self._read(PODS, key[0], name)
             if pod and pod["metadata"]["uid"] == uid:
@@ -255,17 +254,19 @@ def _rules_of(stage: Document) -> Iterator[Document]:
 
 def _frozen_objects(status: Document) -> Iterator[str]:
     """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries under way were started with."""
-    for row in _under_way(status):
-        yield from (row[kind]["revision"] for kind in ("buildProject", "actionType") if kind in row)
+    for execution in _under_way(status):
+        yield from (execution[kind]["revision"] for kind in ("buildProject", "actionType") if kind in execution)
 
 
 def _under_way(status: Document) -> Iterator[Document]:
-    """Yield the rows of a run's tries that are under way."""
+    """Yield the executions of a run that are under way."""
     for stage in status.get("stageStates", ()):
         conditions = (stage.get(f"{kind}ConditionState", {}) for kind in ("beforeEntry", "onSuccess", "onFailure"))
         rules = [rule for condition in conditions for rule in condition.get("ruleStates", ())]
         for state in (*stage.get("actionStates", ()), *rules):
-            yield from (row for row in state.get("executions", ()) if row["status"] == ActionStatus.IN_PROGRESS)
+            for execution in state.get("executions", ()):
+                if execution["status"] == ActionStatus.IN_PROGRESS:
+                    yield execution
 
 
 def _targets_of(run: Document) -> Iterator[str]:

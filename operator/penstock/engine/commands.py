@@ -98,8 +98,8 @@ Command = (
 class Plan:
     """Everything one pass decided; empty when nothing has to change.
 
-    ``run_statuses``, ``approval_statuses`` and ``pipeline_status`` are whole new values. ``look_up`` are Jobs, and
-    ``look_up_approvals`` Approvals, to be looked up live before anything is concluded from what the cache has of
+    ``run_statuses``, ``approval_statuses`` and ``pipeline_status`` are whole new values. ``to_confirm`` are Jobs, and
+    ``approvals_to_confirm`` Approvals, to be looked up live before anything is concluded from what the cache has of
     them. ``look_again`` is the nearest limit.
     """
 
@@ -108,17 +108,17 @@ class Plan:
     approval_statuses: Mapping[str, ApprovalStatus] = field(default_factory=dict)
     pipeline_status: PipelineStatus | None = None
     commands: tuple[Command, ...] = ()
-    look_up: frozenset[str] = frozenset()
-    look_up_approvals: frozenset[str] = frozenset()
+    to_confirm: frozenset[str] = frozenset()
+    approvals_to_confirm: frozenset[str] = frozenset()
     look_again: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether the pass changes nothing."""
         statuses = self.run_statuses or self.approval_statuses or self.pipeline_status
-        return not (self.revisions or statuses or self.commands or self.is_looking_up)
+        return not (self.revisions or statuses or self.commands or self.needs_confirmation)
 
     @property
-    def is_looking_up(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether something is to be looked up live before the plan is complete."""
-        return bool(self.look_up or self.look_up_approvals)
+        return bool(self.to_confirm or self.approvals_to_confirm)

@@ -39,7 +39,7 @@ from penstock.engine.status.run_conditions import with_conditions
 from penstock.engine.status.summary import asked_by, explain, is_news
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
-from penstock.engine.tries.facts import world_of
+from penstock.engine.tries.facts import facts_of
 
 
 def plan_pipeline(snapshot: Snapshot, settings: Settings, *, now: datetime) -> Plan:
@@ -56,13 +56,13 @@ class _Pass:
         self.commands: list[Command] = []
         self.events: list[Command] = []
         self.revisions: list[dict[str, object]] = []
-        self.look_up: set[str] = set()
-        self.look_up_approvals: set[str] = set()
+        self.to_confirm: set[str] = set()
+        self.approvals_to_confirm: set[str] = set()
         self.approval_statuses: dict[str, ApprovalStatus] = {}
         self.look_again: list[datetime] = []
         self._thawed: dict[str, Definition | None] = {}
         self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
-        self.world = world_of(snapshot, settings, now)
+        self.facts = facts_of(snapshot, settings, now)
         self.rollbacks = Rollbacks(snapshot)
 
     def plan(self) -> Plan:
@@ -74,7 +74,7 @@ class _Pass:
         self.new_runs = NewRuns(
             self.snapshot,
             self.settings,
-            self.world,
+            self.facts,
             self.concurrency,
             self._frozen,
             version=pipeline_status.version if pipeline_status else None,
@@ -89,7 +89,7 @@ class _Pass:
         self.events += self.requests.events
         self.advances = advances
         self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
-        self.inbound = Inbound(advances, self.world.all_pods, disabled_stages(self.switches))
+        self.inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.switches))
         going = [advance for advance in advances if not self._cancellation(advance)]
         if self._is_blind():
             self.inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
@@ -100,19 +100,19 @@ class _Pass:
         for run in (*self.snapshot.runs, *self.snapshot.late):
             self._answer(run)
         ending = [command.name for command in self.commands if isinstance(command, DeleteJob)]
-        self.commands += sweep(self.snapshot.jobs, self.world.pods, self.statuses.values(), ending)
+        self.commands += sweep(self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending)
         unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
         runs = (*self.snapshot.runs, *self.snapshot.late)
         return Plan(
-            revisions=(*self.revisions, *self.world.freezer.revisions.values()),
+            revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
             run_statuses=leaving_first({r.name: new for r in runs if (new := self.statuses[r.name]) != r.status}),
             approval_statuses=self.approval_statuses,
             pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
             commands=(*self.commands, *self.events),
-            look_up=frozenset(self.look_up),
-            look_up_approvals=frozenset(self.look_up_approvals),
+            to_confirm=frozenset(self.to_confirm),
+            approvals_to_confirm=frozenset(self.approvals_to_confirm),
             look_again=min((moment for moment in self.look_again), default=None),
         )
 
@@ -133,9 +133,9 @@ class _Pass:
         findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
         status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
         is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
-        refused = self.world.refusal_now(pipeline.revision or "") if not is_kept else None
+        refused = self.facts.refusal_now(pipeline.revision or "") if not is_kept else None
         if refused and not refused.is_final:
-            self.look_again.append(self.world.again_at(refused))
+            self.look_again.append(self.facts.again_at(refused))
         if pipeline.definition and not is_kept and not refused:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
             self.revisions.append(
@@ -188,7 +188,7 @@ class _Pass:
             self.new_runs.refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = (
-            RunAdvance(replace(run, status=status), definition, self.world, self.rollbacks) if definition else None
+            RunAdvance(replace(run, status=status), definition, self.facts, self.rollbacks) if definition else None
         )
         if advance and not status.state.is_terminal:
             advance.observe()
@@ -253,16 +253,16 @@ class _Pass:
     def _finish(self, advance: RunAdvance) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
         run, before = advance.run, advance.run.status
-        if refused := self.world.refusal_now(status_refusal(run.uid)):
+        if refused := self.facts.refusal_now(status_refusal(run.uid)):
             # Nothing may happen that no status tells: what this pass decided of the run is decided again.
             self._end_unwritable(run, advance, refused)
             return
-        self.commands += [c for c in advance.findings.commands if not isinstance(c, EmitEvent)]
-        self.events += [c for c in advance.findings.commands if isinstance(c, EmitEvent)]
-        self.look_up |= advance.findings.look_up
-        self.look_up_approvals |= advance.findings.look_up_approvals
-        self.approval_statuses |= advance.findings.approval_statuses
-        self.look_again += advance.findings.look_again
+        self.commands += [c for c in advance.effects.commands if not isinstance(c, EmitEvent)]
+        self.events += [c for c in advance.effects.commands if isinstance(c, EmitEvent)]
+        self.to_confirm |= advance.effects.to_confirm
+        self.approvals_to_confirm |= advance.effects.approvals_to_confirm
+        self.approval_statuses |= advance.effects.approval_statuses
+        self.look_again += advance.effects.look_again
         status = advance.status
         cancelled = self._cancellation(advance)
         reason, message = explain(advance, self.inbound, cancelled)
@@ -281,7 +281,7 @@ class _Pass:
         """Wait until the server takes the run's status again; end the run by a small one where it never will."""
         if not refused.is_final:
             self.statuses[run.name] = run.status
-            self.look_again.append(self.world.again_at(refused))
+            self.look_again.append(self.facts.again_at(refused))
             return
         self.statuses[run.name] = shrunk(advance.status, refused, format_time(self.now))
         self.new_runs.refuse(run, Refusal(refused.reason, why(refused)))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from penstock.actions.declaration import Declaration
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
@@ -169,6 +170,20 @@ def status_refusal(run_uid: str) -> str:
     return f"status/{run_uid}"
 
 
+class Live(NamedTuple):
+    """What was read from the API server for this very snapshot: the cache alone does not prove that something is gone.
+
+    ``jobs`` are Jobs, read with their pods, each with the last warning among their Events, or an empty text.
+    ``approvals`` are Approvals, each with whether the admission policy guards it.
+    """
+
+    jobs: Mapping[str, str] = MappingProxyType({})
+    approvals: Mapping[str, bool] = MappingProxyType({})
+
+
+NOTHING_LIVE = Live()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything about one pipeline, as the cache has it.
@@ -179,9 +194,7 @@ class Snapshot:
     ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
     retry may resume the run.
     ``targets`` are the ended runs that runs not yet begun shall roll back to.
-    ``seen`` are Jobs and Approvals that existed once; ``confirmed`` are Jobs that were looked up live for this very
-    snapshot, with their pods, each with the last warning among their Events, or an empty text. ``guarded`` are
-    Approvals that were looked up live, too, and whether the admission policy guards them.
+    ``seen`` are Jobs and Approvals that existed once.
     ``refused`` are the objects that the server refused, by name; a status by "status/" and the run's uid.
     ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one is gone
     from sight, as an event told.
@@ -206,11 +219,10 @@ class Snapshot:
     known_objects: Mapping[str, int] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
-    confirmed: Mapping[str, str] = field(default_factory=dict)
+    live: Live = NOTHING_LIVE
     seen: frozenset[str] = frozenset()
     transitions: tuple[TransitionObject, ...] = ()
     approvals: tuple[ApprovalObject, ...] = ()
-    guarded: Mapping[str, bool] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
     deleted_jobs: frozenset[str] = frozenset()
     podless: frozenset[str] = frozenset()

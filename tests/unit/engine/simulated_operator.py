@@ -100,11 +100,11 @@ class Operator:
         self.cache.confirmed, self.cache.guarded = {}, {}
         for _ in range(_LIVE_ROUNDS):
             plan = plan_pipeline(self.cache.snapshot(), self.cache.settings, now=self.cluster.now)
-            if not plan.is_looking_up:
+            if not plan.needs_confirmation:
                 return plan
-            for job in plan.look_up:
+            for job in plan.to_confirm:
                 self._look_up(job)
-            for name in plan.look_up_approvals:
+            for name in plan.approvals_to_confirm:
                 self.hear("approvals", name)
                 self.cache.guarded[name] = True
         raise AssertionError("a pass looks things up without end")

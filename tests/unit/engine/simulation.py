@@ -41,7 +41,16 @@ from penstock.engine.objects.workloads import Container, Job, Pod, job_of
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.pods.revisions import is_frozen_object, thaw
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, Refused, RunObject, Snapshot
+from penstock.engine.snapshot import (
+    ApprovalObject,
+    EndedRun,
+    EndedStage,
+    Live,
+    PipelineObject,
+    Refused,
+    RunObject,
+    Snapshot,
+)
 from penstock.engine.tries.approval_objects import frozen_hash
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -251,10 +260,9 @@ class World:
             },
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
-            confirmed=self.confirmed,
+            live=Live(self.confirmed, self.guarded),
             transitions=tuple(TransitionObject(n, spec) for n, spec in sorted(self.transitions.items())),
             approvals=tuple(self.approvals.values()),
-            guarded=self.guarded,
             refused=self.refused,
             seen=frozenset(self.deleted_jobs),
             deleted_jobs=frozenset(self.deleted_uids),
@@ -278,10 +286,10 @@ class World:
         first: Plan | None = None
         for _ in range(10):
             plan = self.plan()
-            if plan.is_looking_up:
+            if plan.needs_confirmation:
                 # The simulated cache is never late: what it shows is what a live request would answer.
-                self.confirmed |= dict.fromkeys(plan.look_up, self.warning)
-                self.guarded |= dict.fromkeys(plan.look_up_approvals, self.is_guarded)
+                self.confirmed |= dict.fromkeys(plan.to_confirm, self.warning)
+                self.guarded |= dict.fromkeys(plan.approvals_to_confirm, self.is_guarded)
                 continue
             self.confirmed, self.guarded = {}, {}
             if plan.is_empty:

@@ -259,7 +259,7 @@ def test_approval_that_is_deleted_before_the_decision_is_rejected() -> None:
     world = asking()
     name = world.approval_of().name
     world.delete_approval()
-    assert world.plan().look_up_approvals == {name}, "absence is never evidence"
+    assert world.plan().approvals_to_confirm == {name}, "absence is never evidence"
     world.settle()
     assert world.reason() == "Rejected"
     assert world.status().status_summary == f"Prod/Ok: the Approval {name} was deleted before the decision"
@@ -272,8 +272,8 @@ def test_approval_that_was_not_created_when_the_operator_died_is_created_afterwa
     world = World.of(stage("Prod", approval_action()))
     world.start()
     while not (plan := world.plan()).run_statuses:
-        world.guarded |= dict.fromkeys(plan.look_up_approvals, True)
-    world.guarded = dict.fromkeys(plan.look_up_approvals, True)
+        world.guarded |= dict.fromkeys(plan.approvals_to_confirm, True)
+    world.guarded = dict.fromkeys(plan.approvals_to_confirm, True)
     world.apply(Plan(revisions=world.plan().revisions, run_statuses=world.plan().run_statuses))
     assert not world.approvals
     world.settle()
@@ -394,7 +394,7 @@ def test_action_succeeds_only_by_a_guarded_quorum_and_the_approval_agrees_with_t
             world.is_guarded = fate == "guard"
         elif fate in ("stop", "abandon") and world.status().state == "InProgress":
             world.stop(abandon=fate == "abandon")
-        if fate == "crash" and not (plan := world.plan()).is_looking_up:
+        if fate == "crash" and not (plan := world.plan()).needs_confirmation:
             world.apply(Plan(approval_statuses=plan.approval_statuses))
             continue
         world.settle()

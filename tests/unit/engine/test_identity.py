@@ -85,7 +85,7 @@ def test_attack_04_what_lost_its_label_is_looked_at_live_again_and_again(what: s
     else:
         world.pods[job] = replace(world.pods[job], is_watched=False)
 
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
     world.confirmed = {job: ""}
     again = world.plan().look_again
     assert again is not None
@@ -97,7 +97,7 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_at_once() -> None:
     job = world.job_for("Make")
     del world.pods[job]
     world.podless = frozenset({job})
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
 
 
 def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_made_another() -> None:
@@ -106,7 +106,7 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_m
     job = world.job_for("Make")
     world.pods[job] = replace(world.pods[job], uid="replacement")
     world.podless = frozenset({job})
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
 
 
 def test_attack_04_pod_is_of_the_job_whose_uid_its_owner_has_whatever_the_owners_name_says() -> None:
@@ -126,7 +126,7 @@ def test_attack_04_pod_that_the_status_names_is_looked_up_when_nothing_shows_it(
     job = world.job_for("Make")
     assert (row := world.execution("Make")) and row.pod_uid
     world.pods[job] = replace(world.pods[job], uid="replacement")
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
 
 
 def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_deleted_the_job() -> None:

@@ -86,7 +86,7 @@ def test_image_without_a_shell_fails_at_once_while_the_agent_still_waits() -> No
 def test_job_without_a_pod_fails_after_its_limit_once_a_live_look_found_none() -> None:
     world, job = running()
     world.advance(16)
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
     assert world.plan().run_statuses == {}
     world.warning = "exceeded quota: none"
     world.settle()
@@ -170,7 +170,7 @@ def test_agent_gone_while_the_action_runs_is_ended_before_anything_is_run_again(
     world.pods[job] = replace(pod, containers={**pod.containers, "agent": gone})
     world.settle()
     world.advance(6)
-    assert world.plan().look_up == {job}
+    assert world.plan().to_confirm == {job}
     world.confirmed = {job: ""}
     plan = world.plan()
     assert [type(command) for command in plan.commands] == [DeleteJob]
@@ -209,7 +209,7 @@ def test_job_deleted_by_hand_fails_though_the_agent_told_of_its_pods_end() -> No
     world.deleted_jobs.add(job)
     ended_from_outside(world, job)
     plan = world.plan()
-    assert plan.look_up == {job}
+    assert plan.to_confirm == {job}
     assert dict(plan.run_statuses) == {}
     world.settle()
 
@@ -244,7 +244,7 @@ def test_absence_of_a_job_once_seen_is_looked_up_before_it_counts() -> None:
     world.pods.pop(job)
     plan = world.plan()
 
-    assert plan.look_up == {job}
+    assert plan.to_confirm == {job}
     assert plan.run_statuses == {}
 
 

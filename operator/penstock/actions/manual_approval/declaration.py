@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, Question
+from penstock.actions.declaration import ApprovalRequest, Bounds, Configuration, Declaration, OnLostPod
 
 _WEEK_S = 7 * 86_400
 
@@ -55,10 +55,10 @@ class ManualConfiguration(Configuration):
         return self
 
 
-def question_of(configuration: Mapping[str, str]) -> Question:
+def approval_request_of(configuration: Mapping[str, str]) -> ApprovalRequest:
     """Return what a resolved and valid configuration asks of people."""
     given = ManualConfiguration.model_validate(configuration)
-    return Question(
+    return ApprovalRequest(
         text=given.CustomData or "",
         link=given.ExternalEntityLink or "",
         users=_names_in(given.ApproverUsers),
@@ -78,7 +78,7 @@ DECLARATION = Declaration(
     outputs=Bounds(0, 0),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=_WEEK_S,
-    question=question_of,
+    approval=approval_request_of,
     literals=("ApproverUsers", "ApproverGroups", "Quorum", "ExcludeStarter"),
     without_effect=("NotificationArn",),
 )

@@ -1,4 +1,4 @@
-"""The tries of an action, each a row with its error, its artifacts and its reports (X-85)."""
+"""The tries of an action, each an execution with its error, its artifacts and its reports (X-85)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -63,7 +63,7 @@ class BuildReport(Model):
 
 
 class ActionExecution(Model):
-    """One try of an action, with its own Job or Approval (X-85: every attempt is its own row)."""
+    """One try of an action, with its own Job or Approval (X-85: every attempt is its own execution)."""
 
     attempt: int = 1
     try_: Annotated[int, Field(alias="try")] = 1

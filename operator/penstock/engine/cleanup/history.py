@@ -52,9 +52,13 @@ def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
     for status in statuses:
         for stage in status.stage_states:
             for action in stage.action_states:
-                yield from (row.build_project.revision for row in action.executions if row.build_project)
-                yield from (row.action_type.revision for row in action.executions if row.action_type)
-            yield from (row.build_project.revision for _, _, row in rule_rows(stage) if row.build_project)
+                yield from (
+                    execution.build_project.revision for execution in action.executions if execution.build_project
+                )
+                yield from (execution.action_type.revision for execution in action.executions if execution.action_type)
+            yield from (
+                execution.build_project.revision for _, _, execution in rule_rows(stage) if execution.build_project
+            )
 
 
 def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:

@@ -24,9 +24,9 @@ def sweep(
 
 def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
     stages = [stage for status in statuses for stage in status.stage_states]
-    rows = [action.latest for stage in stages for action in stage.action_states if action.latest]
-    rows += [row for stage in stages for _, _, row in rule_rows(stage)]
-    return {row.job_name for row in rows if row.status is ActionStatus.IN_PROGRESS}
+    executions = [action.latest for stage in stages for action in stage.action_states if action.latest]
+    executions += [execution for stage in stages for _, _, execution in rule_rows(stage)]
+    return {execution.job_name for execution in executions if execution.status is ActionStatus.IN_PROGRESS}
 
 
 def _may_run(pods: tuple[Pod, ...]) -> bool:

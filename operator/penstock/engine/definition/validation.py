@@ -1,4 +1,4 @@
-"""Checks a definition (V rows): what the API server's schema cannot say, as values with the field's path.
+"""Checks a definition (V rules): what the API server's schema cannot say, as values with the field's path.
 
 Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without effect
 here), and an incompatibility (legal here, refused by AWS; design: the objects).

@@ -15,18 +15,18 @@ def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactL
     found: dict[str, ArtifactLocation] = {}
     for artifact in status.rollback_metadata.artifacts if status.rollback_metadata else ():
         found[artifact.name] = _located(artifact, "")
-    rows = (
-        (stage.stage_name, state.action_name, row)
+    executions = (
+        (stage.stage_name, state.action_name, execution)
         for stage in status.stage_states
         for state in stage.action_states
-        for row in state.executions
-        if row.status is ActionStatus.SUCCEEDED
+        for execution in state.executions
+        if execution.status is ActionStatus.SUCCEEDED
     )
-    for stage_name, action_name, row in rows:
+    for stage_name, action_name, execution in executions:
         uid = status.pipeline_uid or ""
-        attempt = Attempt("", "", uid, "", run_uid, stage_name, action_name, row.attempt, row.try_)
-        for artifact in row.output_artifacts:
-            found[artifact.name] = _located(artifact, artifact_key(attempt, row.pod_uid or "", artifact.name))
+        attempt = Attempt("", "", uid, "", run_uid, stage_name, action_name, execution.attempt, execution.try_)
+        for artifact in execution.output_artifacts:
+            found[artifact.name] = _located(artifact, artifact_key(attempt, execution.pod_uid or "", artifact.name))
     return found
 
 

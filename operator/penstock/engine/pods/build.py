@@ -6,17 +6,17 @@ from penstock.actions.codebuild.overrides import read_overrides
 from penstock.api.contract.contracts import Build
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values, resolve
-from penstock.engine.pods.context import Subject
+from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
 
 
-def build_of(subject: Subject, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:
+def build_of(context: TryContext, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:
     """Return the project as the attempt has it; raise RequestError where it is gone, or its image is not mapped.
 
     An ``aws/codebuild/`` image must be one that the installation maps.
     """
     name = configuration["ProjectName"]
-    project = subject.projects.get(name)
+    project = context.projects.get(name)
     if project is None:
         gone = f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start a new run"
         raise RequestError("DefinitionLost", gone)
@@ -24,8 +24,8 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
     if image.startswith("aws/codebuild/"):
         raise RequestError("ConfigurationError", f"BuildProject {name}: the chart's buildImages map no {image}")
     environment = {item.name: item.value for item in project.environment_variables}
-    overrides = _overrides(subject.action.configuration.get("EnvironmentVariables") or "[]", values)
-    inputs = [item.name for item in subject.action.input_artifacts]
+    overrides = _overrides(context.action.configuration.get("EnvironmentVariables") or "[]", values)
+    inputs = [item.name for item in context.action.input_artifacts]
     primary = inputs[0] if len(inputs) == 1 else configuration.get("PrimarySource", "")
     return Build(
         project=name,
@@ -33,9 +33,9 @@ def build_of(subject: Subject, configuration: Mapping[str, str], values: Values,
         buildspec=project.buildspec or "",
         environment=environment,
         overrides=overrides,
-        source_revision=subject.source_revisions.get(primary, ""),
-        started_ms=round(subject.started.timestamp() * 1000),
-        region=subject.action.region or settings.aws_region or "",
+        source_revision=context.source_revisions.get(primary, ""),
+        started_ms=round(context.started.timestamp() * 1000),
+        region=context.action.region or settings.aws_region or "",
     )
 
 

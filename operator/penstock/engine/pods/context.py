@@ -13,7 +13,7 @@ from penstock.engine.definition.frozen import Definition
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TryContext:
     """An action about to start, in its run; ``projects`` holds the BuildProject that it runs on, if it needs one.
 
     ``source_revisions`` are what source actions have pinned by now, by output artifact.

@@ -13,7 +13,7 @@ from penstock.api.contract import contracts
 from penstock.api.contract.wrapper import WRAPPER
 from penstock.api.names import job_name
 from penstock.engine.definition.frozen import spec_hash
-from penstock.engine.pods.context import Subject
+from penstock.engine.pods.context import TryContext
 from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
 from penstock.engine.pods.request import STORE_SECRET, secret_names
 from penstock.engine.pods.template import container_of, placement_of
@@ -25,22 +25,22 @@ _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclass(frozen=True, slots=True)
-class JobOrder:
+class JobInputs:
     """What a Job is made of: the subject, its request, and when the try was started."""
 
-    subject: Subject
+    context: TryContext
     request: contracts.ActionRequest
     started: datetime
 
 
-def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
+def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
     """Return the Job's manifest; the same order always gives the same manifest."""
-    attempt = order.subject.attempt
+    attempt = inputs.context.attempt
     name = job_name(attempt.run_uid, attempt.stage, attempt.action, attempt.attempt, attempt.try_)
-    start_by = order.started + timedelta(seconds=settings.start_s + 30)
+    start_by = inputs.started + timedelta(seconds=settings.start_s + 30)
     annotations = {
         **annotations_of(attempt),
-        contracts.REQUEST_ANNOTATION: order.request.encode(),
+        contracts.REQUEST_ANNOTATION: inputs.request.encode(),
         contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
         "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
         # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
@@ -52,10 +52,10 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
-        "activeDeadlineSeconds": int(settings.start_s + order.request.limits.timeout_s + settings.backstop_s) + 60,
+        "activeDeadlineSeconds": int(settings.start_s + inputs.request.limits.timeout_s + settings.backstop_s) + 60,
         "template": {
             "metadata": {"labels": labels_of(attempt), "annotations": annotations},
-            "spec": _pod_spec(order, settings),
+            "spec": _pod_spec(inputs, settings),
         },
     }
     digest = spec_hash(spec)
@@ -75,26 +75,26 @@ def build_job(order: JobOrder, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _pod_spec(order: JobOrder, settings: Settings) -> dict[str, Any]:
-    containers = [_agent(order, settings)]
-    if order.subject.declared.has_container:
-        containers.append(_action(order, settings))
-    account = order.subject.definition.service_account_name
+def _pod_spec(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
+    containers = [_agent(inputs, settings)]
+    if inputs.context.declared.has_container:
+        containers.append(_action(inputs, settings))
+    account = inputs.context.definition.service_account_name
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "shareProcessNamespace": False,
-        "terminationGracePeriodSeconds": int(order.request.limits.grace_s + order.request.limits.kill_s) + 5,
+        "terminationGracePeriodSeconds": int(inputs.request.limits.grace_s + inputs.request.limits.kill_s) + 5,
         **({"serviceAccountName": account} if account else {}),
-        **placement_of(order.subject.declared.action_type),
+        **placement_of(inputs.context.declared.action_type),
         "securityContext": {"fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": containers,
-        "volumes": _volumes(order, settings),
+        "volumes": _volumes(inputs, settings),
     }
 
 
-def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
+def _agent(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
     mounts = [
         {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
         {"name": "control", "mountPath": contracts.CONTROL_DIR},
@@ -102,9 +102,9 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
         {"name": "pod", "mountPath": _POD_DIR, "readOnly": True},
         {"name": "token", "mountPath": _TOKEN_DIR, "readOnly": True},
     ]
-    mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(order)]
-    if order.request.store.folder:
-        mounts.append({"name": "store", "mountPath": order.request.store.folder})
+    mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(inputs)]
+    if inputs.request.store.folder:
+        mounts.append({"name": "store", "mountPath": inputs.request.store.folder})
     return {
         "name": contracts.AGENT_CONTAINER,
         "image": settings.agent_image,
@@ -127,10 +127,10 @@ def _agent(order: JobOrder, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _action(order: JobOrder, settings: Settings) -> dict[str, Any]:
-    configuration, build = order.request.configuration, order.request.build
-    custom = order.subject.declared.action_type
-    project = order.subject.projects.get(build.project) if build else None
+def _action(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
+    configuration, build = inputs.request.configuration, inputs.request.build
+    custom = inputs.context.declared.action_type
+    project = inputs.context.projects.get(build.project) if build else None
     compute = (project.compute_type if project else configuration.get("ComputeType")) or "SMALL"
     mounts = [
         {"name": "workspace", "mountPath": contracts.WORKSPACE_DIR},
@@ -147,7 +147,7 @@ def _action(order: JobOrder, settings: Settings) -> dict[str, Any]:
     }
     if custom:
         # Its program is what works with them; the agent has them, too, to mask them. The store's stay the agent's.
-        mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(order) if folder != STORE_SECRET]
+        mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(inputs) if folder != STORE_SECRET]
         container |= container_of(custom)
     return container
 
@@ -156,17 +156,17 @@ def _secret_mount(volume: str, folder: str) -> dict[str, Any]:
     return {"name": volume, "mountPath": f"{contracts.SECRETS_DIR}/{folder}", "readOnly": True}
 
 
-def _secrets(order: JobOrder) -> list[tuple[str, str, str]]:
+def _secrets(inputs: JobInputs) -> list[tuple[str, str, str]]:
     """Return volume name, folder and Secret for everything secret that the agent needs."""
-    names = secret_names(order.subject, order.request.configuration)
+    names = secret_names(inputs.context, inputs.request.configuration)
     wanted = [(f"secret-{index}", key, secret) for index, (key, secret) in enumerate(sorted(names.items()))]
-    store = order.subject.definition.artifact_store
+    store = inputs.context.definition.artifact_store
     if store and store.credentials:
         wanted.append(("secret-store", STORE_SECRET, store.credentials.secret_name))
     return wanted
 
 
-def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
+def _volumes(inputs: JobInputs, settings: Settings) -> list[dict[str, Any]]:
     annotations = ((contracts.REQUEST_ANNOTATION, "request"), (contracts.NOT_AFTER_ANNOTATION, "not-after"))
     token = [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
@@ -190,9 +190,9 @@ def _volumes(order: JobOrder, settings: Settings) -> list[dict[str, Any]]:
         # Optional: without it the agent says at once which Secret is missing; a pod would only hang on the mount.
         *(
             {"name": volume, "secret": {"secretName": secret, "optional": True}}
-            for volume, _, secret in _secrets(order)
+            for volume, _, secret in _secrets(inputs)
         ),
-        *_store_volume(order.request.store),
+        *_store_volume(inputs.request.store),
     ]
 
 

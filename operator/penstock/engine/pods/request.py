@@ -31,7 +31,7 @@ from penstock.engine.language.json_values import resolve_json
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
 from penstock.engine.pods.build import build_of
-from penstock.engine.pods.context import Subject
+from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
 
 STORE_SECRET = "artifact-store"
@@ -61,62 +61,62 @@ def project_name(action: Action, values: Values) -> str:
 
 
 def build_request(
-    subject: Subject, values: Values, artifacts: Mapping[str, ArtifactLocation], settings: Settings
+    context: TryContext, values: Values, artifacts: Mapping[str, ArtifactLocation], settings: Settings
 ) -> ActionRequest:
     """Return the request; raise RequestError for a variable without value, a bad value, or too much of it."""
-    action = subject.action
-    configuration = resolved_configuration(subject, values)
+    action = context.action
+    configuration = resolved_configuration(context, values)
     try:
-        script = _script(action, values) if subject.declared.runs_commands else None
+        script = _script(action, values) if context.declared.runs_commands else None
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
     except LexerError as error:
         raise RequestError("ConfigurationError", str(error)) from error
     request = ActionRequest(
         version=REQUEST_VERSION,
-        attempt=subject.attempt,
-        provider=subject.declared.folder,
-        store=_store(subject.definition.artifact_store),
+        attempt=context.attempt,
+        provider=context.declared.folder,
+        store=_store(context.definition.artifact_store),
         configuration=configuration,
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
-        build=build_of(subject, configuration, values, settings) if subject.declared.runs_project else None,
-        aws=_aws(subject, configuration, settings),
-        custom=_custom(subject, configuration),
-        revision=subject.revision,
-        secrets={key: f"{SECRETS_DIR}/{key}" for key in secret_names(subject, configuration)},
-        limits=settings.limits._replace(timeout_s=timeout_of(subject, settings)),
+        build=build_of(context, configuration, values, settings) if context.declared.runs_project else None,
+        aws=_aws(context, configuration, settings),
+        custom=_custom(context, configuration),
+        revision=context.revision,
+        secrets={key: f"{SECRETS_DIR}/{key}" for key in secret_names(context, configuration)},
+        limits=settings.limits._replace(timeout_s=timeout_of(context, settings)),
     )
     _check_size(request, settings)
     return request
 
 
-def secret_names(subject: Subject, configuration: Mapping[str, str]) -> dict[str, str]:
+def secret_names(context: TryContext, configuration: Mapping[str, str]) -> dict[str, str]:
     """Return key to Secret for everything secret that the agent needs, but for the store's."""
-    project = subject.project
+    project = context.project
     of_project = {CREDENTIALS_KEY: project.credentials_secret} if project and project.credentials_secret else {}
-    return {**subject.declared.secret_names(configuration), **of_project}
+    return {**context.declared.secret_names(configuration), **of_project}
 
 
-def resolved_configuration(subject: Subject, values: Values) -> dict[str, str]:
+def resolved_configuration(context: TryContext, values: Values) -> dict[str, str]:
     """Return the action's configuration; raise RequestError for a variable without value, or a bad value."""
-    action = subject.action
-    if subject.declared.is_type_lost:
-        lost = f"the ControllerRevision with ActionType {subject.declared.provider} as the attempt began is gone"
+    action = context.action
+    if context.declared.is_type_lost:
+        lost = f"the ControllerRevision with ActionType {context.declared.provider} as the attempt began is gone"
         raise RequestError("DefinitionLost", f"{lost}: start a new run")
     try:
-        configuration = {key: _resolved(subject, key, value, values) for key, value in action.configuration.items()}
-        configuration |= subject.overrides
+        configuration = {key: _resolved(context, key, value, values) for key, value in action.configuration.items()}
+        configuration |= context.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
-    for problem in configuration_problems("", subject.declared, configuration):
+    for problem in configuration_problems("", context.declared, configuration):
         raise RequestError("ConfigurationError", str(problem).removeprefix("."))
     return configuration
 
 
-def _resolved(subject: Subject, key: str, value: str, values: Values) -> str:
-    as_json = subject.declared.json_keys.get(key)
+def _resolved(context: TryContext, key: str, value: str, values: Values) -> str:
+    as_json = context.declared.json_keys.get(key)
     text = as_json(value) if as_json else None
     if text is None:
         return resolve(value, values)
@@ -131,16 +131,16 @@ def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
     return RequestError("ConfigurationError", f"{why}Action name={action.name} ({error})")
 
 
-def timeout_of(subject: Subject, settings: Settings) -> float:
+def timeout_of(context: TryContext, settings: Settings) -> float:
     """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
-    project = subject.project
-    minutes = subject.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
-    return min(float(minutes * 60) if minutes else subject.declared.timeout_s, settings.action_timeout_s)
+    project = context.project
+    minutes = context.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
+    return min(float(minutes * 60) if minutes else context.declared.timeout_s, settings.action_timeout_s)
 
 
-def _custom(subject: Subject, configuration: Mapping[str, str]) -> Custom | None:
+def _custom(context: TryContext, configuration: Mapping[str, str]) -> Custom | None:
     """Return the ActionType as the attempt has it, None for an action of a built-in provider."""
-    declared, spec = subject.declared, subject.declared.action_type
+    declared, spec = context.declared, context.declared.action_type
     if spec is None:
         return None
     links = spec.settings or ActionTypeSettings()
@@ -187,20 +187,20 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
     return StoreLocation(store.location, store.endpoint, store.region, credentials, kms_key=kms_key)
 
 
-def _aws(subject: Subject, configuration: Mapping[str, str], settings: Settings) -> AwsAccess | None:
+def _aws(context: TryContext, configuration: Mapping[str, str], settings: Settings) -> AwsAccess | None:
     """Return where AWS calls go, None if there are none; the pipeline's role is assumed first, it assumes the action's.
 
     A build makes calls if its project says as whom: the pipeline's roles are not a build's.
     """
-    project = subject.project
+    project = context.project
     if project and (project.service_role or project.credentials_secret):
         roles: tuple[str | None, ...] = (project.service_role,)
-    elif subject.declared.calls_aws:
-        roles = (subject.definition.role_arn, subject.action.role_arn)
+    elif context.declared.calls_aws:
+        roles = (context.definition.role_arn, context.action.role_arn)
     else:
         return None
     return AwsAccess(
-        region=configuration.get("Region") or subject.action.region or settings.aws_region or None,
+        region=configuration.get("Region") or context.action.region or settings.aws_region or None,
         endpoint=configuration.get("Endpoint") or settings.aws_endpoint or None,
         role_arns=tuple(dict.fromkeys(role for role in roles if role)),
     )

@@ -1,7 +1,7 @@
 """Freezes the BuildProject or the ActionType of an attempt, as a run's definition is frozen.
 
 Either is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its content,
-and the attempt's row names it, its uid, generation and revision: a Job that must be created again, or a
+and the attempt's execution names it, its uid, generation and revision: a Job that must be created again, or a
 further try after a lost pod, is built from the same spec, whatever became of the object meanwhile.
 """
 
@@ -30,7 +30,7 @@ _DATA = "buildProject"
 
 @dataclass(slots=True)
 class Freezer:
-    """What is frozen in one pass: what rows name, and what this pass adds as ``revisions``."""
+    """What is frozen in one pass: what executions name, and what this pass adds as ``revisions``."""
 
     namespace: str
     pipeline: str
@@ -45,7 +45,7 @@ class Freezer:
     """What the server refused, by name: a ControllerRevision among them is not asked for again."""
 
     def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
-        """Return what a row says of the project, having seen to its ControllerRevision; raise RequestError."""
+        """Return what an execution says of the project, having seen to its ControllerRevision; raise RequestError."""
         project = self.projects.get(project_name)
         if project is None:
             message = f"there is no BuildProject {project_name} in namespace {self.namespace}"
@@ -56,14 +56,14 @@ class Freezer:
         self.frozen[name] = project.spec
         return FrozenBuildProject(name=project.name, uid=project.uid, generation=project.generation, revision=name)
 
-    def projects_of(self, row: ActionExecution) -> dict[str, BuildProjectSpec]:
-        """Return the project that a row's attempt runs on, by its name; none where there is none, or it is gone."""
-        wanted = row.build_project
+    def projects_of(self, execution: ActionExecution) -> dict[str, BuildProjectSpec]:
+        """Return the project that an execution runs on, by its name; none where there is none, or it is gone."""
+        wanted = execution.build_project
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
 
     def freeze_type(self, action: Action, pipeline_uid: str) -> FrozenActionType:
-        """Return what a row says of an action's ActionType, having seen to its revision; raise RequestError."""
+        """Return what an execution says of an action's ActionType, having seen to its revision; raise RequestError."""
         try:
             found, declared = self.types.find(action.action_type_id)
         except ActionTypeError as error:
@@ -75,11 +75,11 @@ class Freezer:
             kind=found.kind, name=found.name, uid=found.uid, generation=found.generation, revision=name
         )
 
-    def declared_of(self, action: Action, row: ActionExecution) -> Declaration | None:
-        """Return what a row's attempt was started with, whatever became of the ActionType since."""
+    def declared_of(self, action: Action, execution: ActionExecution) -> Declaration | None:
+        """Return what an execution's attempt was started with, whatever became of the ActionType since."""
         if not is_custom(action):
             return declaration_of(action.action_type_id)
-        frozen = self.frozen_types.get(row.action_type.revision) if row.action_type else None
+        frozen = self.frozen_types.get(execution.action_type.revision) if execution.action_type else None
         return frozen or unknown(action.action_type_id)
 
     def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:

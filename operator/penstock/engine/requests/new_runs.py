@@ -16,7 +16,7 @@ from penstock.engine.requests.stop import stopped_before_start
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot
 from penstock.engine.status.run_conditions import with_conditions
-from penstock.engine.tries.facts import World
+from penstock.engine.tries.facts import Facts
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class NewRuns:
 
     snapshot: Snapshot
     settings: Settings
-    world: World
+    facts: Facts
     concurrency: Concurrency
     thaw: Callable[[PipelineRunStatus], Definition | None]
     version: int | None
@@ -38,7 +38,7 @@ class NewRuns:
     def admit(self, run: RunObject) -> None:
         """Let a new run begin, or say why it waits or cannot."""
         if run.spec and run.spec.stop:
-            status = stopped_before_start(run, run.spec.stop, self.world.now)
+            status = stopped_before_start(run, run.spec.stop, self.facts.now)
             self.statuses[run.name] = status
             self._event(run, "RunStopped", f"Run stopped: {status.status_summary}")
             return
@@ -54,7 +54,7 @@ class NewRuns:
             return
         rollback = run.spec.rollback if run.spec else None
         admitted = (
-            self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, format_time(self.world.now))
+            self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, format_time(self.facts.now))
         )
         if isinstance(admitted, Refusal):
             self.refuse(run, admitted)
@@ -69,12 +69,12 @@ class NewRuns:
     def _admit_rollback(self, wanted: RollbackRequest, pipeline: PipelineObject) -> Admission | Refusal:
         target = target_of(wanted, self.snapshot)
         frozen = self.thaw(target.status) if target else None
-        return admit_rollback(wanted, pipeline, target, frozen, format_time(self.world.now))
+        return admit_rollback(wanted, pipeline, target, frozen, format_time(self.facts.now))
 
     def _await_pipeline(self, run: RunObject) -> None:
         limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)
         message = f"there is no Pipeline {self.snapshot.name} in namespace {self.snapshot.namespace}"
-        if self.world.now >= limit:
+        if self.facts.now >= limit:
             self.refuse(run, Refusal("PipelineNotFound", message))
             return
         self.look_again.append(limit)
@@ -85,28 +85,28 @@ class NewRuns:
         what = f"the API server refuses the ControllerRevision of the definition: {refused.message}"
         waiting = Refusal(refused.reason, what)
         limit = run.created + timedelta(seconds=self.settings.start_s)
-        if refused.is_final or self.world.now >= limit:
+        if refused.is_final or self.facts.now >= limit:
             self.refuse(run, waiting)
             return
-        self.look_again.append(min(self.world.again_at(refused), limit))
+        self.look_again.append(min(self.facts.again_at(refused), limit))
         self._wait(run, waiting)
 
     def _wait(self, run: RunObject, why: Refusal) -> None:
         """Say why a run does not start yet; it is written once, however many wait and however long."""
         if (run.status.status_summary, run.status.observed_generation) != (why.message, run.generation):
-            now = format_seconds(self.world.now)
+            now = format_seconds(self.facts.now)
             self.statuses[run.name] = with_conditions(
                 run.status, generation=run.generation, now=now, reason=why.reason, message=why.message
             )
 
     def refuse(self, run: RunObject, refusal: Refusal) -> None:
         """End a run as Failed."""
-        moment, status = format_time(self.world.now), self.statuses[run.name]
+        moment, status = format_time(self.facts.now), self.statuses[run.name]
         ended = {"state": RunState.FAILED, "start_time": status.start_time or moment, "completion_time": moment}
         self.statuses[run.name] = with_conditions(
             status.model_copy(update=ended),
             generation=run.generation,
-            now=format_seconds(self.world.now),
+            now=format_seconds(self.facts.now),
             reason=refusal.reason,
             message=refusal.message,
         )

@@ -166,9 +166,9 @@ def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mo
         return None
     if any((condition := state_of(state, kind)) and condition.status is IN_PROGRESS for kind in ConditionType):
         return RefusedRequest(code=CONFLICT, message=f"the conditions of stage {name} are being evaluated")
-    rows = {action.action_name: action.latest.status for action in state.action_states if action.latest}
-    running = [action for action, became in rows.items() if became is ActionStatus.IN_PROGRESS]
-    if ActionStatus.FAILED not in rows.values():
+    executions = {action.action_name: action.latest.status for action in state.action_states if action.latest}
+    running = [action for action, became in executions.items() if became is ActionStatus.IN_PROGRESS]
+    if ActionStatus.FAILED not in executions.values():
         if state.retry_stage_metadata:
             return RefusedRequest(code=CONFLICT, message=f"a retry of stage {name} is under way already")
         return RefusedRequest(code=NOT_RETRYABLE, message=f"stage {name} is in progress, and nothing in it has failed")

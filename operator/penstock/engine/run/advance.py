@@ -15,18 +15,18 @@ from penstock.engine.run.retry import announced, automatic_retry
 from penstock.engine.run.rollback import Rollbacks, rolls_back
 from penstock.engine.run.stage_conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.snapshot import RunObject
-from penstock.engine.tries.effects import Findings
-from penstock.engine.tries.facts import World
+from penstock.engine.tries.effects import Effects
+from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.tries import Tries
 
 
 class RunAdvance:
     """One pass over one run: its stages, and by `Tries` their actions."""
 
-    def __init__(self, run: RunObject, definition: Definition, world: World, rollbacks: Rollbacks) -> None:
-        self.run, self.definition, self.world = run, definition, world
+    def __init__(self, run: RunObject, definition: Definition, facts: Facts, rollbacks: Rollbacks) -> None:
+        self.run, self.definition, self.facts = run, definition, facts
         self._rollbacks = rollbacks
-        self._tries = Tries(run, definition, world)
+        self._tries = Tries(run, definition, facts)
         self._conditions = Conditions(self._tries)
         self.kept_by: list[str] = []
         """What the run waits for before it leaves its stage: what of overridden rules may still run."""
@@ -41,9 +41,9 @@ class RunAdvance:
         self._tries.status = status
 
     @property
-    def findings(self) -> Findings:
+    def effects(self) -> Effects:
         """What this pass leads to, besides the status."""
-        return self._tries.findings
+        return self._tries.effects
 
     def observe(self) -> None:
         """Read what became of every try under way, and close stages whose actions have all ended."""
@@ -98,8 +98,8 @@ class RunAdvance:
     def _startable(self, state: RunStageState) -> tuple[Action, ...]:
         """Return the actions of the first group that is not done that have not started, or not again (X-23, X-61)."""
         not_before = parse_time(state.retry_not_before)
-        if not_before and not_before > self.world.now:
-            self.findings.look_again.append(not_before)
+        if not_before and not_before > self.facts.now:
+            self.effects.look_again.append(not_before)
             return ()
         states = {item.action_name: item for item in state.action_states}
         group = next((g for g in groups_of(self._stage(state)) if not all(_is_done(states.get(a.name)) for a in g)), ())
@@ -111,7 +111,7 @@ class RunAdvance:
     def enter(self, stage: Stage) -> None:
         """Enter a stage whose lock is free, and start its first group."""
         state = RunStageState(
-            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self.world.now)
+            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self.facts.now)
         )
         self.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
         self.proceed()
@@ -146,7 +146,7 @@ class RunAdvance:
 
     def end(self, state: RunState) -> None:
         """End the run."""
-        self.status = self.status.model_copy(update={"state": state, "completion_time": format_time(self.world.now)})
+        self.status = self.status.model_copy(update={"state": state, "completion_time": format_time(self.facts.now)})
 
     def close_current(self, status: StageStatus) -> None:
         """End the current stage, if the run is in one."""
@@ -260,10 +260,10 @@ class RunAdvance:
     def _fail_stage(self, state: RunStageState) -> None:
         """End stage and run as Failed, unless the stage declares that it is retried (X-65)."""
         stage = self._stage(state)
-        if again := automatic_retry(stage, state, self.world.now):
+        if again := automatic_retry(stage, state, self.facts.now):
             self._replace(again)
             message = announced(stage, again)
-            self.findings.commands.append(self.run.event("StageRetried", message))
+            self.effects.commands.append(self.run.event("StageRetried", message))
             return
         engages = self._look(state, ConditionType.ON_FAILURE)
         state = self._current() or state
@@ -275,19 +275,19 @@ class RunAdvance:
 
     def _is_rolled_back(self, state: RunStageState) -> bool:
         """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
-        wait = timedelta(seconds=self.world.settings.pipeline_missing_s)
-        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self.world.now, wait)
+        wait = timedelta(seconds=self.facts.settings.pipeline_missing_s)
+        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self.facts.now, wait)
         self.status = self.status.model_copy(update={"automatic_rollback": known})
         if limit:
-            refused = self.world.refusal_now(known.run or "")
-            self.findings.look_again.append(min(limit, self.world.again_at(refused)) if refused else limit)
-            if not refused and not any(isinstance(command, CreateRun) for command in self.findings.commands):
-                self.findings.commands.append(self._rollbacks.create(self.run, known))
+            refused = self.facts.refusal_now(known.run or "")
+            self.effects.look_again.append(min(limit, self.facts.again_at(refused)) if refused else limit)
+            if not refused and not any(isinstance(command, CreateRun) for command in self.effects.commands):
+                self.effects.commands.append(self._rollbacks.create(self.run, known))
         return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
         state = self._conditions.abandon(self._stage(state), state)
-        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.world.now)}))
+        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.facts.now)}))
 
     # ---- starting
 

@@ -68,8 +68,10 @@ def with_state(state: RunStageState, kind: ConditionType, condition: StageCondit
 
 def states_of_rules(state: RunStageState) -> list[ActionState]:
     """Return the rules that run as Jobs as if they were actions."""
-    rows = rule_rows(state)
-    return [ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions) for kind, r, _ in rows]
+    executions = rule_rows(state)
+    return [
+        ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions) for kind, r, _ in executions
+    ]
 
 
 def rule_rows(state: RunStageState) -> Iterable[tuple[ConditionType, RuleState, ActionExecution]]:
@@ -137,7 +139,7 @@ class Conditions:
 
     @property
     def _now(self) -> str:
-        return format_time(self._tries.world.now)
+        return format_time(self._tries.facts.now)
 
     def _begun(self, before: StageConditionState | None, stage: Stage, kind: ConditionType) -> StageConditionState:
         return StageConditionState(
@@ -157,10 +159,10 @@ class Conditions:
             return self._start(stage, kind, rule, state) if state.status is None else state
         tries = self._tries
         values = values_of(tries.run.uid, tries.definition, tries.status)
-        begun: datetime = parse_time(condition.start_time) or tries.world.now
-        outcome = decide(rule, values, begun, tries.world.now)
+        begun: datetime = parse_time(condition.start_time) or tries.facts.now
+        outcome = decide(rule, values, begun, tries.facts.now)
         if outcome.look_again:
-            tries.findings.look_again.append(outcome.look_again)
+            tries.effects.look_again.append(outcome.look_again)
         return self._decided(state, outcome)
 
     def _start(self, stage: Stage, kind: ConditionType, rule: Rule, state: RuleState) -> RuleState:
@@ -191,21 +193,21 @@ class Conditions:
         seen = self._tries.observe(stage.model_copy(update={"actions": (action,)}), before)
         return self._of_tries(kind, rule, state, seen)
 
-    def _was_known(self, row: ActionExecution) -> bool:
+    def _was_known(self, execution: ActionExecution) -> bool:
         """Whether a try stood in the status before this pass: one that did not is as if it had never been."""
         stages = self._tries.run.status.stage_states
-        return any(row.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
+        return any(execution.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
 
     def _of_tries(self, kind: ConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:
-        row = tries.executions[-1]
-        details = row.error_details
-        status = _OF_A_TRY.get(row.status)
+        execution = tries.executions[-1]
+        details = execution.error_details
+        status = _OF_A_TRY.get(execution.status)
         if status is None:
             said_no = details is not None and details.code in _SAID_NO
             status = ConditionStatus.FAILED if said_no else ConditionStatus.ERRORED
         if kind is ConditionType.ON_FAILURE and rule.rule_type_id.provider == LAMBDA_INVOKE:
             status = _TURNED.get(status, status)
-        summary = details.message if details else row.summary
+        summary = details.message if details else execution.summary
         decided = self._decided(state, Outcome(status, summary or "", details.code if details else ""))
         return decided.model_copy(update={"executions": tries.executions, "error_details": details})
 

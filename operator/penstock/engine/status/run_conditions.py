@@ -136,14 +136,14 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
 
 def _waiting_or_running(stage: RunStageState) -> tuple[str, str]:
     """Return what a stage's actions under way do, or what the first that does not waits for."""
-    rows = [(action.action_name, action.latest) for action in stage.action_states if action.latest]
-    running = [(name, row) for name, row in rows if row.status is ActionStatus.IN_PROGRESS]
-    for name, row in running:
-        if row.waiting:
-            what = "go on" if row.pod_uid else "start"
-            return row.waiting.code, f"{stage.stage_name}/{name} cannot {what}: {row.waiting.message}"
+    executions = [(action.action_name, action.latest) for action in stage.action_states if action.latest]
+    running = [(name, execution) for name, execution in executions if execution.status is ActionStatus.IN_PROGRESS]
+    for name, execution in running:
+        if execution.waiting:
+            what = "go on" if execution.pod_uid else "start"
+            return execution.waiting.code, f"{stage.stage_name}/{name} cannot {what}: {execution.waiting.message}"
     names = ", ".join(name for name, _ in running)
-    waits = [row.approval.name for _, row in running if row.approval]
+    waits = [execution.approval.name for _, execution in running if execution.approval]
     if waits and len(waits) == len(running):
         return "WaitingForApproval", f"{stage.stage_name}: {names} waits for approval {', '.join(waits)}"
     return "InProgress", f"{stage.stage_name}: {names}" if names else stage.stage_name

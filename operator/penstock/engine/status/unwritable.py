@@ -32,9 +32,11 @@ def _emptied(stage: RunStageState, details: ErrorDetails, moment: str) -> RunSta
 def _without_results(state: ActionState, details: ErrorDetails, moment: str) -> ActionState:
     if not state.executions:
         return state
-    row = state.executions[-1]
-    if row.status is ActionStatus.IN_PROGRESS:
-        row = emptied(row, details).model_copy(update={"completion_time": moment, "waiting": None})
+    execution = state.executions[-1]
+    if execution.status is ActionStatus.IN_PROGRESS:
+        execution = emptied(execution, details).model_copy(update={"completion_time": moment, "waiting": None})
     else:
-        row = emptied(row, details).model_copy(update={"status": row.status, "error_details": row.error_details})
-    return state.model_copy(update={"executions": (row,)})
+        execution = emptied(execution, details).model_copy(
+            update={"status": execution.status, "error_details": execution.error_details}
+        )
+    return state.model_copy(update={"executions": (execution,)})

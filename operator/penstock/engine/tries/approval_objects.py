@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock.actions.declaration import Question
+from penstock.actions.declaration import ApprovalRequest
 from penstock.api import meta
 from penstock.api.contract.contracts import Attempt
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
@@ -26,11 +26,11 @@ _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ApprovalTemplate:
     """What an Approval is made of: the attempt that waits for it, what is asked, who may not answer, until when."""
 
     attempt: Attempt
-    question: Question
+    request: ApprovalRequest
     excluded: tuple[str, ...]
     expires: datetime
 
@@ -47,12 +47,12 @@ class Order:
     @property
     def spec(self) -> dict[str, Any]:
         """Its spec but for the decisions; RequestError where a text is too long."""
-        attempt, question = self.attempt, self.question
-        for key, text in (("CustomData", question.text), ("ExternalEntityLink", question.link)):
+        attempt, request = self.attempt, self.request
+        for key, text in (("CustomData", request.text), ("ExternalEntityLink", request.link)):
             if len(text) > _TEXT_LENGTH:
                 message = f"configuration.{key}: more than {_TEXT_LENGTH} characters once its variables are resolved"
                 raise RequestError("ConfigurationTooLarge", message)
-        approvers = Approvers(users=question.users, groups=question.groups)
+        approvers = Approvers(users=request.users, groups=request.groups)
         return ApprovalSpec(
             pipeline_name=attempt.pipeline,
             pipeline_execution_id=attempt.run_uid,
@@ -61,11 +61,11 @@ class Order:
             action_name=attempt.action,
             attempt=attempt.attempt,
             token=self.token,
-            custom_data=question.text or None,
-            external_entity_link=question.link or None,
+            custom_data=request.text or None,
+            external_entity_link=request.link or None,
             approvers=approvers if approvers.users or approvers.groups else None,
             excluded_users=self.excluded,
-            quorum=question.quorum,
+            quorum=request.quorum,
             expiration_time=format_seconds(self.expires),
         ).to_dict()
 
@@ -88,29 +88,29 @@ def starters_of(spec: PipelineRunSpec | None) -> tuple[str, ...]:
     return (spec.requested_by,)
 
 
-def check_quorum(question: Question, excluded: Collection[str]) -> None:
+def check_quorum(request: ApprovalRequest, excluded: Collection[str]) -> None:
     """Raise RequestError where those who are left could never be as many as must approve."""
-    left = set(question.users) - set(excluded)
-    if question.users and not question.groups and len(left) < question.quorum:
+    left = set(request.users) - set(excluded)
+    if request.users and not request.groups and len(left) < request.quorum:
         who = f"without {', '.join(excluded)}, who started the run, ApproverUsers names {len(left)}"
-        raise RequestError("NoApproverLeft", f"configuration.ExcludeStarter: {who}, and {question.quorum} must approve")
+        raise RequestError("NoApproverLeft", f"configuration.ExcludeStarter: {who}, and {request.quorum} must approve")
 
 
-def approval_manifest(order: Order) -> dict[str, Any]:
+def approval_manifest(template: ApprovalTemplate) -> dict[str, Any]:
     """Return the Approval; the same order always gives the same manifest."""
-    attempt = order.attempt
+    attempt = template.attempt
     return {
         "apiVersion": meta.API_VERSION,
         "kind": meta.APPROVAL,
         "metadata": {
-            "name": order.name,
+            "name": template.name,
             "namespace": attempt.namespace,
             "labels": labels_of(attempt),
             "annotations": annotations_of(attempt),
             "ownerReferences": [owner_of(attempt)],
         },
         # An empty list, so that a JSON patch can add to it.
-        "spec": {**order.spec, "decisions": []},
+        "spec": {**template.spec, "decisions": []},
     }
 
 

@@ -8,11 +8,11 @@ from penstock.engine.commands import Command
 
 
 @dataclass(slots=True)
-class Findings:
+class Effects:
     """What advancing a run leads to, besides its new status."""
 
     commands: list[Command] = field(default_factory=list)
-    look_up: set[str] = field(default_factory=set)
-    look_up_approvals: set[str] = field(default_factory=set)
+    to_confirm: set[str] = field(default_factory=set)
+    approvals_to_confirm: set[str] = field(default_factory=set)
     approval_statuses: dict[str, ApprovalStatus] = field(default_factory=dict)
     look_again: list[datetime] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The rows of a run's status: a try that begins, a try that has ended, and what a source pinned (X-85, X-29)."""
+"""The executions of a run's status: a try that begins, a try that has ended, and what a source pinned (X-85, X-29)."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ _SUMMARY_LENGTH = 1_000
 
 
 def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: int, now: datetime) -> ActionExecution:
-    """Return the row of a try that starts now; its Job's name follows from who it is."""
+    """Return the execution of a try that starts now; its Job's name follows from who it is."""
     return ActionExecution(
         attempt=attempt,
         try_=try_,
@@ -34,19 +34,19 @@ def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: 
     )
 
 
-def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: datetime) -> ActionExecution:
-    """Return the row of a try that has ended; only what succeeded leaves variables and artifacts."""
+def ended_execution(execution: ActionExecution, verdict: Ended, pod: Pod | None, now: datetime) -> ActionExecution:
+    """Return the execution of a try that has ended; only what succeeded leaves variables and artifacts."""
     result = verdict.result or ActionResult(version=1, status="")
     started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
     is_success = verdict.status is ActionStatus.SUCCEEDED
-    return row.model_copy(
+    return execution.model_copy(
         update={
             "status": verdict.status,
             "waiting": None,
             "completion_time": format_time(now),
-            "pod_uid": pod.uid if pod else row.pod_uid,
-            "pod_name": pod.name if pod else row.pod_name,
-            "running_time": format_time(started) if started else row.running_time,
+            "pod_uid": pod.uid if pod else execution.pod_uid,
+            "pod_name": pod.name if pod else execution.pod_name,
+            "running_time": format_time(started) if started else execution.running_time,
             "error_details": ErrorDetails(code=verdict.code, message=verdict.message) if verdict.code else None,
             "summary": result.summary or None,
             "external_execution_id": result.external_execution_id or None,
@@ -60,26 +60,26 @@ def ended_execution(row: ActionExecution, verdict: Ended, pod: Pod | None, now: 
     )
 
 
-def abandoned(row: ActionExecution, pod: Pod | None, now: datetime) -> ActionExecution:
-    """Return the row of a try that was given up while it ran (X-54)."""
+def abandoned(execution: ActionExecution, pod: Pod | None, now: datetime) -> ActionExecution:
+    """Return the execution of a try that was given up while it ran (X-54)."""
     what = "the run was stopped while the action ran; what it had done by then is not undone"
-    ended = ended_execution(row, Ended(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
+    ended = ended_execution(execution, Ended(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
     since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
     return ended.model_copy(update={"running_time": format_time(since) if since else ended.running_time})
 
 
-def lost_for_good(row: ActionExecution, *, is_stopping: bool) -> ActionExecution:
-    """Return the row of the last try of an attempt that may not be made again."""
-    why = row.error_details.message if row.error_details else ""
-    tries = f"after {row.try_} tries" if row.try_ > 1 else "and it may not be run again"
+def lost_for_good(execution: ActionExecution, *, is_stopping: bool) -> ActionExecution:
+    """Return the execution of the last try of an attempt that may not be made again."""
+    why = execution.error_details.message if execution.error_details else ""
+    tries = f"after {execution.try_} tries" if execution.try_ > 1 else "and it may not be run again"
     tries = "and it is not run again, as the run is stopping" if is_stopping else tries
     details = ErrorDetails(code="ExecutionLost", message=f"its pod was lost {tries}: {why}")
-    return row.model_copy(update={"status": ActionStatus.FAILED, "error_details": details})
+    return execution.model_copy(update={"status": ActionStatus.FAILED, "error_details": details})
 
 
-def with_latest(state: ActionState, row: ActionExecution) -> ActionState:
+def with_latest(state: ActionState, execution: ActionExecution) -> ActionState:
     """Return the action's state with its latest try replaced, or with its first."""
-    return state.model_copy(update={"executions": (*state.executions[:-1], row)})
+    return state.model_copy(update={"executions": (*state.executions[:-1], execution)})
 
 
 def revision_of(action: Action, result: ActionResult | None) -> ArtifactRevision | None:

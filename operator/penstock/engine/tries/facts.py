@@ -1,4 +1,4 @@
-"""What the actions of a run find in the cluster in one pass (`World`), and what that leads to (`Findings`)."""
+"""What the actions of a run find in the cluster in one pass (`Facts`), and what that leads to (`Findings`)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,27 +7,26 @@ from datetime import datetime, timedelta
 from penstock.engine.objects.workloads import Job, Pod, by_job, pods_of_jobs
 from penstock.engine.pods.revisions import Freezer
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import ApprovalObject, Refused, Snapshot
+from penstock.engine.snapshot import ApprovalObject, Live, Refused, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Facts:
     """What a run's actions look like in the cluster.
 
-    ``guarded`` are the Approvals that were looked up live, and whether the admission policy guards them; ``refused``
+    ``refused``
     are the objects that the server refused; ``deleted_jobs`` are uids, ``podless`` names of Jobs.
     """
 
     pipeline: str
     jobs: Mapping[str, Job]
     pods: Mapping[str, tuple[Pod, ...]]
-    confirmed: Mapping[str, str]
+    live: Live
     seen: frozenset[str]
     freezer: Freezer
     settings: Settings
     now: datetime
     approvals: Mapping[str, ApprovalObject] = field(default_factory=dict)
-    guarded: Mapping[str, bool] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
     deleted_jobs: frozenset[str] = frozenset()
     podless: frozenset[str] = frozenset()
@@ -53,7 +52,7 @@ class World:
         return (job.uid, job.owner_uid) == (pod.owner_uid, run_uid)
 
 
-def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
+def facts_of(snapshot: Snapshot, settings: Settings, now: datetime) -> Facts:
     """Return what a snapshot shows of the cluster to the actions of all its runs."""
     freezer = Freezer(
         snapshot.namespace,
@@ -67,17 +66,16 @@ def world_of(snapshot: Snapshot, settings: Settings, now: datetime) -> World:
         refused=snapshot.refused,
     )
     jobs = {job.name: job for job in snapshot.jobs}
-    return World(
+    return Facts(
         pipeline=snapshot.name,
         jobs=jobs,
         pods=by_job(pods_of_jobs(snapshot.pods, jobs)),
-        confirmed=snapshot.confirmed,
+        live=snapshot.live,
         seen=snapshot.seen,
         freezer=freezer,
         settings=settings,
         now=now,
         approvals={approval.name: approval for approval in snapshot.approvals},
-        guarded=snapshot.guarded,
         refused=snapshot.refused,
         deleted_jobs=snapshot.deleted_jobs,
         podless=snapshot.podless,

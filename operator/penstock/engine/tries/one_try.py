@@ -15,7 +15,7 @@ class Try:
     stage: Stage
     action: Action
     declared: Declaration
-    row: ActionExecution
+    execution: ActionExecution
 
 
 def creates(command: Command, job: str) -> bool:

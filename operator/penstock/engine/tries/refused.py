@@ -4,26 +4,26 @@ from datetime import timedelta
 
 from penstock.api.status.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.api.times import parse_time
-from penstock.engine.tries.effects import Findings
-from penstock.engine.tries.facts import World
+from penstock.engine.tries.effects import Effects
+from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.results import Ended
 
 
 def held_back(
-    row: ActionExecution, kind: str, name: str, world: World, findings: Findings
+    execution: ActionExecution, kind: str, name: str, facts: Facts, effects: Effects
 ) -> ActionExecution | Ended | None:
-    """Return the row that says why its object is not there, or how it ends; None where the object is asked for.
+    """Return the execution that says why its object is not there, or how it ends; None where the object is asked for.
 
     A quota may get room and a name become free; what can never be accepted ends the try at once.
     """
-    refused = world.refused.get(name)
+    refused = facts.refused.get(name)
     if refused is None:
         return None
-    limit = (parse_time(row.start_time) or world.now) + timedelta(seconds=world.settings.start_s)
-    if refused.is_final or world.now >= limit:
+    limit = (parse_time(execution.start_time) or facts.now) + timedelta(seconds=facts.settings.start_s)
+    if refused.is_final or facts.now >= limit:
         return Ended(ActionStatus.FAILED, refused.reason, f"the API server refuses the {kind}: {refused.message}")
-    again = world.again_at(refused)
-    findings.look_again.append(min(again, limit))
-    if world.now >= again:
+    again = facts.again_at(refused)
+    effects.look_again.append(min(again, limit))
+    if facts.now >= again:
         return None
-    return row.model_copy(update={"waiting": ErrorDetails(code=refused.reason, message=refused.message)})
+    return execution.model_copy(update={"waiting": ErrorDetails(code=refused.reason, message=refused.message)})

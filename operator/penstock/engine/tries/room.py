@@ -28,24 +28,24 @@ class Room:
         """Whether a run's status holds as much as it may."""
         return _size(status) + self._added > self._most
 
-    def fitted(self, status: PipelineRunStatus, row: ActionExecution) -> ActionExecution:
-        """Return the row of a try that has ended, or that it failed where what it says has no room."""
-        used, added = _size(status) + self._added, _size(row)
+    def fitted(self, status: PipelineRunStatus, execution: ActionExecution) -> ActionExecution:
+        """Return the execution of a try that has ended, or that it failed where what it says has no room."""
+        used, added = _size(status) + self._added, _size(execution)
         if used + added <= self._most:
             self._added += added
-            return row
-        variables = sum(map(len, row.output_variables.values()))
+            return execution
+        variables = sum(map(len, execution.output_variables.values()))
         what = (
             f"the run's status holds {used} of {self._most} bytes and has no room for the {added} bytes of this "
             f"action, {variables} of them output variables: write large values into an artifact"
         )
-        return emptied(row, ErrorDetails(code="OutputVariablesSizeExceeded", message=what))
+        return emptied(execution, ErrorDetails(code="OutputVariablesSizeExceeded", message=what))
 
 
-def emptied(row: ActionExecution, details: ErrorDetails) -> ActionExecution:
-    """Return the row of a try that failed since there is no room for what it says."""
+def emptied(execution: ActionExecution, details: ErrorDetails) -> ActionExecution:
+    """Return the execution of a try that failed since there is no room for what it says."""
     nothing: dict[str, Any] = {"output_variables": {}, "output_artifacts": (), "reports": (), "summary": None}
-    return row.model_copy(update={**nothing, "status": ActionStatus.FAILED, "error_details": details})
+    return execution.model_copy(update={**nothing, "status": ActionStatus.FAILED, "error_details": details})
 
 
 def _size(value: PipelineRunStatus | ActionExecution) -> int:

@@ -20,12 +20,12 @@ from penstock.engine.language.variables import Values
 from penstock.engine.objects.action_types import is_custom
 from penstock.engine.objects.workloads import Pod
 from penstock.engine.pods.artifacts import artifacts_of
-from penstock.engine.pods.context import Subject, revisions_of
-from penstock.engine.pods.job import JobOrder, build_job
+from penstock.engine.pods.context import TryContext, revisions_of
+from penstock.engine.pods.job import JobInputs, build_job
 from penstock.engine.pods.request import build_request, project_name, timeout_of, values_of
 from penstock.engine.snapshot import NAME_TAKEN, RunObject
 from penstock.engine.tries.approvals import Approvals
-from penstock.engine.tries.effects import Findings
+from penstock.engine.tries.effects import Effects
 from penstock.engine.tries.executions import (
     abandoned,
     ended_execution,
@@ -34,23 +34,23 @@ from penstock.engine.tries.executions import (
     revision_of,
     with_latest,
 )
-from penstock.engine.tries.facts import World
+from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.one_try import Try, creates
 from penstock.engine.tries.refused import held_back
 from penstock.engine.tries.results import Ended, deciding
 from penstock.engine.tries.room import FULL, Room
-from penstock.engine.tries.verdict import Doubtful, Missing, Observation, Running, Verdict, judge
+from penstock.engine.tries.verdict import Missing, Observation, Running, Unconfirmed, Verdict, judge
 
 
 class Tries:
     """The tries of one run in one pass. ``status`` is the run's status as far as this pass has come."""
 
-    def __init__(self, run: RunObject, definition: Definition, world: World) -> None:
-        self.run, self.definition, self.world = run, definition, world
+    def __init__(self, run: RunObject, definition: Definition, facts: Facts) -> None:
+        self.run, self.definition, self.facts = run, definition, facts
         self.status = run.status
-        self.findings = Findings()
-        self._approvals = Approvals(run, world, self.findings)
-        self._room = Room(world.settings)
+        self.effects = Effects()
+        self._approvals = Approvals(run, facts, self.effects)
+        self._room = Room(facts.settings)
 
     @property
     def stop(self) -> StopRequest | None:
@@ -59,105 +59,113 @@ class Tries:
 
     def observe(self, stage: Stage, state: ActionState) -> ActionState:
         """Return the action's state after a look at its try under way, if it has one."""
-        row = state.latest
-        if row is None or row.status is not ActionStatus.IN_PROGRESS:
+        execution = state.latest
+        if execution is None or execution.status is not ActionStatus.IN_PROGRESS:
             return state
         action = next(item for item in stage.actions if item.name == state.action_name)
-        if (declared := self.world.freezer.declared_of(action, row)) is None:
+        if (declared := self.facts.freezer.declared_of(action, execution)) is None:
             gone = RequestError("ConfigurationError", "the provider is no longer installed")
-            return with_latest(state, self._failed(row, gone))
-        item = Try(stage, action, declared, row)
-        if row.approval:
+            return with_latest(state, self._failed(execution, gone))
+        item = Try(stage, action, declared, execution)
+        if execution.approval:
             return with_latest(state, self._observe_approval(item))
-        pod = self._pod(row)
+        pod = self._pod(execution)
         verdict = self._verdict(item, pod)
         if isinstance(verdict, Ended):
             return self._end_try(state, item, verdict, pod)
-        if isinstance(verdict, Doubtful):
-            self.findings.look_up.add(row.job_name)
+        if isinstance(verdict, Unconfirmed):
+            self.effects.to_confirm.add(execution.job_name)
             return state
         if isinstance(verdict, Missing):
             return state if self.stop and self.stop.abandon else self._missing(state, item)
-        return self._running(state, row, verdict, pod)
+        return self._running(state, execution, verdict, pod)
 
     def _verdict(self, item: Try, pod: Pod | None) -> Verdict:
-        refused = self.world.refused.get(item.row.job_name)
+        refused = self.facts.refused.get(item.execution.job_name)
         if refused and refused.reason == NAME_TAKEN:
             # A Job of that name which is not the one we meant says nothing, nor do its pods.
             return Missing()
-        return judge(self._observation(item, pod), self.world.settings, self.world.now)
+        return judge(self._observation(item, pod), self.facts.settings, self.facts.now)
 
     def _observe_approval(self, item: Try) -> ActionExecution:
         is_abandoned = bool(self.stop and self.stop.abandon)
-        return self._approvals.observe(self._subject(item), item.row, self._values(), is_abandoned=is_abandoned)
+        return self._approvals.observe(self._subject(item), item.execution, self._values(), is_abandoned=is_abandoned)
 
-    def _pod(self, row: ActionExecution) -> Pod | None:
+    def _pod(self, execution: ActionExecution) -> Pod | None:
         """Return the pod whose result counts: the recorded one, else the one that began first."""
-        pods = self.world.pods.get(row.job_name, ())
-        if row.pod_uid:
-            return next((pod for pod in pods if pod.uid == row.pod_uid), None)
+        pods = self.facts.pods.get(execution.job_name, ())
+        if execution.pod_uid:
+            return next((pod for pod in pods if pod.uid == execution.pod_uid), None)
         return deciding(pods)
 
     def _observation(self, item: Try, pod: Pod | None) -> Observation:
-        row, world = item.row, self.world
-        job = world.jobs.get(row.job_name)
+        execution, facts = item.execution, self.facts
+        job = facts.jobs.get(execution.job_name)
         return Observation(
-            job_name=row.job_name,
+            job_name=execution.job_name,
             job=job if job and job.owner_uid == self.run.uid else None,
             pod=pod,
-            is_confirmed=row.job_name in world.confirmed,
-            warning=world.confirmed.get(row.job_name, ""),
-            was_seen=row.job_name in world.seen or row.pod_uid is not None,
-            had_pod=row.pod_uid is not None,
-            lost_pod=row.job_name in world.podless,
-            waiting=row.waiting,
-            is_vouched=pod is None or pod.uid == row.pod_uid or world.vouches_for(pod, self.run.uid),
+            is_confirmed=execution.job_name in facts.live.jobs,
+            warning=facts.live.jobs.get(execution.job_name, ""),
+            was_seen=execution.job_name in facts.seen or execution.pod_uid is not None,
+            had_pod=execution.pod_uid is not None,
+            lost_pod=execution.job_name in facts.podless,
+            waiting=execution.waiting,
+            is_vouched=pod is None or pod.uid == execution.pod_uid or facts.vouches_for(pod, self.run.uid),
             has_container=item.declared.has_container,
-            timeout_s=timeout_of(self._subject(item), world.settings),
-            started=parse_time(row.start_time) or world.now,
+            timeout_s=timeout_of(self._subject(item), facts.settings),
+            started=parse_time(execution.start_time) or facts.now,
         )
 
-    def _running(self, state: ActionState, row: ActionExecution, verdict: Running, pod: Pod | None) -> ActionState:
+    def _running(
+        self, state: ActionState, execution: ActionExecution, verdict: Running, pod: Pod | None
+    ) -> ActionState:
         if verdict.look_again:
-            self.findings.look_again.append(verdict.look_again)
+            self.effects.look_again.append(verdict.look_again)
         if verdict.is_job_to_go:
-            self._delete_job(row)
+            self._delete_job(execution)
         since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
-        row = row.model_copy(update={"waiting": verdict.waiting}) if row.waiting != verdict.waiting else row
-        state = with_latest(state, row)
-        if pod is None or row.pod_uid or since is None:
+        execution = (
+            execution.model_copy(update={"waiting": verdict.waiting})
+            if execution.waiting != verdict.waiting
+            else execution
+        )
+        state = with_latest(state, execution)
+        if pod is None or execution.pod_uid or since is None:
             return state
-        due = (parse_time(row.start_time) or self.world.now) + timedelta(seconds=self.world.settings.running_record_s)
-        if self.world.now < due:
-            self.findings.look_again.append(due)
+        due = (parse_time(execution.start_time) or self.facts.now) + timedelta(
+            seconds=self.facts.settings.running_record_s
+        )
+        if self.facts.now < due:
+            self.effects.look_again.append(due)
             return state
         recorded = {"pod_uid": pod.uid, "pod_name": pod.name, "running_time": format_time(since)}
-        return with_latest(state, row.model_copy(update=recorded))
+        return with_latest(state, execution.model_copy(update=recorded))
 
     def _missing(self, state: ActionState, item: Try) -> ActionState:
-        held = held_back(item.row, "Job", item.row.job_name, self.world, self.findings)
+        held = held_back(item.execution, "Job", item.execution.job_name, self.facts, self.effects)
         if isinstance(held, Ended):
             return self._end_try(state, item, held, None)
         try:
             if held is None:
                 self._create_job(item)
         except RequestError as error:
-            return with_latest(state, self._failed(item.row, error))
-        return with_latest(state, held or item.row)
+            return with_latest(state, self._failed(item.execution, error))
+        return with_latest(state, held or item.execution)
 
     def abandon(self, state: ActionState) -> ActionState:
         """Return the action's state with its try under way given up, and delete its Job."""
-        row = state.latest
-        if row is None or row.status is not ActionStatus.IN_PROGRESS:
+        execution = state.latest
+        if execution is None or execution.status is not ActionStatus.IN_PROGRESS:
             return state
-        if row.approval:
-            return with_latest(state, self._approvals.abandon(row))
-        self._delete_job(row)
-        return with_latest(state, abandoned(row, self._pod(row), self.world.now))
+        if execution.approval:
+            return with_latest(state, self._approvals.abandon(execution))
+        self._delete_job(execution)
+        return with_latest(state, abandoned(execution, self._pod(execution), self.facts.now))
 
-    def take_back(self, row: ActionExecution) -> None:
+    def take_back(self, execution: ActionExecution) -> None:
         """Leave out the Job of a try that this very pass was to create."""
-        self.findings.commands[:] = [c for c in self.findings.commands if not creates(c, row.job_name)]
+        self.effects.commands[:] = [c for c in self.effects.commands if not creates(c, execution.job_name)]
 
     def remains(self, states: Iterable[ActionState]) -> list[str]:
         """Return what of abandoned tries may still run, as people read it.
@@ -165,135 +173,141 @@ class Tries:
         That nothing is seen of a try is looked up live before it counts: absence is never evidence.
         """
         abandoned_rows = [s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
-        tries = [row.job_name for row in abandoned_rows if row.job_name]
-        pods = [f"pod {pod.name}" for name in tries for pod in self.world.pods.get(name, ()) if pod.may_run]
-        unseen = [name for name in tries if name not in self.world.pods]
-        jobs = [f"Job {name}" for name in unseen if (job := self.world.jobs.get(name)) and not job.is_over]
+        tries = [execution.job_name for execution in abandoned_rows if execution.job_name]
+        pods = [f"pod {pod.name}" for name in tries for pod in self.facts.pods.get(name, ()) if pod.may_run]
+        unseen = [name for name in tries if name not in self.facts.pods]
+        jobs = [f"Job {name}" for name in unseen if (job := self.facts.jobs.get(name)) and not job.is_over]
         if pods or jobs:
             return pods + jobs
-        doubtful = [name for name in unseen if name not in self.world.confirmed]
-        self.findings.look_up.update(doubtful)
+        doubtful = [name for name in unseen if name not in self.facts.live.jobs]
+        self.effects.to_confirm.update(doubtful)
         return [f"Job {name}" for name in doubtful]
 
     def start(self, stage: Stage, action: Action, before: ActionState | None) -> ActionState:
         """Start the first try of an action's next attempt; ``before`` holds those that a retry has left behind."""
-        rows = before.executions if before else ()
-        state = ActionState(action_name=action.name, executions=rows)
-        row = self._new_row(stage, action, attempt=rows[-1].attempt + 1 if rows else 1, try_=1)
-        if rows and self._room.is_full(self.status):
-            return state.model_copy(update={"executions": (*rows, ended_execution(row, FULL, None, self.world.now))})
-        freezer, uid = self.world.freezer, self.status.pipeline_uid or ""
+        executions = before.executions if before else ()
+        state = ActionState(action_name=action.name, executions=executions)
+        execution = self._new_row(stage, action, attempt=executions[-1].attempt + 1 if executions else 1, try_=1)
+        if executions and self._room.is_full(self.status):
+            return state.model_copy(
+                update={"executions": (*executions, ended_execution(execution, FULL, None, self.facts.now))}
+            )
+        freezer, uid = self.facts.freezer, self.status.pipeline_uid or ""
         try:
             if is_custom(action):
-                row = row.model_copy(update={"action_type": freezer.freeze_type(action, uid)})
-            if (declared := freezer.declared_of(action, row)) is None:
+                execution = execution.model_copy(update={"action_type": freezer.freeze_type(action, uid)})
+            if (declared := freezer.declared_of(action, execution)) is None:
                 raise RequestError("ConfigurationError", "the provider is not installed")
         except RequestError as error:
-            return state.model_copy(update={"executions": (*rows, self._failed(row, error))})
-        return self._start(state, Try(stage, action, declared, row))
+            return state.model_copy(update={"executions": (*executions, self._failed(execution, error))})
+        return self._start(state, Try(stage, action, declared, execution))
 
     def may_still_run(self, state: ActionState | None) -> bool:
         """Whether anything of an action's earlier tries may still run: the next attempt waits for its end."""
-        rows = state.executions if state else ()
-        return any(pod.may_run for row in rows for pod in self.world.pods.get(row.job_name, ()))
+        executions = state.executions if state else ()
+        return any(pod.may_run for execution in executions for pod in self.facts.pods.get(execution.job_name, ()))
 
     # ---- ending
 
-    def _failed(self, row: ActionExecution, error: RequestError) -> ActionExecution:
-        return ended_execution(row, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.world.now)
+    def _failed(self, execution: ActionExecution, error: RequestError) -> ActionExecution:
+        return ended_execution(execution, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.facts.now)
 
     def _end_try(self, state: ActionState, item: Try, verdict: Ended, pod: Pod | None) -> ActionState:
-        row = self._room.fitted(self.status, ended_execution(item.row, verdict, pod, self.world.now))
+        execution = self._room.fitted(self.status, ended_execution(item.execution, verdict, pod, self.facts.now))
         if verdict.is_job_to_go:
-            self._delete_job(row)
-        if row.status is ActionStatus.SUCCEEDED:
+            self._delete_job(execution)
+        if execution.status is ActionStatus.SUCCEEDED:
             self._record_revision(item.action, verdict.result)
-            return with_latest(state, row)
-        if row.status is ActionStatus.UNKNOWN:
-            return self._lost(with_latest(state, row), item, row)
-        self._report_failure(item, row)
-        return with_latest(state, row)
+            return with_latest(state, execution)
+        if execution.status is ActionStatus.UNKNOWN:
+            return self._lost(with_latest(state, execution), item, execution)
+        self._report_failure(item, execution)
+        return with_latest(state, execution)
 
-    def _lost(self, state: ActionState, item: Try, row: ActionExecution) -> ActionState:
+    def _lost(self, state: ActionState, item: Try, execution: ActionExecution) -> ActionState:
         """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
         is_stopping = self.stop is not None
         may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping
-        if may_try_again and row.try_ < self.world.settings.lost_tries:
-            again = self._new_row(item.stage, item.action, attempt=row.attempt, try_=row.try_ + 1)
-            again = again.model_copy(update={"build_project": row.build_project, "action_type": row.action_type})
+        if may_try_again and execution.try_ < self.facts.settings.lost_tries:
+            again = self._new_row(item.stage, item.action, attempt=execution.attempt, try_=execution.try_ + 1)
+            again = again.model_copy(
+                update={"build_project": execution.build_project, "action_type": execution.action_type}
+            )
             return self._start(state, Try(item.stage, item.action, item.declared, again))
-        failed = lost_for_good(row, is_stopping=is_stopping)
+        failed = lost_for_good(execution, is_stopping=is_stopping)
         self._report_failure(item, failed)
         return with_latest(state, failed)
 
-    def _delete_job(self, row: ActionExecution) -> None:
-        job = self.world.jobs.get(row.job_name)
+    def _delete_job(self, execution: ActionExecution) -> None:
+        job = self.facts.jobs.get(execution.job_name)
         if job and not job.is_deleted:
-            self.findings.commands.append(DeleteJob(job.name, job.uid))
+            self.effects.commands.append(DeleteJob(job.name, job.uid))
 
     def _record_revision(self, action: Action, result: ActionResult | None) -> None:
         if revision := revision_of(action, result):
             others = tuple(r for r in self.status.artifact_revisions if r.name != revision.name)
             self.status = self.status.model_copy(update={"artifact_revisions": (*others, revision)})
 
-    def _report_failure(self, item: Try, row: ActionExecution) -> None:
-        details = row.error_details or ErrorDetails(code="JobFailed")
+    def _report_failure(self, item: Try, execution: ActionExecution) -> None:
+        details = execution.error_details or ErrorDetails(code="JobFailed")
         reason = "RuleFailed" if "/" in item.action.name else "ActionFailed"
         message = f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"
-        self.findings.commands.append(self.run.event(reason, message, is_warning=True))
+        self.effects.commands.append(self.run.event(reason, message, is_warning=True))
 
     # ---- starting
 
     def _new_row(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
-        return new_execution(self.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self.world.now)
+        return new_execution(self.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self.facts.now)
 
     def _start(self, state: ActionState, item: Try) -> ActionState:
-        row = item.row
-        if item.declared.question:
-            row = self._approvals.start(self._subject(item), row, self._values())
-            return state.model_copy(update={"executions": (*state.executions, row)})
+        execution = item.execution
+        if item.declared.approval:
+            execution = self._approvals.start(self._subject(item), execution, self._values())
+            return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
-            if item.declared.runs_project and row.build_project is None:
+            if item.declared.runs_project and execution.build_project is None:
                 name = project_name(item.action, self._values())
-                frozen = self.world.freezer.freeze(name, self.status.pipeline_uid or "")
-                row = row.model_copy(update={"build_project": frozen})
-            request = self._create_job(replace(item, row=row))
-            row = row.model_copy(update={"entity_url": (request.custom and request.custom.entity_url) or None})
+                frozen = self.facts.freezer.freeze(name, self.status.pipeline_uid or "")
+                execution = execution.model_copy(update={"build_project": frozen})
+            request = self._create_job(replace(item, execution=execution))
+            execution = execution.model_copy(
+                update={"entity_url": (request.custom and request.custom.entity_url) or None}
+            )
         except RequestError as error:
-            row = self._failed(row, error)
-            self._report_failure(item, row)
-        return state.model_copy(update={"executions": (*state.executions, row)})
+            execution = self._failed(execution, error)
+            self._report_failure(item, execution)
+        return state.model_copy(update={"executions": (*state.executions, execution)})
 
     def _create_job(self, item: Try) -> ActionRequest:
-        subject = self._subject(item)
-        request = build_request(subject, self._values(), artifacts_of(self.run.uid, self.status), self.world.settings)
-        job = build_job(JobOrder(subject, request, subject.started), self.world.settings)
-        self.findings.commands.append(CreateJob(job))
+        context = self._subject(item)
+        request = build_request(context, self._values(), artifacts_of(self.run.uid, self.status), self.facts.settings)
+        job = build_job(JobInputs(context, request, context.started), self.facts.settings)
+        self.effects.commands.append(CreateJob(job))
         return request
 
     def _values(self) -> Values:
         return values_of(self.run.uid, self.definition, self.status)
 
-    def _subject(self, item: Try) -> Subject:
+    def _subject(self, item: Try) -> TryContext:
         attempt = Attempt(
             namespace=self.run.namespace,
-            pipeline=self.world.pipeline,
+            pipeline=self.facts.pipeline,
             pipeline_uid=self.status.pipeline_uid or "",
             run=self.run.name,
             run_uid=self.run.uid,
             stage=item.stage.name,
             action=item.action.name,
-            attempt=item.row.attempt,
-            try_=item.row.try_,
+            attempt=item.execution.attempt,
+            try_=item.execution.try_,
         )
         pinned = revisions_of(self.run.spec, item.action, item.declared)
-        projects = self.world.freezer.projects_of(item.row)
-        return Subject(
+        projects = self.facts.freezer.projects_of(item.execution)
+        return TryContext(
             attempt,
             item.action,
             item.declared,
             self.definition,
-            parse_time(item.row.start_time) or self.world.now,
+            parse_time(item.execution.start_time) or self.facts.now,
             revision=pinned.pop("", None),
             overrides=pinned,
             projects=projects,

@@ -87,31 +87,31 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
+class Unconfirmed:
     """What is seen would end the try, but not by a result: it is to be looked up live first.
 
     Law: absence is never evidence. A watch may be late, and a cache may have missed the pod or its end.
     """
 
 
-Verdict = Running | Missing | Doubtful | Ended
+Verdict = Running | Missing | Unconfirmed | Ended
 
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
     is_pod_missing = seen.lost_pod or (seen.had_pod and seen.pod is None)
     if is_pod_missing and not seen.is_confirmed:
-        return Doubtful()
+        return Unconfirmed()
     verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
     is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
     is_job_to_go = isinstance(verdict, Running | Ended) and verdict.is_job_to_go
     if (is_from_outside or is_job_to_go) and not seen.is_confirmed:
-        return Doubtful()
+        return Unconfirmed()
     if is_from_outside and _is_deleted_by_hand(seen, settings):
         return _job_deleted()
     if isinstance(verdict, Ended) and seen.pod and not seen.is_vouched:
         # Anybody who may create pods can make one that looks like ours: its Job must be known to have made it.
-        return _job_deleted() if seen.is_confirmed else Doubtful()
+        return _job_deleted() if seen.is_confirmed else Unconfirmed()
     return _polled(verdict, seen, settings, now)
 
 
@@ -120,7 +120,7 @@ def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: dateti
     if not isinstance(verdict, Running) or seen.is_watched:
         return verdict
     if not seen.is_confirmed:
-        return Doubtful()
+        return Unconfirmed()
     soon = now + timedelta(seconds=settings.unwatched_s)
     return replace(verdict, look_again=min(soon, verdict.look_again or soon))
 
@@ -181,7 +181,7 @@ def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdic
         if now < due:
             return Running(due, waiting=seen.waiting)
     if not seen.is_confirmed:
-        return Doubtful()
+        return Unconfirmed()
     if seen.waiting == _POD_GONE:
         # We deleted the Job ourselves.
         return lost(_POD_GONE.code, _POD_GONE.message)
