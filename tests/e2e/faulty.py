@@ -55,13 +55,13 @@ def conflict_every(nth: int) -> None:
 
 def drop_events(kinds: set[str]) -> None:
     """Let the watch of some kinds deliver nothing."""
-    notice = Operator.notice
+    handle_event = Operator.handle_event
 
     def deaf(self: Operator, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
         if resource.kind not in kinds:
-            notice(self, resource, event_type, document)
+            handle_event(self, resource, event_type, document)
 
-    Operator.notice = deaf  # type: ignore[method-assign]
+    Operator.handle_event = deaf  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -94,13 +94,13 @@ def test_evicted_pod_leaves_the_try_unknown_and_the_action_is_run_again(team: Te
 
 
 def test_namespace_deleted_mid_run_goes_and_the_operator_goes_on(cluster: Cluster, team: Team) -> None:
-    with new_team(cluster, team.kube) as doomed:
-        doomed.pipeline("web", stage(STAGE, SLEEPER), stage("Never", commands("Next", "true")))
-        doomed.start("web")
-        running_pod(doomed, "run", says=AT_WORK)
+    with new_team(cluster, team.kube) as to_delete:
+        to_delete.pipeline("web", stage(STAGE, SLEEPER), stage("Never", commands("Next", "true")))
+        to_delete.start("web")
+        running_pod(to_delete, "run", says=AT_WORK)
         restarts = operator_restarts(team)
-        doomed.kube.delete("namespaces", None, doomed.namespace)
-        eventually(lambda: team.kube.find("namespaces", None, doomed.namespace) is None, 90, "the namespace gone")
+        to_delete.kube.delete("namespaces", None, to_delete.namespace)
+        eventually(lambda: team.kube.find("namespaces", None, to_delete.namespace) is None, 90, "the namespace gone")
 
     team.pipeline("web", stage(STAGE, commands(ACTION, "true")))
     team.start("web")

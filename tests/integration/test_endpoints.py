@@ -13,7 +13,7 @@ import yaml
 
 from penstock.cluster.client import Client
 from penstock.cluster.credentials import Credentials
-from penstock.controller.metrics import Metrics
+from penstock.controller.metrics import OperatorMetrics
 from penstock.runtime.endpoints import Endpoints
 from tests.support.install import SYSTEM
 from tests.support.kube import Kube
@@ -35,7 +35,7 @@ async def port(kube: Kube) -> AsyncIterator[int]:
         number = int(free.getsockname()[1])
     async with Client(credentials_of(kube, kube.token_of(SYSTEM, "penstock"))) as client:
         client.fence = _no_lease
-        endpoints = Endpoints(client, Metrics(), lambda: HEALTHY[0])
+        endpoints = Endpoints(client, OperatorMetrics(), lambda: HEALTHY[0])
         await endpoints.start("127.0.0.1", number)
         yield number
         await endpoints.stop()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from penstock.api.crd.crds import RESOURCES, Resource, crd_of
+from penstock.api.crd.crds import RESOURCES, CustomResource, crd_of
 from penstock.api.crd.schema import UntranslatableError, structural_schema
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.run import PipelineRunStatus, RunState
@@ -30,12 +30,12 @@ NAMES = st.text(alphabet="ABCxyz019.@-_", min_size=1, max_size=100)
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
 @pytest.mark.parametrize("folder", ["crds", "charts/penstock/files/crds"])
-def test_generated_crd_is_current(resource: Resource, folder: str) -> None:
+def test_generated_crd_is_current(resource: CustomResource, folder: str) -> None:
     assert (ROOT / folder / f"{resource.plural}.yaml").read_text() == render(resource), "run `make crds`"
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
-def test_crd_holds_nothing_that_a_structural_schema_forbids(resource: Resource) -> None:
+def test_crd_holds_nothing_that_a_structural_schema_forbids(resource: CustomResource) -> None:
     text = json.dumps(crd_of(resource))
     forbidden = ("$ref", "anyOf", "oneOf", "allOf", "const", "title", "uniqueItems", "prefixItems", "patternProperties")
     assert [word for word in forbidden if f'"{word}"' in text] == []
@@ -49,7 +49,7 @@ def walk(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
-def test_every_string_and_list_of_a_spec_is_bounded(resource: Resource) -> None:
+def test_every_string_and_list_of_a_spec_is_bounded(resource: CustomResource) -> None:
     spec = crd_of(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     for schema in walk(spec):
         if schema.get("type") == "array":

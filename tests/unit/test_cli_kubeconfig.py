@@ -16,7 +16,7 @@ import pytest
 from penstock.cli.connection import kubeconfig
 from penstock.cli.connection.cluster import Cluster
 from penstock.cli.connection.kubeconfig import target_of
-from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.objects import CliError
 from penstock.cli.connection.proxies import proxy_for
 from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.text import to_json
@@ -111,13 +111,13 @@ def test_first_hour_06_parts_of_an_impersonation_without_a_user_are_refused(
     api: Api, authority: Authority, use: Any, more: Document
 ) -> None:
     use(config(api, authority, user={"token": "secret", **more}))
-    with pytest.raises(ClusterError, match='need an "as"'):
+    with pytest.raises(CliError, match='need an "as"'):
         Cluster(None, None)
 
 
 def test_first_hour_06_context_that_is_not_there_is_named(api: Api, authority: Authority, use: Any) -> None:
     use(config(api, authority))
-    with pytest.raises(ClusterError, match=r'context "onee" is not in .*did you mean "one"'):
+    with pytest.raises(CliError, match=r'context "onee" is not in .*did you mean "one"'):
         Cluster("onee", None)
 
 
@@ -161,7 +161,7 @@ def test_first_hour_07_proxy_that_cannot_be_used_is_refused_by_name(
     api: Api, authority: Authority, use: Any, proxy: str
 ) -> None:
     use(config(api, authority, {"proxy-url": proxy}))
-    with pytest.raises(ClusterError, match=r"proxy-url is .*: an http or https proxy is needed") as raised:
+    with pytest.raises(CliError, match=r"proxy-url is .*: an http or https proxy is needed") as raised:
         Cluster(None, None).whoami()
     assert "secret" not in str(raised.value)
     assert api.seen == []
@@ -252,7 +252,7 @@ def test_server_of_an_unknown_authority_and_two_opposite_wishes_are_refused(
     with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
         Cluster(None, None).whoami()
     use(config(api, authority, {"insecure-skip-tls-verify": True}))
-    with pytest.raises(ClusterError, match="insecure-skip-tls-verify and a certificate-authority exclude"):
+    with pytest.raises(CliError, match="insecure-skip-tls-verify and a certificate-authority exclude"):
         Cluster(None, None)
     assert api.seen == []
 
@@ -274,10 +274,10 @@ def test_first_hour_07_pod_without_a_file_uses_its_service_account(
     (folder / "token").write_text("two\n")
     assert cluster.whoami() == "Bearer two"
     assert Cluster(None, "other").namespace == "other"
-    with pytest.raises(ClusterError, match='context "x"'):
+    with pytest.raises(CliError, match='context "x"'):
         Cluster("x", None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
-    with pytest.raises(ClusterError, match=r"no cluster to talk to: .*\.kube/config is not there; set KUBECONFIG"):
+    with pytest.raises(CliError, match=r"no cluster to talk to: .*\.kube/config is not there; set KUBECONFIG"):
         Cluster(None, None)
 
 
@@ -311,7 +311,7 @@ def test_certificate_in_the_file_or_beside_it_is_shown_to_the_server(api: Api, a
         use(config(api, authority, user=user))
         assert asked_of(api).client == "carol"
     use(config(api, authority, user={"client-certificate": str(certificate)}))
-    with pytest.raises(ClusterError, match="client-certificate and client-key belong together"):
+    with pytest.raises(CliError, match="client-certificate and client-key belong together"):
         Cluster(None, None).whoami()
 
 
@@ -383,7 +383,7 @@ def test_exec_plugin_that_does_not_do_its_work_is_named(
     user = plugin(tmp_path)
     user["exec"].update(change)
     use(config(api, authority, user=user))
-    with pytest.raises(ClusterError, match=message):
+    with pytest.raises(CliError, match=message):
         Cluster(None, None).whoami()
     assert api.seen == []
 
@@ -407,7 +407,7 @@ def test_auth_provider_oidc_is_honoured_as_far_as_it_can_be_and_others_are_refus
         ("gcp", "x", 'auth-provider "gcp" is no more'),
     ):
         use(config(api, authority, user=user(name, token)))
-        with pytest.raises(ClusterError, match=message):
+        with pytest.raises(CliError, match=message):
             Cluster(None, None).whoami()
 
 
@@ -416,7 +416,7 @@ def test_value_that_cannot_stand_in_a_header_is_refused_and_not_shown(
     api: Api, authority: Authority, use: Any, user: Document
 ) -> None:
     use(config(api, authority, user=user))
-    with pytest.raises(ClusterError, match="cannot stand in a request's header") as raised:
+    with pytest.raises(CliError, match="cannot stand in a request's header") as raised:
         Cluster(None, None).whoami()
     assert "cret" not in str(raised.value)
     assert api.seen == []
@@ -431,7 +431,7 @@ def test_authority_is_read_whatever_stands_beside_its_certificates(
     asked_of(api)
     for text, message in (("nothing", "holds no certificate"), ("", "holds no certificate")):
         bundle.write_text(text)
-        with pytest.raises(ClusterError, match=message):
+        with pytest.raises(CliError, match=message):
             Cluster(None, None).whoami()
 
 
@@ -467,5 +467,5 @@ def test_nothing_secret_is_sent_in_the_clear(use: Any, authority: Authority, api
 def test_kubeconfig_that_leads_nowhere_says_why(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "config"
     file.write_text(text)
-    with pytest.raises(ClusterError, match=message):
+    with pytest.raises(CliError, match=message):
         target_of(None, None, {"KUBECONFIG": str(file)})

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from penstock.cli.commands import start, transition
 from penstock.cli.commands.approve import find_approval
-from penstock.cli.connection.objects import Approval, ClusterError, Pipeline, Run, Transition, read
+from penstock.cli.connection.objects import Approval, CliError, Pipeline, Run, Transition, read
 from penstock.cli.render import run_tree
 from tests.support import command
 
@@ -39,7 +39,7 @@ def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, act
     ],
 )
 def test_approval_that_is_not_there_is_told_with_codepipelines_names(approvals: list[Approval], message: str) -> None:
-    with pytest.raises(ClusterError) as raised:
+    with pytest.raises(CliError) as raised:
         find_approval(approvals, "run", None)
     assert str(raised.value).startswith(message)
 

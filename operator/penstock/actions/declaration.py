@@ -34,7 +34,7 @@ class Configuration(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ArtifactBounds:
     """How many artifacts an action may have (V-09)."""
 
     least: int
@@ -79,8 +79,8 @@ class Declaration:
     provider: str
     folder: str
     configuration: type[Configuration]
-    inputs: Bounds
-    outputs: Bounds
+    inputs: ArtifactBounds
+    outputs: ArtifactBounds
     on_lost_pod: OnLostPod
     timeout_s: float
     version: str = "1"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from penstock.api.contract.contracts import NOTHING, ActionRequest, BuildReport, Revision
+from penstock.api.contract.contracts import NOTHING, ActionRequest, Revision, SuiteReport
 
 JOB_FAILED = "JobFailed"
 CONFIGURATION_ERROR = "ConfigurationError"
@@ -143,7 +143,7 @@ class Job(Protocol):
     def output_folder(self, name: str) -> Path:
         """Return an empty folder for the content of an output artifact."""
 
-    def object_of(self, name: str) -> StoredObject:
+    def object_location(self, name: str) -> StoredObject:
         """Return where an object of this name stands, or would; raise ActionError where the store is not on S3."""
 
     def put_object(self, name: str, file: Path) -> StoredObject:
@@ -153,19 +153,21 @@ class Job(Protocol):
         """Write an object of this try's own to a file; return False if it is not there."""
 
     @property
-    def reports(self) -> tuple[BuildReport, ...]:
+    def reports(self) -> tuple[SuiteReport, ...]:
         """The reports stored so far."""
 
-    def store_report(self, report: BuildReport, document: bytes) -> None:
+    def store_report(self, report: SuiteReport, document: bytes) -> None:
         """Store a whole report, and report its figures however the action ends."""
 
-    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
+    def report_external_execution(
+        self, external_execution_id: str, url: str = "", percent_complete: int | None = None
+    ) -> None:
         """Report this external execution, and how far it came, however the action ends."""
 
-    def give(self, path: str, text: str) -> Path:
+    def write_file(self, path: str, text: str) -> Path:
         """Write a file that the action's container can read; return where it is."""
 
-    def left(self, name: str) -> str:
+    def read_note(self, name: str) -> str:
         """Return a short text that the program left in the report folder, masked, without its last newlines."""
 
     def run_script(self) -> Outcome:

@@ -56,7 +56,7 @@ class Rules(NamedTuple):
     refuses_questions: bool = False
 
 
-class Bounds(NamedTuple):
+class DocumentBounds(NamedTuple):
     """The most that one document may be, aliases written out: nodes, and characters in scalars."""
 
     nodes: int
@@ -73,7 +73,7 @@ class _Node(NamedTuple):
     is_alias: bool = False
 
 
-def documents(text: str, rules: Rules, bounds: Bounds) -> Iterator[Any]:
+def documents(text: str, rules: Rules, bounds: DocumentBounds) -> Iterator[Any]:
     """Yield the documents of a text; raise YamlError for the first that is none, or too large."""
     text = text.removeprefix("\ufeff")
     try:
@@ -102,7 +102,7 @@ class _Open:
 class _Composer:
     """Composes the nodes of one document."""
 
-    def __init__(self, parser: Any, text: str, rules: Rules, bounds: Bounds) -> None:
+    def __init__(self, parser: Any, text: str, rules: Rules, bounds: DocumentBounds) -> None:
         self._parser, self._text, self._rules, self._bounds = parser, text, rules, bounds
         self._anchors: dict[str, _Node | _Open] = {}
         self._flows = 0

@@ -20,10 +20,10 @@ from penstock.agent.output.log import Log
 from penstock.agent.paths import Paths
 from penstock.agent.script.control import Control
 from penstock.agent.script.script import render_script, render_values
-from penstock.agent.script.script_output import Report
-from penstock.agent.script.shell import Ended, Shell
+from penstock.agent.script.script_output import ScriptOutput
+from penstock.agent.script.shell import ScriptEnd, Shell
 from penstock.agent.workspace import Workspace
-from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, BuildReport, Script
+from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder, Script, SuiteReport
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import Store
 
@@ -45,11 +45,11 @@ class AgentJob:
         self.control: Control | None = None
         self.artifact_store: Store | None = None
         self.stored: dict[str, ArtifactLocation] = {}
-        self.reports: tuple[BuildReport, ...] = ()
+        self.reports: tuple[SuiteReport, ...] = ()
         self.external_execution_id = ""
         self.external_execution_url = ""
         self.percent_complete: int | None = None
-        self._left: Report | None = None
+        self._left: ScriptOutput | None = None
 
     @property
     def pod_uid(self) -> str:
@@ -96,17 +96,17 @@ class AgentJob:
 
     def remaining(self) -> float:
         """Return the seconds that are left."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        read_note = self._deadline - time.monotonic()
+        if read_note <= 0:
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
-        return left
+        return read_note
 
     def run_script(self) -> Outcome:
         """Run the script in the action's container."""
         script = self.request.script
         if script is None or self.control is None:
             raise ActionError(CONFIGURATION_ERROR, "the request has no script")
-        report = Report(self.report)
+        report = ScriptOutput(self.report)
         text = render_script(script, self.program.with_name("values"), self.source, self.report)
         ended = self._run(self.control, script, text)
         self._check(ended, script, report)
@@ -128,7 +128,7 @@ class AgentJob:
         """Run an execution's own shell code in the action's container."""
         if self.control is None:
             raise ActionError(CONFIGURATION_ERROR, "the action has no container")
-        self._left = report = Report(self.report)
+        self._left = report = ScriptOutput(self.report)
         ended = self._run(self.control, Script((), environment=program.environment), program.text)
         code = self._exit_code(ended)
         names = self._variables(report) if program.takes_all_variables else program.variables
@@ -137,7 +137,7 @@ class AgentJob:
             variables = {name: value.rstrip("\n") for name, value in variables.items()}
         return ProgramEnd(code, report.notes(), variables)
 
-    def _variables(self, report: Report) -> list[str]:
+    def _variables(self, report: ScriptOutput) -> list[str]:
         """Return the names of the variables that the program left; what no variable can be called is told."""
         names = report.variable_names()
         for name in names:
@@ -145,11 +145,11 @@ class AgentJob:
                 self.log(f"[penstock] {name!a} in the folder of variables is ignored: no variable can be called so")
         return [name for name in names if _VARIABLE.fullmatch(name)]
 
-    def left(self, name: str) -> str:
+    def read_note(self, name: str) -> str:
         """Return what the program left."""
         return self._log.masked(self._left.text(name)) if self._left else ""
 
-    def give(self, path: str, text: str) -> Path:
+    def write_file(self, path: str, text: str) -> Path:
         """Write a file for the action's container."""
         file = self._paths.workspace / _GIVEN / path
         for folder in (self._paths.workspace / _GIVEN, file.parent):
@@ -174,7 +174,7 @@ class AgentJob:
         if self.artifact_store is not None:
             self.stored[name] = self._workspace.store_output(self.artifact_store, order, folder)
 
-    def object_of(self, name: str) -> StoredObject:
+    def object_location(self, name: str) -> StoredObject:
         """Return where an object of this name stands."""
         return self._objects.where(name)
 
@@ -192,7 +192,7 @@ class AgentJob:
             raise ActionError(CONFIGURATION_ERROR, "the action has no artifact store")
         return Objects(self.artifact_store, self.request, self.pod_uid)
 
-    def store_report(self, report: BuildReport, document: bytes) -> None:
+    def store_report(self, report: SuiteReport, document: bytes) -> None:
         """Keep a report; that the store does not take it is a warning, as the action's end is worth more."""
         if self.artifact_store is None:
             return
@@ -205,13 +205,15 @@ class AgentJob:
             key = ""
         self.reports += (report._replace(key=key),)
 
-    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
+    def report_external_execution(
+        self, external_execution_id: str, url: str = "", percent_complete: int | None = None
+    ) -> None:
         """Keep the id, the link and the figure."""
         self.external_execution_id = external_execution_id
         self.external_execution_url = url
         self.percent_complete = percent_complete
 
-    def _run(self, control: Control, script: Script, text: str) -> Ended:
+    def _run(self, control: Control, script: Script, text: str) -> ScriptEnd:
         values = self.program.with_name("values")
         values.write_text(render_values(script, self._workspace.environment()), encoding="utf-8")
         self.program.write_text(text, encoding="utf-8")
@@ -219,7 +221,7 @@ class AgentJob:
             path.chmod(0o644)
         return Shell(control, self._log, self.request.limits, self._deadline).run()
 
-    def _exit_code(self, ended: Ended) -> int:
+    def _exit_code(self, ended: ScriptEnd) -> int:
         if ended.is_timed_out:
             what = "" if ended.has_started else ": the action's container did not start"
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s{what}", ended.exit_code)
@@ -227,7 +229,7 @@ class AgentJob:
             raise ActionError(CONTAINER_DIED, "the action's container ended before its commands did")
         return ended.exit_code
 
-    def _check(self, ended: Ended, script: Script, report: Report) -> None:
+    def _check(self, ended: ScriptEnd, script: Script, report: ScriptOutput) -> None:
         if self._exit_code(ended):
             index = report.command() or 0
             text = script.commands[index].text if index < len(script.commands) else ""

@@ -8,8 +8,8 @@ from penstock.api.contract.contracts import (
     RESULT_VERSION,
     TERMINATION_MESSAGE_BYTES,
     ActionResult,
-    BuildReport,
-    FailedTest,
+    FailedCase,
+    SuiteReport,
 )
 from penstock.api.text import shorten
 
@@ -32,9 +32,9 @@ def lost(code: str, message: str, pod_uid: str) -> ActionResult:
     return ActionResult(RESULT_VERSION, LOST, pod_uid, code, message)
 
 
-def masked_report(report: BuildReport, mask: Callable[[str], str]) -> BuildReport:
+def masked_report(report: SuiteReport, mask: Callable[[str], str]) -> SuiteReport:
     """Return a report whose texts hold no secret."""
-    tests = (FailedTest(mask(test.suite), mask(test.name), mask(test.message)) for test in report.failed_tests)
+    tests = (FailedCase(mask(test.suite), mask(test.name), mask(test.message)) for test in report.failed_tests)
     return report._replace(failed_tests=tuple(tests))
 
 
@@ -64,7 +64,7 @@ def _too_large(result: ActionResult) -> ActionResult:
     return short._replace(log=result.log, reports=result.reports, external_execution_id=external)
 
 
-def _shed(report: BuildReport, tests: int, message: int) -> BuildReport:
+def _shed(report: SuiteReport, tests: int, message: int) -> SuiteReport:
     """Return a report with at most so many failed tests; the counts and the key of the whole stay."""
     kept = (test._replace(message=shorten(test.message, message)) for test in report.failed_tests[:tests])
     return report._replace(failed_tests=tuple(kept))

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from penstock.artifacts.errors import ArtifactError, shown
 
 
-class Bounds(NamedTuple):
+class FolderBounds(NamedTuple):
     """The most that a walk may meet: files and folders together, and bytes in files."""
 
     entries: int
     bytes: int
 
 
-def files_in(folder: Path, bounds: Bounds) -> Iterator[tuple[str, Path]]:
+def files_in(folder: Path, bounds: FolderBounds) -> Iterator[tuple[str, Path]]:
     """Yield path within the folder and path of every file, in order; links are followed while they stay inside.
 
     Raise ArtifactError for a link that leads out or to a folder that it stands in, and beyond a bound.
@@ -27,7 +27,7 @@ def files_in(folder: Path, bounds: Bounds) -> Iterator[tuple[str, Path]]:
 
 
 class _Walk:
-    def __init__(self, root: Path, bounds: Bounds) -> None:
+    def __init__(self, root: Path, bounds: FolderBounds) -> None:
         self._root, self._bounds = root, bounds
         self.inside = root.resolve()
         self._entries = self._bytes = 0

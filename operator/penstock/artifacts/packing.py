@@ -195,7 +195,7 @@ class _Packer:
         self._bytes += size
         if self._bytes > self._tree.max_bytes:
             raise self._refusal(path, f"makes it larger than {self._tree.max_bytes} bytes")
-        entry = tar.Entry(
+        entry = tar.TarEntry(
             os.fsencode(path), kind, found.st_mode & 0o777, size, int(found.st_mtime), os.fsencode(target)
         )
         self._output.write(tar.header(entry))

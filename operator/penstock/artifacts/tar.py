@@ -17,7 +17,7 @@ _EXTENSIONS = (b"x", b"X", b"L", b"K")
 _LABEL = b"V"
 
 
-class Entry(NamedTuple):
+class TarEntry(NamedTuple):
     """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic link, 5 folder, others unwanted."""
 
     name: bytes
@@ -33,7 +33,7 @@ def padding(size: int) -> int:
     return -size % BLOCK
 
 
-def header(entry: Entry) -> bytes:
+def header(entry: TarEntry) -> bytes:
     """Return the blocks that announce an entry: its header, before it an extension where it does not fit."""
     records = b""
     if len(entry.name) > 100 or not entry.name.isascii():
@@ -72,7 +72,7 @@ def _block(name: bytes, kind: bytes, mode: int, size: int, mtime: int, target: b
     return (head + b"%06o\0 " % checksum + tail)[:BLOCK]
 
 
-def read_headers(stream: IO[bytes] | Any) -> Iterator[Entry]:
+def read_headers(stream: IO[bytes] | Any) -> Iterator[TarEntry]:
     """Yield the entries; the caller reads each file's bytes and their padding before it asks for the next."""
     extended: dict[bytes, bytes] = {}
     bytes_left = _EXTENSION_BYTES
@@ -118,7 +118,7 @@ def _checksums(block: bytes) -> tuple[int, int]:
     return unsigned, unsigned - 256 * sum(1 for byte in block[:148] + block[156:] if byte > 127)
 
 
-def _parse(block: bytes) -> Entry:
+def _parse(block: bytes) -> TarEntry:
     if not is_header(block):
         raise _malformed("a header's checksum is wrong")
     name = block[:100].split(b"\0", 1)[0]
@@ -127,7 +127,7 @@ def _parse(block: bytes) -> Entry:
     size = _number(block[124:136])
     if size < 0:
         raise _malformed("a size is no number")
-    return Entry(
+    return TarEntry(
         name=prefix + b"/" + name if prefix else name,
         kind=b"0" if kind in (b"\0", b"7") else kind,
         mode=_number(block[100:108]) & 0o7777,
@@ -148,13 +148,13 @@ def _number(data: bytes) -> int:
     return int(text, 8)
 
 
-def _body(stream: IO[bytes] | Any, entry: Entry, most: int) -> bytes:
+def _body(stream: IO[bytes] | Any, entry: TarEntry, most: int) -> bytes:
     if entry.size > _EXTENSION_BYTES or most < 0:
         raise _malformed(f"the extension headers of an entry have more than {_EXTENSION_BYTES} bytes")
     return read_exactly(stream, entry.size + padding(entry.size))[: entry.size]
 
 
-def _extension(entry: Entry, body: bytes) -> dict[bytes, bytes]:
+def _extension(entry: TarEntry, body: bytes) -> dict[bytes, bytes]:
     if entry.kind == b"L":
         return {b"path": body.rstrip(b"\0")}
     if entry.kind == b"K":
@@ -172,7 +172,7 @@ def _extension(entry: Entry, body: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _extend(entry: Entry, extended: dict[bytes, bytes]) -> Entry:
+def _extend(entry: TarEntry, extended: dict[bytes, bytes]) -> TarEntry:
     """Return an entry as its extension headers have it; what has a folder's name is one, as in the oldest tars."""
     name = extended.get(b"path") or entry.name
     kind = b"5" if entry.kind == b"0" and name.endswith(b"/") else entry.kind
@@ -183,7 +183,7 @@ def _extend(entry: Entry, extended: dict[bytes, bytes]) -> Entry:
     size = extended.get(b"size", b"%d" % entry.size)
     if not size.isdigit() or len(size) > 19:
         raise _malformed("a size is no number")
-    return Entry(
+    return TarEntry(
         name=name,
         kind=kind,
         mode=entry.mode,

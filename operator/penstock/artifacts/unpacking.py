@@ -41,7 +41,7 @@ class Plain(Protocol):
 class Archive(Protocol):
     """Entries in their order, and the content of the file that was yielded last."""
 
-    def entries(self) -> Iterator[tar.Entry]:
+    def entries(self) -> Iterator[tar.TarEntry]:
         """Yield what is in it."""
 
     def content(self, size: int) -> Iterator[bytes]:
@@ -88,7 +88,7 @@ class TarArchive:
             raise ArtifactError("ConfigurationError", f"the archive unpacks to more than {self._limit} bytes")
         return data
 
-    def entries(self) -> Iterator[tar.Entry]:
+    def entries(self) -> Iterator[tar.TarEntry]:
         """Yield what is in it."""
         return tar.read_headers(self)
 
@@ -126,7 +126,7 @@ class _Unpacker:
         if count >= self._max_entries:
             raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
 
-    def _entry(self, entry: tar.Entry, path: str) -> None:
+    def _entry(self, entry: tar.TarEntry, path: str) -> None:
         names = tuple(name for name in path.split("/") if name not in ("", "."))
         if path.startswith("/") or ".." in names or "\0" in path:
             raise _refusal(path, "leads out of the folder")
@@ -145,7 +145,7 @@ class _Unpacker:
         except OSError as error:
             raise _refusal(path, f"cannot be written: {error.strerror}") from error
 
-    def _content(self, entry: tar.Entry, names: tuple[str, ...], path: str) -> None:
+    def _content(self, entry: tar.TarEntry, names: tuple[str, ...], path: str) -> None:
         if entry.kind == b"0":
             self._file(entry, names[-1])
         elif entry.kind == b"2":
@@ -158,7 +158,7 @@ class _Unpacker:
         else:
             raise _refusal(path, "is neither a file, a folder nor a symbolic link")
 
-    def _file(self, entry: tar.Entry, name: str) -> None:
+    def _file(self, entry: tar.TarEntry, name: str) -> None:
         # Whoever runs the action must be able to change it: the group is the pod's, umask or not.
         mode = 0o775 if entry.mode & 0o111 else 0o664
         file = os.open(name, _NEW_FILE, mode, dir_fd=self._folder)

@@ -51,7 +51,7 @@ class ZipArchive:
             raise _malformed(error) from error
         self._current: zipfile.ZipInfo | None = None
 
-    def entries(self) -> Iterator[tar.Entry]:
+    def entries(self) -> Iterator[tar.TarEntry]:
         """Yield what is in it; raise ArtifactError, by name, for what is encrypted or packed in a way of its own."""
         for info in self._zip.infolist():
             name = _name(info)
@@ -80,18 +80,18 @@ class ZipArchive:
         except _BROKEN as error:
             raise _malformed(error) from error
 
-    def _entry(self, info: zipfile.ZipInfo, name: bytes) -> tar.Entry:
+    def _entry(self, info: zipfile.ZipInfo, name: bytes) -> tar.TarEntry:
         mode = info.external_attr >> 16
         is_dos_folder = info.create_system in _DOS and info.external_attr & _DOS_FOLDER and not info.file_size
         if name.endswith(b"/") or stat.S_ISDIR(mode) or is_dos_folder:
-            return tar.Entry(name, b"5", 0o755)
+            return tar.TarEntry(name, b"5", 0o755)
         if stat.S_ISLNK(mode):
             if info.file_size > _LINK_BYTES:
                 raise _refusal(name, "is a link to a name that is too long")
-            return tar.Entry(name, b"2", 0o777, target=b"".join(self.content(info.file_size)))
+            return tar.TarEntry(name, b"2", 0o777, target=b"".join(self.content(info.file_size)))
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            return tar.Entry(name, b"3", 0)
-        return tar.Entry(name, b"0", mode & 0o777, size=info.file_size, mtime=_mtime(info))
+            return tar.TarEntry(name, b"3", 0)
+        return tar.TarEntry(name, b"0", mode & 0o777, size=info.file_size, mtime=_mtime(info))
 
 
 def _name(info: zipfile.ZipInfo) -> bytes:

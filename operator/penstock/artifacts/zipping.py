@@ -5,14 +5,14 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from penstock.artifacts.folders import Bounds, files_in
+from penstock.artifacts.folders import FolderBounds, files_in
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 256 * 1024
 _UNIX = 3
 
 
-def zip_folder(folder: Path, sink: IO[bytes], bounds: Bounds) -> None:
+def zip_folder(folder: Path, sink: IO[bytes], bounds: FolderBounds) -> None:
     """Write every file below a folder that only the agent writes; raise ArtifactError as `files_in` does."""
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, path in files_in(folder, bounds):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import yaml
 
-from penstock.api.crd.crds import RESOURCES, Resource, crd_of
+from penstock.api.crd.crds import RESOURCES, CustomResource, crd_of
 
 _HEADER = "# Generated from operator/penstock/api by `make crds`: change the models, not this file.\n"
 _LIMIT = 100_000
 
 
-def render(resource: Resource) -> str:
+def render(resource: CustomResource) -> str:
     """Return the YAML of one CRD; raise ValueError when it has grown over 100 KB as JSON."""
     crd = crd_of(resource)
     size = len(json.dumps(crd))

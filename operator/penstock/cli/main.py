@@ -20,7 +20,7 @@ from penstock.cli.app import (
 from penstock.cli.commands import approve, logs, retry, start, stop, transition
 from penstock.cli.commands.reports import ReportFormat, report_lines, reports_of
 from penstock.cli.connection.cluster import DeletedError
-from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.objects import CliError
 from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.render import run_details, run_tree, runs_table
 from penstock.cli.text import to_json
@@ -93,7 +93,7 @@ def main() -> None:
     except UnreachableError as error:
         complain(str(error))
         sys.exit(EXIT_TIMEOUT)
-    except ClusterError as error:
+    except CliError as error:
         complain(str(error))
         sys.exit(EXIT_REFUSED)
 

@@ -7,7 +7,7 @@ from rich.live import Live
 
 from penstock.cli.app import EXIT_CODES, EXIT_OTHERWISE, EXIT_TIMEOUT, Away, complain, console, say
 from penstock.cli.connection.cluster import Cluster, DeletedError
-from penstock.cli.connection.objects import ClusterError, Pipeline, Run, executions
+from penstock.cli.connection.objects import CliError, Pipeline, Run, executions
 from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.render import run_tree
 from penstock.cli.text import in_line
@@ -72,7 +72,7 @@ def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Run]:
             away.tell(error)
         except DeletedError:
             raise
-        except ClusterError as error:
+        except CliError as error:
             if is_known and error.status == 404:
                 raise DeletedError(f"run {name} was deleted") from error
             raise
@@ -85,5 +85,5 @@ def pipeline_of(cluster: Cluster, run: Run) -> Pipeline | None:
     """Return the Pipeline of a run, None where it cannot be read."""
     try:
         return cluster.pipeline(run.spec.pipeline_ref.name)
-    except ClusterError:
+    except CliError:
         return None

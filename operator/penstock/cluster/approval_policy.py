@@ -5,7 +5,7 @@ from penstock.cluster.errors import NotFoundError
 from penstock.cluster.resources import POLICIES, POLICY_BINDINGS
 
 
-async def is_guarded(client: Client, policy: str) -> bool:
+async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
     """Whether the named ValidatingAdmissionPolicy and the binding of the same name are there and deny.
 
     An installation that names no policy has none.

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
-class Metrics:
+class OperatorMetrics:
     """A registry of its own, so that tests and processes do not share numbers."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Wires cache, queue, reconciler and lease together, and keeps them running.
 
-Handlers call `notice` for every event. Only the holder of the lease works the queue; the others keep their
+Handlers call `handle_event` for every event. Only the holder of the lease works the queue; the others keep their
 cache warm. The cache is compared with a LIST before the first pass and every few minutes after, since a
 watch may miss a deletion.
 """
@@ -26,7 +26,7 @@ from penstock.controller.apply import Applier
 from penstock.controller.cache import KINDS, Cache
 from penstock.controller.gather import Gatherer
 from penstock.controller.identity import PipelineKey
-from penstock.controller.metrics import Metrics
+from penstock.controller.metrics import OperatorMetrics
 from penstock.controller.planner import Planner
 from penstock.controller.reconciler import Reconciler
 from penstock.controller.refusals import Refusals
@@ -66,7 +66,7 @@ class Operator:
 
     def __init__(self, credentials: Credentials, settings: OperatorSettings) -> None:
         self.settings = settings
-        self.metrics = Metrics()
+        self.metrics = OperatorMetrics()
         self.cache = Cache()
         # One namespace leaves some of the passes to the others, whatever it asks for.
         share = max(1, settings.workers - _SPARE_WORKERS)
@@ -106,7 +106,7 @@ class Operator:
         await self.endpoints.stop()
         await self.client.__aexit__()
 
-    def notice(self, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
+    def handle_event(self, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
         """Take over a watch event and look at its pipeline again."""
         take_over = self.cache.remove if event_type == "DELETED" else self.cache.put
         key = take_over(resource, document)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
-from penstock.cluster.approval_policy import is_guarded
+from penstock.cluster.approval_policy import approval_policy_is_enforced
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import (
@@ -209,7 +209,7 @@ class Reconciler:
         for name in sorted(names):
             if not await self._exists(APPROVALS, key[0], name) and (known := self.cache.get(APPROVALS, key[0], name)):
                 self.cache.remove(APPROVALS, known)
-        return dict.fromkeys(names, await is_guarded(self.client, self.approval_policy))
+        return dict.fromkeys(names, await approval_policy_is_enforced(self.client, self.approval_policy))
 
     async def _warning(self, namespace: str, names: list[str]) -> str:
         """Return what the last warning among the Events of these objects says; at most 500 characters."""

@@ -16,8 +16,8 @@ from penstock.api.kinds.retry import RefusedRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.times import format_seconds, format_time
-from penstock.engine.cleanup.history import housekeeping, kept_warnings
-from penstock.engine.cleanup.orphans import sweep
+from penstock.engine.cleanup.history import kept_warnings, prune_history
+from penstock.engine.cleanup.orphans import delete_orphans
 from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.revisions import pipeline_owner, revision_manifest
@@ -25,7 +25,7 @@ from penstock.engine.entry.admission import Concurrency, Refusal
 from penstock.engine.entry.cancellation import Cancellation, cancellation_of
 from penstock.engine.entry.inbound import Inbound
 from penstock.engine.entry.stage_locks import leaving_first
-from penstock.engine.entry.transitions import disabled_stages, switches_of, with_transitions
+from penstock.engine.entry.transitions import disabled_stages, inbound_transitions, with_transitions
 from penstock.engine.requests.answers import UserRequests, has_unanswered, is_answered_anew
 from penstock.engine.requests.new_runs import NewRuns
 from penstock.engine.requests.retries import LIMIT_EXCEEDED, cancelled_since
@@ -36,7 +36,7 @@ from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot, status_refusal
 from penstock.engine.status.pipeline_status import definition_status, with_inbound, with_runs, without_gone
 from penstock.engine.status.run_conditions import with_conditions
-from penstock.engine.status.summary import asked_by, explain, is_news
+from penstock.engine.status.summary import asked_by, is_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
 from penstock.engine.tries.facts import facts_of
@@ -88,8 +88,8 @@ class _Pass:
         advances = [advance for run in asked if (advance := self._advance(run))]
         self.events += self.requests.events
         self.advances = advances
-        self.switches = switches_of(pipeline.spec if pipeline else None, self.snapshot.transitions)
-        self.inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.switches))
+        self.transitions = inbound_transitions(pipeline.spec if pipeline else None, self.snapshot.transitions)
+        self.inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
         going = [advance for advance in advances if not self._cancellation(advance)]
         if self._is_blind():
             self.inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
@@ -100,10 +100,10 @@ class _Pass:
         for run in (*self.snapshot.runs, *self.snapshot.late):
             self._answer(run)
         ending = [command.name for command in self.commands if isinstance(command, DeleteJob)]
-        self.commands += sweep(self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending)
+        self.commands += delete_orphans(self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending)
         unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
-        self.commands += housekeeping(self.snapshot, self.statuses, self.revision, self.settings)
+        self.commands += prune_history(self.snapshot, self.statuses, self.revision, self.settings)
         runs = (*self.snapshot.runs, *self.snapshot.late)
         return Plan(
             revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
@@ -152,7 +152,7 @@ class _Pass:
         runs = [(run, new) for run, new in runs if new.pipeline_uid in (None, pipeline.uid)]
         status = without_gone(status, self.snapshot.gone_runs, self.seconds)
         status = with_runs(status, runs, self.snapshot.ended, self.seconds)
-        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.switches, self.seconds)
+        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.transitions, self.seconds)
         before = pipeline.status
         if status == before:
             return None
@@ -192,8 +192,8 @@ class _Pass:
         )
         if advance and not status.state.is_terminal:
             advance.observe()
-        hindrance = self._hindrance(advance) if advance else None
-        answered = self.requests.answer(run, advance.status if advance else status, definition, hindrance)
+        blocked_by = self._blocked_by(advance) if advance else None
+        answered = self.requests.answer(run, advance.status if advance else status, definition, blocked_by)
         if advance is None or (status.state.is_terminal and answered.state is status.state):
             self.statuses[run.name] = answered
             return None
@@ -204,7 +204,7 @@ class _Pass:
             self._go_on(advance)
         return advance
 
-    def _hindrance(self, advance: RunAdvance) -> RefusedRequest | None:
+    def _blocked_by(self, advance: RunAdvance) -> RefusedRequest | None:
         """X-63: a run is not retried under a Pipeline that would cancel it at once, nor above its limit."""
         if cancelled := self._cancellation(advance):
             return cancelled_since(cancelled)
@@ -265,7 +265,7 @@ class _Pass:
         self.look_again += advance.effects.look_again
         status = advance.status
         cancelled = self._cancellation(advance)
-        reason, message = explain(advance, self.inbound, cancelled)
+        reason, message = summarize(advance, self.inbound, cancelled)
         if status != before or not status.conditions or is_news(advance, message, is_cancelled=cancelled is not None):
             self.statuses[run.name] = with_conditions(
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message

@@ -23,7 +23,7 @@ from penstock.engine.lazy import lazy
 from penstock.engine.objects.action_types import ActionTypes
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
-from penstock.engine.objects.workloads import Job, Pod
+from penstock.engine.objects.workloads import JobObject, PodObject
 
 _OF_THE_SPEC = ("findings", "definition", "revision")
 
@@ -217,8 +217,8 @@ class Snapshot:
     action_types: ActionTypes = field(default_factory=ActionTypes)
     frozen_types: Mapping[str, Declaration] = field(default_factory=dict)
     known_objects: Mapping[str, int] = field(default_factory=dict)
-    jobs: tuple[Job, ...] = ()
-    pods: tuple[Pod, ...] = ()
+    jobs: tuple[JobObject, ...] = ()
+    pods: tuple[PodObject, ...] = ()
     live: Live = NOTHING_LIVE
     seen: frozenset[str] = frozenset()
     transitions: tuple[TransitionObject, ...] = ()

@@ -103,7 +103,7 @@ def _watch(
     @kopf.on.event(*selector, registry=registry, id=f"{resource.plural}-changed")
     async def changed(event: Any, **_: Any) -> None:
         for operator in operators:
-            operator.notice(resource, event["type"], dict(event["object"]))
+            operator.handle_event(resource, event["type"], dict(event["object"]))
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:

@@ -116,7 +116,7 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SourceDecision:
     """Effects in their order: remember ``first``, create ``runs``, remember ``then``."""
 
     first: State
@@ -134,7 +134,7 @@ class StartedRun:
     sequence: int = 0
 
 
-def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int) -> Decision:
+def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int) -> SourceDecision:
     """Return what to do about what was seen; sources without an observation stay as they are."""
     first: list[SourceState] = []
     then: list[SourceState] = []
@@ -154,7 +154,7 @@ def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observa
     # Last: what a crash leaves of a change is read back from its run, so that run comes first.
     runs = [*runs, *(run for run in (_restart(view), creation) if run)]
     started = view.state.started if view.state.started is not None else creation is not None
-    return Decision(
+    return SourceDecision(
         State(view.state.started, tuple(first), view.state.restarted),
         tuple(runs),
         State(started, tuple(then), view.looked_at),

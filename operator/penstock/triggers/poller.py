@@ -13,12 +13,12 @@ from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, NotFoundError
 from penstock.cluster.resources import PIPELINES, RUNS
 from penstock.triggers.decide import (
-    Decision,
     Failed,
     Key,
     NewRun,
     Observation,
     Source,
+    SourceDecision,
     StartedRun,
     State,
     View,
@@ -128,7 +128,7 @@ class Poller:
             schedule.due[source.key, source.identity] = time.monotonic() + pause_s(self._interval, failures, chance)
 
     async def _carry_out(
-        self, document: Document, view: View, decision: Decision, before: State, started: list[StartedRun]
+        self, document: Document, view: View, decision: SourceDecision, before: State, started: list[StartedRun]
     ) -> Document:
         """Remember, create, remember; what was created counts as started even if it cannot be remembered now."""
         if decision.runs and decision.first != before:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.actions.execution import TIMED_OUT, ActionError, Outcome, Program, ProgramEnd, StoredObject
-from penstock.api.contract.contracts import ActionRequest, Attempt, BuildReport, Limits, StoreLocation
+from penstock.api.contract.contracts import ActionRequest, Attempt, Limits, StoreLocation, SuiteReport
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
 
@@ -39,7 +39,7 @@ class FakeJob:
         self.masked: list[str] = []
         self.objects: dict[str, bytes] = {}
         self.stored: dict[str, dict[str, str]] = {}
-        self.reports: tuple[BuildReport, ...] = ()
+        self.reports: tuple[SuiteReport, ...] = ()
         self._end = time.monotonic() + self.request.limits.timeout_s
 
     def secret(self, key: str) -> Path | None:
@@ -56,10 +56,10 @@ class FakeJob:
         self.masked.extend(values)
 
     def remaining(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
+        read_note = self._end - time.monotonic()
+        if read_note <= 0:
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
-        return left
+        return read_note
 
     def run_program(self, program: Program) -> ProgramEnd:
         raise NotImplementedError
@@ -76,28 +76,30 @@ class FakeJob:
             str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
         }
 
-    def object_of(self, name: str) -> StoredObject:
+    def object_location(self, name: str) -> StoredObject:
         return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)
 
     def put_object(self, name: str, file: Path) -> StoredObject:
         self.objects[name] = file.read_bytes()
-        return self.object_of(name)
+        return self.object_location(name)
 
     def get_object(self, name: str, file: Path) -> bool:
         if name in self.objects:
             file.write_bytes(self.objects[name])
         return name in self.objects
 
-    def store_report(self, report: BuildReport, document: bytes) -> None:
+    def store_report(self, report: SuiteReport, document: bytes) -> None:
         raise NotImplementedError
 
-    def identify(self, external_execution_id: str, url: str = "", percent_complete: int | None = None) -> None:
+    def report_external_execution(
+        self, external_execution_id: str, url: str = "", percent_complete: int | None = None
+    ) -> None:
         self.identified = external_execution_id
 
-    def give(self, path: str, text: str) -> Path:
+    def write_file(self, path: str, text: str) -> Path:
         raise NotImplementedError
 
-    def left(self, name: str) -> str:
+    def read_note(self, name: str) -> str:
         raise NotImplementedError
 
     def run_script(self) -> Outcome:

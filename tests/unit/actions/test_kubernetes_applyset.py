@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.kubernetes.applyset import lease as lease_module
-from penstock.actions.kubernetes.applyset.members import Reach, applyset_id
+from penstock.actions.kubernetes.applyset.members import Scope, applyset_id
 from penstock.actions.kubernetes.execution import run
-from penstock.actions.kubernetes.live.objects import Identity
+from penstock.actions.kubernetes.live.objects import ObjectIdentity
 from penstock.actions.kubernetes.live.session import Session
 from penstock.agent.interrupt import Interrupted
 from tests.unit.actions.api_server import ApiServer
@@ -42,13 +42,15 @@ def test_id_is_the_one_that_kubectl_computes() -> None:
 
 
 WORDS = st.from_regex(r"[A-Za-z][a-z0-9]{0,8}", fullmatch=True)
-IDENTITIES = st.lists(st.builds(Identity, st.sampled_from(["", "apps", "a.example.com"]), WORDS, WORDS, WORDS))
+IDENTITIES = st.lists(st.builds(ObjectIdentity, st.sampled_from(["", "apps", "a.example.com"]), WORDS, WORDS, WORDS))
 
 
 @given(IDENTITIES, IDENTITIES)
-def test_parent_of_both_deploys_reaches_what_either_reaches(old: list[Identity], new: list[Identity]) -> None:
+def test_parent_of_both_deploys_reaches_what_either_reaches(
+    old: list[ObjectIdentity], new: list[ObjectIdentity]
+) -> None:
     """KEP-3659: while a deploy is under way the parent covers what was and what will be."""
-    both = Reach.read((Reach.of(old, "home") | Reach.of(new, "home")).annotations())
+    both = Scope.read((Scope.of(old, "home") | Scope.of(new, "home")).annotations())
     for identity in [*old, *new]:
         assert identity.group_kind in both.group_kinds
         assert identity.namespace in both.namespaces | {"home"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.actions.kubernetes.applyset import success as success_module
-from penstock.actions.kubernetes.applyset.success import Success
+from penstock.actions.kubernetes.applyset.success import LastApplied
 from penstock.actions.kubernetes.execution import run
 from penstock.actions.kubernetes.manifests.files import Manifest
 from tests.unit.actions.api_server import ApiServer
@@ -122,8 +122,8 @@ BODIES = st.dictionaries(
 @given(st.text(min_size=1, max_size=20), st.lists(BODIES, min_size=1, max_size=5))
 def test_success_is_read_as_it_was_kept(run_name: str, bodies: list[dict[str, Any]]) -> None:
     objects = [{**body, "apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}} for body in bodies]
-    success = Success.of(run_name, [Manifest(body, "a.yaml, document 1") for body in objects])
-    assert Success.read(success.data()) == success
+    success = LastApplied.of(run_name, [Manifest(body, "a.yaml, document 1") for body in objects])
+    assert LastApplied.read(success.data()) == success
 
 
 JUNK = st.binary(max_size=50) | st.sampled_from(["[1]", "{}", '[{"body": {}}]', '[{"body": 1, "place": "x"}]']).map(
@@ -134,6 +134,6 @@ JUNK = st.binary(max_size=50) | st.sampled_from(["[1]", "{}", '[{"body": {}}]', 
 @given(JUNK)
 def test_data_that_is_none_of_ours_is_told(data: bytes) -> None:
     text = base64.b64encode(data).decode()
-    found = Success.read({"run": base64.b64encode(b"run-1").decode(), "manifests": text})
+    found = LastApplied.read({"run": base64.b64encode(b"run-1").decode(), "manifests": text})
     assert found is not None
     assert found.why_not.startswith("what the Secret keeps cannot be read")

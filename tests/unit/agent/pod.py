@@ -20,9 +20,9 @@ from penstock.api.contract.contracts import (
     ArtifactLocation,
     ArtifactOrder,
     Attempt,
-    Command,
     Limits,
     Script,
+    ScriptCommand,
     StoreLocation,
 )
 from penstock.api.contract.wrapper import WRAPPER
@@ -35,7 +35,7 @@ SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"]}
 
 
 def script(*commands: str, **fields: Any) -> Script:
-    return Script(tuple(Command(text, text) for text in commands))._replace(**fields)
+    return Script(tuple(ScriptCommand(text, text) for text in commands))._replace(**fields)
 
 
 def request(**fields: Any) -> ActionRequest:

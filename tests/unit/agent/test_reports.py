@@ -13,8 +13,8 @@ from penstock.api.contract.contracts import (
     TERMINATION_MESSAGE_BYTES,
     ActionResult,
     ArtifactLocation,
-    BuildReport,
-    FailedTest,
+    FailedCase,
+    SuiteReport,
 )
 from tests.unit.agent.pod import Pod
 from tests.unit.agent.test_codebuild import build, spec
@@ -38,8 +38,8 @@ def test_failed_test_stands_in_message_counts_and_store(pod: Pod) -> None:
     result = build(pod, text, files={"out/a.xml": SUITE, "out/b/a.xml": SUITE.replace("failure", "skipped")})
     expected = "Build terminated with state: FAILED: BUILD: Command failed with exit code 1: false"
     assert result.message == f"{expected} (failed test: tests.test_page.PageTest.test_title)"
-    failed = FailedTest("tests.test_page.PageTest", "test_title", "'a' != 'b'")
-    assert result.reports == (BuildReport("unit", 4, 2, 1, 0, 1, 1.5, (failed,), KEY),)
+    failed = FailedCase("tests.test_page.PageTest", "test_title", "'a' != 'b'")
+    assert result.reports == (SuiteReport("unit", 4, 2, 1, 0, 1, 1.5, (failed,), KEY),)
     stored = json.loads(pod.stored(KEY))
     assert [case["status"] for case in stored["testCases"]] == ["FAILED", "SUCCEEDED", "SKIPPED", "SUCCEEDED"]
     assert stored["isComplete"]
@@ -105,7 +105,7 @@ def test_six_groups_are_refused(pod: Pod) -> None:
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=300)
-failed_tests = st.lists(st.builds(FailedTest, texts, texts, texts), max_size=20).map(tuple)
+failed_tests = st.lists(st.builds(FailedCase, texts, texts, texts), max_size=20).map(tuple)
 
 
 def written(path: Path, result: ActionResult) -> ActionResult:
@@ -117,10 +117,10 @@ def written(path: Path, result: ActionResult) -> ActionResult:
 
 @given(st.lists(failed_tests, max_size=5), st.text("abc'ü", max_size=2000))
 def test_result_sheds_failed_tests_before_anything_else(
-    tmp_path_factory: pytest.TempPathFactory, given: list[tuple[FailedTest, ...]], message: str
+    tmp_path_factory: pytest.TempPathFactory, given: list[tuple[FailedCase, ...]], message: str
 ) -> None:
     reports = tuple(
-        BuildReport(f"unit-{index}", 99, failed=99, failed_tests=x, key=KEY) for index, x in enumerate(given)
+        SuiteReport(f"unit-{index}", 99, failed=99, failed_tests=x, key=KEY) for index, x in enumerate(given)
     )
     output = ArtifactLocation("Site", KEY, 1, "0" * 64)
     result = ActionResult(RESULT_VERSION, "Failed", "p", "JobFailed", message, 1, (output,), reports=reports)
@@ -132,12 +132,12 @@ def test_result_sheds_failed_tests_before_anything_else(
 
 
 # What is read from a file is finite: NaN would not even equal itself.
-report_values = st.builds(BuildReport, texts, st.just(1), key=texts, duration_seconds=st.none() | st.floats(0, 1e9))
+report_values = st.builds(SuiteReport, texts, st.just(1), key=texts, duration_seconds=st.none() | st.floats(0, 1e9))
 
 
 @given(st.lists(report_values, max_size=5), st.dictionaries(texts, texts))
 def test_result_always_fits(
-    tmp_path_factory: pytest.TempPathFactory, reports: list[BuildReport], variables: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, reports: list[SuiteReport], variables: dict[str, str]
 ) -> None:
     result = ActionResult(RESULT_VERSION, "Succeeded", "p", variables=variables, reports=tuple(reports))
     written(tmp_path_factory.mktemp("result") / "message", result)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.actions.execution import ActionError
 from penstock.actions.quoting import quote
 from penstock.agent.script.script import render_script, render_values
-from penstock.api.contract.contracts import Command, Script
+from penstock.api.contract.contracts import Script, ScriptCommand
 from tests.support.properties import examples
 from tests.unit.agent.pod import SHELLS
 
@@ -38,7 +38,7 @@ def test_values_and_command_texts_survive_the_whole_script(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "variables").mkdir()
-        command = Command(shown, 'A="${V}"; B=$(printenv E; printf x); B=${B%?x}')
+        command = ScriptCommand(shown, 'A="${V}"; B=$(printenv E; printf x); B=${B%?x}')
         wanted = Script((command,), {"V": value}, {"E": exported}, ("A", "B"))
         (folder / "values").write_bytes(render_values(wanted, {"CODEBUILD_SRC_DIR": name}).encode())
         (folder / "script").write_bytes(render_script(wanted, folder / "values", folder, folder).encode())

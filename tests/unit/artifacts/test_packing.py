@@ -255,7 +255,7 @@ def archive(*entries: tuple[str, bytes, bytes | str]) -> bytes:
     for name, kind, content in entries:
         body = content if isinstance(content, bytes) else b""
         target = content.encode() if isinstance(content, str) else b""
-        plain += tar.header(tar.Entry(os.fsencode(name), kind, 0o7777, len(body), 0, target))
+        plain += tar.header(tar.TarEntry(os.fsencode(name), kind, 0o7777, len(body), 0, target))
         plain += body + bytes(tar.padding(len(body)))
     return zstandard.compress(plain + tar.END)
 

@@ -11,14 +11,14 @@ import pytest
 
 from penstock.artifacts.archives import unpack_any
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.folders import Bounds
+from penstock.artifacts.folders import FolderBounds
 from penstock.artifacts.unpacking import Caps
 from penstock.artifacts.zipping import zip_file, zip_folder
 
 
 def zipped(folder: Path, max_entries: int = 100, max_bytes: int = 1000) -> bytes:
     sink = io.BytesIO()
-    zip_folder(folder, sink, Bounds(max_entries, max_bytes))
+    zip_folder(folder, sink, FolderBounds(max_entries, max_bytes))
     return sink.getvalue()
 
 

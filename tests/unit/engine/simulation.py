@@ -37,7 +37,7 @@ from penstock.engine.commands import (
 from penstock.engine.objects.action_types import ActionTypeObject, ActionTypes, thaw_type, types_of
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
-from penstock.engine.objects.workloads import Container, Job, Pod, job_of
+from penstock.engine.objects.workloads import Container, JobObject, PodObject, job_of
 from penstock.engine.plan import plan_pipeline
 from penstock.engine.pods.revisions import is_frozen_object, thaw
 from penstock.engine.settings import Settings
@@ -151,9 +151,9 @@ class World:
     is_pipeline_absent: bool = False
     runs: dict[str, RunObject] = field(default_factory=dict)
     revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    jobs: dict[str, JobObject] = field(default_factory=dict)
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pods: dict[str, Pod] = field(default_factory=dict)
+    pods: dict[str, PodObject] = field(default_factory=dict)
     deleted_jobs: set[str] = field(default_factory=set)
     deleted_uids: set[str] = field(default_factory=set)
     """The uids of deleted Jobs."""
@@ -400,19 +400,19 @@ class World:
         else:
             self.pods.pop(name, None)
 
-    def run_pod(self, job: str, **fields: Any) -> Pod:
+    def run_pod(self, job: str, **fields: Any) -> PodObject:
         """Let a Job's pod run, with the given fields changed."""
         self.pods[job] = self.new_pod(job, **fields)
         return self.pods[job]
 
-    def new_pod(self, job: str, **fields: Any) -> Pod:
+    def new_pod(self, job: str, **fields: Any) -> PodObject:
         """Return a pod of a Job whose containers run, with the given fields changed."""
         template = self.manifests[job]["spec"]["template"]
         containers = {
             container["name"]: Container(running_since=self.now) for container in template["spec"]["containers"]
         }
         labels = template["metadata"]["labels"]
-        pod = Pod(
+        pod = PodObject(
             name=f"{job}-x",
             uid=f"pod-{job}",
             job=job,

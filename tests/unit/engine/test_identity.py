@@ -7,7 +7,7 @@ import pytest
 
 from penstock.api.contract.contracts import ActionResult
 from penstock.engine.commands import CreateJob, DeleteJob, DeleteRun
-from penstock.engine.objects.workloads import Container, Pod
+from penstock.engine.objects.workloads import Container, PodObject
 from penstock.engine.snapshot import Refused
 from tests.unit.engine.simulation import World, commands_action, stage
 
@@ -147,7 +147,7 @@ def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_
     assert rows[1].waiting is None
 
 
-def duplicate(world: World, job: str) -> Pod:
+def duplicate(world: World, job: str) -> PodObject:
     """Return a second pod of a Job, created before the first, whose agent found the try claimed by the first."""
     message = ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
     over = Container(is_terminated=True, message=message, started=world.now, finished=world.now)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from penstock.controller.metrics import Metrics
+from penstock.controller.metrics import OperatorMetrics
 from penstock.runtime.endpoints import Endpoints
 
 
@@ -46,7 +46,7 @@ async def ask(endpoints: Endpoints, *tokens: str) -> list[int]:
 
 async def test_weak_refused_token_is_reviewed_once_a_minute(reviews: Reviews) -> None:
     clock = Clock()
-    endpoints = Endpoints(reviews, Metrics(), lambda: True, clock)  # type: ignore[arg-type]
+    endpoints = Endpoints(reviews, OperatorMetrics(), lambda: True, clock)  # type: ignore[arg-type]
     assert await ask(endpoints, *["bad"] * 20) == [401] * 20
     assert reviews.count == 1
     clock.now += 61
@@ -56,7 +56,7 @@ async def test_weak_refused_token_is_reviewed_once_a_minute(reviews: Reviews) ->
 
 async def test_weak_many_bad_tokens_get_few_reviews_and_a_good_one_is_not_kept_waiting(reviews: Reviews) -> None:
     clock = Clock()
-    endpoints = Endpoints(reviews, Metrics(), lambda: True, clock)  # type: ignore[arg-type]
+    endpoints = Endpoints(reviews, OperatorMetrics(), lambda: True, clock)  # type: ignore[arg-type]
     assert await ask(endpoints, "good") == [200]
     clock.now += 61
     answers = await ask(endpoints, *(f"bad-{number}" for number in range(500)))
@@ -68,7 +68,7 @@ async def test_weak_many_bad_tokens_get_few_reviews_and_a_good_one_is_not_kept_w
 
 async def test_weak_answers_are_remembered_in_limits(reviews: Reviews) -> None:
     clock = Clock()
-    endpoints = Endpoints(reviews, Metrics(), lambda: True, clock)  # type: ignore[arg-type]
+    endpoints = Endpoints(reviews, OperatorMetrics(), lambda: True, clock)  # type: ignore[arg-type]
     for batch in range(150):
         clock.now += 10
         await ask(endpoints, *(f"bad-{batch}-{number}" for number in range(10)))

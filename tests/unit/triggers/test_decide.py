@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from penstock.api.status.pipeline_status import PipelineStatus, SourceState
 from penstock.controller.apply import merge_patch
 from penstock.triggers.decide import (
-    Decision,
     Failed,
     NewRun,
     Observation,
     Seen,
     Source,
+    SourceDecision,
     StartedRun,
     State,
     View,
@@ -40,7 +40,7 @@ def known(revision: str | None, sequence: int = 7, **fields: str) -> View:
     return replace(NEW, last_run="web-1", state=State(True, (mark(revision, sequence, **fields),)))
 
 
-def decided(view: View, observation: Observation) -> Decision:
+def decided(view: View, observation: Observation) -> SourceDecision:
     return decide(view, [SOURCE], {SOURCE.key: observation}, 100)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation.configuration import CAPABILITIES, FILE, ROLE, PackagingConfiguration
 from penstock.actions.cloudformation.overrides import read_overrides
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifacts_in
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, artifacts_in
 
 _DAYS_S = 86_400
 _NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
@@ -95,8 +95,8 @@ DECLARATION = Declaration(
     provider="CloudFormation",
     folder="cloudformation",
     configuration=CloudFormationConfiguration,
-    inputs=Bounds(0, 10),
-    outputs=Bounds(0, 1),
+    inputs=ArtifactBounds(0, 10),
+    outputs=ArtifactBounds(0, 1),
     on_lost_pod=OnLostPod.RESUME,
     timeout_s=3 * _DAYS_S,
     calls_aws=True,

@@ -13,7 +13,7 @@ from penstock.actions.cloudformation.change_sets import ChangeSets
 from penstock.actions.cloudformation.operations import Operation, settled, with_hint
 from penstock.actions.cloudformation.outputs import store_outputs, variables_of
 from penstock.actions.cloudformation.packaging import package
-from penstock.actions.cloudformation.parameters import Settings, read_settings
+from penstock.actions.cloudformation.parameters import StackSettings, read_settings
 from penstock.actions.cloudformation.stacks import REVIEW, Stack, read_stack
 from penstock.actions.cloudformation.uploads import Uploads
 from penstock.actions.execution import JOB_FAILED, ActionError, Job, Outcome
@@ -163,7 +163,7 @@ class _Deployment:
         settings, request = self._template_request()
         return {**request, **({"StackPolicyBody": settings.policy} if settings.policy else {})}
 
-    def _template_request(self) -> tuple[Settings, dict[str, Any]]:
+    def _template_request(self) -> tuple[StackSettings, dict[str, Any]]:
         """Return what is asked for: the template, packaged, and what goes with it."""
         path = self._configuration["TemplatePath"]
         text = package(self._job, path, self._uploads)

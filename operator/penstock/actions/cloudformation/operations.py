@@ -56,7 +56,7 @@ class Operation:
 
     def follow(self) -> None:
         """Wait for the end, telling events; raise ActionError (JobFailed) with the first failure's reason (P-38)."""
-        self._job.identify(self._id)
+        self._job.report_external_execution(self._id)
         started = time.monotonic()
         try:
             end = Waiting(self._job).until(lambda: self._look(time.monotonic() - started))

@@ -20,7 +20,7 @@ _FILE_BYTES = 1024 * 1024
 _KEYS = ("Parameters", "Tags", "StackPolicy")
 
 
-class Settings(NamedTuple):
+class StackSettings(NamedTuple):
     """Parameters and tags by name; ``policy`` is the stack policy's text, empty if there is none."""
 
     parameters: dict[str, str]
@@ -38,10 +38,10 @@ class Settings(NamedTuple):
         return [{"Key": key, "Value": value} for key, value in self.tags.items()]
 
 
-def read_settings(job: Job, uploads: Uploads) -> Settings:
+def read_settings(job: Job, uploads: Uploads) -> StackSettings:
     """Read TemplateConfiguration, then ParameterOverrides, which win; raise ActionError for what they get wrong."""
     configuration = job.request.configuration
-    found = _read_file(job, name) if (name := configuration.get("TemplateConfiguration")) else Settings({}, {})
+    found = _read_file(job, name) if (name := configuration.get("TemplateConfiguration")) else StackSettings({}, {})
     overrides = _Overrides(job, uploads)
     try:
         values = read_overrides(configuration.get("ParameterOverrides") or "{}")
@@ -51,13 +51,13 @@ def read_settings(job: Job, uploads: Uploads) -> Settings:
     return found._replace(parameters={**found.parameters, **resolved})
 
 
-def _read_file(job: Job, name: str) -> Settings:
+def _read_file(job: Job, name: str) -> StackSettings:
     document = _document(job, "TemplateConfiguration", name)
     if unknown := [key for key in document if key not in _KEYS]:
         what = f'"{name}" has the key {unknown[0]}; {", ".join(_KEYS)} are possible'
         raise _problem("TemplateConfiguration", what)
     policy = document.get("StackPolicy")
-    return Settings(
+    return StackSettings(
         _texts(name, document, "Parameters"), _texts(name, document, "Tags"), json.dumps(policy) if policy else ""
     )
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from penstock.actions.aws import calls, client
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.folders import Bounds
+from penstock.artifacts.folders import FolderBounds
 from penstock.artifacts.zipping import zip_file, zip_folder
 
 _PREFIX = "penstock-packages"
@@ -76,7 +76,7 @@ class Uploads:
 
         def write(sink: IO[bytes]) -> None:
             if path.is_dir():
-                zip_folder(path, sink, Bounds(limits.artifact_entries, limits.artifact_bytes))
+                zip_folder(path, sink, FolderBounds(limits.artifact_entries, limits.artifact_bytes))
             else:
                 zip_file(path, sink)
 

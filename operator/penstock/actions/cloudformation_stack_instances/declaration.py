@@ -5,7 +5,7 @@ from pydantic import Field, field_validator
 from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation_stack_set.configuration import REGIONS, StackSetBase, checked_parameters
 from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
 _DAYS_S = 86_400
 
@@ -27,8 +27,8 @@ DECLARATION = Declaration(
     provider="CloudFormationStackInstances",
     folder="cloudformation_stack_instances",
     configuration=StackInstancesConfiguration,
-    inputs=Bounds(0, 3),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(0, 3),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.RESUME,
     timeout_s=3 * _DAYS_S,
     calls_aws=True,

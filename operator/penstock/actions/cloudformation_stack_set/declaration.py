@@ -8,7 +8,7 @@ from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation.configuration import CAPABILITIES, FILE, ROLE, PackagingConfiguration
 from penstock.actions.cloudformation_stack_set.configuration import StackSetBase, checked_parameters
 from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
 _DAYS_S = 86_400
 
@@ -38,8 +38,8 @@ DECLARATION = Declaration(
     provider="CloudFormationStackSet",
     folder="cloudformation_stack_set",
     configuration=StackSetConfiguration,
-    inputs=Bounds(1, 3),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(1, 3),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.RESUME,
     timeout_s=3 * _DAYS_S,
     calls_aws=True,

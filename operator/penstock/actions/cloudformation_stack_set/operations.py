@@ -81,7 +81,7 @@ class Operations:
 
     def _follow(self, operation: str) -> None:
         self.last = operation
-        self._job.identify(operation)
+        self._job.report_external_execution(operation)
         try:
             found = Waiting(self._job).until(lambda: self._look(operation))
         except ActionError as error:

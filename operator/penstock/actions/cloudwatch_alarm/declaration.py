@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
 _STATE = "(ALARM|OK|INSUFFICIENT_DATA)"
 
@@ -25,8 +25,8 @@ DECLARATION = Declaration(
     provider="CloudWatchAlarm",
     folder="cloudwatch_alarm",
     configuration=CloudWatchAlarmConfiguration,
-    inputs=Bounds(0, 0),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(0, 0),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=24 * 3600,
     is_rule=True,

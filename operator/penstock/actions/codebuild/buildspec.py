@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.yaml_documents import Bounds, Rules, YamlError, documents
+from penstock.actions.yaml_documents import DocumentBounds, Rules, YamlError, documents
 from penstock.api.contract.contracts import NOTHING
 from penstock.api.text import shorten
 
 BYTES = 256 * 1024
 _COMMAND_CHARACTERS = 1024 * 1024
 _MESSAGE = 1000
-_BOUNDS = Bounds(200_000, 16 * 1024 * 1024)
+_BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
 """Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says itself comes before
 what it merges (<<)."""

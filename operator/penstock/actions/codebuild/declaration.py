@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.codebuild.overrides import read_overrides
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
 
 
 def _is_off(why: str) -> Callable[[str | None], str | None]:
@@ -50,8 +50,8 @@ DECLARATION = Declaration(
     provider="CodeBuild",
     folder="codebuild",
     configuration=CodeBuildConfiguration,
-    inputs=Bounds(1, 5),
-    outputs=Bounds(0, 5),
+    inputs=ArtifactBounds(1, 5),
+    outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     runs_project=True,

@@ -32,7 +32,7 @@ def run(job: Job) -> Outcome:
     build = job.request.build
     if build is None:
         raise ActionError(CONFIGURATION_ERROR, "the request names no BuildProject")
-    job.identify(build_id(job.request, build))
+    job.report_external_execution(build_id(job.request, build))
     buildspec = parse(_text_of(job, build))
     for path in buildspec.ignored:
         job.log(f"[Container] Warning: {path} is no key of a buildspec; it is ignored")

@@ -9,7 +9,7 @@ from penstock.actions.codebuild.buildspec import JUNIT, Buildspec, ReportGroup
 from penstock.actions.codebuild.junit import Case, CaseStatus, JUnitError, parse
 from penstock.actions.codebuild.source import read
 from penstock.actions.execution import ActionError, Job
-from penstock.api.contract.contracts import BuildReport, FailedTest
+from penstock.api.contract.contracts import FailedCase, SuiteReport
 from penstock.artifacts.errors import ArtifactError
 
 _FILES = 1_000
@@ -43,7 +43,7 @@ def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
             _store(job, group)
 
 
-def first_failed(reports: tuple[BuildReport, ...]) -> str:
+def first_failed(reports: tuple[SuiteReport, ...]) -> str:
     """Return the failed tests for a failed build's message: the first by name, the others by number."""
     names = [name_of(test.suite, test.name) for report in reports for test in report.failed_tests]
     count = sum(report.failed + report.errors for report in reports)
@@ -87,7 +87,7 @@ def _store(job: Job, group: _Group) -> None:
     counts = Counter(case.status for case in group.cases)
     seconds = [case.seconds for case in group.cases if case.seconds is not None]
     bad = [case for case in group.cases if case.status in _BAD]
-    report = BuildReport(
+    report = SuiteReport(
         name=group.name,
         total=len(group.cases),
         passed=counts[CaseStatus.SUCCEEDED],
@@ -104,12 +104,12 @@ def _store(job: Job, group: _Group) -> None:
     job.store_report(report, _document(report, group.cases))
 
 
-def _failed_test(case: Case) -> FailedTest:
+def _failed_test(case: Case) -> FailedCase:
     said = case.message or case.details.partition("\n")[0]
-    return FailedTest(case.suite[:_NAME], case.name[:_NAME], " ".join(said.split())[:_MESSAGE])
+    return FailedCase(case.suite[:_NAME], case.name[:_NAME], " ".join(said.split())[:_MESSAGE])
 
 
-def _document(report: BuildReport, cases: list[Case]) -> bytes:
+def _document(report: SuiteReport, cases: list[Case]) -> bytes:
     """Return the whole report as JSON; the failed tests first, and as many of the others as fit."""
     head = {
         "version": 1,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
 
 
 class CommandsConfiguration(Configuration):
@@ -25,8 +25,8 @@ DECLARATION = Declaration(
     provider="Commands",
     folder="commands",
     configuration=CommandsConfiguration,
-    inputs=Bounds(0, 10),
-    outputs=Bounds(0, 1),
+    inputs=ArtifactBounds(0, 10),
+    outputs=ArtifactBounds(0, 1),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3300,
     runs_commands=True,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
 from penstock.api.kinds.action_type import ActionTypeSpec, ArtifactDetails, ConfigurationProperty
 
 OWNER = "Custom"
@@ -62,8 +62,8 @@ def render_link(template: str | None, configuration: Mapping[str, str]) -> str:
     return parts[0] + "".join(quote(configuration.get(name, ""), safe="") + after for name, _, after in rest)
 
 
-def _bounds(details: ArtifactDetails) -> Bounds:
-    return Bounds(details.minimum_count, details.maximum_count)
+def _bounds(details: ArtifactDetails) -> ArtifactBounds:
+    return ArtifactBounds(details.minimum_count, details.maximum_count)
 
 
 class _Custom(Configuration):

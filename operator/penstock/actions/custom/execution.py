@@ -46,14 +46,16 @@ def run(job: Job) -> Outcome:
     try:
         ended = job.run_program(program)
     finally:
-        job.identify(job.left(EXTERNAL_ID), _execution_url(job, custom), _percent(job))
+        job.report_external_execution(job.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job))
     if ended.exit_code:
         raise _failure(job, custom, ended.exit_code, ended.notes)
     for name, folder in outputs.items():
         if not any(folder.iterdir()):
             raise ActionError(JOB_FAILED, f'Output artifact "{name}": the action left nothing for it', 0)
         job.store_folder(name, folder)
-    return Outcome(variables=ended.variables, revision=_revision(job, custom), summary=job.left(SUMMARY), exit_code=0)
+    return Outcome(
+        variables=ended.variables, revision=_revision(job, custom), summary=job.read_note(SUMMARY), exit_code=0
+    )
 
 
 def _require_secrets(job: Job, custom: Custom) -> None:
@@ -69,8 +71,8 @@ def _require_secrets(job: Job, custom: Custom) -> None:
 def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[str, str]:
     """Return what the commands find in their environment; an ActionType cannot take our own names."""
     given = {key: value for key, value in job.request.configuration.items() if key not in custom.secrets}
-    files = [job.give(f"configuration/{key}", value) for key, value in given.items()]
-    document = job.give("configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n")
+    files = [job.write_file(f"configuration/{key}", value) for key, value in given.items()]
+    document = job.write_file("configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n")
     ours = {
         "PENSTOCK_PROVIDER": custom.name,
         "PENSTOCK_CONFIGURATION_DIR": str(document.with_name("configuration")),
@@ -104,7 +106,7 @@ def _render(job: Job, custom: Custom) -> str:
 
 def _failure(job: Job, custom: Custom, exit_code: int, notes: str) -> ActionError:
     """P-84: the action's own type and message, where it left them."""
-    kind, message = job.left(FAILURE_TYPE), job.left(FAILURE_MESSAGE)
+    kind, message = job.read_note(FAILURE_TYPE), job.read_note(FAILURE_MESSAGE)
     if kind and kind not in FAILURE_TYPES:
         job.log(f"[penstock] {FAILURE_TYPE} is one of {', '.join(FAILURE_TYPES)} (X-08), not what was left there")
         kind = ""
@@ -115,7 +117,7 @@ def _failure(job: Job, custom: Custom, exit_code: int, notes: str) -> ActionErro
 
 
 def _execution_url(job: Job, custom: Custom) -> str:
-    given, external = job.left(EXTERNAL_URL), job.left(EXTERNAL_ID)
+    given, external = job.read_note(EXTERNAL_URL), job.read_note(EXTERNAL_ID)
     if given:
         if given.startswith(("https://", "http://")) and len(given.split()) == 1 and len(given) <= _LONGEST_URL:
             return given
@@ -133,12 +135,12 @@ def _linked(template: str, external: str) -> str:
 
 
 def _percent(job: Job) -> int | None:
-    text = job.left(PERCENT)
+    text = job.read_note(PERCENT)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100 else None
 
 
 def _revision(job: Job, custom: Custom) -> Revision | None:
-    revision = job.left(REVISION)
+    revision = job.read_note(REVISION)
     if not revision:
         return None
-    return Revision(revision, job.left(REVISION_SUMMARY), _linked(custom.revision_url, job.left(EXTERNAL_ID)))
+    return Revision(revision, job.read_note(REVISION_SUMMARY), _linked(custom.revision_url, job.read_note(EXTERNAL_ID)))

@@ -4,10 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, Override
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, Override
 
 
-class GitConfiguration(Configuration):
+class GitSourceConfiguration(Configuration):
     """Where the source is; at most one of Branch, Tag and Commit."""
 
     Url: str = Field(min_length=1, max_length=1000)
@@ -56,9 +56,9 @@ DECLARATION = Declaration(
     owner="ThirdParty",
     provider="Git",
     folder="git",
-    configuration=GitConfiguration,
-    inputs=Bounds(0, 0),
-    outputs=Bounds(1, 1),
+    configuration=GitSourceConfiguration,
+    inputs=ArtifactBounds(0, 0),
+    outputs=ArtifactBounds(1, 1),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     secrets=("CredentialsSecret",),

@@ -16,7 +16,7 @@ _LONGEST_PATH = 4000
 _FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no content of its own."""
 
     mode: str
@@ -54,7 +54,7 @@ class Budget:
             )
 
 
-def entries_of(git: Git, at: str, commit: str) -> Iterator[Entry]:
+def entries_of(git: Git, at: str, commit: str) -> Iterator[TreeEntry]:
     """Yield all that stands in a commit, folders too: a tree without a file can be endless as well.
 
     Raise ActionError for a path that no system could open, GitError if git fails.
@@ -64,19 +64,19 @@ def entries_of(git: Git, at: str, commit: str) -> Iterator[Entry]:
         mode, size, name = facts.decode("ascii").split()
         if len(path) > _LONGEST_PATH:
             raise ActionError(JOB_FAILED, f"Commit {commit} holds a path of more than {_LONGEST_PATH} bytes")
-        yield Entry(mode, int(size) if size.isdigit() else 0, name, path)
+        yield TreeEntry(mode, int(size) if size.isdigit() else 0, name, path)
 
 
 class Contents:
     """What of a commit needs more than a checkout: its submodules, the file that tells their URLs, its attributes."""
 
     def __init__(self) -> None:
-        self.submodules: list[Entry] = []
-        self.modules_file: Entry | None = None
+        self.submodules: list[TreeEntry] = []
+        self.modules_file: TreeEntry | None = None
         self.has_attributes = False
 
 
-def measure(entries: Iterable[Entry], budget: Budget, what: str) -> Contents:
+def measure(entries: Iterable[TreeEntry], budget: Budget, what: str) -> Contents:
     """Count a commit's entries against the budget; raise ActionError if ``what`` is too large."""
     found = Contents()
     for entry in entries:

@@ -6,7 +6,7 @@ from pathlib import Path
 from penstock.actions.execution import JOB_FAILED, REVISION_UNAVAILABLE, ActionError
 from penstock.actions.git.client import Git
 from penstock.actions.git.isolation import GitError
-from penstock.actions.git.listing import Entry, entries_of
+from penstock.actions.git.listing import TreeEntry, entries_of
 from penstock.actions.git.remote import Remote, Wanted, is_valid_ref, remote_of
 
 _FETCHED = "refs/penstock/fetched"
@@ -44,7 +44,7 @@ class Repository:
             raise self._git.failure(error) from error
         self.commit = self._git.run(self._at, "rev-parse", f"{_FETCHED}^{{commit}}").strip()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[TreeEntry]:
         """Yield all that stands in the commit."""
         try:
             yield from entries_of(self._git, self._at, self.commit)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, PERMISSION_ERROR, ActionError, Job
 from penstock.actions.git.client import Git
 from penstock.actions.git.lfs import Lfs
-from penstock.actions.git.listing import MODULES_FILE, Budget, Contents, Entry, measure, shown
+from penstock.actions.git.listing import MODULES_FILE, Budget, Contents, TreeEntry, measure, shown
 from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.actions.git.repository import Repository
 
@@ -69,7 +69,7 @@ class Submodules:
         if self._number > MAX_NUMBER:
             raise ActionError(JOB_FAILED, f"there are more than {MAX_NUMBER} submodules")
 
-    def _bring(self, remote: Remote, entry: Entry, folder: Path, path: tuple[str, ...]) -> None:
+    def _bring(self, remote: Remote, entry: TreeEntry, folder: Path, path: tuple[str, ...]) -> None:
         with tempfile.TemporaryDirectory(dir=self._job.scratch) as own:
             git = self._git.at(remote)
             repository = Repository(git, remote, Wanted(commit=entry.id), Path(own))

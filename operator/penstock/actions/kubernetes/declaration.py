@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
 
 _KIND = "(Namespace|CustomResourceDefinition|PersistentVolumeClaim)"
 _KINDS = rf"^{_KIND}( *, *{_KIND})*$"
@@ -46,8 +46,8 @@ DECLARATION = Declaration(
     provider="Kubernetes",
     folder="kubernetes",
     configuration=KubernetesConfiguration,
-    inputs=Bounds(1, 5),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(1, 5),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=3600,
 )

@@ -13,11 +13,11 @@ from penstock.actions.kubernetes.applyset import preview as previews
 from penstock.actions.kubernetes.applyset import pruning
 from penstock.actions.kubernetes.applyset.applying import apply, apply_all
 from penstock.actions.kubernetes.applyset.lease import DeployLease, NamespaceMissingError
-from penstock.actions.kubernetes.applyset.members import Reach
+from penstock.actions.kubernetes.applyset.members import Scope
 from penstock.actions.kubernetes.applyset.parent import Parent
 from penstock.actions.kubernetes.applyset.rollback import roll_back
-from penstock.actions.kubernetes.applyset.success import Success
-from penstock.actions.kubernetes.live.objects import Item, read_live, resolve
+from penstock.actions.kubernetes.applyset.success import LastApplied
+from penstock.actions.kubernetes.live.objects import Target, read_live, resolve
 from penstock.actions.kubernetes.live.readiness import wait_until_current
 from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.manifests.rendering import render
@@ -52,11 +52,11 @@ class Deployment:
                 if not self._options.rollback or not any(item.is_touched for item in items):
                     raise
                 raise roll_back(self._session, self._parent, items, error) from error
-        pruned = f", {len(stale.doomed)} pruned" if stale.doomed else ""
+        pruned = f", {len(stale.to_delete)} pruned" if stale.to_delete else ""
         return Outcome(summary=f"{len(items)} objects applied to namespace {self._options.namespace}{pruned}")
 
     @contextmanager
-    def _lease(self, items: Sequence[Item]) -> Iterator[None]:
+    def _lease(self, items: Sequence[Target]) -> Iterator[None]:
         """Hold the lease; the target namespace is made first if it is one of the objects."""
         if not self._options.has_parent:
             yield
@@ -72,7 +72,7 @@ class Deployment:
         finally:
             lease.release()
 
-    def _make_namespace(self, items: Sequence[Item]) -> None:
+    def _make_namespace(self, items: Sequence[Target]) -> None:
         for item in items:
             if item.manifest.kind == "Namespace" and item.manifest.name == self._options.namespace:
                 apply(self._session, item, self._set_id, force=self._options.force)
@@ -82,7 +82,7 @@ class Deployment:
             f"namespace {self._options.namespace} does not exist; create it, or put it among the manifests",
         )
 
-    def _prepare(self, items: Sequence[Item]) -> tuple[previews.Preview, pruning.Stale]:
+    def _prepare(self, items: Sequence[Target]) -> tuple[previews.Preview, pruning.Stale]:
         """Look at everything that is going to happen, and tell it; nothing is changed."""
         stale = pruning.Stale()
         if self._options.has_parent:
@@ -93,13 +93,13 @@ class Deployment:
         preview = previews.try_all(self._session, items, self._set_id)
         if self._options.has_parent:
             stale = pruning.find_stale(self._session, self._parent.reach | self._reach(items), items, self._set_id)
-            pruning.check(self._session, stale.doomed)
+            pruning.check(self._session, stale.to_delete)
             preview.lines += stale.lines(self._options.namespace)
-            preview.counts[previews.PRUNED] = len(stale.doomed)
+            preview.counts[previews.PRUNED] = len(stale.to_delete)
         preview.say(self._session)
         return preview, stale
 
-    def _deploy(self, items: Sequence[Item], stale: pruning.Stale) -> None:
+    def _deploy(self, items: Sequence[Target], stale: pruning.Stale) -> None:
         if self._options.has_parent:
             self._parent.write(self._parent.reach | self._reach(items))
         apply_all(self._session, items, self._set_id, force=self._options.force)
@@ -109,9 +109,9 @@ class Deployment:
             self._parent.write(self._reach(items))
             self._parent.keep(self._success(items) if self._options.rollback else None)
 
-    def _success(self, items: Sequence[Item]) -> Success:
+    def _success(self, items: Sequence[Target]) -> LastApplied:
         manifests = (replace(item.manifest, body=item.body) for item in items)
-        success = Success.of(self._job.request.attempt.run, manifests)
+        success = LastApplied.of(self._job.request.attempt.run, manifests)
         if success.why_not:
             self._job.log(f"a later deploy cannot roll back to this one: {success.why_not}")
         return success
@@ -121,8 +121,8 @@ class Deployment:
         """The label's value, nothing when nothing is remembered."""
         return self._parent.id if self._options.has_parent else ""
 
-    def _reach(self, items: Sequence[Item]) -> Reach:
-        return Reach.of((item.identity for item in items), self._options.namespace)
+    def _reach(self, items: Sequence[Target]) -> Scope:
+        return Scope.of((item.identity for item in items), self._options.namespace)
 
 
 def _would(preview: previews.Preview) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
 
 class LambdaConfiguration(AwsConfiguration):
@@ -28,8 +28,8 @@ DECLARATION = Declaration(
     provider="Lambda",
     folder="lambda_function",
     configuration=LambdaConfiguration,
-    inputs=Bounds(0, 5),
-    outputs=Bounds(0, 5),
+    inputs=ArtifactBounds(0, 5),
+    outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=24 * 3600,
     calls_aws=True,

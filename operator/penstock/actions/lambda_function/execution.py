@@ -24,7 +24,7 @@ from penstock.actions.lambda_function.event import Locations, event_of
 from penstock.api.text import printable
 from penstock.artifacts.archives import unpack_any
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.folders import Bounds
+from penstock.artifacts.folders import FolderBounds
 from penstock.artifacts.unpacking import Caps
 from penstock.artifacts.zipping import zip_folder
 
@@ -69,7 +69,7 @@ def run(job: Job) -> Outcome:
             action.invoke(partial(event_of, job.request, locations=locations, token=token, endpoint=endpoint))
             answer = action.answer()
             if answer.external_execution_id:
-                job.identify(answer.external_execution_id)
+                job.report_external_execution(answer.external_execution_id)
             if not answer.token:
                 break
             job.log(f"The function goes on{f': {answer.summary}' if answer.summary else ''}")
@@ -201,14 +201,14 @@ def _pause(job: Job, seconds: float) -> None:
 def _locations(job: Job) -> Locations:
     """Store the input artifacts as zips, which is what functions expect, and say where output artifacts go."""
     limits = job.request.limits
-    bounds = Bounds(limits.artifact_entries, limits.artifact_bytes)
+    bounds = FolderBounds(limits.artifact_entries, limits.artifact_bytes)
     inputs = {}
     for name, folder in job.inputs.items():
         path = job.scratch / "input.zip"
         with path.open("wb") as sink:
             zip_folder(folder, sink, bounds)
         inputs[name] = job.put_object(f"{name}.zip", path)
-    outputs = {order.name: job.object_of(f"{order.name}.zip") for order in job.request.outputs}
+    outputs = {order.name: job.object_location(f"{order.name}.zip") for order in job.request.outputs}
     wants_keys = job.request.configuration.get("ArtifactCredentials") == "Inherit"
     return Locations(inputs, outputs, aws.store_credentials(job) if wants_keys and (inputs or outputs) else None)
 
@@ -219,7 +219,7 @@ def _take_outputs(job: Job) -> None:
     for order in job.request.outputs:
         path = job.scratch / "output.zip"
         if not job.get_object(f"{order.name}.zip", path):
-            where = job.object_of(f"{order.name}.zip")
+            where = job.object_location(f"{order.name}.zip")
             what = f'the function wrote no output artifact "{order.name}" to s3://{where.bucket}/{where.key}'
             raise ActionError(JOB_FAILED, what)
         folder = job.output_folder(order.name)

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import ApprovalRequest, Bounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ApprovalRequest, ArtifactBounds, Configuration, Declaration, OnLostPod
 
 _WEEK_S = 7 * 86_400
 
@@ -74,8 +74,8 @@ DECLARATION = Declaration(
     provider="Manual",
     folder="manual_approval",
     configuration=ManualConfiguration,
-    inputs=Bounds(0, 0),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(0, 0),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=_WEEK_S,
     approval=approval_request_of,

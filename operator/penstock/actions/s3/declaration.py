@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, Override
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, Override
 
 
 class S3Configuration(Configuration):
@@ -38,8 +38,8 @@ DECLARATION = Declaration(
     provider="S3",
     folder="s3",
     configuration=S3Configuration,
-    inputs=Bounds(0, 0),
-    outputs=Bounds(1, 1),
+    inputs=ArtifactBounds(0, 0),
+    outputs=ArtifactBounds(1, 1),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     secrets=("CredentialsSecret",),

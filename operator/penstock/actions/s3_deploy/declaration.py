@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
 
 class S3DeployConfiguration(AwsConfiguration):
@@ -45,8 +45,8 @@ DECLARATION = Declaration(
     provider="S3",
     folder="s3_deploy",
     configuration=S3DeployConfiguration,
-    inputs=Bounds(1, 1),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(1, 1),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=90 * 60,
     calls_aws=True,

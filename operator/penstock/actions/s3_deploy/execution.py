@@ -13,7 +13,7 @@ from penstock.actions import aws
 from penstock.actions.execution import ActionError, Job, Outcome
 from penstock.actions.s3_deploy.content import Content, content_of
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.folders import Bounds, files_in
+from penstock.artifacts.folders import FolderBounds, files_in
 from penstock.artifacts.zipping import zip_folder
 
 _MAX_FILES = 100_000
@@ -27,7 +27,7 @@ def run(job: Job) -> Outcome:
     """Upload the input artifact; raise ActionError for what the bucket does not take."""
     configuration = job.request.configuration
     folder = next(iter(job.inputs.values()))
-    bounds = Bounds(min(_MAX_FILES, job.request.limits.artifact_entries), job.request.limits.artifact_bytes)
+    bounds = FolderBounds(min(_MAX_FILES, job.request.limits.artifact_entries), job.request.limits.artifact_bytes)
     upload = _Upload(job, aws.client(job, "s3"))
     try:
         if configuration["Extract"] == "true":
@@ -65,7 +65,7 @@ class _Upload:
         what = f"{self._count} object{'' if self._count == 1 else 's'}, {self._bytes} bytes"
         return f"{what}, to s3://{self._bucket}/{self._key}"
 
-    def files(self, folder: Path, bounds: Bounds) -> None:
+    def files(self, folder: Path, bounds: FolderBounds) -> None:
         """Upload each file under its path; the first refusal ends it, after what is on its way."""
         pool = ThreadPoolExecutor(_AT_ONCE)
         running: set[Future[tuple[str, int]]] = set()
@@ -86,14 +86,14 @@ class _Upload:
             raise
         pool.shutdown()
 
-    def zipped(self, folder: Path, bounds: Bounds) -> None:
+    def zipped(self, folder: Path, bounds: FolderBounds) -> None:
         """Upload the artifact as one zip."""
         path = self._job.scratch / "artifact.zip"
         with path.open("wb") as sink:
             zip_folder(folder, sink, bounds)
         self._count_one(*self._put(self._key, path, Content("application/zip")))
 
-    def _keys(self, folder: Path, bounds: Bounds) -> Iterator[tuple[str, Path]]:
+    def _keys(self, folder: Path, bounds: FolderBounds) -> Iterator[tuple[str, Path]]:
         for name, path in files_in(folder, bounds):
             yield (f"{self._key}/{name}" if self._key else name), path
 

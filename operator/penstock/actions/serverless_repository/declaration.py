@@ -7,7 +7,7 @@ from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS
 from penstock.actions.cloudformation.configuration import FILE, PackagingConfiguration
-from penstock.actions.declaration import Bounds, Declaration, OnLostPod, artifacts_in
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, artifacts_in
 
 
 class ServerlessApplicationRepositoryConfiguration(PackagingConfiguration):
@@ -27,8 +27,8 @@ DECLARATION = Declaration(
     provider="ServerlessApplicationRepository",
     folder="serverless_repository",
     configuration=ServerlessApplicationRepositoryConfiguration,
-    inputs=Bounds(1, 5),
-    outputs=Bounds(0, 0),
+    inputs=ArtifactBounds(1, 5),
+    outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.RESUME,
     timeout_s=3600,
     calls_aws=True,

@@ -16,7 +16,7 @@ from penstock.artifacts.errors import shown
 TOO_LARGE = "OutputVariablesSizeExceeded"
 
 
-class Report:
+class ScriptOutput:
     """The report folder, held open from before the action starts."""
 
     def __init__(self, folder: Path) -> None:

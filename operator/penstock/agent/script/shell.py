@@ -18,7 +18,7 @@ _PIECE = 256 * 1024
 _LAGGING_S = 0.02
 
 
-class Ended(NamedTuple):
+class ScriptEnd(NamedTuple):
     """How the container ended. ``exit_code`` is None if it died without a word, or has not ended at all."""
 
     exit_code: int | None
@@ -39,7 +39,7 @@ class Shell:
         self._is_log_watched = False
         self._is_released = False
 
-    def run(self) -> Ended:
+    def run(self) -> ScriptEnd:
         """Release the action and wait for its end; on Interrupted end it first, then raise."""
         self._poll.register(self._control.done, select.POLLIN)
         try:
@@ -52,7 +52,7 @@ class Shell:
             self._end()
             raise
         self._drain()
-        return Ended(self._control.exit_code, self._control.has_started, is_timed_out)
+        return ScriptEnd(self._control.exit_code, self._control.has_started, is_timed_out)
 
     def _end(self) -> None:
         """TERM, wait, KILL, wait; returns when the container has ended or nothing is left to try."""

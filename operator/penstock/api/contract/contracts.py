@@ -85,7 +85,7 @@ class ArtifactOrder(NamedTuple):
     format: str = "tar.zst"
 
 
-class Command(NamedTuple):
+class ScriptCommand(NamedTuple):
     """One command: ``text`` as the user wrote it (shown in the log), ``code`` as the shell reads it."""
 
     text: str
@@ -95,7 +95,7 @@ class Command(NamedTuple):
 class Script(NamedTuple):
     """What the action container runs: commands in one shell, the values they refer to, its environment."""
 
-    commands: tuple[Command, ...]
+    commands: tuple[ScriptCommand, ...]
     values: Mapping[str, str] = NOTHING
     environment: Mapping[str, str] = NOTHING
     output_variables: tuple[str, ...] = ()
@@ -197,7 +197,7 @@ class Revision(NamedTuple):
     created: str = ""
 
 
-class FailedTest(NamedTuple):
+class FailedCase(NamedTuple):
     """A test that failed: ``suite`` is its class or suite, ``name`` its own; ``message`` is cut to fit."""
 
     suite: str
@@ -205,7 +205,7 @@ class FailedTest(NamedTuple):
     message: str = ""
 
 
-class BuildReport(NamedTuple):
+class SuiteReport(NamedTuple):
     """What a report group holds (B-50): counts of test cases, the first that failed, the key of the whole report."""
 
     name: str
@@ -215,7 +215,7 @@ class BuildReport(NamedTuple):
     errors: int = 0
     skipped: int = 0
     duration_seconds: float | None = None
-    failed_tests: tuple[FailedTest, ...] = ()
+    failed_tests: tuple[FailedCase, ...] = ()
     key: str = ""
 
 
@@ -235,7 +235,7 @@ class ActionResult(NamedTuple):
     external_execution_url: str = ""
     summary: str = ""
     log: str = ""
-    reports: tuple[BuildReport, ...] = ()
+    reports: tuple[SuiteReport, ...] = ()
     percent_complete: int | None = None
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:

@@ -27,7 +27,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class CustomResource:
     """One kind: its names, its models, its printer columns; without a status where nobody writes one."""
 
     kind: str
@@ -53,7 +53,7 @@ _TYPE_COLUMNS = (
 )
 
 RESOURCES = (
-    Resource(
+    CustomResource(
         "Pipeline", "pipelines", "pl",
         "A CodePipeline pipeline: stages of actions that every PipelineRun of it executes.",
         PipelineSpec, PipelineStatus,
@@ -66,7 +66,7 @@ RESOURCES = (
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
-    Resource(
+    CustomResource(
         "PipelineRun", "pipelineruns", "plr",
         "One execution of a Pipeline; its uid is the pipelineExecutionId.",
         PipelineRunSpec, PipelineRunStatus,
@@ -80,7 +80,7 @@ RESOURCES = (
             Column("Completed", "date", ".status.completionTime", 1),
         ),
     ),
-    Resource(
+    CustomResource(
         "BuildProject", "buildprojects", "bp",
         "The container and the environment of CodeBuild actions.",
         BuildProjectSpec, BuildProjectStatus,
@@ -90,17 +90,17 @@ RESOURCES = (
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
-    Resource(
+    CustomResource(
         ACTION_TYPE, "actiontypes", "at",
         "A custom action of its namespace: what pipelines may configure, and the pod that does the work.",
         ActionTypeSpec, None, _TYPE_COLUMNS,
     ),
-    Resource(
+    CustomResource(
         CLUSTER_ACTION_TYPE, "clusteractiontypes", "cat",
         "A custom action of every namespace that has no ActionType of the same category, provider and version.",
         ActionTypeSpec, None, _TYPE_COLUMNS, scope="Cluster",
     ),
-    Resource(
+    CustomResource(
         "StageTransition", "stagetransitions", "stt",
         "A switch in front of a stage of a Pipeline: while it is disabled, runs wait there.",
         StageTransitionSpec, None,
@@ -114,7 +114,7 @@ RESOURCES = (
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
-    Resource(
+    CustomResource(
         "Approval", "approvals", "appr",
         "A manual approval that waits for people: they add to spec.decisions, the operator writes all else.",
         ApprovalSpec, ApprovalStatus,
@@ -135,7 +135,7 @@ RESOURCES = (
 )  # fmt: skip
 
 
-def crd_of(resource: Resource) -> dict[str, Any]:
+def crd_of(resource: CustomResource) -> dict[str, Any]:
     """Return the CustomResourceDefinition of one kind."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -166,7 +166,7 @@ def crd_of(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _root(resource: Resource) -> Schema:
+def _root(resource: CustomResource) -> Schema:
     written: Schema = {}
     if resource.status:
         # Nothing counts as Current before the operator saw it: kstatus compares this with the generation.

@@ -71,7 +71,7 @@ class SourceRevision(Model):
     revision_value: Annotated[str, StringConstraints(min_length=1, max_length=1500)]
 
 
-class Trigger(Model):
+class RunTrigger(Model):
     """What started the run (X-07)."""
 
     trigger_type: Annotated[str, StringConstraints(max_length=64)]
@@ -139,7 +139,7 @@ class PipelineRunSpec(Model):
         tuple[SourceRevision, ...],
         Field(max_length=50, json_schema_extra=list_map("actionName", "revisionType")),
     ] = ()
-    trigger: Trigger | None = None
+    trigger: RunTrigger | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
     execution_type: ExecutionType | None = None
     """STANDARD if absent."""
@@ -207,7 +207,7 @@ class PipelineRunStatus(Model):
     """What people see while there is no state: Queued for a turn, Pending while what it needs is not there."""
     status_summary: str | None = None
     """One line for people: where the run is, what it waits for, or why it failed."""
-    trigger: Trigger | None = None
+    trigger: RunTrigger | None = None
     """What started the run; StartPipelineExecution, with who asked, where its spec does not say (X-07)."""
     pipeline_uid: str | None = None
     pipeline_version: int | None = None

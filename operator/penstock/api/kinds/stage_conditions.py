@@ -23,7 +23,7 @@ class RetryTrigger(StrEnum):
     AUTOMATED = "AutomatedStageRetry"
 
 
-class ConditionType(StrEnum):
+class StageConditionType(StrEnum):
     """Where a condition stands (C-01); the names are those of overrides (C-07)."""
 
     BEFORE_ENTRY = "BEFORE_ENTRY"

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from penstock.api.fields import CodePipelineName
 from penstock.api.kinds.retry import RefusedRequest
-from penstock.api.kinds.stage_conditions import ConditionType, Result
+from penstock.api.kinds.stage_conditions import Result, StageConditionType
 from penstock.api.model import ATOMIC, Model, appended, list_map
 from penstock.api.status.executions import ActionExecution, ErrorDetails
 
@@ -57,7 +57,7 @@ class OverrideRequest(Model):
     """Asks for a stage to go on as if its condition had succeeded (C-07)."""
 
     stage_name: CodePipelineName
-    condition_type: ConditionType
+    condition_type: StageConditionType
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
@@ -70,7 +70,7 @@ class AnsweredOverride(Model):
     """An override that was asked for, and what came of it."""
 
     stage_name: str
-    condition_type: ConditionType
+    condition_type: StageConditionType
     requested_by: str | None = None
     reason: str | None = None
     time: str

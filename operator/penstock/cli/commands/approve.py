@@ -7,7 +7,7 @@ import typer
 from penstock.api.kinds.approval import ApprovalState
 from penstock.cli.app import EXIT_OTHERWISE, Timeout, connect, gave_up, say, wait_for
 from penstock.cli.connection.cluster import Cluster, DeletedError
-from penstock.cli.connection.objects import Approval, ClusterError, Document
+from penstock.cli.connection.objects import Approval, CliError, Document
 from penstock.cli.text import in_line
 
 Target = Annotated[str, typer.Argument(help="The PipelineRun that waits, or the Approval.")]
@@ -78,18 +78,18 @@ def _outcome(cluster: Cluster, name: str) -> ApprovalState | None:
 
 
 def find_approval(approvals: list[Approval], target: str, action: str | None) -> Approval:
-    """Return the pending Approval that is meant; ClusterError says, with CodePipeline's names, why there is none."""
+    """Return the pending Approval that is meant; CliError says, with CodePipeline's names, why there is none."""
     meant = [item for item in approvals if target in (item.metadata.name, item.spec.run)]
     if action:
         meant = [item for item in meant if action in (item.spec.action_name, item.where)]
     pending = [item for item in meant if item.state is ApprovalState.PENDING]
     if len(pending) > 1:
         names = ", ".join(item.where for item in pending)
-        raise ClusterError(f"{target} waits for {len(pending)} approvals; name one with --action: {names}")
+        raise CliError(f"{target} waits for {len(pending)} approvals; name one with --action: {names}")
     if pending:
         return pending[0]
     if meant:
         newest = max(meant, key=lambda item: item.metadata.creation_timestamp)
-        raise ClusterError(f"ApprovalAlreadyCompleted: {newest.where} of {target} is {newest.state.value}")
+        raise CliError(f"ApprovalAlreadyCompleted: {newest.where} of {target} is {newest.state.value}")
     what = f" of action {action}" if action else ""
-    raise ClusterError(f"ActionNotFound: there is no approval{what} for {target}: kubectl get approvals shows all")
+    raise CliError(f"ActionNotFound: there is no approval{what} for {target}: kubectl get approvals shows all")

@@ -14,7 +14,7 @@ from penstock.api.status.executions import ActionExecution, ActionStatus
 from penstock.cli.app import EXIT_REFUSED, Away, Run, Timeout, complain, connect, console, gave_up
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import NOT_FOUND, Cluster
-from penstock.cli.connection.objects import ClusterError, executions, is_meant
+from penstock.cli.connection.objects import CliError, executions, is_meant
 from penstock.cli.connection.transport import STREAM_S, UnreachableError
 from penstock.cli.text import in_line, log_line, meant
 from penstock.cli.watching import pipeline_of
@@ -48,14 +48,14 @@ def logs(
 
 
 def check_action(run: objects.Run, pipeline: objects.Pipeline | None, action: str) -> None:
-    """Raise ClusterError, with the names that there are, where no action of a run is meant."""
+    """Raise CliError, with the names that there are, where no action of a run is meant."""
     known = [where for where, _ in executions(run)]
     known += [
         f"{stage.name}/{item.name}" for stage in (pipeline.spec.stages if pipeline else ()) for item in stage.actions
     ]
     if not any(is_meant(action, where) for where in known):
         hint = meant(action, known if "/" in action else [where.partition("/")[2] for where in known])
-        raise ClusterError(f'ActionNotFound: run {run.name} has no action "{action}"{hint}')
+        raise CliError(f'ActionNotFound: run {run.name} has no action "{action}"{hint}')
 
 
 class Place:
@@ -153,7 +153,7 @@ class Reader:
                 self._copy(where, execution.job_name, pod.metadata.name, None if is_last else deadline)
             except UnreachableError:
                 raise
-            except ClusterError as error:
+            except CliError as error:
                 if error.status not in (NOT_FOUND, _NOT_STARTED):
                     raise
                 why = str(error)

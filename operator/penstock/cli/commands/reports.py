@@ -18,7 +18,7 @@ class ReportFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PrintedReport:
     """A report, with the action and the try that made it."""
 
     action: str
@@ -31,17 +31,17 @@ class Report:
         return made | self.report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
-def reports_of(run: Run, action: str | None) -> list[Report]:
+def reports_of(run: Run, action: str | None) -> list[PrintedReport]:
     """Return every report of a run, each with its action and try; ``action`` is a name, or stage/name."""
     return [
-        Report(where, execution, report)
+        PrintedReport(where, execution, report)
         for where, execution in executions(run)
         if is_meant(action, where)
         for report in execution.reports
     ]
 
 
-def report_lines(reports: list[Report]) -> Iterator[str]:
+def report_lines(reports: list[PrintedReport]) -> Iterator[str]:
     """Yield a line for each report, one for each failed test that stands in the status, and where the rest is."""
     if not reports:
         yield "no reports"

@@ -24,7 +24,7 @@ from penstock.cli.app import (
 )
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import Cluster
-from penstock.cli.connection.objects import ClusterError, Document
+from penstock.cli.connection.objects import CliError, Document
 from penstock.cli.text import in_line, meant
 from penstock.cli.watching import pipeline_of, watch_run
 
@@ -38,7 +38,7 @@ class Mode(StrEnum):
     ALL_ACTIONS = "ALL_ACTIONS"
 
 
-class Condition(StrEnum):
+class ConditionOption(StrEnum):
     """A condition of a stage (C-01)."""
 
     BEFORE_ENTRY = "BEFORE_ENTRY"
@@ -71,7 +71,7 @@ def retry(
 def override(
     run: Run,
     stage: Stage,
-    condition: Annotated[Condition, typer.Option(help="Which condition of the stage.")],
+    condition: Annotated[ConditionOption, typer.Option(help="Which condition of the stage.")],
     reason: Reason = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it ends.")] = False,
     timeout: Timeout = 3600.0,
@@ -106,10 +106,10 @@ def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
 
 
 def _check_stage(run: objects.Run, pipeline: objects.Pipeline | None, stage: str) -> None:
-    """Raise ClusterError, before anything is asked, where neither run nor Pipeline has such a stage."""
+    """Raise CliError, before anything is asked, where neither run nor Pipeline has such a stage."""
     known = dict.fromkeys([*run.stage_names, *(pipeline.stage_names if pipeline else ())])
     if known and stage not in known:
-        raise ClusterError(f'StageNotFound: run {run.name} has no stage "{stage}"{meant(stage, known)}')
+        raise CliError(f'StageNotFound: run {run.name} has no stage "{stage}"{meant(stage, known)}')
 
 
 def _answer(cluster: Cluster, run: str, field: str, number: int) -> tuple[RefusedRequest | None] | None:
@@ -134,7 +134,7 @@ def rollback(
     cluster = connect()
     known = cluster.pipeline(pipeline).stage_names
     if stage not in known:
-        raise ClusterError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
+        raise CliError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
     target = {"targetPipelineExecutionId": to} if _UID.fullmatch(to) else {"targetRun": cluster.run(to).name}
     spec = {
         "pipelineRef": {"name": pipeline},

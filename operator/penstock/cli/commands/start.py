@@ -9,7 +9,7 @@ import typer
 from penstock.api.names import child_name, slug_of
 from penstock.cli.app import Pipeline, Timeout, connect, say
 from penstock.cli.connection.cluster import Cluster
-from penstock.cli.connection.objects import ClusterError, Document, Run
+from penstock.cli.connection.objects import CliError, Document, Run
 from penstock.cli.watching import watch_run
 
 _TOKEN = re.compile(r"[a-zA-Z0-9-]{1,128}")
@@ -69,14 +69,14 @@ def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> 
     name = child_name(pipeline, pipeline, token)
     try:
         return cluster.start({"name": name}, spec)
-    except ClusterError as error:
+    except CliError as error:
         if error.status != _CONFLICT:
             raise
     known = cluster.run(name)
     written = known.spec.to_dict()
     asked = {key: written.get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
     if asked != {key: spec.get(key) for key in asked}:
-        raise ClusterError(f"ConflictException: run {name} was started with this token, but with something else")
+        raise CliError(f"ConflictException: run {name} was started with this token, but with something else")
     return known
 
 

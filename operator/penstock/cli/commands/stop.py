@@ -7,7 +7,7 @@ import typer
 from penstock.cli.app import EXIT_OTHERWISE, Reason, Run, Timeout, connect, say
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import NOT_FOUND, Cluster
-from penstock.cli.connection.objects import ClusterError, Document
+from penstock.cli.connection.objects import CliError, Document
 from penstock.cli.watching import watch_run
 
 
@@ -41,23 +41,23 @@ def _is_stopped(cluster: Cluster, run: str) -> bool:
     """Whether a run that has ended was stopped; one that was deleted since was not, as far as is known."""
     try:
         return cluster.run(run).state == "Stopped"
-    except ClusterError as error:
+    except CliError as error:
         if error.status != NOT_FOUND:
             raise
         return False
 
 
 def ask_to_stop(cluster: Cluster, name: str, *, abandon: bool, reason: str | None) -> objects.Run:
-    """Write the stop request into a run's spec; ClusterError says why it cannot be stopped."""
+    """Write the stop request into a run's spec; CliError says why it cannot be stopped."""
     run = cluster.run(name)
     stop = run.spec.stop
     if run.is_over:
-        raise ClusterError(f"PipelineExecutionNotStoppable: run {name} has ended: {run.state}")
+        raise CliError(f"PipelineExecutionNotStoppable: run {name} has ended: {run.state}")
     followed = run.status.stop_trigger
     is_resumed = followed is not None and followed.resumed_time is not None
     if stop and not is_resumed and (stop.abandon or not abandon):
         hint = "" if stop.abandon else "; --abandon ends the actions under way"
-        raise ClusterError(f"DuplicatedStopRequest: run {name} is asked to stop already{hint}")
+        raise CliError(f"DuplicatedStopRequest: run {name} is asked to stop already{hint}")
     said: Document = {"requestedBy": cluster.whoami(), "abandon": abandon or None, "reason": reason}
     if is_resumed:
         # A retry has resumed the run since: this is another stop.

@@ -14,7 +14,7 @@ from penstock.api.names import child_name
 from penstock.cli.app import Pipeline, Stage, Timeout, connect, gave_up, say, wait_for
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import FIELD_MANAGER, Cluster
-from penstock.cli.connection.objects import ClusterError, Transition
+from penstock.cli.connection.objects import CliError, Transition
 from penstock.cli.text import in_line, meant
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the Pipeline's status shows it.")]
@@ -64,7 +64,7 @@ def enable(pipeline: Pipeline, stage: Stage, wait: Wait = False, timeout: Timeou
     for declared in found.spec.disable_inbound_stage_transitions:
         if declared.stage_name == stage:
             where = "spec.disableInboundStageTransitions"
-            raise ClusterError(f"Pipeline {pipeline} itself disables it: {where}: {declared.reason}")
+            raise CliError(f"Pipeline {pipeline} itself disables it: {where}: {declared.reason}")
     disabling = list(_disabling(cluster.objects(Transition), found, stage))
     _check_ours(disabling)
     for item in disabling:
@@ -75,10 +75,10 @@ def enable(pipeline: Pipeline, stage: Stage, wait: Wait = False, timeout: Timeou
 
 
 def _check_ours(transitions: list[Transition]) -> None:
-    """Raise ClusterError where one of these is not of this command's making."""
+    """Raise CliError where one of these is not of this command's making."""
     others = [told for item in transitions if (told := _whose(item))]
     if others:
-        raise ClusterError("; ".join(others))
+        raise CliError("; ".join(others))
 
 
 def _whose(item: Transition) -> str | None:
@@ -96,7 +96,7 @@ def _check_stage(cluster: Cluster, pipeline: str, stage: str) -> objects.Pipelin
     found = cluster.pipeline(pipeline)
     known = found.stage_names
     if stage not in known:
-        raise ClusterError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
+        raise CliError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
     return found
 
 

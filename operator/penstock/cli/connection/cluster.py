@@ -13,7 +13,7 @@ from penstock.api.meta import API_VERSION, LABEL_RUN_UID
 from penstock.cli.connection.kubeconfig import target_of
 from penstock.cli.connection.objects import (
     Approval,
-    ClusterError,
+    CliError,
     Document,
     NamedOnly,
     Object,
@@ -49,13 +49,13 @@ class Cluster:
         self._transport = Transport(target)
 
     def run(self, name: str) -> Run:
-        """Return a PipelineRun; where there is none, ClusterError says what the name may have meant."""
+        """Return a PipelineRun; where there is none, CliError says what the name may have meant."""
         try:
             return read(Run, self._object("GET", self._path(Run, name)))
-        except ClusterError as error:
+        except CliError as error:
             if error.status != NOT_FOUND:
                 raise
-            raise ClusterError(f"{error}{self._instead_of_run(name)}", error.status) from error
+            raise CliError(f"{error}{self._instead_of_run(name)}", error.status) from error
 
     def runs(self, pipeline: str | None) -> list[Run]:
         """Return the namespace's runs, the newest first; of one pipeline, if it is named."""
@@ -63,17 +63,17 @@ class Cluster:
         return sorted(wanted, key=lambda run: run.metadata.creation_timestamp, reverse=True)
 
     def pipeline(self, name: str) -> Pipeline:
-        """Return a Pipeline; where there is none, ClusterError says what the name may have meant."""
+        """Return a Pipeline; where there is none, CliError says what the name may have meant."""
         try:
             return read(Pipeline, self._object("GET", self._path(Pipeline, name)))
-        except ClusterError as error:
+        except CliError as error:
             if error.status != NOT_FOUND:
                 raise
             known = self._names(Pipeline)
-            raise ClusterError(f"{error}{meant(name, known)}", error.status) from error
+            raise CliError(f"{error}{meant(name, known)}", error.status) from error
 
     def objects(self, kind: type[Object]) -> list[Object]:
-        """Return the namespace's objects of a kind; ClusterError says it when the namespace is not there."""
+        """Return the namespace's objects of a kind; CliError says it when the namespace is not there."""
         items = self._object("GET", self._path(kind))["items"]
         if not items:
             self._check_namespace()
@@ -107,7 +107,7 @@ class Cluster:
         """Return the name that the API server acts for, None where it does not say; impersonation counts."""
         try:
             review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", _REVIEW)
-        except ClusterError as error:
+        except CliError as error:
             if error.status not in (403, NOT_FOUND):
                 raise
             return None
@@ -139,7 +139,7 @@ class Cluster:
                 yield json.loads(line)
         except ValueError:
             return
-        except ClusterError as error:
+        except CliError as error:
             if error.status != _TOO_OLD:
                 raise
 
@@ -162,7 +162,7 @@ class Cluster:
             found = self._object("GET", path).get("data", {}).get("artifactStore")
         except UnreachableError:
             raise
-        except ClusterError:
+        except CliError:
             return None
         return ArtifactStore.model_validate(found) if found else None
 
@@ -198,18 +198,18 @@ class Cluster:
         return [str(item["metadata"]["name"]) for item in items]
 
     def _check_namespace(self) -> None:
-        """Raise ClusterError if the namespace is not there; who may not look learns nothing by that."""
+        """Raise CliError if the namespace is not there; who may not look learns nothing by that."""
         try:
             self._object("GET", f"/api/v1/namespaces/{_part(self.namespace)}")
-        except ClusterError as error:
+        except CliError as error:
             if error.status != NOT_FOUND:
                 return
-            raise ClusterError(f"{error}{meant(self.namespace, self._namespaces())}", error.status) from error
+            raise CliError(f"{error}{meant(self.namespace, self._namespaces())}", error.status) from error
 
     def _namespaces(self) -> list[str]:
         try:
             return [str(item["metadata"]["name"]) for item in self._object("GET", "/api/v1/namespaces")["items"]]
-        except ClusterError:
+        except CliError:
             return []
 
     def _path(self, kind: type[Any], name: str = "") -> str:
@@ -223,20 +223,20 @@ class Cluster:
         response = self._transport.request(method, path, body)
         document = _document_of(response.data)
         if response.status == NOT_FOUND and "kind" not in document:
-            raise ClusterError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
+            raise CliError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
         if response.status >= 300:
             raise _error(response.status, document)
         return document
 
 
-class DeletedError(ClusterError):
+class DeletedError(CliError):
     """What was watched is gone."""
 
 
 def _part(name: str) -> str:
     """Return a name as one part of a path, which leads to nothing else."""
     if not name.strip("."):
-        raise ClusterError(f'"{name}" is no name')
+        raise CliError(f'"{name}" is no name')
     return quote(name, safe="")
 
 
@@ -248,6 +248,6 @@ def _document_of(data: bytes) -> Document:
     return document if isinstance(document, dict) else {"message": str(document)[:200]}
 
 
-def _error(status: int, document: Document) -> ClusterError:
-    kind = UnreachableError if is_away(status) else ClusterError
+def _error(status: int, document: Document) -> CliError:
+    kind = UnreachableError if is_away(status) else CliError
     return kind(str(document.get("message") or f"HTTP {status}"), status)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from urllib3 import HTTPHeaderDict
 
 from penstock.cli.connection.kubeconfig import ClusterEntry, ExecEntry, Target, UserEntry
-from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.objects import CliError
 
 _PLUGIN_S = 600.0
 """How long a plugin may take: some ask a person to log in."""
@@ -28,7 +28,7 @@ _LEGAL = "!#$&'*+-.^_`|~"
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class UserIdentity:
     """What proves who one is: an ``Authorization``, and a certificate with its key, PEM; each may be empty."""
 
     authorization: str = ""
@@ -37,25 +37,25 @@ class Identity:
     expires: datetime | None = None
 
 
-class Credentials:
+class UserCredentials:
     """A user of the kubeconfig; a plugin is asked once, and again when what it said has expired or was refused."""
 
     def __init__(self, target: Target) -> None:
         self._user, self._cluster, self._name = target.user, target.cluster, target.user_name
-        self._printed: Identity | None = None
+        self._printed: UserIdentity | None = None
 
-    def identity(self) -> Identity:
+    def identity(self) -> UserIdentity:
         """Return what proves the user now; a file with a token is read each time, as it is written anew."""
         if not self._cluster.server.startswith("https://"):
-            return Identity()  # As kubectl: nothing secret travels in the clear.
+            return UserIdentity()  # As kubectl: nothing secret travels in the clear.
         user = self._user
         certificate = _pem(user.client_certificate_data, user.client_certificate, "client-certificate")
         key = _pem(user.client_key_data, user.client_key, "client-key")
         if bool(certificate) != bool(key):
-            raise ClusterError(f'user "{self._name}": client-certificate and client-key belong together')
+            raise CliError(f'user "{self._name}": client-certificate and client-key belong together')
         authorization = self._authorization()
         if authorization or certificate or not user.exec:
-            return Identity(authorization, certificate, key)
+            return UserIdentity(authorization, certificate, key)
         return self._ask(user.exec)
 
     def refused(self) -> bool:
@@ -79,17 +79,17 @@ class Credentials:
         assert provider
         token = provider.config.get("id-token", "")
         if provider.name != "oidc":
-            raise ClusterError(f'user "{self._name}": auth-provider "{provider.name}" is no more: use its exec plugin')
+            raise CliError(f'user "{self._name}": auth-provider "{provider.name}" is no more: use its exec plugin')
         try:
             part = token.split(".")[1]
             expires = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["exp"]
         except (IndexError, KeyError, ValueError, TypeError) as error:
-            raise ClusterError(f'user "{self._name}": auth-provider oidc has no usable id-token') from error
+            raise CliError(f'user "{self._name}": auth-provider oidc has no usable id-token') from error
         if datetime.fromtimestamp(float(expires), UTC) <= datetime.now(UTC) + _EARLY:
-            raise ClusterError(f'user "{self._name}": its id-token has expired; any command of kubectl renews it')
+            raise CliError(f'user "{self._name}": its id-token has expired; any command of kubectl renews it')
         return token
 
-    def _ask(self, plugin: ExecEntry) -> Identity:
+    def _ask(self, plugin: ExecEntry) -> UserIdentity:
         known = self._printed
         if known is None or (known.expires and known.expires <= datetime.now(UTC) + _EARLY):
             self._printed = known = _ask(plugin, self._cluster, self._name)
@@ -122,7 +122,7 @@ def _pem(data: str, path: str, field: str) -> bytes:
         try:
             return base64.b64decode(data, validate=False)
         except (binascii.Error, ValueError) as error:
-            raise ClusterError(f"{field}-data of the kubeconfig is not base64") from error
+            raise CliError(f"{field}-data of the kubeconfig is not base64") from error
     return _text(path, field).encode() if path else b""
 
 
@@ -130,21 +130,21 @@ def _text(path: str, field: str) -> str:
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ClusterError(f"{field} of the kubeconfig cannot be read: {error}") from error
+        raise CliError(f"{field} of the kubeconfig cannot be read: {error}") from error
 
 
-def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> Identity:
+def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> UserIdentity:
     """Run a plugin and return what it printed; its own words for people go to stderr, as with kubectl."""
     where = f'user "{user}": plugin {plugin.command}'
     if not plugin.command or not plugin.api_version.startswith(_GROUP):
-        raise ClusterError(f'user "{user}": exec needs a command, and an apiVersion of {_GROUP}')
+        raise CliError(f'user "{user}": exec needs a command, and an apiVersion of {_GROUP}')
     # Version v1 wants it to be said; before, it was IfAvailable.
     mode = plugin.interactive_mode or ("" if plugin.api_version == f"{_GROUP}v1" else "IfAvailable")
     if mode not in ("Never", "IfAvailable", "Always"):
-        raise ClusterError(f'user "{user}": exec.interactiveMode must be Never, IfAvailable or Always')
+        raise CliError(f'user "{user}": exec.interactiveMode must be Never, IfAvailable or Always')
     is_terminal = sys.stdin.isatty() and mode != "Never"
     if mode == "Always" and not is_terminal:
-        raise ClusterError(f"{where} needs a terminal (interactiveMode: Always)")
+        raise CliError(f"{where} needs a terminal (interactiveMode: Always)")
     try:
         done = subprocess.run(
             [plugin.command, *plugin.args],
@@ -156,9 +156,9 @@ def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> Identity:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         hint = f"\n{plugin.install_hint}" if plugin.install_hint else ""
-        raise ClusterError(f"{where} cannot be run: {error}{hint}") from error
+        raise CliError(f"{where} cannot be run: {error}{hint}") from error
     if done.returncode:
-        raise ClusterError(f"{where} failed with exit code {done.returncode}")
+        raise CliError(f"{where} failed with exit code {done.returncode}")
     return _printed(done.stdout, plugin.api_version, where)
 
 
@@ -181,7 +181,7 @@ def _environment(plugin: ExecEntry, cluster: ClusterEntry, *, is_terminal: bool)
     return {**own, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
 
-def _printed(output: bytes, version: str, where: str) -> Identity:
+def _printed(output: bytes, version: str, where: str) -> UserIdentity:
     try:
         document = json.loads(output)
         found, status = (document["kind"], document["apiVersion"]), document["status"]
@@ -189,9 +189,9 @@ def _printed(output: bytes, version: str, where: str) -> Identity:
         certificate, key = status.get("clientCertificateData", ""), status.get("clientKeyData", "")
         until = datetime.fromisoformat(expires).astimezone(UTC) if expires else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ClusterError(f"{where} printed no ExecCredential") from error
+        raise CliError(f"{where} printed no ExecCredential") from error
     if found != ("ExecCredential", version):
-        raise ClusterError(f"{where} printed {found[0]} of {found[1]}, not ExecCredential of {version}")
+        raise CliError(f"{where} printed {found[0]} of {found[1]}, not ExecCredential of {version}")
     if not token and not (certificate and key):
-        raise ClusterError(f"{where} printed neither a token nor a certificate with its key")
-    return Identity(f"Bearer {token}" if token else "", certificate.encode(), key.encode(), until)
+        raise CliError(f"{where} printed neither a token nor a certificate with its key")
+    return UserIdentity(f"Bearer {token}" if token else "", certificate.encode(), key.encode(), until)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.objects import CliError
 from penstock.cli.text import meant
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -130,15 +130,15 @@ class _Merged:
         """Return what a context leads to, the current one where none is named."""
         wanted = context or self.current
         if not wanted:
-            raise ClusterError(f"{self.where} has no current-context: choose one with --context{_of(self.contexts)}")
+            raise CliError(f"{self.where} has no current-context: choose one with --context{_of(self.contexts)}")
         if wanted not in self.contexts:
-            raise ClusterError(f'context "{wanted}" is not in {self.where}{meant(wanted, self.contexts)}')
+            raise CliError(f'context "{wanted}" is not in {self.where}{meant(wanted, self.contexts)}')
         chosen = self.contexts[wanted]
         cluster = self.clusters.get(chosen.cluster)
         if cluster is None:
-            raise ClusterError(f'context "{wanted}" of {self.where}: cluster "{chosen.cluster}" is not there')
+            raise CliError(f'context "{wanted}" of {self.where}: cluster "{chosen.cluster}" is not there')
         if chosen.user and chosen.user not in self.users:
-            raise ClusterError(f'context "{wanted}" of {self.where}: user "{chosen.user}" is not there')
+            raise CliError(f'context "{wanted}" of {self.where}: user "{chosen.user}" is not there')
         user = self.users.get(chosen.user, UserEntry())
         _check_cluster(chosen.cluster, cluster)
         _check_user(chosen.user, user)
@@ -146,7 +146,7 @@ class _Merged:
 
 
 def target_of(context: str | None, namespace: str | None, environ: Mapping[str, str]) -> Target:
-    """Return what the environment's kubeconfig leads to; ClusterError says what is missing, or cannot be honoured."""
+    """Return what the environment's kubeconfig leads to; CliError says what is missing, or cannot be honoured."""
     files = _files(environ)
     there = [file for file in files if file.exists()]
     merged = _Merged(there)
@@ -155,10 +155,10 @@ def target_of(context: str | None, namespace: str | None, environ: Mapping[str, 
     where = os.pathsep.join(map(str, files))
     said = f"{where} says nothing" if there else f"{where} is not there"
     if context:
-        raise ClusterError(f'context "{context}": {said}; set KUBECONFIG')
+        raise CliError(f'context "{context}": {said}; set KUBECONFIG')
     if found := _in_pod(namespace, environ):
         return found
-    raise ClusterError(f"no cluster to talk to: {said}; set KUBECONFIG")
+    raise CliError(f"no cluster to talk to: {said}; set KUBECONFIG")
 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
@@ -184,9 +184,9 @@ def _document(file: Path) -> dict[str, Any]:
     try:
         document = _without_nulls(yaml.safe_load(file.read_text()) or {})
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClusterError(f"{file} cannot be read: {error}") from error
+        raise CliError(f"{file} cannot be read: {error}") from error
     if not isinstance(document, dict):
-        raise ClusterError(f"{file} is no kubeconfig: it is no map")
+        raise CliError(f"{file} is no kubeconfig: it is no map")
     return document
 
 
@@ -205,9 +205,9 @@ def _named(file: Path, document: dict[str, Any], kind: type[Any], field: str) ->
             name, entry = item["name"], _resolved(file.parent, dict(item.get(field, {})))
             found = kind.model_validate(entry)
         except (ValidationError, KeyError, TypeError, AttributeError) as error:
-            raise ClusterError(f"{file} is no usable kubeconfig: {field}s: {_why(error)}") from error
+            raise CliError(f"{file} is no usable kubeconfig: {field}s: {_why(error)}") from error
         if name in seen:
-            raise ClusterError(f'{file} is no usable kubeconfig: {field}s: there are two of the name "{name}"')
+            raise CliError(f'{file} is no usable kubeconfig: {field}s: there are two of the name "{name}"')
         seen.add(name)
         yield name, found
 
@@ -231,18 +231,18 @@ def _why(error: Exception) -> str:
 
 def _check_cluster(name: str, cluster: ClusterEntry) -> None:
     if not cluster.server.startswith(("https://", "http://")):
-        raise ClusterError(f'cluster "{name}": server is "{cluster.server}", which is no http or https address')
+        raise CliError(f'cluster "{name}": server is "{cluster.server}", which is no http or https address')
     if cluster.insecure_skip_tls_verify and (cluster.certificate_authority or cluster.certificate_authority_data):
-        raise ClusterError(f'cluster "{name}": insecure-skip-tls-verify and a certificate-authority exclude each other')
+        raise CliError(f'cluster "{name}": insecure-skip-tls-verify and a certificate-authority exclude each other')
 
 
 def _check_user(name: str, user: UserEntry) -> None:
     if (user.as_uid or user.as_groups or user.as_user_extra) and not user.impersonate:
-        raise ClusterError(f'user "{name}": as-uid, as-groups and as-user-extra need an "as"')
+        raise CliError(f'user "{name}": as-uid, as-groups and as-user-extra need an "as"')
     if user.exec and user.auth_provider:
-        raise ClusterError(f'user "{name}": exec and auth-provider exclude each other')
+        raise CliError(f'user "{name}": exec and auth-provider exclude each other')
     if (user.token or user.token_file) and (user.username or user.password):
-        raise ClusterError(f'user "{name}": a token and a password exclude each other')
+        raise CliError(f'user "{name}": a token and a password exclude each other')
 
 
 def _of(names: Mapping[str, Any]) -> str:

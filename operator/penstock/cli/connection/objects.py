@@ -21,7 +21,7 @@ from penstock.api.status.pipeline_status import PipelineStatus
 Document = dict[str, Any]
 
 
-class ClusterError(Exception):
+class CliError(Exception):
     """The API server said no; the message is for people. ``status`` is its HTTP status, 0 where it has none."""
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -126,14 +126,14 @@ Object = TypeVar("Object", Run, Pipeline, Approval, Transition, NamedOnly)
 
 
 def read(kind: type[Object], document: Document) -> Object:
-    """Return a document as an object; ClusterError says which field this version of the command cannot read."""
+    """Return a document as an object; CliError says which field this version of the command cannot read."""
     try:
         return kind.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         name = str(document.get("metadata", {}).get("name", ""))
-        raise ClusterError(
+        raise CliError(
             f"{kind.__name__} {name} is not as this version of penstock knows it: {where}: {first['msg']};"
             " use the version that the operator has"
         ) from error

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseError
 
-from penstock.cli.connection.credentials import Credentials, Identity, impersonation
+from penstock.cli.connection.credentials import UserCredentials, UserIdentity, impersonation
 from penstock.cli.connection.kubeconfig import Target
-from penstock.cli.connection.objects import ClusterError
+from penstock.cli.connection.objects import CliError
 from penstock.cli.connection.proxies import proxy_for
 
 CONNECT_S, READ_S, STREAM_S = 10.0, 30.0, 300.0
@@ -25,7 +25,7 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END
 _AWAY = (429, 500, 502, 503, 504)
 
 
-class UnreachableError(ClusterError):
+class UnreachableError(CliError):
     """The API server did not answer, or said that it cannot now: nothing is known of what was asked for."""
 
 
@@ -34,7 +34,7 @@ class Transport:
 
     def __init__(self, target: Target, environ: Mapping[str, str] = os.environ) -> None:
         self._target, self._environ = target, environ
-        self._credentials = Credentials(target)
+        self._credentials = UserCredentials(target)
         self._acts_as = impersonation(target.user)
         self._pools: dict[tuple[bytes, bytes], urllib3.PoolManager] = {}
 
@@ -73,15 +73,15 @@ class Transport:
             raise UnreachableError(f"the API server at {server} does not answer: {error}") from error
         except ValueError as error:
             # The value itself is not shown: it may be the secret.
-            raise ClusterError("a token or a name of the kubeconfig cannot stand in a request's header") from error
+            raise CliError("a token or a name of the kubeconfig cannot stand in a request's header") from error
 
-    def _pool(self, identity: Identity) -> urllib3.PoolManager:
+    def _pool(self, identity: UserIdentity) -> urllib3.PoolManager:
         owner = identity.certificate, identity.key
         if owner not in self._pools:
             self._pools[owner] = self._new_pool(identity)
         return self._pools[owner]
 
-    def _new_pool(self, identity: Identity) -> urllib3.PoolManager:
+    def _new_pool(self, identity: UserIdentity) -> urllib3.PoolManager:
         cluster = self._target.cluster
         secure: dict[str, Any] = {}
         if cluster.server.startswith("https://"):
@@ -96,14 +96,14 @@ class Transport:
         told = urlsplit(proxy)
         if told.scheme not in ("http", "https") or not told.hostname:
             where = "proxy-url" if cluster.proxy_url else "HTTPS_PROXY or HTTP_PROXY"
-            raise ClusterError(f"{where} is {_without_password(proxy)}: an http or https proxy is needed")
+            raise CliError(f"{where} is {_without_password(proxy)}: an http or https proxy is needed")
         headers = None
         if told.username is not None:
             known = f"{unquote(told.username)}:{unquote(told.password or '')}"
             headers = urllib3.make_headers(proxy_basic_auth=known)
         return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=secure.get("ssl_context"), **secure)
 
-    def _tls(self, identity: Identity) -> ssl.SSLContext:
+    def _tls(self, identity: UserIdentity) -> ssl.SSLContext:
         cluster = self._target.cluster
         try:
             authority = _authority(cluster.certificate_authority_data, cluster.certificate_authority)
@@ -115,7 +115,7 @@ class Transport:
             if identity.certificate:
                 _load(context, identity)
         except (OSError, ValueError) as error:
-            raise ClusterError(f"a certificate or key of the kubeconfig cannot be used: {error}") from error
+            raise CliError(f"a certificate or key of the kubeconfig cannot be used: {error}") from error
         if cluster.insecure_skip_tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -138,7 +138,7 @@ def _authority(data: str, path: str) -> str | None:
     return "\n".join(found)
 
 
-def _load(context: ssl.SSLContext, identity: Identity) -> None:
+def _load(context: ssl.SSLContext, identity: UserIdentity) -> None:
     """Give a context its certificate: the library reads files alone, so they exist for this moment, for us alone."""
     with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
         certificate, key = Path(folder) / "certificate", Path(folder) / "key"

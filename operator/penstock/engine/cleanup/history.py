@@ -14,7 +14,7 @@ _DECLARED = 50
 """How many runs that a tool declares go without a warning."""
 
 
-def housekeeping(
+def prune_history(
     snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
 ) -> Iterator[Command]:
     """Yield the deletions that the limits ask for; runs that this very pass ended count from the next pass on."""

@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.engine.commands import DeleteJob
-from penstock.engine.objects.workloads import Job, Pod
+from penstock.engine.objects.workloads import JobObject, PodObject
 from penstock.engine.run.stage_conditions import rule_rows
 
 
-def sweep(
-    jobs: Iterable[Job],
-    pods: Mapping[str, tuple[Pod, ...]],
+def delete_orphans(
+    jobs: Iterable[JobObject],
+    pods: Mapping[str, tuple[PodObject, ...]],
     statuses: Iterable[PipelineRunStatus],
     going: Collection[str],
 ) -> Iterator[DeleteJob]:
@@ -29,7 +29,7 @@ def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
     return {execution.job_name for execution in executions if execution.status is ActionStatus.IN_PROGRESS}
 
 
-def _may_run(pods: tuple[Pod, ...]) -> bool:
+def _may_run(pods: tuple[PodObject, ...]) -> bool:
     return not pods or any(
         pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
         for pod in pods

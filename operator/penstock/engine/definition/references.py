@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from penstock.api.kinds.pipeline import PipelineSpec, Stage
-from penstock.api.kinds.stage_conditions import ConditionType, Rule
+from penstock.api.kinds.stage_conditions import Rule, StageConditionType
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import place_of
 from penstock.engine.language.variables import EXECUTION_ID, Reference, references
@@ -17,7 +17,7 @@ def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:
     for number, stage in enumerate(spec.stages):
         for kind, index, rule in _rules(stage):
             path = f"spec.stages[{number}].{place_of(kind)}.conditions[0].rules[{index}]"
-            last = number - 1 if kind is ConditionType.BEFORE_ENTRY else number
+            last = number - 1 if kind is StageConditionType.BEFORE_ENTRY else number
             for where, text in _texts(path, rule):
                 for reference in references(text):
                     if problem := _reference_problem(reference, namespaces, variables, last):
@@ -28,11 +28,11 @@ def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:
                     yield Problem(f"{path}.inputArtifacts[{place}]", what)
 
 
-def _rules(stage: Stage) -> Iterator[tuple[ConditionType, int, Rule]]:
+def _rules(stage: Stage) -> Iterator[tuple[StageConditionType, int, Rule]]:
     places = (
-        (ConditionType.BEFORE_ENTRY, stage.before_entry),
-        (ConditionType.ON_SUCCESS, stage.on_success),
-        (ConditionType.ON_FAILURE, stage.on_failure),
+        (StageConditionType.BEFORE_ENTRY, stage.before_entry),
+        (StageConditionType.ON_SUCCESS, stage.on_success),
+        (StageConditionType.ON_FAILURE, stage.on_failure),
     )
     for kind, place in places:
         for condition in place.conditions if place else ():

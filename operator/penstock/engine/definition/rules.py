@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from penstock.actions.declaration import Declaration, declaration_of
 from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec
-from penstock.api.kinds.stage_conditions import ConditionType, Rule
+from penstock.api.kinds.stage_conditions import Rule, StageConditionType
 
 VARIABLE_CHECK = "VariableCheck"
 
@@ -31,18 +31,18 @@ LAMBDA_INVOKE = "LambdaInvoke"
 
 
 _PLACES = {
-    ConditionType.BEFORE_ENTRY: "beforeEntry",
-    ConditionType.ON_SUCCESS: "onSuccess",
-    ConditionType.ON_FAILURE: "onFailure",
+    StageConditionType.BEFORE_ENTRY: "beforeEntry",
+    StageConditionType.ON_SUCCESS: "onSuccess",
+    StageConditionType.ON_FAILURE: "onFailure",
 }
 
 
-def place_of(kind: ConditionType) -> str:
+def place_of(kind: StageConditionType) -> str:
     """Return the field of a stage that declares such a condition."""
     return _PLACES[kind]
 
 
-def action_of(kind: ConditionType, rule: Rule) -> Action:
+def action_of(kind: StageConditionType, rule: Rule) -> Action:
     """Return the action that a rule is which runs as a Job."""
     action = Action(
         name=rule.name,

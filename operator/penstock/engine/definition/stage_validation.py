@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec, Stage
-from penstock.api.kinds.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.kinds.stage_conditions import Result, Rule, StageCondition, StageConditionType
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 from penstock.engine.definition.rules import (
@@ -20,11 +20,11 @@ from penstock.engine.language.patterns import PatternError, matches
 from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import references
 
-BEFORE_ENTRY, ON_SUCCESS = ConditionType.BEFORE_ENTRY, ConditionType.ON_SUCCESS
+BEFORE_ENTRY, ON_SUCCESS = StageConditionType.BEFORE_ENTRY, StageConditionType.ON_SUCCESS
 _ALLOWED = {
     BEFORE_ENTRY: ("FAIL", "SKIP"),
     ON_SUCCESS: ("FAIL", "ROLLBACK"),
-    ConditionType.ON_FAILURE: ("ROLLBACK",),
+    StageConditionType.ON_FAILURE: ("ROLLBACK",),
 }
 _SKIPPING = (LAMBDA_INVOKE, VARIABLE_CHECK)
 _KEYS = {
@@ -65,7 +65,7 @@ def _on_failure(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Proble
         return
     for condition in failure.conditions:
         result = condition.result or failure.result
-        yield from _condition(f"{path}.conditions[0]", condition, ConditionType.ON_FAILURE, result)
+        yield from _condition(f"{path}.conditions[0]", condition, StageConditionType.ON_FAILURE, result)
     if failure.result is None and not failure.conditions:
         yield Problem(f"{path}.result", "say what happens when the stage fails: RETRY or ROLLBACK")
     elif "ROLLBACK" in (failure.result, *(condition.result for condition in failure.conditions)):
@@ -76,7 +76,9 @@ def _on_failure(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Proble
         yield Problem(f"{path}.retryConfiguration", "it belongs to the result RETRY; remove it")
 
 
-def _condition(path: str, condition: StageCondition, kind: ConditionType, result: Result | None) -> Iterator[Problem]:
+def _condition(
+    path: str, condition: StageCondition, kind: StageConditionType, result: Result | None
+) -> Iterator[Problem]:
     allowed = _ALLOWED[kind]
     if result not in allowed:
         yield Problem(

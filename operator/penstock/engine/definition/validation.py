@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic.alias_generators import to_camel
 
-from penstock.actions.declaration import Bounds, Declaration, declarations
+from penstock.actions.declaration import ArtifactBounds, Declaration, declarations
 from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec, Stage
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.findings import Findings, Problem
@@ -107,7 +107,7 @@ def _type_text(type_id: ActionTypeId) -> str:
 
 
 def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
-    def check(field: str, count: int, bounds: Bounds) -> Iterator[Problem]:
+    def check(field: str, count: int, bounds: ArtifactBounds) -> Iterator[Problem]:
         if not bounds.least <= count <= bounds.most:
             wanted = f"{bounds.least}" if bounds.least == bounds.most else f"{bounds.least} to {bounds.most}"
             yield Problem(f"{item.path}.{field}", f"{declared.provider} takes {wanted}, not {count} (V-09)")

@@ -11,7 +11,7 @@ from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.run import RunState
 from penstock.api.status.pipeline_status import InboundExecution
 from penstock.engine.entry.stage_locks import holder_of
-from penstock.engine.objects.workloads import Pod
+from penstock.engine.objects.workloads import PodObject
 from penstock.engine.run.advance import RunAdvance
 
 TRANSITION_DISABLED = "TransitionDisabled"
@@ -30,7 +30,7 @@ class Queue(NamedTuple):
 class Inbound:
     """The runs in front of the stages, in one pass."""
 
-    def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[Pod], disabled: Mapping[str, str]) -> None:
+    def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[PodObject], disabled: Mapping[str, str]) -> None:
         # A rollback goes first: whoever waits carries what is newer than that to which it goes back.
         self._advances = sorted(advances, key=lambda advance: not advance.is_rollback)
         self._pods, self._disabled = tuple(pods), disabled

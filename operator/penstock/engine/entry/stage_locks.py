@@ -7,7 +7,7 @@ known to have ended, its run existing or not. Who came first enters first.
 from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.api.kinds.run import PipelineRunStatus
-from penstock.engine.objects.workloads import Pod
+from penstock.engine.objects.workloads import PodObject
 from penstock.engine.pods.metadata import stage_label
 from penstock.engine.run.advance import RunAdvance
 
@@ -23,7 +23,7 @@ def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, Pipeli
     return dict(sorted(statuses.items(), key=lambda item: progress(item[1]), reverse=True))
 
 
-def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[Pod]) -> str | None:
+def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[PodObject]) -> str | None:
     """Return what keeps a run out of a stage, as people read it; None where it may enter.
 
     ``advances`` are the pipeline's runs in the order in which they enter, the asking one among them.

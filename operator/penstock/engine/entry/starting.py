@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
-from penstock.api.kinds.run import PipelineRunSpec, ResolvedVariable, Trigger
+from penstock.api.kinds.run import PipelineRunSpec, ResolvedVariable, RunTrigger
 from penstock.engine.definition.frozen import Definition
 
 VALIDATION = "ValidationException"
 """What CodePipeline answers a start with that names what the pipeline does not have."""
 
 
-def trigger_of(spec: PipelineRunSpec | None) -> Trigger | None:
+def trigger_of(spec: PipelineRunSpec | None) -> RunTrigger | None:
     """Return what started a run: as its spec says, else somebody, by hand (X-07)."""
     if spec is None or spec.trigger:
         return spec.trigger if spec else None
     kind = "ManualRollback" if spec.rollback else "StartPipelineExecution"
-    return Trigger(trigger_type=kind, trigger_detail=spec.requested_by)
+    return RunTrigger(trigger_type=kind, trigger_detail=spec.requested_by)
 
 
 def resolved_variables(spec: PipelineRunSpec, definition: Definition) -> tuple[ResolvedVariable, ...] | str:

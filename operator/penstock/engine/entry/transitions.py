@@ -14,7 +14,7 @@ from penstock.engine.objects.transitions import TransitionObject
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class InboundTransition:
     """The transition into a stage: enabled or not, and as far as it is known who changed it and why."""
 
     is_enabled: bool
@@ -22,27 +22,27 @@ class Switch:
     by: str | None = None
 
 
-def switches_of(spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> dict[str, Switch]:
+def inbound_transitions(spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> dict[str, InboundTransition]:
     """Return stage to switch, for each stage that anything is said of."""
     if spec is None:
         return {}
-    said: dict[str, list[Switch]] = {}
+    said: dict[str, list[InboundTransition]] = {}
     for declared in spec.disable_inbound_stage_transitions:
-        said.setdefault(declared.stage_name, []).append(Switch(False, declared.reason))
+        said.setdefault(declared.stage_name, []).append(InboundTransition(False, declared.reason))
     for item in objects:
         if item.spec and (stage := _stage_of(item.spec, spec)):
             wanted = item.spec
             reason = None if wanted.enabled else one_line(wanted.reason)
-            said.setdefault(stage, []).append(Switch(wanted.enabled, reason, one_line(wanted.requested_by)))
+            said.setdefault(stage, []).append(InboundTransition(wanted.enabled, reason, one_line(wanted.requested_by)))
     return {stage: _joined(found) for stage, found in said.items()}
 
 
-def disabled_stages(switches: Mapping[str, Switch]) -> dict[str, str]:
+def disabled_stages(transitions: Mapping[str, InboundTransition]) -> dict[str, str]:
     """Return the stages that no run enters, each with the reason and by whom, as people read it."""
     return {
-        stage: f"{switch.reason} (by {switch.by})" if switch.by else switch.reason or ""
-        for stage, switch in switches.items()
-        if not switch.is_enabled
+        stage: f"{transition.reason} (by {transition.by})" if transition.by else transition.reason or ""
+        for stage, transition in transitions.items()
+        if not transition.is_enabled
     }
 
 
@@ -75,9 +75,9 @@ def _stage_of(wanted: StageTransitionSpec, spec: PipelineSpec) -> str | None:
     return names[index] if index < len(names) else None
 
 
-def _joined(found: list[Switch]) -> Switch:
-    disabling = [switch for switch in found if not switch.is_enabled]
+def _joined(found: list[InboundTransition]) -> InboundTransition:
+    disabling = [transition for transition in found if not transition.is_enabled]
     if not disabling:
         return found[0]
-    reason = "; ".join(switch.reason for switch in disabling if switch.reason)
-    return Switch(False, reason, next((switch.by for switch in disabling if switch.by), None))
+    reason = "; ".join(transition.reason for transition in disabling if transition.reason)
+    return InboundTransition(False, reason, next((transition.by for transition in disabling if transition.by), None))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from penstock.actions.custom.declaration import FOLDER, OWNER, declaration_from, template_problem
-from penstock.actions.declaration import Bounds, Configuration, Declaration, OnLostPod, declaration_of
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, declaration_of
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.pipeline import Action, ActionTypeId
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE
@@ -101,7 +101,7 @@ def is_custom(action: Action) -> bool:
 
 def unknown(type_id: ActionTypeId) -> Declaration:
     """Return what is taken for granted of a try whose frozen ActionType is gone."""
-    nothing = Bounds(0, 0)
+    nothing = ArtifactBounds(0, 0)
     return Declaration(
         category=type_id.category,
         owner=OWNER,

@@ -29,7 +29,7 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Pod:
+class PodObject:
     """A pod of one of our Jobs."""
 
     name: str
@@ -60,7 +60,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobObject:
     """One of our Jobs."""
 
     name: str
@@ -79,12 +79,12 @@ class Job:
     deleted: datetime | None = None
 
 
-def pod_of(document: Document) -> Pod:
+def pod_of(document: Document) -> PodObject:
     """Read a pod's document."""
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     states = {item["name"]: _container(item) for item in status.get("containerStatuses", ())}
     labels, controller = meta.get("labels", {}), _controller(meta)
-    return Pod(
+    return PodObject(
         name=meta["name"],
         uid=meta["uid"],
         job=controller.get("name", ""),
@@ -102,12 +102,12 @@ def pod_of(document: Document) -> Pod:
     )
 
 
-def job_of(document: Document) -> Job:
+def job_of(document: Document) -> JobObject:
     """Read a Job's document."""
     meta = document["metadata"]
     conditions = [c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"]
     failed: Document = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
-    return Job(
+    return JobObject(
         name=meta["name"],
         uid=meta["uid"],
         run=meta.get("annotations", {}).get(ANNOTATION_RUN, ""),
@@ -125,7 +125,7 @@ def job_of(document: Document) -> Job:
     )
 
 
-def pods_of_jobs(pods: Iterable[Pod], jobs: Mapping[str, Job]) -> Iterator[Pod]:
+def pods_of_jobs(pods: Iterable[PodObject], jobs: Mapping[str, JobObject]) -> Iterator[PodObject]:
     """Yield pods as their Jobs say they are, known by uid; one that names a Job of ours and another uid is of none.
 
     Pods can be relabelled, and made by anybody; a pod whose Job is unknown may still run, and is not left out.
@@ -138,9 +138,9 @@ def pods_of_jobs(pods: Iterable[Pod], jobs: Mapping[str, Job]) -> Iterator[Pod]:
             yield pod
 
 
-def by_job(pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
+def by_job(pods: Iterable[PodObject]) -> dict[str, tuple[PodObject, ...]]:
     """Return the pods of each Job."""
-    grouped: dict[str, tuple[Pod, ...]] = {}
+    grouped: dict[str, tuple[PodObject, ...]] = {}
     for pod in pods:
         grouped[pod.job] = (*grouped.get(pod.job, ()), pod)
     return grouped

@@ -15,9 +15,9 @@ from penstock.api.contract.contracts import (
     ArtifactLocation,
     ArtifactOrder,
     AwsAccess,
-    Command,
     Custom,
     Script,
+    ScriptCommand,
     StoreLocation,
 )
 from penstock.api.kinds.action_type import ActionTypeSettings
@@ -164,7 +164,7 @@ def _script(action: Action, values: Values) -> Script:
         if reference not in values:
             raise UnresolvedError(reference)
     return Script(
-        commands=tuple(Command(text, command.code) for text, command in zip(action.commands, lexed, strict=True)),
+        commands=tuple(ScriptCommand(text, command.code) for text, command in zip(action.commands, lexed, strict=True)),
         values={name: values[reference] for name, reference in used.items()},
         environment={item.name: resolve(item.value, values) for item in action.environment_variables},
         output_variables=action.output_variables,

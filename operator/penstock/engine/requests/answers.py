@@ -36,8 +36,12 @@ class UserRequests:
         return [*self._retries.events, *self._overrides.events]
 
     def answer(
-        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, hindrance: RefusedRequest | None
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        definition: Definition | None,
+        blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with everything answered; ``hindrance`` is what keeps a run from going on."""
-        status = self._retries.answer(run, status, definition, hindrance)
-        return self._overrides.answer(run, status, definition, hindrance)
+        """Return the status with everything answered; ``blocked_by`` is what keeps a run from going on."""
+        status = self._retries.answer(run, status, definition, blocked_by)
+        return self._overrides.answer(run, status, definition, blocked_by)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from penstock.api.kinds.retry import RefusedRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.kinds.stage_conditions import ConditionType
+from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import (
     NOT_PASSED,
     AnsweredOverride,
@@ -35,14 +35,18 @@ class Overrides:
         self.events: list[EmitEvent] = []
 
     def answer(
-        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, hindrance: RefusedRequest | None
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        definition: Definition | None,
+        blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``hindrance`` is what keeps an ended run from going on."""
+        """Return the status with every request answered; ``blocked_by`` is what keeps an ended run from going on."""
         for index, request in enumerate(run.spec.overrides if run.spec else ()):
             if index >= len(status.overrides):
                 refused = self._refusal(run, status, definition, request)
                 if refused is None and status.state and status.state.is_terminal:
-                    refused = hindrance
+                    refused = blocked_by
                 answer = self._answer(request, refused)
                 status = status.model_copy(update={"overrides": (*status.overrides, answer)})
                 status = self._follow(run, status, answer, f"spec.overrides[{index}]")
@@ -112,13 +116,13 @@ class Overrides:
         run: RunObject,
         status: PipelineRunStatus,
         state: RunStageState,
-        asked: tuple[ConditionType, StageConditionState],
+        asked: tuple[StageConditionType, StageConditionState],
     ) -> RefusedRequest | None:
         """A condition that has failed its stage can be overridden as long as the stage could be retried (O-25)."""
         kind, condition = asked
         place = f"{place_of(kind)} of stage {state.stage_name}"
         has_failed_stage = condition.status in NOT_PASSED and state.status is StageStatus.FAILED
-        if not has_failed_stage or kind is ConditionType.ON_FAILURE:
+        if not has_failed_stage or kind is StageConditionType.ON_FAILURE:
             what = f"{place} is {condition.status}; only one under way, or that has failed its stage, is overridden"
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
         if status.automatic_rollback and status.automatic_rollback.run and not status.automatic_rollback.message:

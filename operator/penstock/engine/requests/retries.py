@@ -6,7 +6,7 @@ from datetime import datetime
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.retry import AnsweredRetry, RefusedRequest, RetryRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.kinds.stage_conditions import ConditionType, RetryMode, RetryTrigger
+from penstock.api.kinds.stage_conditions import RetryMode, RetryTrigger, StageConditionType
 from penstock.api.status.condition_states import ConditionStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import one_line
@@ -50,12 +50,16 @@ class Retries:
         self.events: list[EmitEvent] = []
 
     def answer(
-        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, hindrance: RefusedRequest | None
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        definition: Definition | None,
+        blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``hindrance`` is what refuses all that could be done."""
+        """Return the status with every request answered; ``blocked_by`` is what refuses all that could be done."""
         for index, request in enumerate(run.spec.retries if run.spec else ()):
             if index >= len(status.retries):
-                refused = self._refusal(run, status, definition, request) or hindrance
+                refused = self._refusal(run, status, definition, request) or blocked_by
                 status = self._answered(run, status, request, refused, index)
         return status
 
@@ -164,7 +168,7 @@ def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mo
         return RefusedRequest(code=CONFLICT, message="the run is being stopped: ask again when it is Stopped")
     if not state.status.is_open:
         return None
-    if any((condition := state_of(state, kind)) and condition.status is IN_PROGRESS for kind in ConditionType):
+    if any((condition := state_of(state, kind)) and condition.status is IN_PROGRESS for kind in StageConditionType):
         return RefusedRequest(code=CONFLICT, message=f"the conditions of stage {name} are being evaluated")
     executions = {action.action_name: action.latest.status for action in state.action_states if action.latest}
     running = [action for action, became in executions.items() if became is ActionStatus.IN_PROGRESS]

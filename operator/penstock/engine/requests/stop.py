@@ -21,7 +21,7 @@ def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
     """Stop a run as far as this pass can: at once where nothing of it is under way (X-56)."""
     trigger = advance.status.stop_trigger
     if trigger is None or not is_trigger_of(trigger, request) or trigger.resumed_time:
-        trigger = trigger_of(request, now)
+        trigger = stop_trigger_of(request, now)
     advance.begin_stop(trigger)
     if trigger.abandon:
         advance.abandon()
@@ -29,7 +29,7 @@ def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
         advance.stopped()
 
 
-def trigger_of(request: StopRequest, now: str) -> StopTrigger:
+def stop_trigger_of(request: StopRequest, now: str) -> StopTrigger:
     """Return what the status keeps of a request: its texts on one line."""
     return StopTrigger(
         abandon=bool(request.abandon),
@@ -48,14 +48,14 @@ def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: str) -> 
     request = run.stop_under(status)
     if request is None or (request.after_retries or 0) >= max(len(status.retries), 1):
         return status
-    return status.model_copy(update={"stop_trigger": trigger_of(request, now)})
+    return status.model_copy(update={"stop_trigger": stop_trigger_of(request, now)})
 
 
 def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:
     """Return the status of a run that had not begun: it is stopped at once, whatever it waits for (X-56)."""
     moment = format_time(now)
     ended = {"state": RunState.STOPPED, "start_time": moment, "completion_time": moment}
-    status = run.status.model_copy(update={**ended, "stop_trigger": trigger_of(request, moment)})
+    status = run.status.model_copy(update={**ended, "stop_trigger": stop_trigger_of(request, moment)})
     return with_conditions(
         status,
         generation=run.generation,

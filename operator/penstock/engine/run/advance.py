@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from penstock.api.kinds.pipeline import Action, ExecutionMode, Stage
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
-from penstock.api.kinds.stage_conditions import ConditionType
+from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import PASSED, ConditionStatus
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time, parse_time
@@ -75,17 +75,19 @@ class RunAdvance:
     def _is_let_in(self) -> bool:
         """Whether the condition before the current stage lets its actions start (C-04..C-06); ends it if never."""
         state = self._current()
-        passed = self._look(state, ConditionType.BEFORE_ENTRY) if state else ConditionStatus.SUCCEEDED
+        passed = self._look(state, StageConditionType.BEFORE_ENTRY) if state else ConditionStatus.SUCCEEDED
         if passed in PASSED:
             return True
         state = self._current()
         if state and passed is not ConditionStatus.IN_PROGRESS:
             # What could not be evaluated skips nothing.
-            is_skip = passed is ConditionStatus.FAILED and result_of(self._stage(state), ConditionType.BEFORE_ENTRY)
+            is_skip = passed is ConditionStatus.FAILED and result_of(
+                self._stage(state), StageConditionType.BEFORE_ENTRY
+            )
             self._leave(state, StageStatus.SKIPPED if is_skip == "SKIP" else StageStatus.FAILED)
         return False
 
-    def _look(self, state: RunStageState, kind: ConditionType) -> ConditionStatus:
+    def _look(self, state: RunStageState, kind: StageConditionType) -> ConditionStatus:
         """Return what a condition has come to; one that is not declared, or of a rollback's stage, has succeeded."""
         stage = self._stage(state)
         if self.is_rollback or not declared_of(stage, kind):
@@ -205,8 +207,8 @@ class RunAdvance:
 
     def _is_passed(self, state: RunStageState) -> bool:
         """Whether everything in a stage has succeeded, and its condition onSuccess too."""
-        condition = state_of(state, ConditionType.ON_SUCCESS)
-        has_condition = declared_of(self._stage(state), ConditionType.ON_SUCCESS) and not self.is_rollback
+        condition = state_of(state, StageConditionType.ON_SUCCESS)
+        has_condition = declared_of(self._stage(state), StageConditionType.ON_SUCCESS) and not self.is_rollback
         is_met = not has_condition or (condition is not None and condition.status in PASSED)
         return self._is_done(state) and is_met
 
@@ -237,12 +239,12 @@ class RunAdvance:
         """End the stage as its condition onSuccess says (C-04); a run that is stopped comes to none."""
         if self.stop and not self._is_passed(state):
             return
-        passed = self._look(state, ConditionType.ON_SUCCESS)
+        passed = self._look(state, StageConditionType.ON_SUCCESS)
         state = self._current() or state
         if passed in PASSED:
             self._leave(state, StageStatus.SUCCEEDED)
         elif passed is not ConditionStatus.IN_PROGRESS:
-            is_rollback = result_of(self._stage(state), ConditionType.ON_SUCCESS) == "ROLLBACK"
+            is_rollback = result_of(self._stage(state), StageConditionType.ON_SUCCESS) == "ROLLBACK"
             if not is_rollback or self._is_rolled_back(state):
                 self._leave(state, StageStatus.FAILED)
 
@@ -265,7 +267,7 @@ class RunAdvance:
             message = announced(stage, again)
             self.effects.commands.append(self.run.event("StageRetried", message))
             return
-        engages = self._look(state, ConditionType.ON_FAILURE)
+        engages = self._look(state, StageConditionType.ON_FAILURE)
         state = self._current() or state
         if engages is ConditionStatus.IN_PROGRESS:
             return

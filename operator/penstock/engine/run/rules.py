@@ -20,7 +20,7 @@ _WINDOW_TIMEOUT_MINUTES = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RuleOutcome:
     """What became of a rule; ``look_again`` where it waits for a time."""
 
     status: ConditionStatus
@@ -29,7 +29,7 @@ class Outcome:
     look_again: datetime | None = None
 
 
-def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> Outcome:
+def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> RuleOutcome:
     """Return what becomes of a rule that needs no Job; ``begun`` is when its condition was come to."""
     try:
         configuration = {key: resolve(text, values) for key, text in rule.configuration.items()}
@@ -38,11 +38,11 @@ def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> Outcom
         if rule.rule_type_id.provider == DEPLOYMENT_WINDOW:
             return _deployment_window(rule, configuration, begun, now)
     except (UnresolvedError, CronError, PatternError) as error:
-        return Outcome(ConditionStatus.ERRORED, str(error), "ConfigurationError")
-    return Outcome(ConditionStatus.ERRORED, f"unknown rule: {rule.rule_type_id.provider}", "ConfigurationError")
+        return RuleOutcome(ConditionStatus.ERRORED, str(error), "ConfigurationError")
+    return RuleOutcome(ConditionStatus.ERRORED, f"unknown rule: {rule.rule_type_id.provider}", "ConfigurationError")
 
 
-def _variable_check(rule: Rule, configuration: dict[str, str]) -> Outcome:
+def _variable_check(rule: Rule, configuration: dict[str, str]) -> RuleOutcome:
     """C-23: a comparison of texts."""
     found, wanted = configuration.get("Variable", ""), configuration.get("Value", "")
     operator = configuration.get("Operator", "")
@@ -54,22 +54,22 @@ def _variable_check(rule: Rule, configuration: dict[str, str]) -> Outcome:
     }
     if operator not in holds:
         what = f"Operator is {operator or 'missing'}; it is one of {', '.join(OPERATORS)}"
-        return Outcome(ConditionStatus.ERRORED, what, "ConfigurationError")
+        return RuleOutcome(ConditionStatus.ERRORED, what, "ConfigurationError")
     raw = rule.configuration.get("Variable", "")
     summary = shorten(f"{raw} {operator} {wanted}: it is {found}", 500)
     if holds[operator]():
-        return Outcome(ConditionStatus.SUCCEEDED, summary)
-    return Outcome(ConditionStatus.FAILED, summary, "RuleFailed")
+        return RuleOutcome(ConditionStatus.SUCCEEDED, summary)
+    return RuleOutcome(ConditionStatus.FAILED, summary, "RuleFailed")
 
 
-def _deployment_window(rule: Rule, configuration: dict[str, str], begun: datetime, now: datetime) -> Outcome:
+def _deployment_window(rule: Rule, configuration: dict[str, str], begun: datetime, now: datetime) -> RuleOutcome:
     """C-21: succeeds once the window is open, at the latest when the rule's time is over."""
     window = window_of(configuration.get("Cron", ""), configuration.get("TimeZone", ""))
     if window.is_open(now):
-        return Outcome(ConditionStatus.SUCCEEDED, "the window is open")
+        return RuleOutcome(ConditionStatus.SUCCEEDED, "the window is open")
     limit = begun + timedelta(minutes=rule.timeout_in_minutes or _WINDOW_TIMEOUT_MINUTES)
     if now >= limit:
-        return Outcome(ConditionStatus.FAILED, f"the window did not open until {format_seconds(limit)}", "TimedOut")
+        return RuleOutcome(ConditionStatus.FAILED, f"the window did not open until {format_seconds(limit)}", "TimedOut")
     opens = window.opens(now, limit)
     when = f"opens at {format_seconds(opens)}" if opens else f"does not open until {format_seconds(limit)}, the limit"
-    return Outcome(ConditionStatus.IN_PROGRESS, f"the window {when}", look_again=opens or limit)
+    return RuleOutcome(ConditionStatus.IN_PROGRESS, f"the window {when}", look_again=opens or limit)

@@ -8,20 +8,20 @@ from datetime import datetime
 
 from penstock.api.kinds.pipeline import Stage
 from penstock.api.kinds.run import RunStageState
-from penstock.api.kinds.stage_conditions import ConditionType, Result, Rule, StageCondition
+from penstock.api.kinds.stage_conditions import Result, Rule, StageCondition, StageConditionType
 from penstock.api.status.condition_states import ConditionStatus, RuleState, StageConditionState
 from penstock.api.status.executions import ActionExecution, ActionState, ActionStatus
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
 from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
 from penstock.engine.pods.request import values_of
-from penstock.engine.run.rules import Outcome, decide
+from penstock.engine.run.rules import RuleOutcome, decide
 from penstock.engine.tries.tries import Tries
 
 _FIELDS = {
-    ConditionType.BEFORE_ENTRY: "before_entry_condition_state",
-    ConditionType.ON_SUCCESS: "on_success_condition_state",
-    ConditionType.ON_FAILURE: "on_failure_condition_state",
+    StageConditionType.BEFORE_ENTRY: "before_entry_condition_state",
+    StageConditionType.ON_SUCCESS: "on_success_condition_state",
+    StageConditionType.ON_FAILURE: "on_failure_condition_state",
 }
 _OF_A_TRY = {
     ActionStatus.IN_PROGRESS: ConditionStatus.IN_PROGRESS,
@@ -37,31 +37,31 @@ _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
 """What a rule's Job fails with when its commands or its build said no; all else could not be evaluated (C-03)."""
 
 
-def declared_of(stage: Stage, kind: ConditionType) -> StageCondition | None:
+def declared_of(stage: Stage, kind: StageConditionType) -> StageCondition | None:
     """Return the condition that a stage declares, if it does."""
     places = {
-        ConditionType.BEFORE_ENTRY: stage.before_entry,
-        ConditionType.ON_SUCCESS: stage.on_success,
-        ConditionType.ON_FAILURE: stage.on_failure,
+        StageConditionType.BEFORE_ENTRY: stage.before_entry,
+        StageConditionType.ON_SUCCESS: stage.on_success,
+        StageConditionType.ON_FAILURE: stage.on_failure,
     }
     place = places[kind]
     return place.conditions[0] if place and place.conditions else None
 
 
-def result_of(stage: Stage, kind: ConditionType) -> Result | None:
+def result_of(stage: Stage, kind: StageConditionType) -> Result | None:
     """Return what a condition leads to; that of onFailure may stand beside it."""
     declared = declared_of(stage, kind)
-    beside = stage.on_failure.result if kind is ConditionType.ON_FAILURE and stage.on_failure else None
+    beside = stage.on_failure.result if kind is StageConditionType.ON_FAILURE and stage.on_failure else None
     return (declared.result if declared else None) or beside
 
 
-def state_of(state: RunStageState, kind: ConditionType) -> StageConditionState | None:
+def state_of(state: RunStageState, kind: StageConditionType) -> StageConditionState | None:
     """Return what became of a condition, None where the run has not come to it."""
     found: StageConditionState | None = getattr(state, _FIELDS[kind])
     return found
 
 
-def with_state(state: RunStageState, kind: ConditionType, condition: StageConditionState) -> RunStageState:
+def with_state(state: RunStageState, kind: StageConditionType, condition: StageConditionState) -> RunStageState:
     """Return the stage with a condition's state."""
     return state.model_copy(update={_FIELDS[kind]: condition})
 
@@ -74,9 +74,9 @@ def states_of_rules(state: RunStageState) -> list[ActionState]:
     ]
 
 
-def rule_rows(state: RunStageState) -> Iterable[tuple[ConditionType, RuleState, ActionExecution]]:
+def rule_rows(state: RunStageState) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
     """Yield the latest try of each rule that runs as a Job, with its condition."""
-    for kind in ConditionType:
+    for kind in StageConditionType:
         condition = state_of(state, kind)
         for rule in condition.rule_states if condition else ():
             if rule.executions and rule.status is not None:
@@ -91,7 +91,7 @@ class Conditions:
 
     def observe(self, stage: Stage, state: RunStageState) -> RunStageState:
         """Return the stage after a look at the Jobs of its rules."""
-        for kind in ConditionType:
+        for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and any(rule.executions for rule in condition.rule_states):
                 rules = tuple(self._observe_rule(stage, kind, rule, is_over=False) for rule in condition.rule_states)
@@ -100,7 +100,7 @@ class Conditions:
 
     def give_up_overridden(self, stage: Stage, state: RunStageState) -> RunStageState:
         """Return the stage without rules under way of conditions that were overridden (C-07)."""
-        for kind in ConditionType:
+        for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and condition.status is ConditionStatus.OVERRIDDEN:
                 rules = tuple(self._observe_rule(stage, kind, rule, is_over=True) for rule in condition.rule_states)
@@ -109,7 +109,7 @@ class Conditions:
 
     def abandon(self, stage: Stage, state: RunStageState) -> RunStageState:
         """Return the stage with every rule under way given up, and delete their Jobs."""
-        for kind in ConditionType:
+        for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and condition.status is ConditionStatus.IN_PROGRESS:
                 rules = tuple(self._observe_rule(stage, kind, r, is_over=True) for r in condition.rule_states)
@@ -117,7 +117,7 @@ class Conditions:
                 state = with_state(state, kind, condition.model_copy(update=update))
         return state
 
-    def look(self, stage: Stage, state: RunStageState, kind: ConditionType) -> RunStageState:
+    def look(self, stage: Stage, state: RunStageState, kind: StageConditionType) -> RunStageState:
         """Return the stage after its condition was begun, or gone on with; it is summed up when its rules are."""
         declared, before = declared_of(stage, kind), state_of(state, kind)
         if declared is None or (before and before.status not in (None, ConditionStatus.IN_PROGRESS)):
@@ -141,7 +141,7 @@ class Conditions:
     def _now(self) -> str:
         return format_time(self._tries.facts.now)
 
-    def _begun(self, before: StageConditionState | None, stage: Stage, kind: ConditionType) -> StageConditionState:
+    def _begun(self, before: StageConditionState | None, stage: Stage, kind: StageConditionType) -> StageConditionState:
         return StageConditionState(
             status=ConditionStatus.IN_PROGRESS,
             result=result_of(stage, kind),
@@ -151,7 +151,7 @@ class Conditions:
         )
 
     def _go_on(
-        self, stage: Stage, kind: ConditionType, rule: Rule, state: RuleState, condition: StageConditionState
+        self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState, condition: StageConditionState
     ) -> RuleState:
         if state.status not in (None, ConditionStatus.IN_PROGRESS):
             return state
@@ -165,7 +165,7 @@ class Conditions:
             tries.effects.look_again.append(outcome.look_again)
         return self._decided(state, outcome)
 
-    def _start(self, stage: Stage, kind: ConditionType, rule: Rule, state: RuleState) -> RuleState:
+    def _start(self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState) -> RuleState:
         action = action_of(kind, rule)
         before = ActionState(action_name=action.name, awaits_retry=True, executions=state.executions)
         if self._tries.may_still_run(before):
@@ -173,21 +173,21 @@ class Conditions:
         started = self._tries.start(stage.model_copy(update={"actions": (action,)}), action, before)
         return self._of_tries(kind, rule, state, started)
 
-    def _observe_rule(self, stage: Stage, kind: ConditionType, state: RuleState, *, is_over: bool) -> RuleState:
+    def _observe_rule(self, stage: Stage, kind: StageConditionType, state: RuleState, *, is_over: bool) -> RuleState:
         """Return a rule after a look at its Job, or given up where its condition is over."""
         if state.status is not ConditionStatus.IN_PROGRESS:
             return state
         declared = declared_of(stage, kind)
         rule = next((r for r in declared.rules if r.name == state.rule_name), None) if declared else None
         if rule is None or not state.executions:
-            given_up = Outcome(ConditionStatus.ABANDONED, "not waited for any more")
+            given_up = RuleOutcome(ConditionStatus.ABANDONED, "not waited for any more")
             return self._decided(state, given_up) if is_over else state
         action = action_of(kind, rule)
         before = ActionState(action_name=action.name, executions=state.executions)
         if is_over:
             self._tries.take_back(before.executions[-1])
             if not self._was_known(before.executions[-1]):
-                given_up = Outcome(ConditionStatus.ABANDONED, "not begun")
+                given_up = RuleOutcome(ConditionStatus.ABANDONED, "not begun")
                 return self._decided(state.model_copy(update={"executions": state.executions[:-1]}), given_up)
             return self._of_tries(kind, rule, state, self._tries.abandon(before))
         seen = self._tries.observe(stage.model_copy(update={"actions": (action,)}), before)
@@ -198,20 +198,20 @@ class Conditions:
         stages = self._tries.run.status.stage_states
         return any(execution.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
 
-    def _of_tries(self, kind: ConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:
+    def _of_tries(self, kind: StageConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:
         execution = tries.executions[-1]
         details = execution.error_details
         status = _OF_A_TRY.get(execution.status)
         if status is None:
             said_no = details is not None and details.code in _SAID_NO
             status = ConditionStatus.FAILED if said_no else ConditionStatus.ERRORED
-        if kind is ConditionType.ON_FAILURE and rule.rule_type_id.provider == LAMBDA_INVOKE:
+        if kind is StageConditionType.ON_FAILURE and rule.rule_type_id.provider == LAMBDA_INVOKE:
             status = _TURNED.get(status, status)
         summary = details.message if details else execution.summary
-        decided = self._decided(state, Outcome(status, summary or "", details.code if details else ""))
+        decided = self._decided(state, RuleOutcome(status, summary or "", details.code if details else ""))
         return decided.model_copy(update={"executions": tries.executions, "error_details": details})
 
-    def _decided(self, state: RuleState, outcome: Outcome) -> RuleState:
+    def _decided(self, state: RuleState, outcome: RuleOutcome) -> RuleState:
         changed = state.last_status_change if state.status is outcome.status else self._now
         return state.model_copy(
             update={"status": outcome.status, "summary": outcome.summary or None, "last_status_change": changed}
@@ -221,7 +221,7 @@ class Conditions:
         """Return the rules without a wait for a window that can change nothing, as another rule has failed."""
         if not any(state.status in (ConditionStatus.FAILED, ConditionStatus.ERRORED) for state in states):
             return states
-        vain = Outcome(ConditionStatus.ABANDONED, "not waited for: another rule has failed")
+        vain = RuleOutcome(ConditionStatus.ABANDONED, "not waited for: another rule has failed")
         windows = {rule.name for rule in declared if rule.rule_type_id.provider == DEPLOYMENT_WINDOW}
         return [
             self._decided(s, vain) if s.rule_name in windows and s.status is ConditionStatus.IN_PROGRESS else s
@@ -246,7 +246,7 @@ def _told(rules: list[RuleState]) -> str | None:
     return None
 
 
-def told_of(state: RunStageState, kind: ConditionType) -> str:
+def condition_summary(state: RunStageState, kind: StageConditionType) -> str:
     """Return a sentence about a condition."""
     condition = state_of(state, kind)
     return f"{state.stage_name}: {place_of(kind)}: {condition.summary or condition.status}" if condition else ""

@@ -10,7 +10,7 @@ from penstock.api.status.pipeline_status import LatestExecution, PipelineStatus,
 from penstock.api.text import shorten
 from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.entry.inbound import Queue
-from penstock.engine.entry.transitions import Switch
+from penstock.engine.entry.transitions import InboundTransition
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
 
 _MESSAGE_LENGTH = 4_000
@@ -71,19 +71,19 @@ def with_inbound(
     status: PipelineStatus,
     spec: PipelineSpec | None,
     queues: Mapping[str, Queue],
-    switches: Mapping[str, Switch],
+    transitions: Mapping[str, InboundTransition],
     now: str,
 ) -> PipelineStatus:
     """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
     stages = {state.stage_name: state for state in status.stage_states}
-    for name in (*queues, *switches):
+    for name in (*queues, *transitions):
         stages.setdefault(name, StageState(stage_name=name))
     shown = tuple(
         state.model_copy(
             update={
                 "inbound_executions": queues[name].first if name in queues else (),
                 "inbound_executions_count": queues[name].length if name in queues else None,
-                "inbound_transition_state": _transition(state.inbound_transition_state, switches.get(name), now),
+                "inbound_transition_state": _transition(state.inbound_transition_state, transitions.get(name), now),
             }
         )
         for name, state in stages.items()
@@ -94,9 +94,11 @@ def with_inbound(
     return status.model_copy(update={"stage_states": tuple(by_place)})
 
 
-def _transition(before: TransitionState | None, switch: Switch | None, now: str) -> TransitionState | None:
+def _transition(
+    before: TransitionState | None, transition: InboundTransition | None, now: str
+) -> TransitionState | None:
     """All transitions are enabled at creation (X-71): one that never was disabled has no state."""
-    wanted = switch or Switch(is_enabled=True)
+    wanted = transition or InboundTransition(is_enabled=True)
     if before is None and wanted.is_enabled:
         return None
     if before and (before.enabled, before.disabled_reason, before.last_changed_by) == (

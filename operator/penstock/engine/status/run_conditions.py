@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.kinds.stage_conditions import ConditionType as StageConditionType
+from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import NOT_PASSED, ConditionStatus
 from penstock.api.status.conditions import Condition, ConditionType, merge
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
-from penstock.engine.run.stage_conditions import state_of, told_of
+from penstock.engine.run.stage_conditions import condition_summary, state_of
 
 _SUMMARY_LENGTH = 500
 
@@ -68,7 +68,7 @@ def _failed_condition(stage: RunStageState) -> str | None:
     for kind in (StageConditionType.BEFORE_ENTRY, StageConditionType.ON_SUCCESS):
         condition = state_of(stage, kind)
         if stage.status is StageStatus.FAILED and condition and condition.status in NOT_PASSED:
-            return told_of(stage, kind)
+            return condition_summary(stage, kind)
     return None
 
 
@@ -128,7 +128,7 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
     for kind in StageConditionType:
         condition = state_of(current, kind)
         if condition and condition.status is ConditionStatus.IN_PROGRESS:
-            return "EvaluatingCondition", told_of(current, kind)
+            return "EvaluatingCondition", condition_summary(current, kind)
     if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
         return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
     return _waiting_or_running(current)

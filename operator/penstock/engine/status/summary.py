@@ -8,7 +8,7 @@ from penstock.engine.run.advance import RunAdvance
 from penstock.engine.status.run_conditions import reason_and_summary
 
 
-def explain(advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | None) -> tuple[str, str]:
+def summarize(advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | None) -> tuple[str, str]:
     """Return the reason of the run's conditions, and its summary."""
     status = advance.status
     if cancelled and status.state in (RunState.CANCELLED, RunState.IN_PROGRESS):

@@ -123,7 +123,7 @@ def frozen_hash(spec: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ApprovalOutcome:
     """What an Approval came to. ``code`` is that of the action's error, empty for none; ``by`` decided it."""
 
     state: ApprovalState
@@ -140,7 +140,7 @@ class Outcome:
         return ActionStatus.ABANDONED if self.code == "Abandoned" else ActionStatus.FAILED
 
 
-def outcome_of(approval: ApprovalObject, now: datetime) -> Outcome | None:
+def outcome_of(approval: ApprovalObject, now: datetime) -> ApprovalOutcome | None:
     """Return what an Approval has come to, None while it is pending.
 
     What its status says is final. One rejection rejects; what is decided after the expiry comes too late, and as
@@ -152,27 +152,27 @@ def outcome_of(approval: ApprovalObject, now: datetime) -> Outcome | None:
         return _recorded(approval.status, state)
     expires = parse_time(spec.expiration_time)
     if expires and now >= expires:
-        return Outcome(ApprovalState.EXPIRED, "TimedOut", f"nobody decided until {spec.expiration_time} (T-05)")
+        return ApprovalOutcome(ApprovalState.EXPIRED, "TimedOut", f"nobody decided until {spec.expiration_time} (T-05)")
     counted = list(_counted(spec))
     if rejection := next((d for d in counted if d.decision == "Rejected"), None):
         said = f": {printable(rejection.comment)}" if rejection.comment else ""
         message = f"rejected by {printable(rejection.user)}{said}"
-        return Outcome(ApprovalState.REJECTED, "Rejected", message, rejection.user, rejection.comment)
+        return ApprovalOutcome(ApprovalState.REJECTED, "Rejected", message, rejection.user, rejection.comment)
     if len(counted) < spec.quorum:
         return None
     comments = [f"{d.user}: {d.comment}" if len(counted) > 1 else d.comment for d in counted if d.comment]
     names = ", ".join(printable(d.user) for d in counted)
     comment = shorten("; ".join(comments), 1000) or None
-    return Outcome(ApprovalState.APPROVED, "", f"approved by {names}", counted[-1].user, comment)
+    return ApprovalOutcome(ApprovalState.APPROVED, "", f"approved by {names}", counted[-1].user, comment)
 
 
-def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> Outcome:
+def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> ApprovalOutcome:
     assert state is not None
     condition = next((c for c in status.conditions if c.type == ConditionType.APPROVED), None)
     reason, message = (condition.reason, condition.message) if condition else (state.value, "")
     is_approved = state is ApprovalState.APPROVED
     code = "" if is_approved else "ApprovalClosed" if reason == "Abandoned" else reason
-    return Outcome(state, code, message, status.last_updated_by, status.summary)
+    return ApprovalOutcome(state, code, message, status.last_updated_by, status.summary)
 
 
 def _counted(spec: ApprovalSpec) -> Iterator[Decision]:
@@ -194,10 +194,10 @@ def pending_status(approval: ApprovalObject, now: str) -> ApprovalStatus:
     approved = [decision.user for decision in _counted(spec)]
     count = f"{len(approved)}/{spec.quorum}"
     message = f"waiting for {_who(spec, approved)}, {count} have approved; expires at {spec.expiration_time}"
-    return _status(approval, Outcome(ApprovalState.PENDING, "Pending", message), count, now)
+    return _status(approval, ApprovalOutcome(ApprovalState.PENDING, "Pending", message), count, now)
 
 
-def settled_status(approval: ApprovalObject, outcome: Outcome, now: str) -> ApprovalStatus:
+def settled_status(approval: ApprovalObject, outcome: ApprovalOutcome, now: str) -> ApprovalStatus:
     """Return the status of an Approval that is over."""
     counted = len([d for d in _counted(approval.spec) if d.decision == "Approved"]) if approval.spec else 0
     count = f"{counted}/{approval.spec.quorum}" if approval.spec else None
@@ -205,7 +205,7 @@ def settled_status(approval: ApprovalObject, outcome: Outcome, now: str) -> Appr
     return status.model_copy(update={"last_updated_by": outcome.by, "completion_time": now})
 
 
-def _status(approval: ApprovalObject, outcome: Outcome, count: str | None, now: str) -> ApprovalStatus:
+def _status(approval: ApprovalObject, outcome: ApprovalOutcome, count: str | None, now: str) -> ApprovalStatus:
     values = {ApprovalState.PENDING: "Unknown", ApprovalState.APPROVED: "True"}
     condition = Condition.model_validate(
         {

@@ -20,8 +20,8 @@ from penstock.engine.pods.context import TryContext
 from penstock.engine.pods.request import resolved_configuration, timeout_of
 from penstock.engine.snapshot import ApprovalObject, RunObject
 from penstock.engine.tries.approval_objects import (
+    ApprovalOutcome,
     ApprovalTemplate,
-    Outcome,
     approval_manifest,
     check_quorum,
     expiry,
@@ -35,7 +35,7 @@ from penstock.engine.tries.effects import Effects
 from penstock.engine.tries.executions import ended_execution
 from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.refused import held_back
-from penstock.engine.tries.results import Ended
+from penstock.engine.tries.results import TryResult
 
 POLICY_MISSING = "ApprovalPolicyMissing"
 _UNGUARDED = (
@@ -94,7 +94,7 @@ class Approvals:
 
     def abandon(self, execution: ActionExecution) -> ActionExecution:
         """Return the execution with its wait given up; that closes the Approval, as nobody waits for it any more."""
-        given_up = Outcome(ApprovalState.ABANDONED, "Abandoned", "given up before it was decided")
+        given_up = ApprovalOutcome(ApprovalState.ABANDONED, "Abandoned", "given up before it was decided")
         return _row_of(execution, given_up, self._facts)
 
     # ---- while it waits
@@ -144,7 +144,7 @@ class Approvals:
         if not self._facts.live.approvals[template.name]:
             return self._fail(context, execution, POLICY_MISSING, _UNGUARDED)
         held = held_back(execution, "Approval", template.name, self._facts, self._effects)
-        if isinstance(held, Ended):
+        if isinstance(held, TryResult):
             return self._fail(context, execution, held.code, held.message)
         if held is not None:
             return held
@@ -154,9 +154,9 @@ class Approvals:
         return execution
 
     def _fail(self, context: TryContext, execution: ActionExecution, code: str, message: str) -> ActionExecution:
-        return self._end(context, execution, Outcome(ApprovalState.ABANDONED, code, message))
+        return self._end(context, execution, ApprovalOutcome(ApprovalState.ABANDONED, code, message))
 
-    def _end(self, context: TryContext, execution: ActionExecution, outcome: Outcome) -> ActionExecution:
+    def _end(self, context: TryContext, execution: ActionExecution, outcome: ApprovalOutcome) -> ActionExecution:
         is_approved = outcome.state is ApprovalState.APPROVED
         reason = "ApprovalSucceeded" if is_approved else "ApprovalFailed"
         said = outcome.message if is_approved else f"{outcome.code}: {outcome.message}"
@@ -168,9 +168,9 @@ class Approvals:
         self._effects.commands.append(self._run.event(reason, message, is_warning=is_warning))
 
 
-def _row_of(execution: ActionExecution, outcome: Outcome, facts: Facts) -> ActionExecution:
+def _row_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts) -> ActionExecution:
     """Return the execution of an attempt that is over; its summary is what the last to decide said (P-62)."""
-    ended = Ended(outcome.action_status, outcome.code, outcome.message if outcome.code else "")
+    ended = TryResult(outcome.action_status, outcome.code, outcome.message if outcome.code else "")
     update = {"token": None, "last_updated_by": outcome.by, "summary": outcome.comment}
     return ended_execution(execution, ended, None, facts.now).model_copy(update=update)
 
@@ -196,5 +196,5 @@ def close_unknown(
             continue
         details = execution.error_details if execution else None
         code, message = (details.code, details.message) if details else ("Abandoned", "no run waits for it any more")
-        outcome = Outcome(ApprovalState.ABANDONED, code, message)
+        outcome = ApprovalOutcome(ApprovalState.ABANDONED, code, message)
         yield CloseApproval(approval.name, settled_status(approval, outcome, format_seconds(now)))

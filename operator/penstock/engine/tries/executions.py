@@ -17,8 +17,8 @@ from penstock.api.status.executions import (
     StoredArtifact,
 )
 from penstock.api.times import format_time
-from penstock.engine.objects.workloads import Pod
-from penstock.engine.tries.results import Ended
+from penstock.engine.objects.workloads import PodObject
+from penstock.engine.tries.results import TryResult
 
 _SUMMARY_LENGTH = 1_000
 
@@ -34,7 +34,9 @@ def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: 
     )
 
 
-def ended_execution(execution: ActionExecution, verdict: Ended, pod: Pod | None, now: datetime) -> ActionExecution:
+def ended_execution(
+    execution: ActionExecution, verdict: TryResult, pod: PodObject | None, now: datetime
+) -> ActionExecution:
     """Return the execution of a try that has ended; only what succeeded leaves variables and artifacts."""
     result = verdict.result or ActionResult(version=1, status="")
     started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
@@ -60,10 +62,10 @@ def ended_execution(execution: ActionExecution, verdict: Ended, pod: Pod | None,
     )
 
 
-def abandoned(execution: ActionExecution, pod: Pod | None, now: datetime) -> ActionExecution:
+def abandoned(execution: ActionExecution, pod: PodObject | None, now: datetime) -> ActionExecution:
     """Return the execution of a try that was given up while it ran (X-54)."""
     what = "the run was stopped while the action ran; what it had done by then is not undone"
-    ended = ended_execution(execution, Ended(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
+    ended = ended_execution(execution, TryResult(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
     since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
     return ended.model_copy(update={"running_time": format_time(since) if since else ended.running_time})
 
@@ -96,7 +98,7 @@ def revision_of(action: Action, result: ActionResult | None) -> ArtifactRevision
     )
 
 
-def _report(report: contracts.BuildReport) -> BuildReport:
+def _report(report: contracts.SuiteReport) -> BuildReport:
     return BuildReport(
         name=report.name,
         total=report.total,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from penstock.engine.objects.workloads import Job, Pod, by_job, pods_of_jobs
+from penstock.engine.objects.workloads import JobObject, PodObject, by_job, pods_of_jobs
 from penstock.engine.pods.revisions import Freezer
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import ApprovalObject, Live, Refused, Snapshot
@@ -19,8 +19,8 @@ class Facts:
     """
 
     pipeline: str
-    jobs: Mapping[str, Job]
-    pods: Mapping[str, tuple[Pod, ...]]
+    jobs: Mapping[str, JobObject]
+    pods: Mapping[str, tuple[PodObject, ...]]
     live: Live
     seen: frozenset[str]
     freezer: Freezer
@@ -32,7 +32,7 @@ class Facts:
     podless: frozenset[str] = frozenset()
 
     @property
-    def all_pods(self) -> Iterator[Pod]:
+    def all_pods(self) -> Iterator[PodObject]:
         """The pods of our Jobs."""
         return (pod for pods in self.pods.values() for pod in pods)
 
@@ -45,7 +45,7 @@ class Facts:
         """Return when an object that was refused is created again."""
         return refused.at + timedelta(seconds=self.settings.refused_again_s)
 
-    def vouches_for(self, pod: Pod, run_uid: str) -> bool:
+    def vouches_for(self, pod: PodObject, run_uid: str) -> bool:
         """Whether a pod is one that a Job of a run made: only then counts what it says."""
         if (job := self.jobs.get(pod.job)) is None:
             return pod.owner_uid in self.deleted_jobs

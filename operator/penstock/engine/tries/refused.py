@@ -6,12 +6,12 @@ from penstock.api.status.executions import ActionExecution, ActionStatus, ErrorD
 from penstock.api.times import parse_time
 from penstock.engine.tries.effects import Effects
 from penstock.engine.tries.facts import Facts
-from penstock.engine.tries.results import Ended
+from penstock.engine.tries.results import TryResult
 
 
 def held_back(
     execution: ActionExecution, kind: str, name: str, facts: Facts, effects: Effects
-) -> ActionExecution | Ended | None:
+) -> ActionExecution | TryResult | None:
     """Return the execution that says why its object is not there, or how it ends; None where the object is asked for.
 
     A quota may get room and a name become free; what can never be accepted ends the try at once.
@@ -21,7 +21,7 @@ def held_back(
         return None
     limit = (parse_time(execution.start_time) or facts.now) + timedelta(seconds=facts.settings.start_s)
     if refused.is_final or facts.now >= limit:
-        return Ended(ActionStatus.FAILED, refused.reason, f"the API server refuses the {kind}: {refused.message}")
+        return TryResult(ActionStatus.FAILED, refused.reason, f"the API server refuses the {kind}: {refused.message}")
     again = facts.again_at(refused)
     effects.look_again.append(min(again, limit))
     if facts.now >= again:

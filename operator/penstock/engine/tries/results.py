@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
 from penstock.api.status.executions import ActionStatus
-from penstock.engine.objects.workloads import Container, Pod
+from penstock.engine.objects.workloads import Container, PodObject
 
 NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _NO_CODE = "ActionContainerDied"
@@ -17,7 +17,7 @@ _OUT_OF_MEMORY = "OOMKilled"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class TryResult:
     """Over. ``is_job_to_go``: something of it may still run and must be deleted."""
 
     status: ActionStatus
@@ -27,14 +27,14 @@ class Ended:
     is_job_to_go: bool = False
 
 
-def failed(code: str, message: str, is_job_to_go: bool = False) -> Ended:
+def failed(code: str, message: str, is_job_to_go: bool = False) -> TryResult:
     """Return that a try failed."""
-    return Ended(ActionStatus.FAILED, code, message, None, is_job_to_go)
+    return TryResult(ActionStatus.FAILED, code, message, None, is_job_to_go)
 
 
-def lost(code: str, message: str) -> Ended:
+def lost(code: str, message: str) -> TryResult:
     """Return that nobody can say what a try did."""
-    return Ended(ActionStatus.UNKNOWN, code, message, None, True)
+    return TryResult(ActionStatus.UNKNOWN, code, message, None, True)
 
 
 def is_lost(result: ActionResult | None) -> bool:
@@ -42,7 +42,7 @@ def is_lost(result: ActionResult | None) -> bool:
     return result is None or result.status == "Lost"
 
 
-def all_ended(containers: dict[str, Container]) -> Ended:
+def all_ended(containers: dict[str, Container]) -> TryResult:
     """Return what a try's containers say once all have ended."""
     agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
     if action and action.reason in NOT_STARTED:
@@ -59,7 +59,7 @@ def result_of(agent: Container) -> ActionResult | None:
         return None
 
 
-def deciding(pods: Iterable[Pod]) -> Pod | None:
+def deciding(pods: Iterable[PodObject]) -> PodObject | None:
     """Return the pod whose end is the try's where its Job has made several: the one that began first.
 
     One that found the try claimed did nothing, and says nothing while another is there.
@@ -67,17 +67,17 @@ def deciding(pods: Iterable[Pod]) -> Pod | None:
     return min(pods, key=lambda pod: (_is_duplicate(pod), _begun(pod), pod.created, pod.name), default=None)
 
 
-def _is_duplicate(pod: Pod) -> bool:
+def _is_duplicate(pod: PodObject) -> bool:
     result = result_of(pod.containers.get(AGENT_CONTAINER, Container()))
     return result is not None and (result.status, result.code) == ("Lost", DUPLICATE)
 
 
-def _begun(pod: Pod) -> datetime:
+def _begun(pod: PodObject) -> datetime:
     agent = pod.containers.get(AGENT_CONTAINER, Container())
     return agent.running_since or agent.started or datetime.max.replace(tzinfo=UTC)
 
 
-def not_started(action: Container) -> Ended:
+def not_started(action: Container) -> TryResult:
     """Return that the action's container could not start."""
     return failed(
         action.reason or "StartError",
@@ -86,24 +86,24 @@ def not_started(action: Container) -> Ended:
     )
 
 
-def _agent_without_result(agent: Container) -> Ended:
+def _agent_without_result(agent: Container) -> TryResult:
     why = f"reason {agent.reason}, exit code {agent.exit_code}" if agent.reason else f"exit code {agent.exit_code}"
     return lost("AgentLost", f"the agent ended without a result ({why}); its effect is unknown")
 
 
-def _with_result(result: ActionResult, agent: Container, action: Container | None) -> Ended:
+def _with_result(result: ActionResult, agent: Container, action: Container | None) -> TryResult:
     if result.status == "Lost":
-        return Ended(ActionStatus.UNKNOWN, result.code, result.message, result)
+        return TryResult(ActionStatus.UNKNOWN, result.code, result.message, result)
     if result.status != "Succeeded":
         return _failed_result(result, action)
     if agent.exit_code != 0:
         return _agent_without_result(agent)
     if action and not action.exit_code == 0 == (result.exit_code or 0):
         return _mismatch(result, action)
-    return Ended(ActionStatus.SUCCEEDED, result=result)
+    return TryResult(ActionStatus.SUCCEEDED, result=result)
 
 
-def _failed_result(result: ActionResult, action: Container | None) -> Ended:
+def _failed_result(result: ActionResult, action: Container | None) -> TryResult:
     code, message = result.code or "JobFailed", result.message
     if action and code == _NO_CODE:
         message = f"the action's container ended before its commands did (exit code {action.exit_code})"
@@ -115,11 +115,11 @@ def _failed_result(result: ActionResult, action: Container | None) -> Ended:
         # The kernel may have killed one of the commands' processes only (cgroup v1): then they report an exit code.
         code = _OUT_OF_MEMORY
         message += "; the container used more memory than its limit: choose a larger ComputeType"
-    return Ended(ActionStatus.FAILED, code, message, result)
+    return TryResult(ActionStatus.FAILED, code, message, result)
 
 
-def _mismatch(result: ActionResult, action: Container) -> Ended:
-    return Ended(
+def _mismatch(result: ActionResult, action: Container) -> TryResult:
+    return TryResult(
         ActionStatus.FAILED,
         "ResultMismatch",
         f"the commands reported exit code {result.exit_code}, the container ended with {action.exit_code}: "
@@ -128,11 +128,11 @@ def _mismatch(result: ActionResult, action: Container) -> Ended:
     )
 
 
-def pod_ended(pod: Pod, containers: dict[str, Container]) -> Ended:
+def pod_ended(pod: PodObject, containers: dict[str, Container]) -> TryResult:
     """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
     result = result_of(containers[AGENT_CONTAINER])
     if result and result.status == "Failed":
-        return Ended(ActionStatus.FAILED, result.code, result.message, result)
+        return TryResult(ActionStatus.FAILED, result.code, result.message, result)
     if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
         # It would happen again: that the node runs out of disk is another message.
         why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"

@@ -8,10 +8,10 @@ from pydantic_core import PydanticSerializationError
 from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionExecution, ActionStatus, ErrorDetails
 from penstock.engine.settings import Settings
-from penstock.engine.tries.results import Ended
+from penstock.engine.tries.results import TryResult
 
 _ESCAPED = ("<", ">", "&", "\u2028", "\u2029")
-FULL = Ended(
+FULL = TryResult(
     ActionStatus.FAILED,
     "RunTooLarge",
     "the run's status holds as much as an object may: start a new run in place of another attempt",

@@ -18,7 +18,7 @@ from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.variables import Values
 from penstock.engine.objects.action_types import is_custom
-from penstock.engine.objects.workloads import Pod
+from penstock.engine.objects.workloads import PodObject
 from penstock.engine.pods.artifacts import artifacts_of
 from penstock.engine.pods.context import TryContext, revisions_of
 from penstock.engine.pods.job import JobInputs, build_job
@@ -37,7 +37,7 @@ from penstock.engine.tries.executions import (
 from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.one_try import Try, creates
 from penstock.engine.tries.refused import held_back
-from penstock.engine.tries.results import Ended, deciding
+from penstock.engine.tries.results import TryResult, deciding
 from penstock.engine.tries.room import FULL, Room
 from penstock.engine.tries.verdict import Missing, Observation, Running, Unconfirmed, Verdict, judge
 
@@ -71,7 +71,7 @@ class Tries:
             return with_latest(state, self._observe_approval(item))
         pod = self._pod(execution)
         verdict = self._verdict(item, pod)
-        if isinstance(verdict, Ended):
+        if isinstance(verdict, TryResult):
             return self._end_try(state, item, verdict, pod)
         if isinstance(verdict, Unconfirmed):
             self.effects.to_confirm.add(execution.job_name)
@@ -80,7 +80,7 @@ class Tries:
             return state if self.stop and self.stop.abandon else self._missing(state, item)
         return self._running(state, execution, verdict, pod)
 
-    def _verdict(self, item: Try, pod: Pod | None) -> Verdict:
+    def _verdict(self, item: Try, pod: PodObject | None) -> Verdict:
         refused = self.facts.refused.get(item.execution.job_name)
         if refused and refused.reason == NAME_TAKEN:
             # A Job of that name which is not the one we meant says nothing, nor do its pods.
@@ -91,14 +91,14 @@ class Tries:
         is_abandoned = bool(self.stop and self.stop.abandon)
         return self._approvals.observe(self._subject(item), item.execution, self._values(), is_abandoned=is_abandoned)
 
-    def _pod(self, execution: ActionExecution) -> Pod | None:
+    def _pod(self, execution: ActionExecution) -> PodObject | None:
         """Return the pod whose result counts: the recorded one, else the one that began first."""
         pods = self.facts.pods.get(execution.job_name, ())
         if execution.pod_uid:
             return next((pod for pod in pods if pod.uid == execution.pod_uid), None)
         return deciding(pods)
 
-    def _observation(self, item: Try, pod: Pod | None) -> Observation:
+    def _observation(self, item: Try, pod: PodObject | None) -> Observation:
         execution, facts = item.execution, self.facts
         job = facts.jobs.get(execution.job_name)
         return Observation(
@@ -118,7 +118,7 @@ class Tries:
         )
 
     def _running(
-        self, state: ActionState, execution: ActionExecution, verdict: Running, pod: Pod | None
+        self, state: ActionState, execution: ActionExecution, verdict: Running, pod: PodObject | None
     ) -> ActionState:
         if verdict.look_again:
             self.effects.look_again.append(verdict.look_again)
@@ -144,7 +144,7 @@ class Tries:
 
     def _missing(self, state: ActionState, item: Try) -> ActionState:
         held = held_back(item.execution, "Job", item.execution.job_name, self.facts, self.effects)
-        if isinstance(held, Ended):
+        if isinstance(held, TryResult):
             return self._end_try(state, item, held, None)
         try:
             if held is None:
@@ -210,9 +210,9 @@ class Tries:
     # ---- ending
 
     def _failed(self, execution: ActionExecution, error: RequestError) -> ActionExecution:
-        return ended_execution(execution, Ended(ActionStatus.FAILED, error.code, str(error)), None, self.facts.now)
+        return ended_execution(execution, TryResult(ActionStatus.FAILED, error.code, str(error)), None, self.facts.now)
 
-    def _end_try(self, state: ActionState, item: Try, verdict: Ended, pod: Pod | None) -> ActionState:
+    def _end_try(self, state: ActionState, item: Try, verdict: TryResult, pod: PodObject | None) -> ActionState:
         execution = self._room.fitted(self.status, ended_execution(item.execution, verdict, pod, self.facts.now))
         if verdict.is_job_to_go:
             self._delete_job(execution)

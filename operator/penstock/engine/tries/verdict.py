@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.status.executions import ActionStatus, ErrorDetails
-from penstock.engine.objects.workloads import Container, Job, Pod
+from penstock.engine.objects.workloads import Container, JobObject, PodObject
 from penstock.engine.settings import Settings
 from penstock.engine.tries.results import (
     NOT_STARTED,
-    Ended,
+    TryResult,
     all_ended,
     failed,
     is_lost,
@@ -48,8 +48,8 @@ class Observation:
     """
 
     job_name: str
-    job: Job | None
-    pod: Pod | None
+    job: JobObject | None
+    pod: PodObject | None
     is_confirmed: bool
     was_seen: bool
     had_pod: bool
@@ -94,7 +94,7 @@ class Unconfirmed:
     """
 
 
-Verdict = Running | Missing | Unconfirmed | Ended
+Verdict = Running | Missing | Unconfirmed | TryResult
 
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
@@ -103,13 +103,13 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     if is_pod_missing and not seen.is_confirmed:
         return Unconfirmed()
     verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
-    is_from_outside = isinstance(verdict, Ended) and verdict.code in _ENDED_FROM_OUTSIDE
-    is_job_to_go = isinstance(verdict, Running | Ended) and verdict.is_job_to_go
+    is_from_outside = isinstance(verdict, TryResult) and verdict.code in _ENDED_FROM_OUTSIDE
+    is_job_to_go = isinstance(verdict, Running | TryResult) and verdict.is_job_to_go
     if (is_from_outside or is_job_to_go) and not seen.is_confirmed:
         return Unconfirmed()
     if is_from_outside and _is_deleted_by_hand(seen, settings):
         return _job_deleted()
-    if isinstance(verdict, Ended) and seen.pod and not seen.is_vouched:
+    if isinstance(verdict, TryResult) and seen.pod and not seen.is_vouched:
         # Anybody who may create pods can make one that looks like ours: its Job must be known to have made it.
         return _job_deleted() if seen.is_confirmed else Unconfirmed()
     return _polled(verdict, seen, settings, now)
@@ -125,7 +125,7 @@ def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: dateti
     return replace(verdict, look_again=min(soon, verdict.look_again or soon))
 
 
-def _with_pod(seen: Observation, pod: Pod, settings: Settings, now: datetime) -> Verdict:
+def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: datetime) -> Verdict:
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.has_container else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
     if any(container.restarts for container in containers.values() if container.reason != _STATUS_UNKNOWN):
@@ -151,7 +151,7 @@ def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
     return action.finished < agent.finished + timedelta(seconds=settings.container_end_s)
 
 
-def _job_deleted() -> Ended:
+def _job_deleted() -> TryResult:
     return failed("JobDeleted", "the Job was deleted while the action ran; nothing was run again")
 
 
@@ -189,7 +189,7 @@ def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdic
     return _job_deleted() if seen.had_pod or is_early else _no_pod(seen, settings)
 
 
-def _no_pod(seen: Observation, settings: Settings) -> Ended:
+def _no_pod(seen: Observation, settings: Settings) -> TryResult:
     why = seen.warning or f"`kubectl events --for job/{seen.job_name}` says why"
     return failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}")
 
@@ -227,7 +227,7 @@ def _one_sided(
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
         return failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
-    return Ended(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
+    return TryResult(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
 
 
 def _late(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:

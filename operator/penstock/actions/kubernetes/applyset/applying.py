@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from penstock.actions.kubernetes.applyset.members import as_member
-from penstock.actions.kubernetes.live.objects import DEFINITION, Item, find_resource, refused
+from penstock.actions.kubernetes.live.objects import DEFINITION, Target, find_resource, refused
 from penstock.actions.kubernetes.live.readiness import wait_until_current
 from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
@@ -11,9 +11,9 @@ from penstock.actions.kubernetes.live.session import Session
 FIELD_MANAGER = "penstock"
 
 
-def apply_all(session: Session, items: Sequence[Item], set_id: str, *, force: bool) -> None:
+def apply_all(session: Session, items: Sequence[Target], set_id: str, *, force: bool) -> None:
     """Apply in order; definitions are waited for before what may use them."""
-    definitions: list[Item] = []
+    definitions: list[Target] = []
     for item in items:
         if item.manifest.kind == DEFINITION:
             definitions.append(item)
@@ -25,7 +25,7 @@ def apply_all(session: Session, items: Sequence[Item], set_id: str, *, force: bo
         apply(session, item, set_id, force=force)
 
 
-def apply(session: Session, item: Item, set_id: str, *, force: bool, is_dry: bool = False) -> dict[str, object]:
+def apply(session: Session, item: Target, set_id: str, *, force: bool, is_dry: bool = False) -> dict[str, object]:
     """Apply one object as a member of its set, or only try to; raise ApiError for a dry run that is refused."""
     body = as_member(item.body, set_id) if set_id else item.body
     if is_dry:

@@ -11,14 +11,14 @@ from typing import Any
 
 from penstock.actions.execution import SYSTEM_UNAVAILABLE, TIMED_OUT, ActionError
 from penstock.actions.kubernetes.live.objects import code_of
-from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 
 CONCURRENT = "ConcurrentDeploy"
 DURATION_S = 45
 _RENEW_S = 10.0
 _POLL_S = 1.0
-_LEASES = Resource("/apis/coordination.k8s.io/v1", "leases", True)
+_LEASES = ServedResource("/apis/coordination.k8s.io/v1", "leases", True)
 
 
 class NamespaceMissingError(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from penstock.actions.kubernetes.live.objects import Identity
+from penstock.actions.kubernetes.live.objects import ObjectIdentity
 
 TOOLING = "penstock/v1alpha1"
 ID_LABEL = "applyset.kubernetes.io/id"
@@ -27,14 +27,14 @@ def applyset_id(name: str, namespace: str, kind: str = "Secret", group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Scope:
     """Where members may stand: kinds as ``Kind.group``, and namespaces other than the parent's own."""
 
     group_kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, identities: Iterable[Identity], home: str) -> Self:
+    def of(cls, identities: Iterable[ObjectIdentity], home: str) -> Self:
         """Return what these objects reach."""
         identities = list(identities)
         namespaces = {identity.namespace for identity in identities} - {"", home}
@@ -45,8 +45,8 @@ class Reach:
         """Read a parent's annotations."""
         return cls(_words(annotations.get(KINDS_ANNOTATION)), _words(annotations.get(NAMESPACES_ANNOTATION)))
 
-    def __or__(self, other: "Reach") -> "Reach":
-        return Reach(self.group_kinds | other.group_kinds, self.namespaces | other.namespaces)
+    def __or__(self, other: "Scope") -> "Scope":
+        return Scope(self.group_kinds | other.group_kinds, self.namespaces | other.namespaces)
 
     def annotations(self) -> dict[str, str]:
         """Return the parent's annotations."""

@@ -3,13 +3,13 @@
 from typing import Any
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.applyset.members import ID_LABEL, TOOLING_ANNOTATION, Reach, applyset_id, is_ours
-from penstock.actions.kubernetes.applyset.success import Success
+from penstock.actions.kubernetes.applyset.members import ID_LABEL, TOOLING_ANNOTATION, Scope, applyset_id, is_ours
+from penstock.actions.kubernetes.applyset.success import LastApplied
 from penstock.actions.kubernetes.live.objects import code_of
-from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 
-SECRETS = Resource("/api/v1", "secrets", True)
+SECRETS = ServedResource("/api/v1", "secrets", True)
 _TYPE = "penstock.dev/applyset"
 _MANAGER = "penstock-applyset"
 _CONTENT_MANAGER = "penstock-applyset-content"
@@ -22,7 +22,7 @@ class Parent:
         self._session = session
         self._name, self._namespace = session.options.applyset, session.options.namespace
         self.id = applyset_id(self._name, self._namespace)
-        self.reach = Reach()
+        self.reach = Scope()
         self.document: dict[str, Any] = {}
 
     @property
@@ -43,20 +43,20 @@ class Parent:
             raise ActionError(
                 CONFIGURATION_ERROR, f"{self.title}: the Secret of this name {whose}; set ApplySet to another name"
             )
-        self.reach = Reach.read(annotations)
+        self.reach = Scope.read(annotations)
 
     @property
-    def success(self) -> Success | None:
+    def success(self) -> LastApplied | None:
         """The last success that was kept."""
-        return Success.read(self.document.get("data") or {})
+        return LastApplied.read(self.document.get("data") or {})
 
-    def keep(self, success: Success | None) -> None:
+    def keep(self, success: LastApplied | None) -> None:
         """Keep a success in the place of the last one, or none; the parent must exist."""
         if success is None and not self.document.get("data"):
             return
         self._apply({}, _CONTENT_MANAGER, data=success.data() if success else {})
 
-    def write(self, reach: Reach) -> None:
+    def write(self, reach: Scope) -> None:
         """Say what the set reaches; nothing is sent when the parent says so already."""
         if self.document and reach == self.reach:
             return

@@ -14,7 +14,7 @@ from penstock.actions.kubernetes.applyset.applying import apply
 from penstock.actions.kubernetes.applyset.diff import changes
 from penstock.actions.kubernetes.applyset.members import set_of
 from penstock.actions.kubernetes.applyset.parent import Parent
-from penstock.actions.kubernetes.live.objects import DEFINITION, Item, refused
+from penstock.actions.kubernetes.live.objects import DEFINITION, Target, refused
 from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
 
@@ -41,7 +41,7 @@ class Preview:
             session.log(f"  = {unchanged} unchanged")
 
 
-def refuse_members_of_others(session: Session, items: Sequence[Item], parent: Parent) -> None:
+def refuse_members_of_others(session: Session, items: Sequence[Target], parent: Parent) -> None:
     """Refuse objects of another ApplySet unless they are to be taken over."""
     for item in items:
         other = set_of(item.live)
@@ -53,7 +53,7 @@ def refuse_members_of_others(session: Session, items: Sequence[Item], parent: Pa
             )
 
 
-def try_all(session: Session, items: Sequence[Item], set_id: str) -> Preview:
+def try_all(session: Session, items: Sequence[Target], set_id: str) -> Preview:
     """Apply every object as a dry run; raise the ActionError that the deploy would end with."""
     preview = Preview()
     coming = {item.manifest.name for item in items if item.live is None}
@@ -71,7 +71,7 @@ def try_all(session: Session, items: Sequence[Item], set_id: str) -> Preview:
     return preview
 
 
-def _try(session: Session, item: Item, set_id: str, coming: set[str]) -> tuple[str, list[str]]:
+def _try(session: Session, item: Target, set_id: str, coming: set[str]) -> tuple[str, list[str]]:
     try:
         promised = apply(session, item, set_id, force=session.options.force, is_dry=True)
     except ApiError as error:
@@ -87,7 +87,7 @@ def _try(session: Session, item: Item, set_id: str, coming: set[str]) -> tuple[s
     return (CHANGED, lines) if lines else (UNCHANGED, [])
 
 
-def _defined_kind(item: Item) -> tuple[str, str]:
+def _defined_kind(item: Target) -> tuple[str, str]:
     spec = item.manifest.body.get("spec")
     names = spec.get("names") if isinstance(spec, dict) else None
     return (
@@ -97,7 +97,7 @@ def _defined_kind(item: Item) -> tuple[str, str]:
     )
 
 
-def _note(preview: Preview, item: Item, what: str, details: list[str], home: str) -> None:
+def _note(preview: Preview, item: Target, what: str, details: list[str], home: str) -> None:
     name = item.identity.named(home)
     preview.counts[what] += 1
     if what == CREATED:

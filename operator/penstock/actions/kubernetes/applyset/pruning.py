@@ -6,9 +6,9 @@ from typing import Any
 
 from penstock.actions.execution import TIMED_OUT, ActionError
 from penstock.actions.kubernetes.applyset.applying import FIELD_MANAGER
-from penstock.actions.kubernetes.applyset.members import MEMBER_LABEL, Reach
-from penstock.actions.kubernetes.live.objects import Identity, Item, code_of
-from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.applyset.members import MEMBER_LABEL, Scope
+from penstock.actions.kubernetes.live.objects import ObjectIdentity, Target, code_of
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.manifests.files import rank_of
 
@@ -22,8 +22,8 @@ _WITH_PODS = ("", "apps", "batch")
 class Member:
     """An object that carries the set's label: which it is, and whether its own annotation lets it be pruned."""
 
-    identity: Identity
-    resource: Resource
+    identity: ObjectIdentity
+    resource: ServedResource
     uid: str
     is_kept: bool
 
@@ -37,17 +37,17 @@ class Member:
 class Stale:
     """Members that the manifests no longer name: to delete, and to leave alone with the reason why."""
 
-    doomed: list[Member] = field(default_factory=list)
+    to_delete: list[Member] = field(default_factory=list)
     kept: list[tuple[Member, str]] = field(default_factory=list)
 
     def lines(self, home: str) -> list[str]:
         """Return what is going to happen, for people."""
-        return [f"- {member.identity.named(home)}" for member in self.doomed] + [
+        return [f"- {member.identity.named(home)}" for member in self.to_delete] + [
             f"  {member.identity.named(home)} stays and leaves the set: {why}" for member, why in self.kept
         ]
 
 
-def find_stale(session: Session, reach: Reach, items: Collection[Item], set_id: str) -> Stale:
+def find_stale(session: Session, reach: Scope, items: Collection[Target], set_id: str) -> Stale:
     """Return what the set holds beside these objects, in the order in which it is to go."""
     wanted = {item.identity for item in items}
     # The same object may be served by two groups; its uid tells.
@@ -59,8 +59,8 @@ def find_stale(session: Session, reach: Reach, items: Collection[Item], set_id: 
         if why := why_kept(session, member):
             stale.kept.append((member, why))
         else:
-            stale.doomed.append(member)
-    stale.doomed.sort(key=lambda member: -rank_of(member.identity.kind))
+            stale.to_delete.append(member)
+    stale.to_delete.sort(key=lambda member: -rank_of(member.identity.kind))
     return stale
 
 
@@ -75,7 +75,7 @@ def prune(session: Session, stale: Stale) -> None:
     for member, why in stale.kept:
         _let_go(session, member)
         session.log(f"{_named(session, member)} kept: {why}")
-    delete(session, stale.doomed, "pruned")
+    delete(session, stale.to_delete, "pruned")
 
 
 def delete(session: Session, members: Collection[Member], word: str) -> None:
@@ -96,7 +96,7 @@ def delete(session: Session, members: Collection[Member], word: str) -> None:
             turn += 1
 
 
-def member_of(session: Session, item: Item) -> Member | None:
+def member_of(session: Session, item: Target) -> Member | None:
     """Return what stands on the server of an object, None where nothing does."""
     try:
         found = session.server.find(item.path)
@@ -116,7 +116,7 @@ def why_kept(session: Session, member: Member) -> str:
     return ""
 
 
-def _members(session: Session, reach: Reach, set_id: str) -> Iterable[Member]:
+def _members(session: Session, reach: Scope, set_id: str) -> Iterable[Member]:
     namespaces = sorted({session.options.namespace, *reach.namespaces})
     seen: set[str] = set()
     for group_kind in sorted(reach.group_kinds):
@@ -129,15 +129,15 @@ def _members(session: Session, reach: Reach, set_id: str) -> Iterable[Member]:
                 uid = str(metadata.get("uid"))
                 if uid not in seen:
                     seen.add(uid)
-                    yield _member(Identity(group, kind, namespace, str(metadata.get("name"))), resource, metadata)
+                    yield _member(ObjectIdentity(group, kind, namespace, str(metadata.get("name"))), resource, metadata)
 
 
-def _member(identity: Identity, resource: Resource, metadata: dict[str, Any]) -> Member:
+def _member(identity: ObjectIdentity, resource: ServedResource, metadata: dict[str, Any]) -> Member:
     is_kept = (metadata.get("annotations") or {}).get(PRUNE_ANNOTATION) == "Disabled"
     return Member(identity, resource, str(metadata.get("uid")), is_kept)
 
 
-def _listed(session: Session, resource: Resource, namespace: str, kind: str, set_id: str) -> list[dict[str, Any]]:
+def _listed(session: Session, resource: ServedResource, namespace: str, kind: str, set_id: str) -> list[dict[str, Any]]:
     try:
         return session.server.metadata(resource.path(namespace), f"{MEMBER_LABEL}={set_id}")
     except ApiError as error:

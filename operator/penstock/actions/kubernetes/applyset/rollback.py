@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from penstock.actions.execution import ActionError
 from penstock.actions.kubernetes.applyset import pruning
 from penstock.actions.kubernetes.applyset.applying import apply_all
-from penstock.actions.kubernetes.applyset.members import Reach
+from penstock.actions.kubernetes.applyset.members import Scope
 from penstock.actions.kubernetes.applyset.parent import Parent
-from penstock.actions.kubernetes.live.objects import Item, read_live, resolve
+from penstock.actions.kubernetes.live.objects import Target, read_live, resolve
 from penstock.actions.kubernetes.live.readiness import wait_until_current
 from penstock.actions.kubernetes.live.session import Session
 
 
-def roll_back(session: Session, parent: Parent, items: Sequence[Item], error: ActionError) -> ActionError:
+def roll_back(session: Session, parent: Parent, items: Sequence[Target], error: ActionError) -> ActionError:
     """Undo what a failed deploy did to these objects; return its error with what became of that."""
     previous = parent.success
     if previous is None:
@@ -31,7 +31,7 @@ def roll_back(session: Session, parent: Parent, items: Sequence[Item], error: Ac
     return _with(error, f"not rolled back: {why_not}")
 
 
-def _restore(session: Session, parent: Parent, old: Sequence[Item], new: Sequence[Item]) -> None:
+def _restore(session: Session, parent: Parent, old: Sequence[Target], new: Sequence[Target]) -> None:
     """Apply the old objects by force: whatever the failed deploy made of them, they are ours."""
     read_live(session, old)
     apply_all(session, old, parent.id, force=True)
@@ -47,11 +47,11 @@ def _restore(session: Session, parent: Parent, old: Sequence[Item], new: Sequenc
         if why:
             stale.kept.append((member, why))
         else:
-            stale.doomed.append(member)
-    stale.doomed.reverse()
+            stale.to_delete.append(member)
+    stale.to_delete.reverse()
     wait_until_current(session, old)
     pruning.prune(session, stale)
-    parent.write(Reach.of(wanted, session.options.namespace))
+    parent.write(Scope.of(wanted, session.options.namespace))
 
 
 def _with(error: ActionError, what: str) -> ActionError:

@@ -18,7 +18,7 @@ _READ_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Success:
+class LastApplied:
     """What a run applied. ``why_not`` says why its manifests cannot be had, and is empty when they can."""
 
     run: str

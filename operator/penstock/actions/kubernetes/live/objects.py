@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, SYSTEM_UNAVAILABLE, ActionError
 from penstock.actions.kubernetes.live.refusals import advice, sentence
-from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.manifests.files import Manifest
 
@@ -16,7 +16,7 @@ DEFINITION = "CustomResourceDefinition"
 _DISCOVERY_S = 10.0
 
 
-class Identity(NamedTuple):
+class ObjectIdentity(NamedTuple):
     """Which object it is, whatever version it is written in; the namespace is empty for cluster-wide ones."""
 
     group: str
@@ -36,7 +36,7 @@ class Identity(NamedTuple):
 
 
 @dataclass(slots=True)
-class Item:
+class Target:
     """An object to apply. ``live`` is what stood on the server before, ``current`` what stands there now.
 
     ``is_defined`` is False for a kind whose definition comes with the same deploy, ``is_touched`` True once the
@@ -44,7 +44,7 @@ class Item:
     """
 
     manifest: Manifest
-    resource: Resource
+    resource: ServedResource
     namespace: str
     is_defined: bool = True
     live: dict[str, Any] | None = None
@@ -53,10 +53,10 @@ class Item:
     said: str = ""
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> ObjectIdentity:
         """Which object it is."""
         group = self.manifest.api_version.rpartition("/")[0]
-        return Identity(group, self.manifest.kind, self.namespace, self.manifest.name)
+        return ObjectIdentity(group, self.manifest.kind, self.namespace, self.manifest.name)
 
     @property
     def title(self) -> str:
@@ -77,11 +77,11 @@ class Item:
         return {**self.manifest.body, "metadata": {**metadata, "namespace": self.namespace}}
 
 
-def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Item]:
+def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Target]:
     """Find where every object stands; an object that is written twice must be the same both times."""
     manifests = list(manifests)
     coming = _definitions(manifests)
-    found: dict[Identity, Item] = {}
+    found: dict[ObjectIdentity, Target] = {}
     for manifest in manifests:
         item = _item(session, manifest, coming.get((manifest.api_version, manifest.kind)))
         first = found.setdefault(item.identity, item)
@@ -93,7 +93,7 @@ def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Item]:
     return list(found.values())
 
 
-def read_live(session: Session, items: Iterable[Item]) -> None:
+def read_live(session: Session, items: Iterable[Target]) -> None:
     """Read what stands there now."""
     for item in items:
         if item.is_defined:
@@ -103,7 +103,7 @@ def read_live(session: Session, items: Iterable[Item]) -> None:
                 raise refused(item, error) from error
 
 
-def find_resource(session: Session, manifest: Manifest) -> Resource:
+def find_resource(session: Session, manifest: Manifest) -> ServedResource:
     """Find the kind; one that was defined a moment ago may take the server a moment more."""
     end = time.monotonic() + _DISCOVERY_S
     while (found := _discovered(session, manifest)) is None:
@@ -122,7 +122,7 @@ def code_of(error: ApiError) -> str:
     return CONFIGURATION_ERROR if 400 <= error.status < 500 and error.status != 429 else SYSTEM_UNAVAILABLE
 
 
-def refused(item: Item, error: ApiError) -> ActionError:
+def refused(item: Target, error: ApiError) -> ActionError:
     """Return the server's sentence; about a Secret only its reason, as the sentence may quote a value."""
     text = sentence(error)
     if item.manifest.kind == "Secret" and error.status not in (401, 403):
@@ -132,7 +132,7 @@ def refused(item: Item, error: ApiError) -> ActionError:
     )
 
 
-def _item(session: Session, manifest: Manifest, coming: Resource | None) -> Item:
+def _item(session: Session, manifest: Manifest, coming: ServedResource | None) -> Target:
     resource = _discovered(session, manifest)
     if resource is None and coming is None:
         raise _no_kind(manifest)
@@ -145,19 +145,19 @@ def _item(session: Session, manifest: Manifest, coming: Resource | None) -> Item
             f"{manifest.place}: {manifest.kind} {manifest.name} names namespace {own}, the action {target}",
         )
     namespace = str(own or session.options.namespace) if where.is_namespaced else ""
-    return Item(manifest, where, namespace, is_defined=resource is not None)
+    return Target(manifest, where, namespace, is_defined=resource is not None)
 
 
-def _discovered(session: Session, manifest: Manifest) -> Resource | None:
+def _discovered(session: Session, manifest: Manifest) -> ServedResource | None:
     try:
         return session.server.resource(manifest.api_version, manifest.kind)
     except ApiError as error:
         raise ActionError(code_of(error), f"{manifest.place}: {error.message}") from error
 
 
-def _definitions(manifests: Iterable[Manifest]) -> dict[tuple[str, str], Resource]:
+def _definitions(manifests: Iterable[Manifest]) -> dict[tuple[str, str], ServedResource]:
     """Return the kinds that the set itself defines: (apiVersion, kind) to where their objects will stand."""
-    found: dict[tuple[str, str], Resource] = {}
+    found: dict[tuple[str, str], ServedResource] = {}
     for manifest in manifests:
         spec = manifest.body.get("spec")
         names = spec.get("names") if manifest.kind == DEFINITION and isinstance(spec, dict) else None
@@ -166,7 +166,7 @@ def _definitions(manifests: Iterable[Manifest]) -> dict[tuple[str, str], Resourc
         versions = spec.get("versions")
         for version in versions if isinstance(versions, list) else []:
             api_version = f"{spec.get('group')}/{version.get('name') if isinstance(version, dict) else version}"
-            resource = Resource(f"/apis/{api_version}", str(names.get("plural")), spec.get("scope") != "Cluster")
+            resource = ServedResource(f"/apis/{api_version}", str(names.get("plural")), spec.get("scope") != "Cluster")
             found[api_version, str(names.get("kind"))] = resource
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError
 from penstock.actions.kubernetes.live.kstatus import Status, status_of
-from penstock.actions.kubernetes.live.objects import Item, refused
+from penstock.actions.kubernetes.live.objects import Target, refused
 from penstock.actions.kubernetes.live.reasons import pod_reason
 from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
@@ -17,7 +17,7 @@ _SAY_EVERY_S = 15.0
 _FAILING = ("Progressing", "Stalled", "Failed")
 
 
-def wait_until_current(session: Session, items: Iterable[Item]) -> None:
+def wait_until_current(session: Session, items: Iterable[Target]) -> None:
     """Wait until all are Current; the first that failed, or the deadline, ends it with an ActionError."""
     waiting = [item for item in items if not _is_current(session, item)]
     turn, said = 0, time.monotonic()
@@ -36,14 +36,14 @@ def wait_until_current(session: Session, items: Iterable[Item]) -> None:
             raise ActionError(TIMED_OUT, f"not ready after {session.limit_s:.0f} s: {text}")
 
 
-def _is_current(session: Session, item: Item) -> bool:
+def _is_current(session: Session, item: Target) -> bool:
     verdict = verdict_of(session, item)
     if verdict.status is Status.FAILED and not _is_old_news(item):
         raise ActionError(JOB_FAILED, _with_pod(session, item, verdict.message))
     return verdict.status is Status.CURRENT
 
 
-def _is_old_news(item: Item) -> bool:
+def _is_old_news(item: Target) -> bool:
     """Whether the failure was there before this deploy changed the object.
 
     A Deployment that goes back to a ReplicaSet it had keeps ProgressDeadlineExceeded until that one is complete.
@@ -59,7 +59,7 @@ def _failing(item: Mapping[str, Any]) -> list[Any]:
     return [condition for condition in conditions if condition.get("type") in _FAILING]
 
 
-def _refresh(session: Session, item: Item) -> None:
+def _refresh(session: Session, item: Target) -> None:
     try:
         item.current = session.server.get(item.path)
     except ApiError as error:
@@ -69,13 +69,13 @@ def _refresh(session: Session, item: Item) -> None:
         raise refused(item, error) from error
 
 
-def _say(session: Session, item: Item) -> None:
+def _say(session: Session, item: Target) -> None:
     text = _with_pod(session, item, status_of(item.current or {}).message)
     if text != item.said:
         item.said = text
         session.log(f"waiting: {text}")
 
 
-def _with_pod(session: Session, item: Item, message: str) -> str:
+def _with_pod(session: Session, item: Target, message: str) -> str:
     reason = pod_reason(session.server, item.current or {}, item.namespace)
     return f"{item.title}: {message}" + (f" ({reason})" if reason else "")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.actions.kubernetes.live.server import ApiError, Resource, Server
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource, Server
 
-_PODS = Resource("/api/v1", "pods", True)
+_PODS = ServedResource("/api/v1", "pods", True)
 _DULL = {"ContainerCreating", "PodInitializing"}
 _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 

@@ -37,7 +37,7 @@ class ApiError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class ServedResource:
     """Where objects of a kind stand."""
 
     base: str
@@ -61,7 +61,7 @@ class Server:
         self._address = urlsplit(_address())
         self._token_dir: Path = job.token_dir
         self._connection: http.client.HTTPConnection | None = None
-        self._kinds: dict[str, dict[str, Resource]] = {}
+        self._kinds: dict[str, dict[str, ServedResource]] = {}
         self.guard: Callable[[], None] = lambda: None
 
     @property
@@ -69,13 +69,13 @@ class Server:
         """How long one try of a request may take, in seconds."""
         return min(self._job.request.limits.connect_s, self._job.remaining())
 
-    def resource(self, api_version: str, kind: str) -> Resource | None:
+    def resource(self, api_version: str, kind: str) -> ServedResource | None:
         """Return where a kind stands, None if the server does not have it (now)."""
         if kind not in self._kinds.get(api_version, {}):
             self._kinds[api_version] = self._discover(api_version)
         return self._kinds[api_version].get(kind)
 
-    def preferred(self, group: str, kind: str) -> Resource | None:
+    def preferred(self, group: str, kind: str) -> ServedResource | None:
         """Return where a kind stands in the first version that has it, the server's preferred one before others."""
         if not group:
             return self.resource("v1", kind)
@@ -144,7 +144,7 @@ class Server:
         lines = self._request("GET", f"{collection}?{urlencode(query)}", decode=_events)["items"]
         return [event for event in lines if isinstance(event.get("object"), dict)]
 
-    def _discover(self, api_version: str) -> dict[str, Resource]:
+    def _discover(self, api_version: str) -> dict[str, ServedResource]:
         base = "/api/" if "/" not in api_version else "/apis/"
         base += "/".join(quote(part, safe="") for part in api_version.split("/"))
         try:
@@ -154,7 +154,7 @@ class Server:
                 return {}
             raise
         return {
-            item["kind"]: Resource(base, item["name"], bool(item["namespaced"]))
+            item["kind"]: ServedResource(base, item["name"], bool(item["namespaced"]))
             for item in found.get("resources", [])
             if "/" not in item["name"]
         }

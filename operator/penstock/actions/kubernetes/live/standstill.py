@@ -9,17 +9,17 @@ from typing import Any
 
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.kubernetes.live.kstatus import CURRENT, Status, Verdict, end_of, status_of
-from penstock.actions.kubernetes.live.objects import Item
-from penstock.actions.kubernetes.live.server import ApiError, Resource
+from penstock.actions.kubernetes.live.objects import Target
+from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 
-_EVENTS = Resource("/api/v1", "events", True)
+_EVENTS = ServedResource("/api/v1", "events", True)
 _DONE = "Completed"
 _BROKEN = {"BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "PodFailurePolicy", "MaxFailedIndexesExceeded"}
 _WAITS_FOR_A_POD = "WaitForFirstConsumer"
 
 
-def verdict_of(session: Session, item: Item) -> Verdict:
+def verdict_of(session: Session, item: Target) -> Verdict:
     """Return the verdict on an object as it was last seen."""
     found = item.current or {}
     verdict = status_of(found)
@@ -34,7 +34,7 @@ def verdict_of(session: Session, item: Item) -> Verdict:
     return verdict
 
 
-def last_seen(session: Session, item: Item) -> dict[str, Any]:
+def last_seen(session: Session, item: Target) -> dict[str, Any]:
     """Return how an object ended that is gone; raise ActionError if it did not end by itself.
 
     A Job that cleans up after itself is gone before anybody asks how it was. The server still tells: its watch begins
@@ -50,7 +50,7 @@ def last_seen(session: Session, item: Item) -> dict[str, Any]:
     raise ActionError(JOB_FAILED, f"{item.title} was deleted while the action waited for it{_advice(item)}")
 
 
-def _history(session: Session, item: Item) -> list[dict[str, Any]]:
+def _history(session: Session, item: Target) -> list[dict[str, Any]]:
     """Return what became of the object since it was last seen, the oldest state first; nothing if it cannot be told."""
     if not item.current:
         return []
@@ -66,7 +66,7 @@ def _history(session: Session, item: Item) -> list[dict[str, Any]]:
     return [found for found in objects if (found.get("metadata") or {}).get("uid") == metadata.get("uid")]
 
 
-def _end_in_events(session: Session, item: Item) -> dict[str, Any] | None:
+def _end_in_events(session: Session, item: Target) -> dict[str, Any] | None:
     for event in _events(session, item):
         reason, message = event.get("reason"), event.get("message") or ""
         if reason == _DONE or reason in _BROKEN:
@@ -75,7 +75,7 @@ def _end_in_events(session: Session, item: Item) -> dict[str, Any] | None:
     return None
 
 
-def _events(session: Session, item: Item) -> Iterator[Mapping[str, Any]]:
+def _events(session: Session, item: Target) -> Iterator[Mapping[str, Any]]:
     """Yield the object's Events; that we may not list them is no failure."""
     uid = ((item.current or {}).get("metadata") or {}).get("uid")
     if not uid:
@@ -87,7 +87,7 @@ def _events(session: Session, item: Item) -> Iterator[Mapping[str, Any]]:
     yield from found.get("items") or []
 
 
-def _has_no_consumer(session: Session, item: Item) -> bool:
+def _has_no_consumer(session: Session, item: Target) -> bool:
     """Whether a claim waits until a pod uses it: a pod of this deploy is waited for itself."""
     status = (item.current or {}).get("status") or {}
     return status.get("phase") == "Pending" and any(
@@ -95,7 +95,7 @@ def _has_no_consumer(session: Session, item: Item) -> bool:
     )
 
 
-def _paused(item: Item, verdict: Verdict) -> Verdict:
+def _paused(item: Target, verdict: Verdict) -> Verdict:
     """A paused Deployment is what a manifest asks for that says so; else somebody holds it."""
     if (item.manifest.body.get("spec") or {}).get("paused") is True:
         observed = ((item.current or {}).get("status") or {}).get("observedGeneration")
@@ -110,7 +110,7 @@ def _leaving(found: Mapping[str, Any]) -> str:
     return f"{why}; deploy again when it is gone"
 
 
-def _advice(item: Item) -> str:
+def _advice(item: Target) -> str:
     if item.manifest.kind != "Job":
         return ""
     why = "; how it ended cannot be told: let the account watch jobs or list events"

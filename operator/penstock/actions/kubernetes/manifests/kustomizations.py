@@ -9,10 +9,10 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.kubernetes.manifests.dialect import TEXTS
 from penstock.actions.kubernetes.manifests.files import KUSTOMIZATIONS
 from penstock.actions.kubernetes.manifests.streams import read_yaml
-from penstock.actions.yaml_documents import Bounds, YamlError
+from penstock.actions.yaml_documents import DocumentBounds, YamlError
 
 _BYTES = 1024 * 1024
-_BOUNDS = Bounds(20_000, 4 * 1024 * 1024)
+_BOUNDS = DocumentBounds(20_000, 4 * 1024 * 1024)
 _MOST = 500
 _BASES = ("resources", "bases", "components")
 _PLUGINS = ("generators", "transformers", "validators")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.actions.kubernetes.manifests.dialect import KUBECTL, json_number
-from penstock.actions.yaml_documents import DEPTH, Bounds, Rules, YamlError, documents
+from penstock.actions.yaml_documents import DEPTH, DocumentBounds, Rules, YamlError, documents
 
-_BOUNDS = Bounds(500_000, 32 * 1024 * 1024)
+_BOUNDS = DocumentBounds(500_000, 32 * 1024 * 1024)
 _MARK = "\ufeff"
 _SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """What is space to Go."""
@@ -62,7 +62,7 @@ def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
         raise
 
 
-def read_yaml(data: str | bytes, rules: Rules = KUBECTL, bounds: Bounds = _BOUNDS) -> Iterator[Any]:
+def read_yaml(data: str | bytes, rules: Rules = KUBECTL, bounds: DocumentBounds = _BOUNDS) -> Iterator[Any]:
     """Yield the documents of a file of YAML, None for an empty one; raise YamlError as `read_stream` does."""
     text = _decoded(data) if isinstance(data, bytes) else data.removeprefix(_MARK)
     return _read_pieces(text, 0, rules, bounds)
@@ -95,7 +95,7 @@ def _without_space(text: str) -> str:
     return text[len(space) + len(line) :]
 
 
-def _read_pieces(text: str, first: int, rules: Rules, bounds: Bounds) -> Iterator[Any]:
+def _read_pieces(text: str, first: int, rules: Rules, bounds: DocumentBounds) -> Iterator[Any]:
     for line, piece in _pieces(text, first):
         try:
             _check_characters(piece.removeprefix(_MARK))

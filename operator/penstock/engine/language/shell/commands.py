@@ -11,7 +11,7 @@ from penstock.engine.language.shell import programs
 from penstock.engine.language.shell.context import Context, check_assignment, refuse
 from penstock.engine.language.shell.evaluators import check_evaluator, is_input
 from penstock.engine.language.shell.outside import check_program, check_xargs
-from penstock.engine.language.shell.syntax import RESERVED, Refused, Simple, Word
+from penstock.engine.language.shell.syntax import RESERVED, Simple, Unsafe, Word
 
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""
@@ -81,14 +81,14 @@ class Checked:
         """Raise Refused if the command's input may be a value."""
         self.refuse_any(self.feeding, place)
         if self.context.is_fed:
-            raise Refused(place, self.command.at)
+            raise Unsafe(place, self.command.at)
 
     def refuse_written(self, words: Sequence[Word]) -> None:
         """Raise Refused if a command that runs a file names one that a value was written to, or may do so."""
         written = self.context.written
         for word in words:
             if word.text.rpartition("/")[2] in written or (written and word.literal is None):
-                raise Refused("a command that runs a file which it writes", word.at)
+                raise Unsafe("a command that runs a file which it writes", word.at)
             if word.plain and word.plain[:1] not in "-+":
                 return
 
@@ -101,10 +101,10 @@ class Checked:
         if name is None or first.assigned() or name in RESERVED:
             self.refuse_everywhere(words, "the arguments of a command whose name is not written out")
             if self.context.is_fed or self.context.is_tainted or self.context.written:
-                raise Refused("reach of a command whose name is not written out", first.at)
+                raise Unsafe("reach of a command whose name is not written out", first.at)
             return
         if programs.base_of(name) in self.context.written:
-            raise Refused("a command that runs a file which it writes", first.at)
+            raise Unsafe("a command that runs a file which it writes", first.at)
         self._named(programs.base_of(name), name, words)
 
     def _named(self, base: str, name: str, words: list[Word]) -> None:
@@ -138,7 +138,7 @@ class Checked:
         while len(words) > 1 and texts[0] == "!":
             words, texts = words[1:], texts[1:]
         if name == "[[" and self.context.is_tainted and not programs.TEXTUAL.issuperset(texts[1:2]):
-            raise Refused("reach of a '[[' that may evaluate it", self.command.at)
+            raise Unsafe("reach of a '[[' that may evaluate it", self.command.at)
         if not any(self.hot(words)) or (len(words) == 1):
             return
         binary = programs.BINARY if name != "[[" else programs.TEXTUAL
@@ -155,14 +155,14 @@ class Checked:
 
     def _builtin(self, name: str, words: list[Word]) -> None:
         if self.context.is_tainted and (name == "let" or any("[" in word.text for word in words)):
-            raise Refused(f"reach of a '{name}' that may evaluate it", self.command.at)
+            raise Unsafe(f"reach of a '{name}' that may evaluate it", self.command.at)
         if name in ("eval", "trap"):
             self._evaluated(name, words)
         elif name in (".", "source"):
             self.refuse_everywhere(words, f"the text of '{name}'")
             operand = words[1].plain if len(words) > 1 else None
             if self.context.is_fed and (operand is None or is_input(operand)):
-                raise Refused(f"the input of '{name}'", words[0].at)
+                raise Unsafe(f"the input of '{name}'", words[0].at)
             self.refuse_written(words[1:])
         elif name in programs.ASSIGNING:
             self._assigning(name, words[1:])
@@ -181,7 +181,7 @@ class Checked:
         code = texts if name == "eval" else texts[:1]
         if None in code:
             if self.context.is_tainted or self.context.is_fed:
-                raise Refused(f"reach of '{name}'", words[0].at)
+                raise Unsafe(f"reach of '{name}'", words[0].at)
         elif code:
             self.code(" ".join(text or "" for text in code), self.context, words[0])
 
@@ -197,7 +197,7 @@ class Checked:
         self.refuse_any(words, f"an argument of '{name}', which may evaluate it")
         for word in words[1:]:
             if word.plain is None or "[" in word.plain or programs.is_special(word.plain) or word.plain == "-C":
-                raise Refused(f"a command with a '{name}' whose variables are not plain", word.at)
+                raise Unsafe(f"a command with a '{name}' whose variables are not plain", word.at)
 
     # ---- programs
 
@@ -233,7 +233,7 @@ class Checked:
 
     def _look_through(self, base: str, inner: list[Word], words: list[Word]) -> None:
         if self.wrappers == MOST_WRAPPERS:
-            raise Refused(f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at)
+            raise Unsafe(f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at)
         assigned = [word for word in words[: len(words) - len(inner)] if word.assigned()]
         within = Simple(self.command.at, [*self.command.assignments, *assigned], inner, self.command.redirects)
         Checked(within, self.context, self.code, self.wrappers + 1).check(inner)

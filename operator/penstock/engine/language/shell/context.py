@@ -10,10 +10,10 @@ from penstock.engine.language.shell.syntax import (
     Compound,
     Parameter,
     Part,
-    Pipeline,
     Program,
-    Refused,
+    ShellPipeline,
     Simple,
+    Unsafe,
     Word,
     commands_in,
     expands,
@@ -51,10 +51,10 @@ class Context(NamedTuple):
         return any(values_in(parts)) or (self.is_tainted and expands(parts))
 
 
-def refuse(place: str, word: Word) -> Refused:
+def refuse(place: str, word: Word) -> Unsafe:
     """Return what to raise for a word that must not hold a value."""
     value = next(values_in(word.parts), None)
-    return Refused(place, value.at if value else word.at, value.reference if value else None)
+    return Unsafe(place, value.at if value else word.at, value.reference if value else None)
 
 
 def context_of(program: Program) -> Context:
@@ -75,20 +75,20 @@ def _refuse_settings(program: Program) -> None:
     for command in commands_in(program):
         words = command.words if isinstance(command, Simple) else []
         if words and words[0].literal == "[[" and words[-1].literal != "]]":
-            raise Refused("a command with a '[[' that ends in another command", words[0].at)
+            raise Unsafe("a command with a '[[' that ends in another command", words[0].at)
         for index, word in enumerate(words[:3]):
             text = word.literal
             if index and words[index - 1].literal not in _PREFIXES:
                 break
             if text == "eval" and _DEFINING.search(" ".join(other.text for other in words[1:])):
-                raise Refused("a command with an 'eval' that changes how others are read", word.at)
+                raise Unsafe("a command with an 'eval' that changes how others are read", word.at)
             if text in _SETTINGS:
-                raise Refused(f"a command with '{text}', which changes how others are read,", word.at)
+                raise Unsafe(f"a command with '{text}', which changes how others are read,", word.at)
             options = [other.prefix for other in words[index + 1 :] if other.prefix[:1] in ("", "-", "+")]
             if text in _DECLARING and any(set(option) & set("in") or option == "" for option in options):
-                raise Refused(f"a command with '{text}' and options that may make variables evaluate", word.at)
+                raise Unsafe(f"a command with '{text}' and options that may make variables evaluate", word.at)
             if text == "set" and any("k" in option for option in options):
-                raise Refused("a command with 'set -k'", word.at)
+                raise Unsafe("a command with 'set -k'", word.at)
 
 
 def _written(program: Program, context: Context) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _targets(command: Command) -> Iterator[str]:
             yield redirect.word.text.rpartition("/")[2]
 
 
-def _pipelines(program: Program) -> Iterator[Pipeline]:
+def _pipelines(program: Program) -> Iterator[ShellPipeline]:
     yield from program
     for command in commands_in(program):
         if isinstance(command, Compound):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from penstock.engine.language.shell.syntax import Redirect, Refused, Value
+from penstock.engine.language.shell.syntax import Redirect, Unsafe, Value
 from penstock.engine.language.variables import REFERENCE, Reference
 
 DEPTH = 100
@@ -66,9 +66,9 @@ class Cursor:
             raise self.lost("a newline within a word, before a here-document's body")
         return taken
 
-    def lost(self, what: str, at: int | None = None) -> Refused:
+    def lost(self, what: str, at: int | None = None) -> Unsafe:
         """Return what to raise where it is not certain how the text goes on."""
-        return Refused(what, self.at if at is None else at)
+        return Unsafe(what, self.at if at is None else at)
 
     def deeper(self) -> None:
         """Enter a construct."""
@@ -103,4 +103,4 @@ class Cursor:
     def refuse_reference(self, place: str, ahead: int = 0) -> None:
         """Raise Refused if a reference stands here, or so many characters ahead."""
         if match := REFERENCE.match(self.text, self.at + ahead, self.end):
-            raise Refused(place, match.start(), Reference(*match.groups()))
+            raise Unsafe(place, match.start(), Reference(*match.groups()))

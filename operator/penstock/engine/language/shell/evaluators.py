@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.language.shell import programs
 from penstock.engine.language.shell.context import refuse
-from penstock.engine.language.shell.syntax import Refused, Word
+from penstock.engine.language.shell.syntax import Unsafe, Word
 
 if TYPE_CHECKING:
     from penstock.engine.language.shell.commands import Checked
@@ -83,7 +83,7 @@ def _shell_code(checked: "Checked", what: str, operand: Word, arguments: list[Wo
     is_fed = context.is_fed or bool(checked.feeding)
     if operand.literal is None:
         if is_tainted or is_fed:
-            raise Refused(f"reach of the text of '{what}'", operand.at)
+            raise Unsafe(f"reach of the text of '{what}'", operand.at)
     else:
         checked.code(operand.literal, context._replace(is_tainted=is_tainted, is_fed=is_fed), operand)
 

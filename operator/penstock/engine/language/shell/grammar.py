@@ -7,8 +7,8 @@ from penstock.engine.language.shell.syntax import (
     RESERVED,
     Command,
     Compound,
-    Pipeline,
     Program,
+    ShellPipeline,
     Simple,
     Word,
 )
@@ -103,7 +103,7 @@ class Parser(RedirectReader):
                 return True
         return self.operator(";") or self.operator("&") or self.sees("\n")
 
-    def _pipeline(self) -> Pipeline:
+    def _pipeline(self) -> ShellPipeline:
         if self._reserved() == "!":
             self.take()
             self.blanks()
@@ -116,7 +116,7 @@ class Parser(RedirectReader):
             self._newlines()
             stages.append(self._command())
             self.blanks()
-        return Pipeline(stages)
+        return ShellPipeline(stages)
 
     # ---- commands
 
@@ -257,4 +257,4 @@ class Parser(RedirectReader):
         body = self._command()
         if not isinstance(body, Compound):
             raise self.lost("a function whose body is no compound command", found.at)
-        return Compound("function", found.at, [[Pipeline([body])]], name=names[0] or "")
+        return Compound("function", found.at, [[ShellPipeline([body])]], name=names[0] or "")

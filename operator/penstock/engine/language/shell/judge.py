@@ -16,9 +16,9 @@ from penstock.engine.language.shell.syntax import (
     Part,
     Program,
     Redirect,
-    Refused,
     Simple,
     Substitution,
+    Unsafe,
     Word,
     parts_of,
     values_in,
@@ -74,16 +74,16 @@ class Judge:
         if not (context.is_tainted or context.is_fed):
             return
         if context.depth > _DEPTH:
-            raise Refused("code within code within code", place.at)
+            raise Unsafe("code within code within code", place.at)
         self._within += len(text)
         if self._within > MOST_WITHIN:
-            raise Refused(f"a command with more than {MOST_WITHIN} characters of code within it", place.at)
+            raise Unsafe(f"a command with more than {MOST_WITHIN} characters of code within it", place.at)
         try:
             program = Parser(text).program()
             found = context_of(program)
             self.program(program, context._replace(functions=found.functions, depth=context.depth + 1))
-        except Refused as refused:
-            raise Refused(f"reach of {refused.place.removeprefix('reach of ')}", place.at) from refused
+        except Unsafe as refused:
+            raise Unsafe(f"reach of {refused.place.removeprefix('reach of ')}", place.at) from refused
 
     def _assignments(self, assignments: list[Word], context: Context) -> None:
         for word in assignments:
@@ -95,7 +95,7 @@ class Judge:
         elif isinstance(part, Arithmetic) and any(values_in(part.parts)):
             raise refuse("arithmetic", Word(part.parts, part.at))
         elif isinstance(part, Arithmetic) and context.is_tainted and _names(part):
-            raise Refused("a variable that arithmetic may evaluate", part.at)
+            raise Unsafe("a variable that arithmetic may evaluate", part.at)
         elif isinstance(part, Parameter) and part.is_assigned and is_special(part.name):
             self._refuse_hot(part.parts, f"the value of the variable {part.name}", context)
 

@@ -20,7 +20,7 @@ from penstock.engine.language.shell.context import context_of
 from penstock.engine.language.shell.cursor import variable_of
 from penstock.engine.language.shell.grammar import Parser
 from penstock.engine.language.shell.judge import Judge
-from penstock.engine.language.shell.syntax import Refused
+from penstock.engine.language.shell.syntax import Unsafe
 from penstock.engine.language.variables import REFERENCE, Reference
 
 __all__ = ["LexedCommand", "LexerError", "lex", "variable_of"]
@@ -47,16 +47,16 @@ def lex(command: str) -> LexedCommand:
         return LexedCommand(command, {})
     try:
         if len(command) > MOST_CHARACTERS:
-            raise Refused(f"a command of more than {MOST_CHARACTERS} characters", MOST_CHARACTERS)
+            raise Unsafe(f"a command of more than {MOST_CHARACTERS} characters", MOST_CHARACTERS)
         parser = Parser(command)
         program = parser.program()
         Judge().program(program, context_of(program))
-    except Refused as refused:
+    except Unsafe as refused:
         raise _error(command, refused) from refused
     return LexedCommand("".join(parser.out), parser.variables)
 
 
-def _error(command: str, refused: Refused) -> LexerError:
+def _error(command: str, refused: Unsafe) -> LexerError:
     reference = refused.reference or _nearest(command, refused.at)
     return LexerError(
         f"{reference} stands in {refused.place} at character {refused.at + 1}, where its value could be read as code; "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.engine.language.shell import programs
 from penstock.engine.language.shell.context import refuse
-from penstock.engine.language.shell.syntax import Refused, Word
+from penstock.engine.language.shell.syntax import Unsafe, Word
 
 if TYPE_CHECKING:
     from penstock.engine.language.shell.commands import Checked
@@ -48,7 +48,7 @@ def check_xargs(checked: "Checked", words: list[Word]) -> None:
     inner = words[index:]
     checked.refuse_any(words[: index + 1], "the arguments of 'xargs' before the command that it runs")
     if inner and checked.is_fed and inner[0].plain not in programs.PLAIN - {"test"}:
-        raise Refused("the input of 'xargs', which becomes words of a command,", words[0].at)
+        raise Unsafe("the input of 'xargs', which becomes words of a command,", words[0].at)
     if inner and inner[0].plain not in programs.PLAIN:
         checked.refuse_everywhere(inner, "a command that 'xargs' adds words to")
         if not programs.is_other_language(inner[0].text):

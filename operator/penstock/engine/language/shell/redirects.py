@@ -3,7 +3,7 @@
 import re
 
 from penstock.engine.language.shell.cursor import Heredoc
-from penstock.engine.language.shell.syntax import Literal, Part, Redirect, Refused, Word
+from penstock.engine.language.shell.syntax import Literal, Part, Redirect, Unsafe, Word
 from penstock.engine.language.shell.words import META, WordReader, merged
 from penstock.engine.language.variables import REFERENCE, Reference
 
@@ -87,7 +87,7 @@ class RedirectReader(WordReader):
             line = end + 1
         match = REFERENCE.search(self.text, begun, line)
         if heredoc.is_quoted and match:
-            raise Refused("a quoted here-document", match.start(), Reference(*match.groups()))
+            raise Unsafe("a quoted here-document", match.start(), Reference(*match.groups()))
         parts = self._quoted_body(line) if heredoc.is_quoted else self._expanded_body(line)
         heredoc.redirect.word = Word(merged(parts), begun)
         self.take(len(found))

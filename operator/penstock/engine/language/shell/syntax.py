@@ -14,7 +14,7 @@ RESERVED = frozenset(
 _UNSETTLED = re.compile(r"[*?\[{]")
 
 
-class Refused(Exception):
+class Unsafe(Exception):
     """A command that is not known to keep a value data: ``place`` says where, ``at`` is the index.
 
     ``reference`` is None where the parser got lost, rather than met a reference.
@@ -157,14 +157,14 @@ class Compound:
 
 
 @dataclass(slots=True)
-class Pipeline:
+class ShellPipeline:
     """Commands whose output is the next one's input."""
 
     stages: list["Command"]
 
 
 Command = Simple | Compound
-Program = list[Pipeline]
+Program = list[ShellPipeline]
 
 
 def commands_in(program: Program) -> Iterator[Command]:

@@ -13,8 +13,8 @@ from penstock.engine.language.shell.syntax import (
     Parameter,
     Part,
     Program,
-    Refused,
     Substitution,
+    Unsafe,
     Value,
     Word,
 )
@@ -58,7 +58,7 @@ class WordReader(Cursor):
     def _whole(self, word: Word) -> Word:
         value = next((part for part in word.parts if isinstance(part, Value)), None)
         if value and "{" in word.bare:
-            raise Refused("a word with braces, which shells read differently", value.at, value.reference)
+            raise Unsafe("a word with braces, which shells read differently", value.at, value.reference)
         return word
 
     def _bare(self, char: str) -> list[Part]:
@@ -163,7 +163,7 @@ class WordReader(Cursor):
         raw = self.text[self.at + 1 : end]
         if match := REFERENCE.search(raw):
             at = begun + 1 + match.start()
-            raise Refused("backquotes", at, Reference(*match.groups()))
+            raise Unsafe("backquotes", at, Reference(*match.groups()))
         if is_quoted and '"' in raw:
             raise self.lost("backquotes with double quotes within double quotes")
         self.within(end + 1 - self.at)
