@@ -39,6 +39,7 @@ from penstock.engine.status.run_conditions import with_conditions
 from penstock.engine.status.summary import asked_by, is_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
+from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.facts import facts_of
 
 
@@ -187,9 +188,7 @@ class _Pass:
             gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
             self.new_runs.refuse(run, Refusal("DefinitionLost", gone))
             return None
-        advance = (
-            RunAdvance(replace(run, status=status), definition, self.facts, self.rollbacks) if definition else None
-        )
+        advance = self._advance_of(replace(run, status=status), definition) if definition else None
         if advance and not status.state.is_terminal:
             advance.observe()
         blocked_by = self._blocked_by(advance) if advance else None
@@ -197,12 +196,15 @@ class _Pass:
         if advance is None or (status.state.is_terminal and answered.state is status.state):
             self.statuses[run.name] = answered
             return None
-        advance.status = answered
+        advance.draft.status = answered
         if status.state.is_terminal and advance.is_parallel:
             self.concurrency.take()
         if answered.state and not answered.state.is_terminal:
             self._go_on(advance)
         return advance
+
+    def _advance_of(self, run: RunObject, definition: Definition) -> RunAdvance:
+        return RunAdvance(RunDraft(run, definition, self.facts, run.status), self.rollbacks)
 
     def _blocked_by(self, advance: RunAdvance) -> RefusedRequest | None:
         """X-63: a run is not retried under a Pipeline that would cancel it at once, nor above its limit."""
@@ -257,12 +259,12 @@ class _Pass:
             # Nothing may happen that no status tells: what this pass decided of the run is decided again.
             self._end_unwritable(run, advance, refused)
             return
-        self.commands += [c for c in advance.effects.commands if not isinstance(c, EmitEvent)]
-        self.events += [c for c in advance.effects.commands if isinstance(c, EmitEvent)]
-        self.to_confirm |= advance.effects.to_confirm
-        self.approvals_to_confirm |= advance.effects.approvals_to_confirm
-        self.approval_statuses |= advance.effects.approval_statuses
-        self.look_again += advance.effects.look_again
+        self.commands += [c for c in advance.draft.effects.commands if not isinstance(c, EmitEvent)]
+        self.events += [c for c in advance.draft.effects.commands if isinstance(c, EmitEvent)]
+        self.to_confirm |= advance.draft.effects.to_confirm
+        self.approvals_to_confirm |= advance.draft.effects.approvals_to_confirm
+        self.approval_statuses |= advance.draft.effects.approval_statuses
+        self.look_again += advance.draft.effects.look_again
         status = advance.status
         cancelled = self._cancellation(advance)
         reason, message = summarize(advance, self.inbound, cancelled)

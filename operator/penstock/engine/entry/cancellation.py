@@ -38,7 +38,7 @@ def cancellation_of(
         return _DELETED if is_pipeline_absent else None
     if pipeline.uid != advance.status.pipeline_uid:
         return _DELETED
-    return _UPDATED if is_outdated(advance.definition, pipeline) else None
+    return _UPDATED if is_outdated(advance.draft.definition, pipeline) else None
 
 
 def is_outdated(definition: Definition, pipeline: PipelineObject) -> bool:

@@ -68,7 +68,7 @@ class Inbound:
         newest: dict[str, RunAdvance] = {}
         for advance in reversed(waiting):
             stage = advance.next_stage()
-            has_slot = advance.definition.execution_mode is ExecutionMode.SUPERSEDED and not advance.is_rollback
+            has_slot = advance.draft.definition.execution_mode is ExecutionMode.SUPERSEDED and not advance.is_rollback
             if stage is None or not has_slot:
                 continue
             newer = newest.setdefault(stage.name, advance)

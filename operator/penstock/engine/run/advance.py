@@ -10,56 +10,53 @@ from penstock.api.status.condition_states import PASSED, ConditionStatus
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
-from penstock.engine.definition.frozen import Definition, groups_of
+from penstock.engine.definition.frozen import groups_of
 from penstock.engine.run.retry import announced, automatic_retry
 from penstock.engine.run.rollback import Rollbacks, rolls_back
 from penstock.engine.run.stage_conditions import Conditions, declared_of, result_of, state_of, states_of_rules
 from penstock.engine.snapshot import RunObject
-from penstock.engine.tries.effects import Effects
-from penstock.engine.tries.facts import Facts
-from penstock.engine.tries.tries import Tries
+from penstock.engine.tries.draft import RunDraft
+from penstock.engine.tries.observe import TryObserver
+from penstock.engine.tries.start import TryStarter
 
 
 class RunAdvance:
-    """One pass over one run: its stages, and by `Tries` their actions."""
+    """One pass over one run: its stages, and by `tries/` their actions."""
 
-    def __init__(self, run: RunObject, definition: Definition, facts: Facts, rollbacks: Rollbacks) -> None:
-        self.run, self.definition, self.facts = run, definition, facts
-        self._rollbacks = rollbacks
-        self._tries = Tries(run, definition, facts)
-        self._conditions = Conditions(self._tries)
+    def __init__(self, draft: RunDraft, rollbacks: Rollbacks) -> None:
+        self.draft, self._rollbacks = draft, rollbacks
+        self._facts, self._effects = draft.facts, draft.effects
+        self._starter = TryStarter(draft)
+        self._observer = TryObserver(draft, self._starter)
+        self._conditions = Conditions(draft, self._starter, self._observer)
         self.kept_by: list[str] = []
         """What the run waits for before it leaves its stage: what of overridden rules may still run."""
 
     @property
-    def status(self) -> PipelineRunStatus:
-        """The run's status as far as this pass has come."""
-        return self._tries.status
-
-    @status.setter
-    def status(self, status: PipelineRunStatus) -> None:
-        self._tries.status = status
+    def run(self) -> RunObject:
+        """The run as the pass found it."""
+        return self.draft.run
 
     @property
-    def effects(self) -> Effects:
-        """What this pass leads to, besides the status."""
-        return self._tries.effects
+    def status(self) -> PipelineRunStatus:
+        """The run's status as far as this pass has come."""
+        return self.draft.status
+
+    @property
+    def stop(self) -> StopRequest | None:
+        """The stop that is asked of the run, if any."""
+        return self.draft.stop
 
     def observe(self) -> None:
         """Read what became of every try under way, and close stages whose actions have all ended."""
         for state in self.status.stage_states:
             if state.status.is_open:
-                stage = self.definition.stage(state.stage_name)
-                states = tuple(self._tries.observe(stage, item) for item in state.action_states)
+                stage = self.draft.definition.stage(state.stage_name)
+                states = tuple(self._observer.observe(stage, item) for item in state.action_states)
                 observed = self._conditions.observe(stage, state.model_copy(update={"action_states": states}))
                 if observed != state:
                     self._replace(observed)
         self._close_stage()
-
-    @property
-    def stop(self) -> StopRequest | None:
-        """The stop that is asked of the run, if any."""
-        return self._tries.stop
 
     def proceed(self) -> None:
         """Start what may start in the current stage: the next group, once the one before it has succeeded."""
@@ -100,28 +97,28 @@ class RunAdvance:
     def _startable(self, state: RunStageState) -> tuple[Action, ...]:
         """Return the actions of the first group that is not done that have not started, or not again (X-23, X-61)."""
         not_before = parse_time(state.retry_not_before)
-        if not_before and not_before > self.facts.now:
-            self.effects.look_again.append(not_before)
+        if not_before and not_before > self._facts.now:
+            self._effects.look_again.append(not_before)
             return ()
         states = {item.action_name: item for item in state.action_states}
         group = next((g for g in groups_of(self._stage(state)) if not all(_is_done(states.get(a.name)) for a in g)), ())
         if self._has_failed(state):
             return ()
         waiting = (a for a in group if a.name not in states or states[a.name].awaits_retry)
-        return tuple(a for a in waiting if not self._tries.may_still_run(states.get(a.name)))
+        return tuple(a for a in waiting if not self._starter.may_still_run(states.get(a.name)))
 
     def enter(self, stage: Stage) -> None:
         """Enter a stage whose lock is free, and start its first group."""
         state = RunStageState(
-            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self.facts.now)
+            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self._facts.now)
         )
-        self.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
+        self.draft.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
         self.proceed()
 
     @property
     def is_parallel(self) -> bool:
         """Whether the run started in mode PARALLEL: it shares its stages with any other (X-38)."""
-        return self.definition.execution_mode is ExecutionMode.PARALLEL
+        return self.draft.definition.execution_mode is ExecutionMode.PARALLEL
 
     @property
     def is_rollback(self) -> bool:
@@ -137,8 +134,8 @@ class RunAdvance:
         """Return the stage that the run enters next, None after the last; a rollback has but one (X-67)."""
         states = self.status.stage_states
         if self.status.rollback_metadata:
-            return None if states else self.definition.stage(self.status.rollback_metadata.stage_name)
-        return self.definition.stage_after(states[-1].stage_name if states else None)
+            return None if states else self.draft.definition.stage(self.status.rollback_metadata.stage_name)
+        return self.draft.definition.stage_after(states[-1].stage_name if states else None)
 
     def has_running_actions(self) -> bool:
         """Whether any try is under way, be it of an action or of a rule."""
@@ -148,7 +145,9 @@ class RunAdvance:
 
     def end(self, state: RunState) -> None:
         """End the run."""
-        self.status = self.status.model_copy(update={"state": state, "completion_time": format_time(self.facts.now)})
+        self.draft.status = self.status.model_copy(
+            update={"state": state, "completion_time": format_time(self._facts.now)}
+        )
 
     def close_current(self, status: StageStatus) -> None:
         """End the current stage, if the run is in one."""
@@ -159,14 +158,14 @@ class RunAdvance:
 
     def begin_stop(self, trigger: StopTrigger) -> None:
         """Start no action any more."""
-        self.status = self.status.model_copy(update={"state": RunState.STOPPING, "stop_trigger": trigger})
+        self.draft.status = self.status.model_copy(update={"state": RunState.STOPPING, "stop_trigger": trigger})
         if current := self._current():
             self._replace(current.model_copy(update={"status": StageStatus.STOPPING}))
 
     def abandon(self) -> None:
         """End the tries under way as Abandoned, and delete their Jobs."""
         if current := self._current():
-            states = tuple(self._tries.abandon(item) for item in current.action_states)
+            states = tuple(self._observer.abandon(item) for item in current.action_states)
             left = current.model_copy(update={"action_states": states})
             self._replace(self._conditions.abandon(self._stage(current), left))
 
@@ -175,7 +174,7 @@ class RunAdvance:
         if current := self._current():
             waiting = (item.latest and item.latest.approval for item in current.action_states)
             states = zip(current.action_states, waiting, strict=True)
-            kept = tuple(self._tries.abandon(item) if is_waiting else item for item, is_waiting in states)
+            kept = tuple(self._observer.abandon(item) if is_waiting else item for item, is_waiting in states)
             self._replace(current.model_copy(update={"action_states": kept}))
 
     def remains(self) -> list[str]:
@@ -183,7 +182,7 @@ class RunAdvance:
         current = self._current()
         if current is None:
             return []
-        return self._tries.remains([*current.action_states, *states_of_rules(current)])
+        return self._observer.remains([*current.action_states, *states_of_rules(current)])
 
     def stopped(self) -> None:
         """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
@@ -199,7 +198,7 @@ class RunAdvance:
         return states[-1] if states and states[-1].status.is_open else None
 
     def _stage(self, state: RunStageState) -> Stage:
-        return self.definition.stage(state.stage_name)
+        return self.draft.definition.stage(state.stage_name)
 
     def _is_done(self, state: RunStageState) -> bool:
         is_complete = len(state.action_states) == len(self._stage(state).actions)
@@ -250,7 +249,7 @@ class RunAdvance:
 
     def _leave(self, state: RunStageState, status: StageStatus) -> None:
         """End the stage, and the run where it goes no further; not before all that it started has ended."""
-        self.kept_by = self._tries.remains(states_of_rules(state))
+        self.kept_by = self._observer.remains(states_of_rules(state))
         if self.kept_by:
             return
         self._end_stage(state, status)
@@ -262,10 +261,10 @@ class RunAdvance:
     def _fail_stage(self, state: RunStageState) -> None:
         """End stage and run as Failed, unless the stage declares that it is retried (X-65)."""
         stage = self._stage(state)
-        if again := automatic_retry(stage, state, self.facts.now):
+        if again := automatic_retry(stage, state, self._facts.now):
             self._replace(again)
             message = announced(stage, again)
-            self.effects.commands.append(self.run.event("StageRetried", message))
+            self._effects.commands.append(self.run.event("StageRetried", message))
             return
         engages = self._look(state, StageConditionType.ON_FAILURE)
         state = self._current() or state
@@ -277,33 +276,33 @@ class RunAdvance:
 
     def _is_rolled_back(self, state: RunStageState) -> bool:
         """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
-        wait = timedelta(seconds=self.facts.settings.pipeline_missing_s)
-        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self.facts.now, wait)
-        self.status = self.status.model_copy(update={"automatic_rollback": known})
+        wait = timedelta(seconds=self._facts.settings.pipeline_missing_s)
+        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self._facts.now, wait)
+        self.draft.status = self.status.model_copy(update={"automatic_rollback": known})
         if limit:
-            refused = self.facts.refusal_now(known.run or "")
-            self.effects.look_again.append(min(limit, self.facts.again_at(refused)) if refused else limit)
-            if not refused and not any(isinstance(command, CreateRun) for command in self.effects.commands):
-                self.effects.commands.append(self._rollbacks.create(self.run, known))
+            refused = self._facts.refusal_now(known.run or "")
+            self._effects.look_again.append(min(limit, self._facts.again_at(refused)) if refused else limit)
+            if not refused and not any(isinstance(command, CreateRun) for command in self._effects.commands):
+                self._effects.commands.append(self._rollbacks.create(self.run, known))
         return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
         state = self._conditions.abandon(self._stage(state), state)
-        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self.facts.now)}))
+        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self._facts.now)}))
 
     # ---- starting
 
     def _start(self, state: RunStageState, actions: tuple[Action, ...]) -> None:
         states = {item.action_name: item for item in state.action_states}
         for action in actions:
-            states[action.name] = self._tries.start(self._stage(state), action, states.get(action.name))
+            states[action.name] = self._starter.start(self._stage(state), action, states.get(action.name))
         self._replace(state.model_copy(update={"action_states": tuple(states.values())}))
 
     # ---- writing
 
     def _replace(self, state: RunStageState) -> None:
         states = tuple(state if old.stage_name == state.stage_name else old for old in self.status.stage_states)
-        self.status = self.status.model_copy(update={"stage_states": states})
+        self.draft.status = self.status.model_copy(update={"stage_states": states})
 
 
 def _is_done(state: ActionState | None) -> bool:

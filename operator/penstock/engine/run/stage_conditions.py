@@ -4,7 +4,6 @@ The rules of a condition are looked at together. Its stage stays locked meanwhil
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from penstock.api.kinds.pipeline import Stage
 from penstock.api.kinds.run import RunStageState
@@ -14,9 +13,10 @@ from penstock.api.status.executions import ActionExecution, ActionState, ActionS
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
 from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
-from penstock.engine.pods.request import values_of
 from penstock.engine.run.rules import RuleOutcome, decide
-from penstock.engine.tries.tries import Tries
+from penstock.engine.tries.draft import RunDraft
+from penstock.engine.tries.observe import TryObserver
+from penstock.engine.tries.start import TryStarter
 
 _FIELDS = {
     StageConditionType.BEFORE_ENTRY: "before_entry_condition_state",
@@ -86,8 +86,8 @@ def rule_rows(state: RunStageState) -> Iterable[tuple[StageConditionType, RuleSt
 class Conditions:
     """The conditions of one run's stages in one pass."""
 
-    def __init__(self, tries: Tries) -> None:
-        self._tries = tries
+    def __init__(self, draft: RunDraft, starter: TryStarter, observer: TryObserver) -> None:
+        self._draft, self._starter, self._observer = draft, starter, observer
 
     def observe(self, stage: Stage, state: RunStageState) -> RunStageState:
         """Return the stage after a look at the Jobs of its rules."""
@@ -139,7 +139,7 @@ class Conditions:
 
     @property
     def _now(self) -> str:
-        return format_time(self._tries.facts.now)
+        return format_time(self._draft.facts.now)
 
     def _begun(self, before: StageConditionState | None, stage: Stage, kind: StageConditionType) -> StageConditionState:
         return StageConditionState(
@@ -157,20 +157,18 @@ class Conditions:
             return state
         if rule.rule_type_id.provider in AS_JOBS:
             return self._start(stage, kind, rule, state) if state.status is None else state
-        tries = self._tries
-        values = values_of(tries.run.uid, tries.definition, tries.status)
-        begun: datetime = parse_time(condition.start_time) or tries.facts.now
-        outcome = decide(rule, values, begun, tries.facts.now)
+        now = self._draft.facts.now
+        outcome = decide(rule, self._draft.values(), parse_time(condition.start_time) or now, now)
         if outcome.look_again:
-            tries.effects.look_again.append(outcome.look_again)
+            self._draft.effects.look_again.append(outcome.look_again)
         return self._decided(state, outcome)
 
     def _start(self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState) -> RuleState:
         action = action_of(kind, rule)
         before = ActionState(action_name=action.name, awaits_retry=True, executions=state.executions)
-        if self._tries.may_still_run(before):
+        if self._starter.may_still_run(before):
             return state
-        started = self._tries.start(stage.model_copy(update={"actions": (action,)}), action, before)
+        started = self._starter.start(stage.model_copy(update={"actions": (action,)}), action, before)
         return self._of_tries(kind, rule, state, started)
 
     def _observe_rule(self, stage: Stage, kind: StageConditionType, state: RuleState, *, is_over: bool) -> RuleState:
@@ -185,17 +183,17 @@ class Conditions:
         action = action_of(kind, rule)
         before = ActionState(action_name=action.name, executions=state.executions)
         if is_over:
-            self._tries.take_back(before.executions[-1])
+            self._starter.take_back(before.executions[-1])
             if not self._was_known(before.executions[-1]):
                 given_up = RuleOutcome(ConditionStatus.ABANDONED, "not begun")
                 return self._decided(state.model_copy(update={"executions": state.executions[:-1]}), given_up)
-            return self._of_tries(kind, rule, state, self._tries.abandon(before))
-        seen = self._tries.observe(stage.model_copy(update={"actions": (action,)}), before)
+            return self._of_tries(kind, rule, state, self._observer.abandon(before))
+        seen = self._observer.observe(stage.model_copy(update={"actions": (action,)}), before)
         return self._of_tries(kind, rule, state, seen)
 
     def _was_known(self, execution: ActionExecution) -> bool:
         """Whether a try stood in the status before this pass: one that did not is as if it had never been."""
-        stages = self._tries.run.status.stage_states
+        stages = self._draft.run.status.stage_states
         return any(execution.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
 
     def _of_tries(self, kind: StageConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:

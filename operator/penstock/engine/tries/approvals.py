@@ -18,7 +18,7 @@ from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values
 from penstock.engine.pods.context import TryContext
 from penstock.engine.pods.request import resolved_configuration, timeout_of
-from penstock.engine.snapshot import ApprovalObject, RunObject
+from penstock.engine.snapshot import ApprovalObject
 from penstock.engine.tries.approval_objects import (
     ApprovalOutcome,
     ApprovalTemplate,
@@ -31,7 +31,7 @@ from penstock.engine.tries.approval_objects import (
     settled_status,
     starters_of,
 )
-from penstock.engine.tries.effects import Effects
+from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.executions import ended_execution
 from penstock.engine.tries.facts import Facts
 from penstock.engine.tries.refused import held_back
@@ -48,8 +48,8 @@ _OPEN = (None, ApprovalState.PENDING)
 class Approvals:
     """The approvals of one run in one pass."""
 
-    def __init__(self, run: RunObject, facts: Facts, effects: Effects) -> None:
-        self._run, self._facts, self._effects = run, facts, effects
+    def __init__(self, draft: RunDraft) -> None:
+        self._draft, self._facts, self._effects = draft, draft.facts, draft.effects
 
     def start(self, context: TryContext, execution: ActionExecution, values: Values) -> ActionExecution:
         """Return the execution of a new attempt, and see to its Approval."""
@@ -72,7 +72,7 @@ class Approvals:
             if self._was_seen(execution.approval):
                 return self._deleted(context, execution, execution.approval.name)
             return execution if is_abandoned else self._create(context, execution, self._template(context, values))
-        wanted = (execution.approval.uid or approval.uid, self._run.uid, execution.approval.spec_hash)
+        wanted = (execution.approval.uid or approval.uid, self._draft.run.uid, execution.approval.spec_hash)
         if (approval.uid, approval.owner_uid, approval.spec_hash) != wanted or approval.spec is None:
             message = f"the Approval {approval.name} is not as it was created: what was decided in it does not count"
             return (
@@ -133,7 +133,7 @@ class Approvals:
         """Return what the Approval is made of; raise RequestError where that cannot be said."""
         assert context.declared.approval is not None
         request = context.declared.approval(resolved_configuration(context, values))
-        excluded = starters_of(self._run.spec) if request.is_starter_excluded else ()
+        excluded = starters_of(self._draft.run.spec) if request.is_starter_excluded else ()
         check_quorum(request, excluded)
         expires = expiry(context.started, timeout_of(context, self._facts.settings))
         return ApprovalTemplate(context.attempt, request, excluded, expires)
@@ -165,7 +165,7 @@ class Approvals:
 
     def _tell(self, context: TryContext, reason: str, said: str, *, is_warning: bool = False) -> None:
         message = f"{context.attempt.stage}/{context.attempt.action}: {said}"
-        self._effects.commands.append(self._run.event(reason, message, is_warning=is_warning))
+        self._effects.commands.append(self._draft.run.event(reason, message, is_warning=is_warning))
 
 
 def _row_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts) -> ActionExecution:
