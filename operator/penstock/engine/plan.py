@@ -1,15 +1,27 @@
 """Plans one pass over one pipeline: the whole decision, as a pure function of a snapshot and the time.
 
-The pipeline is the unit, since its runs compete for its stages. Runs are taken in the order of their
-creation; a stage admits one run at a time, and who came first enters first.
+The theory of operation. The unit is the pipeline, not the run, since its runs compete for its stages. A pass knows only
+its snapshot: it reads no clock, asks nobody and changes nothing. Planning twice from one snapshot gives one plan, and
+planning after that plan was applied gives an empty one. So a pass may be cut off anywhere and repeated by anybody.
+
+The order of the steps carries the meaning:
+
+1. *Observe.* What became of tries under way is read first: every other step depends on it.
+2. *Answer.* What people ask of a run (to begin, stop, retry, override) is judged by what was observed just now.
+3. *Proceed.* The next actions of a run's current stage start, unless the run is stopped or cancelled.
+4. *Let in.* Runs enter stages last, oldest first: a run that left its stage in this pass makes room for the next.
+5. *Clean up.* What no status knows is deleted, after everything that could have made it known.
+
+A plan is applied in an order that makes a crash harmless: definitions, since statuses name them; then the statuses of
+runs, those that leave a stage before those that enter it, so that no crash shows two runs in one; then commands, which
+are made again under the same names after a crash; and last the Pipeline's status, which nothing depends on.
+
+Absence is never evidence. Where the cache says that something is gone, and that would end a try, the plan names it in
+`to_confirm`; the controller reads it live, and plans again.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
-
-from pydantic import ValidationError
 
 from penstock.api.kinds.approval import ApprovalStatus
 from penstock.api.kinds.retry import RefusedRequest
@@ -19,7 +31,7 @@ from penstock.api.times import format_seconds, format_time
 from penstock.engine.cleanup.history import kept_warnings, prune_history
 from penstock.engine.cleanup.orphans import delete_orphans
 from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
-from penstock.engine.definition.frozen import Definition
+from penstock.engine.definition.frozen import Definition, thaw_definition
 from penstock.engine.definition.revisions import pipeline_owner, revision_manifest
 from penstock.engine.entry.admission import Concurrency, Refusal
 from penstock.engine.entry.cancellation import Cancellation, cancellation_of
@@ -34,9 +46,9 @@ from penstock.engine.run.advance import RunAdvance
 from penstock.engine.run.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot, status_refusal
-from penstock.engine.status.pipeline_status import definition_status, with_inbound, with_runs, without_gone
+from penstock.engine.status.pipeline_status import definition_status, is_news, with_inbound, with_runs, without_gone
 from penstock.engine.status.run_conditions import with_conditions
-from penstock.engine.status.summary import asked_by, is_news, summarize
+from penstock.engine.status.summary import asked_by, has_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
 from penstock.engine.tries.draft import RunDraft
@@ -62,74 +74,81 @@ class _Pass:
         self.approval_statuses: dict[str, ApprovalStatus] = {}
         self.look_again: list[datetime] = []
         self._thawed: dict[str, Definition | None] = {}
-        self.statuses: dict[str, PipelineRunStatus] = {run.name: run.status for run in (*snapshot.runs, *snapshot.late)}
+        self.asked = (*snapshot.runs, *snapshot.late)
+        self.statuses = {run.name: run.status for run in self.asked}
         self.facts = facts_of(snapshot, settings, now)
         self.rollbacks = Rollbacks(snapshot)
-
-    def plan(self) -> Plan:
-        pipeline = self.snapshot.pipeline
-        pipeline_status = self._plan_definition(pipeline)
+        pipeline = snapshot.pipeline
         self.current = pipeline.definition if pipeline else None
         self.revision = pipeline.revision if pipeline else None
-        self.concurrency = Concurrency(self.snapshot.runs, self.settings)
+        self.transitions = inbound_transitions(pipeline.spec if pipeline else None, snapshot.transitions)
+        self.pipeline_status = self._plan_definition(pipeline) if pipeline else None
+        self.concurrency = Concurrency(snapshot.runs, settings)
+        self.requests = UserRequests(snapshot, self.statuses, now)
         self.new_runs = NewRuns(
-            self.snapshot,
-            self.settings,
+            snapshot,
+            settings,
             self.facts,
             self.concurrency,
             self._frozen,
-            version=pipeline_status.version if pipeline_status else None,
+            version=self.pipeline_status.version if self.pipeline_status else None,
             revision=self.revision,
             statuses=self.statuses,
             events=self.events,
             look_again=self.look_again,
         )
-        self.requests = UserRequests(self.snapshot, self.statuses, self.now)
-        asked = sorted((*self.snapshot.runs, *self.snapshot.late), key=lambda run: run.arrival)
-        advances = [advance for run in asked if (advance := self._advance(run))]
-        self.events += self.requests.events
-        self.advances = advances
-        self.transitions = inbound_transitions(pipeline.spec if pipeline else None, self.snapshot.transitions)
-        self.inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
-        going = [advance for advance in advances if not self._cancellation(advance)]
-        if self._is_blind():
-            self.inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
-        else:
-            self.inbound.let_in(going)
+
+    def plan(self) -> Plan:
+        advances = self._advance_runs()
+        inbound = self._let_in(advances)
         for advance in advances:
-            self._finish(advance)
-        for run in (*self.snapshot.runs, *self.snapshot.late):
+            self._finish(advance, inbound)
+        for run in self.asked:
             self._answer(run)
+        self._clean_up()
+        return Plan(
+            revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
+            run_statuses=leaving_first({r.name: new for r in self.asked if (new := self.statuses[r.name]) != r.status}),
+            approval_statuses=self.approval_statuses,
+            pipeline_status=self._due(advances, inbound),
+            commands=(*self.commands, *self.events),
+            to_confirm=frozenset(self.to_confirm),
+            approvals_to_confirm=frozenset(self.approvals_to_confirm),
+            look_again=min(self.look_again, default=None),
+        )
+
+    def _advance_runs(self) -> list[RunAdvance]:
+        """Read what became of every run under way, answer what is asked of it, and start what may start in its stage.
+
+        In the order of their arrival: of two new runs the older one gets the last free place.
+        """
+        runs = sorted(self.asked, key=lambda run: run.arrival)
+        advances = [advance for run in runs if (advance := self._advance(run))]
+        self.events += self.requests.events
+        return advances
+
+    def _let_in(self, advances: list[RunAdvance]) -> Inbound:
+        """Let runs into stages: last, since only now it is known who has left one in this very pass."""
+        inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
+        going = [advance for advance in advances if not self._cancellation(advance)]
+        if self.snapshot.is_blind:
+            inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
+        else:
+            inbound.let_in(going)
+        return inbound
+
+    def _clean_up(self) -> None:
+        """Delete what nobody knows or waits for, and what the history limits no longer keep."""
         ending = [command.name for command in self.commands if isinstance(command, DeleteJob)]
         self.commands += delete_orphans(self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending)
         unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += prune_history(self.snapshot, self.statuses, self.revision, self.settings)
-        runs = (*self.snapshot.runs, *self.snapshot.late)
-        return Plan(
-            revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
-            run_statuses=leaving_first({r.name: new for r in runs if (new := self.statuses[r.name]) != r.status}),
-            approval_statuses=self.approval_statuses,
-            pipeline_status=self._due(pipeline, pipeline_status) if pipeline and pipeline_status else None,
-            commands=(*self.commands, *self.events),
-            to_confirm=frozenset(self.to_confirm),
-            approvals_to_confirm=frozenset(self.approvals_to_confirm),
-            look_again=min((moment for moment in self.look_again), default=None),
-        )
 
     # ---- the pipeline
 
-    def _is_blind(self) -> bool:
-        """Whether a Pipeline or a switch in front of its stages cannot be read: then no run enters a stage."""
-        pipeline = self.snapshot.pipeline
-        return (pipeline is not None and pipeline.spec is None) or any(
-            t.spec is None for t in self.snapshot.transitions
-        )
-
-    def _plan_definition(self, pipeline: PipelineObject | None) -> PipelineStatus | None:
+    def _plan_definition(self, pipeline: PipelineObject) -> PipelineStatus:
         """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
-        if pipeline is None:
-            return None
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
         findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
         status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
@@ -144,30 +163,25 @@ class _Pass:
             )
         return status
 
-    def _due(self, pipeline: PipelineObject, status: PipelineStatus) -> PipelineStatus | None:
+    def _due(self, advances: list[RunAdvance], inbound: Inbound) -> PipelineStatus | None:
         """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
-        resumed = {advance.run.uid for advance in self.advances}
+        pipeline, status = self.snapshot.pipeline, self.pipeline_status
+        if pipeline is None or status is None:
+            return None
+        resumed = {advance.run.uid for advance in advances}
         asked = (*self.snapshot.runs, *(run for run in self.snapshot.late if run.uid in resumed))
         runs = [(run, self.statuses[run.name]) for run in asked]
         # A run of a Pipeline that had this one's name is none of its runs.
         runs = [(run, new) for run, new in runs if new.pipeline_uid in (None, pipeline.uid)]
         status = without_gone(status, self.snapshot.gone_runs, self.seconds)
         status = with_runs(status, runs, self.snapshot.ended, self.seconds)
-        status = with_inbound(status, pipeline.spec, self.inbound.queues(), self.transitions, self.seconds)
-        before = pipeline.status
-        if status == before:
+        status = with_inbound(status, pipeline.spec, inbound.queues(), self.transitions, self.seconds)
+        if status == pipeline.status:
             return None
-        is_news = (status.last_run, status.conditions, status.observed_generation, status.revision) != (
-            before.last_run,
-            before.conditions,
-            before.observed_generation,
-            before.revision,
-        )
-        written = self.snapshot.pipeline_status_written
-        due = written + timedelta(seconds=self.settings.pipeline_status_s) if written else self.now
-        if is_news or self.now >= due:
+        written, pause = self.snapshot.pipeline_status_written, timedelta(seconds=self.settings.pipeline_status_s)
+        if is_news(status, pipeline.status) or not written or self.now >= written + pause:
             return status
-        self.look_again.append(due)
+        self.look_again.append(written + pause)
         return None
 
     # ---- runs
@@ -245,14 +259,14 @@ class _Pass:
             return self.current
         name = status.revision or ""
         if name not in self._thawed:
-            self._thawed[name] = _thaw(self.snapshot.revisions.get(name))
+            self._thawed[name] = thaw_definition(self.snapshot.revisions.get(name))
         return self._thawed[name]
 
     def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
         snapshot = self.snapshot
         return cancellation_of(advance, snapshot.pipeline, is_pipeline_absent=snapshot.is_pipeline_absent)
 
-    def _finish(self, advance: RunAdvance) -> None:
+    def _finish(self, advance: RunAdvance, inbound: Inbound) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
         run, before = advance.run, advance.run.status
         if refused := self.facts.refusal_now(status_refusal(run.uid)):
@@ -267,8 +281,8 @@ class _Pass:
         self.look_again += advance.draft.effects.look_again
         status = advance.status
         cancelled = self._cancellation(advance)
-        reason, message = summarize(advance, self.inbound, cancelled)
-        if status != before or not status.conditions or is_news(advance, message, is_cancelled=cancelled is not None):
+        reason, message = summarize(advance, inbound, cancelled)
+        if status != before or not status.conditions or has_news(advance, message, is_cancelled=cancelled is not None):
             self.statuses[run.name] = with_conditions(
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message
             )
@@ -290,11 +304,3 @@ class _Pass:
 
     def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
         self.events.append(run.event(reason, message, is_warning=is_warning))
-
-
-def _thaw(data: Mapping[str, Any] | None) -> Definition | None:
-    """Return the definition that a ControllerRevision holds, None where it cannot be read."""
-    try:
-        return Definition.model_validate(data) if data is not None else None
-    except ValidationError:
-        return None

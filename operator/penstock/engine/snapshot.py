@@ -228,3 +228,9 @@ class Snapshot:
     podless: frozenset[str] = frozenset()
     gone_runs: frozenset[str] = frozenset()
     pipeline_status_written: datetime | None = None
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the Pipeline or a StageTransition of it cannot be read: then no run enters a stage."""
+        is_unread = self.pipeline is not None and self.pipeline.spec is None
+        return is_unread or any(transition.spec is None for transition in self.transitions)

@@ -5,9 +5,11 @@ named by its content, so that an edit, or a re-sync that edits nothing, never ch
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
+
+from pydantic import ValidationError
 
 from penstock.api.kinds.pipeline import (
     Action,
@@ -55,6 +57,14 @@ def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> De
         service_account_name=spec.service_account_name,
         role_arn=spec.role_arn,
     )
+
+
+def thaw_definition(data: Mapping[str, Any] | None) -> Definition | None:
+    """Return the definition that a ControllerRevision holds, None where there is none that can be read."""
+    try:
+        return Definition.model_validate(data) if data is not None else None
+    except ValidationError:
+        return None
 
 
 def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:

@@ -137,6 +137,12 @@ def with_runs(
     return status.model_copy(update={"stage_states": tuple(stages.values())})
 
 
+def is_news(status: PipelineStatus, before: PipelineStatus) -> bool:
+    """Whether a status says something that people wait for: a run's start or end, a condition, another version."""
+    told = (status.last_run, status.conditions, status.observed_generation, status.revision)
+    return told != (before.last_run, before.conditions, before.observed_generation, before.revision)
+
+
 def without_gone(status: PipelineStatus, gone: Collection[str], now: str) -> PipelineStatus:
     """Return the status with the runs that were deleted under way shown as Cancelled; ``gone`` are names and uids."""
     if not gone:

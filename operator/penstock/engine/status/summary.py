@@ -26,7 +26,7 @@ def summarize(advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | N
     return reason_and_summary(status)
 
 
-def is_news(advance: RunAdvance, message: str, *, is_cancelled: bool) -> bool:
+def has_news(advance: RunAdvance, message: str, *, is_cancelled: bool) -> bool:
     """Whether a run that waits has something else to say than before."""
     is_waiting = advance.is_between_stages or advance.status.state is RunState.STOPPING or is_cancelled
     return (is_waiting or bool(advance.kept_by)) and advance.status.status_summary != message
