@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.api.crd.crds import RESOURCES, crd_of
 from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, Resource
-from penstock.controller.cache import KINDS, Cache
+from penstock.controller.cache.cache import KINDS, Cache
 from penstock.controller.gather import Gatherer
 from penstock.controller.refusals import Refusals
 from penstock.engine.plan import plan_pipeline

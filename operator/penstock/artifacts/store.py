@@ -19,6 +19,7 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 
 from penstock.api.contract.contracts import ArtifactLocation, StoreLocation
 from penstock.artifacts.errors import ArtifactError
+from penstock.artifacts.store_errors import MissingObjectError, brief, error_of
 
 if TYPE_CHECKING:
     from obstore import GetResult, WritableFile
@@ -44,15 +45,8 @@ _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
     ("accessKeyId", "access_key_id"),
     ("secretAccessKey", "secret_access_key"),
 )
-_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "XAdminUserNotFound"}
-"""What servers call it: AWS and most others, and versitygw, which answers 404 for an unknown key."""
-_WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
-_NO_VERSION = {"NoSuchVersion", "InvalidArgument"}
-"""What servers say of a version that is not there, or is none."""
-_TAGS = ("Code", "Message")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
 """Checked by us: obstore panics at some of what is no URL."""
-_CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 
 
 _Answer = TypeVar("_Answer")
@@ -81,10 +75,6 @@ class Upload:
         self.digest.update(data)
         self.writer.write(data)
         return len(data)
-
-
-class MissingObjectError(ArtifactError):
-    """The object, or its version, does not exist."""
 
 
 class Found(NamedTuple):
@@ -232,31 +222,7 @@ class Store:
         except (exceptions.BaseError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the workspace's: obstore's own carry no number
-            raise self._error(key, error) from error
-
-    def _error(self, key: str, error: Exception) -> ArtifactError:
-        text, _, debug = str(error).partition("\n\nDebug source")
-        code, why = _said(text, debug)
-        refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
-        if code == "NoSuchBucket" or code in _WRONG_REGION:
-            what = "the bucket does not exist" if code == "NoSuchBucket" else f"the region is not the bucket's: {why}"
-            return ArtifactError("ConfigurationError", f"{self._where}: {what}")
-        if code in _WRONG_KEYS:
-            return ArtifactError(
-                "PermissionError", f"{self._where}: the credentials are wrong, check the keys in their Secret: {why}"
-            )
-        if "Permission denied (os error 13)" in f"{text} {debug}":
-            hint = "group 65532 (the pod's fsGroup) must be able to write to the volume"
-            return ArtifactError("PermissionError", f"{self._where}: permission denied; {hint}")
-        if refused:
-            return ArtifactError("PermissionError", f"{self._where}: access to {key} was denied: {why}")
-        if isinstance(error, exceptions.NotFoundError | FileNotFoundError):
-            return MissingObjectError("SystemUnavailable", f"{self._where}: the object {key} does not exist")
-        if code in _NO_VERSION:
-            return MissingObjectError("SystemUnavailable", f"{self._where}: {key} has no such version: {why}")
-        if any(word in text for word in ("credential", "169.254.169.254")):
-            return ArtifactError("PermissionError", f"{self._where}: no credentials were found: {why}")
-        return ArtifactError("SystemUnavailable", f"{self._where} could not be reached or used: {why}")
+            raise error_of(self._where, key, error) from error
 
 
 def open_store(location: StoreLocation, timeout_s: float, what: str = "The artifact store") -> Store:
@@ -270,7 +236,7 @@ def open_store(location: StoreLocation, timeout_s: float, what: str = "The artif
         try:
             return Store(LocalStore(location.folder), where)
         except exceptions.BaseError as error:
-            raise ArtifactError("ConfigurationError", f"{where} is not there: {_brief(str(error))}") from error
+            raise ArtifactError("ConfigurationError", f"{where} is not there: {brief(str(error))}") from error
     where = f'{what} "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
     return _open_s3(location, timeout_s, where)
 
@@ -302,7 +268,7 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
             retry_config={"max_retries": _TRIES, "retry_timeout": away, "backoff": _BACKOFF},
         )
     except (exceptions.BaseError, ValueError) as error:
-        raise ArtifactError("ConfigurationError", f"{where} is not configured well: {_brief(str(error))}") from error
+        raise ArtifactError("ConfigurationError", f"{where} is not configured well: {brief(str(error))}") from error
     return Store(backend, where, away.total_seconds())
 
 
@@ -319,21 +285,3 @@ def _credentials(location: StoreLocation, where: str) -> "S3Config":
                 "ConfigurationError", f"{where}: the credentials' Secret is missing, or has no key {name}"
             ) from error
     return config
-
-
-def _said(text: str, debug: str) -> tuple[str, str]:
-    """Return the server's own error code, and what went wrong in its words or in those of the connection."""
-    code, message = (found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS)
-    if "&" in message:
-        from html import unescape  # Here, as its table is large and errors are few.
-
-        message = unescape(message)
-    if code:
-        return code, _brief(f"{code}: {message}" if message else code)
-    causes = _CAUSE.findall(debug) or (["no answer in time"] if "kind: Timeout" in debug else [])
-    return "", _brief(causes[-1] if causes else text.strip())
-
-
-def _brief(text: str, limit: int = 300) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[:limit] + "…"

@@ -6,8 +6,8 @@ from typing import Any
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.cluster.client import Client
 from penstock.cluster.resources import ACTION_TYPES, CLUSTER_ACTION_TYPES, PIPELINES, Resource
-from penstock.controller.cache import Cache
-from penstock.controller.identity import PipelineKey
+from penstock.controller.cache.cache import Cache
+from penstock.controller.cache.identity import PipelineKey
 
 TYPE_KINDS = (ACTION_TYPES, CLUSTER_ACTION_TYPES)
 Identity = tuple[str, str, str]

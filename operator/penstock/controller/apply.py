@@ -16,9 +16,9 @@ from penstock.api.model import Model
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
-from penstock.controller.cache import Cache
+from penstock.controller.cache.cache import Cache
+from penstock.controller.cache.identity import kept_of
 from penstock.controller.events import event_manifest
-from penstock.controller.identity import kept_of
 from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
 from penstock.engine.commands import (
     CloseApproval,

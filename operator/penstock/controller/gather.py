@@ -18,9 +18,9 @@ from penstock.cluster.resources import (
     TRANSITIONS,
 )
 from penstock.controller.action_types import types_seen
-from penstock.controller.budget import TOO_MUCH
-from penstock.controller.cache import Cache
-from penstock.controller.identity import Document, PipelineKey
+from penstock.controller.cache.budget import TOO_MUCH
+from penstock.controller.cache.cache import Cache
+from penstock.controller.cache.identity import Document, PipelineKey
 from penstock.controller.parsing import (
     approval_of,
     cluster_type,

@@ -23,9 +23,9 @@ from penstock.cluster.lease import Lease, LeaseSettings
 from penstock.cluster.resources import JOBS, PODS, REVISIONS, Resource
 from penstock.controller.action_types import TYPE_KINDS, dependents
 from penstock.controller.apply import Applier
-from penstock.controller.cache import KINDS, Cache
+from penstock.controller.cache.cache import KINDS, Cache
+from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.gather import Gatherer
-from penstock.controller.identity import PipelineKey
 from penstock.controller.metrics import OperatorMetrics
 from penstock.controller.planner import Planner
 from penstock.controller.reconciler import Reconciler

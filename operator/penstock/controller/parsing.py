@@ -16,8 +16,8 @@ from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, RunState
 from penstock.api.kinds.transition import StageTransitionSpec
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.times import parse_time
-from penstock.controller.budget import TOO_MUCH
-from penstock.controller.identity import Document
+from penstock.controller.cache.budget import TOO_MUCH
+from penstock.controller.cache.identity import Document
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject

@@ -25,9 +25,9 @@ from penstock.cluster.resources import (
 )
 from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
-from penstock.controller.cache import Cache
+from penstock.controller.cache.cache import Cache
+from penstock.controller.cache.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.gather import Gatherer
-from penstock.controller.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
 from penstock.engine.snapshot import Live, Snapshot
@@ -173,9 +173,9 @@ class Reconciler:
     async def _look_up_lost_pods(self, key: PipelineKey, job: str) -> None:
         """Read by their names the pods of a Job that are gone from sight, or that a run's status names, by uid."""
         runs = list(self.cache.of(RUNS, key))
-        for uid, name in self.cache.doubtful_pods({run["metadata"]["uid"] for run in runs}, job).items():
+        for uid, name in self.cache.unconfirmed_pods({run["metadata"]["uid"] for run in runs}, job).items():
             if not await self._exists(PODS, key[0], name, uid):
-                self.cache.settle(uid)
+                self.cache.confirm_deleted(uid)
         tries = [item for run in runs for item in _under_way(run.get("status", {})) if item.get("jobName") == job]
         for name, uid in {(item["podName"], item["podUid"]) for item in tries if "podUid" in item}:
             known = self.cache.get(PODS, key[0], name)

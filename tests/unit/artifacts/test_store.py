@@ -12,7 +12,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from penstock.api.contract.contracts import ArtifactLocation, Attempt, StoreLocation
 from penstock.api.contract.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
-from penstock.artifacts import store as store_module
+from penstock.artifacts import store_errors
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import PART_BYTES, Store, open_store
 from tests.unit.artifacts.s3_server import S3Server
@@ -156,4 +156,4 @@ def test_volume_keeps_what_it_is_given_and_says_when_it_is_not_there(tmp_path: P
 
 def test_first_hour_message_of_a_server_is_shown_as_text_and_not_as_xml() -> None:
     answer = "<Error><Code>InvalidArgument</Code><Message>key &#34;a&#34; &amp; &lt;b&gt;</Message></Error>"
-    assert store_module._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')
+    assert store_errors._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')

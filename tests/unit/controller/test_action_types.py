@@ -8,7 +8,7 @@ import pytest
 
 from penstock.cluster.resources import ACTION_TYPES, BUILD_PROJECTS, CLUSTER_ACTION_TYPES, PIPELINES, Resource
 from penstock.controller.action_types import dependents, types_seen
-from penstock.controller.cache import Cache
+from penstock.controller.cache.cache import Cache
 
 CUSTOM = {"category": "Deploy", "owner": "Custom", "provider": "Script"}
 BUILT_IN = {"category": "Compute", "owner": "AWS", "provider": "Commands"}

@@ -8,8 +8,9 @@ import pytest
 
 from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PIPELINES, PODS, RUNS
 from penstock.controller.apply import merge_patch
-from penstock.controller.budget import TOO_MUCH, Ledger, size_of
-from penstock.controller.cache import Cache, Deleted
+from penstock.controller.cache.budget import TOO_MUCH, Ledger, size_of
+from penstock.controller.cache.cache import Cache
+from penstock.controller.cache.graves import Deleted
 from penstock.controller.gather import Gatherer
 from penstock.controller.parsing import ended_of
 from penstock.controller.refusals import Refusals
@@ -468,11 +469,11 @@ def test_attack_08_namesake_of_a_pod_that_was_deleted_is_not_taken_for_it() -> N
 def test_pod_whose_deletion_an_event_told_is_in_doubt_until_its_absence_was_seen() -> None:
     cache = filled()
     cache.remove(PODS, pod("p", version=6))
-    assert cache.doubtful_pods({"u"}, "a") == {"uid-p": "p"}
-    assert cache.doubtful_pods({"u"}, "b") == {}
+    assert cache.unconfirmed_pods({"u"}, "a") == {"uid-p": "p"}
+    assert cache.unconfirmed_pods({"u"}, "b") == {}
 
-    cache.settle("uid-p")
-    assert cache.doubtful_pods({"u"}, "a") == {}
+    cache.confirm_deleted("uid-p")
+    assert cache.unconfirmed_pods({"u"}, "a") == {}
     assert cache.deleted({"u"}).podless == frozenset()
     cache.put(PODS, pod("p", version=9))
     assert list(cache.of(PODS, KEY)) == []

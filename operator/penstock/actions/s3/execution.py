@@ -7,7 +7,8 @@ from penstock.actions.execution import REVISION_UNAVAILABLE, ActionError, Job, O
 from penstock.api.contract.contracts import Revision, StoreLocation
 from penstock.artifacts.archives import unpack_any
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Found, MissingObjectError, open_store
+from penstock.artifacts.store import Found, open_store
+from penstock.artifacts.store_errors import MissingObjectError
 from penstock.artifacts.unpacking import Caps
 
 _SUMMARY = "codepipeline-artifact-revision-summary"

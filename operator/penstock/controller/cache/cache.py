@@ -1,16 +1,13 @@
 """What the operator knows of the cluster: trimmed objects by kind, found by pipeline.
 
 Events, our own LISTs and the replies to our own writes all land here; of two versions of an object the newer
-stays. Deletions leave tombstones, so that a late event cannot bring an object back and a Job that once
-existed is not taken for one that never did.
+stays. What was deleted is remembered (`graves.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from math import inf
 
-from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,
@@ -24,10 +21,10 @@ from penstock.cluster.resources import (
     TRANSITIONS,
     Resource,
 )
-from penstock.controller.budget import Ledger
-from penstock.controller.identity import (
+from penstock.controller.cache.budget import Ledger
+from penstock.controller.cache.graves import Deleted, Graves, run_uid_of
+from penstock.controller.cache.identity import (
     CONTROLLERS,
-    NOBODY,
     SHARED,
     Document,
     PipelineKey,
@@ -39,8 +36,6 @@ from penstock.controller.identity import (
 
 ObjectKey = tuple[str, str]
 
-_TOMBSTONES = 5_000
-"""How many deleted objects are remembered of a namespace: one that deletes many makes no other one be forgotten."""
 KINDS = (
     ACTION_TYPES,
     CLUSTER_ACTION_TYPES,
@@ -55,31 +50,6 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Tombstone:
-    """A deleted object. ``version`` is that of its deletion, infinite where its absence was seen.
-
-    ``owner`` and ``owner_uid`` are of what controlled it.
-    """
-
-    kind: str
-    name: str
-    owner: str
-    owner_uid: str
-    run_uid: str
-    version: float
-    namespace: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """Names of Jobs and Approvals that existed once, the uids of those Jobs, and the Jobs of pods gone from sight."""
-
-    names: frozenset[str] = frozenset()
-    jobs: frozenset[str] = frozenset()
-    podless: frozenset[str] = frozenset()
-
-
 class Cache:
     """Objects by kind and by pipeline. Not thread-safe: it lives in the event loop."""
 
@@ -92,11 +62,7 @@ class Cache:
         }
         self._keys: dict[str, PipelineKey] = {}
         """The pipelines of runs and Jobs by uid: who owns something is found by it."""
-        self._tombstones: dict[str, _Tombstone] = {}
-        self._graves: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        """The uids of tombstones by namespace, oldest first."""
-        self._buried: dict[str, set[str]] = {}
-        """The uids of tombstones by the run that they are of."""
+        self._graves = Graves()
         self.when_forgotten: Callable[[str], None] = lambda _: None
         """Told the uid of each object that is kept no more."""
 
@@ -108,7 +74,7 @@ class Cache:
         same = known if known is not None and known["metadata"]["uid"] == uid else None
         if known is not None and version < _version(known):
             return self._places[resource].get(name) if same else None
-        buried = self._tombstones.get(uid)
+        buried = self._graves.find(uid)
         if buried is not None and version < buried.version:
             return None
         if buried is not None and resource in CONTROLLERS:
@@ -121,7 +87,7 @@ class Cache:
                 # Its name is another's now: the one that was ours is gone.
                 return self._forget(resource, known, inf)
             return None
-        self._dig_up(uid)
+        self._graves.dig_up(uid)
         if known is not None and same is None:
             self._forget(resource, known, version)
         self._objects[resource][name] = self._ledger.admit(resource, kept)
@@ -212,28 +178,19 @@ class Cache:
 
     def jobs_of_runs(self, namespace: str, run_uids: set[str]) -> list[str]:
         """Return the names of the Jobs of the given runs."""
-        return [d["metadata"]["name"] for d in self.in_namespace(JOBS, namespace) if _run_uid(d) in run_uids]
+        return [d["metadata"]["name"] for d in self.in_namespace(JOBS, namespace) if run_uid_of(d) in run_uids]
 
-    def deleted(self, run_uids: set[str]) -> "Deleted":
+    def deleted(self, run_uids: set[str]) -> Deleted:
         """Return what is remembered of the deleted objects of the given runs."""
-        uids = [uid for run_uid in run_uids for uid in self._buried.get(run_uid, ())]
-        found = [(uid, self._tombstones[uid]) for uid in uids]
-        return Deleted(
-            names=frozenset(item.name for _, item in found if item.kind in (JOBS.kind, APPROVALS.kind)),
-            jobs=frozenset(uid for uid, item in found if item.kind == JOBS.kind),
-            podless=frozenset(item.owner for _, item in found if item.kind == PODS.kind and item.version < inf),
-        )
+        return self._graves.of_runs(run_uids)
 
-    def doubtful_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
+    def unconfirmed_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
         """Return uid to name of each pod of a Job of these runs that an event told was deleted: it may be there."""
-        uids = [uid for run_uid in run_uids for uid in self._buried.get(run_uid, ())]
-        found = {uid: self._tombstones[uid] for uid in uids}
-        return {u: s.name for u, s in found.items() if (s.kind, s.owner) == (PODS.kind, job) and s.version < inf}
+        return self._graves.unconfirmed_pods(run_uids, job)
 
-    def settle(self, uid: str) -> None:
+    def confirm_deleted(self, uid: str) -> None:
         """Note that a deleted object was looked up and is not there."""
-        if stone := self._tombstones.get(uid):
-            self._tombstones[uid] = replace(stone, version=inf)
+        self._graves.confirm(uid)
 
     def _place(self, resource: Resource, name: ObjectKey, uid: str, key: PipelineKey) -> None:
         """Index an object under its pipeline, and under no other."""
@@ -263,38 +220,8 @@ class Cache:
         return key
 
     def _bury(self, resource: Resource, document: Document, version: float) -> None:
-        meta = document["metadata"]
-        owner = next((item for item in meta.get("ownerReferences", ()) if item.get("controller")), NOBODY)
-        self._dig_up(meta["uid"])
-        stone = _Tombstone(
-            kind=resource.kind,
-            name=meta["name"],
-            owner=owner["name"],
-            owner_uid=owner["uid"],
-            run_uid=_run_uid(document),
-            version=version,
-            namespace=meta.get("namespace", ""),
-        )
-        self._tombstones[meta["uid"]] = stone
-        self._buried.setdefault(stone.run_uid, set()).add(meta["uid"])
-        graves = self._graves[stone.namespace]
-        graves[meta["uid"]] = None
-        while len(graves) > _TOMBSTONES:
-            oldest = next(iter(graves))
-            self._dig_up(oldest)
-            self._keys.pop(oldest, None)
-
-    def _dig_up(self, uid: str) -> None:
-        """Forget that an object was deleted."""
-        if stone := self._tombstones.pop(uid, None):
-            graves = self._graves[stone.namespace]
-            del graves[uid]
-            if not graves:
-                del self._graves[stone.namespace]
-            uids = self._buried[stone.run_uid]
-            uids.discard(uid)
-            if not uids:
-                del self._buried[stone.run_uid]
+        for uid in self._graves.bury(resource, document, version):
+            self._keys.pop(uid, None)
 
 
 def _key(meta: Document) -> ObjectKey:
@@ -305,10 +232,3 @@ def _key(meta: Document) -> ObjectKey:
 def _version(document: Document) -> int:
     """Return the version as a number: Kubernetes promises that those of one kind can be compared."""
     return int(document["metadata"]["resourceVersion"])
-
-
-def _run_uid(document: Document) -> str:
-    """Return the run that an object is of: of a Job the one that controls it, whatever its labels say."""
-    meta = document["metadata"]
-    controller = next((owner for owner in meta.get("ownerReferences", ()) if owner["kind"] == RUNS.kind), None)
-    return str(controller["uid"] if controller else meta.get("labels", {}).get(LABEL_RUN_UID, ""))
