@@ -1,8 +1,10 @@
 """The import law, by import-linter and by a look at the files; what resolvers once did wrong; sizes."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -64,8 +66,39 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_module_says_why_it_is_there_and_stays_readable(path: Path) -> None:
     text = path.read_text()
-    assert ast.get_docstring(ast.parse(text)), "a module begins with its reason"
-    assert len(text.splitlines()) <= 400
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a module begins with its reason"
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 40, node.name
+            assert is_command(node.name, text) or len(positional(node)) <= 5, node.name
+
+
+def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the parameters that may be given by place."""
+    arguments = function.args
+    return [item.arg for item in (*arguments.posonlyargs, *arguments.args) if item.arg not in ("self", "cls")]
+
+
+def is_command(name: str, text: str) -> bool:
+    """Whether a function is a command of the CLI: its parameters are the command's options, given by name."""
+    return bool(re.search(rf"\.command\([^)]*\)\({name}\)|\.command\([^)]*\)\ndef {name}\(", text))
+
+
+def test_no_folder_is_larger_than_can_be_taken_in_at_a_glance() -> None:
+    folders = Counter(str(path.parent.relative_to(SOURCE)) for path in MODULES)
+    assert {folder: count for folder, count in folders.items() if count > 14} == {}
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    classes = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in classes.items() if count > 1] == []
 
 
 def test_resolver_took_the_libraries_that_were_meant() -> None:

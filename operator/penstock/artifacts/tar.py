@@ -42,10 +42,10 @@ def header(entry: TarEntry) -> bytes:
         records += _record(b"linkpath", entry.target)
     if entry.size >= _USTAR_SIZE:
         records += _record(b"size", b"%d" % entry.size)
-    block = _block(entry.name, entry.kind, entry.mode, entry.size, entry.mtime, entry.target)
+    block = _block(entry)
     if not records:
         return block
-    extension = _block(b"pax", b"x", 0o644, len(records), 0, b"")
+    extension = _block(TarEntry(b"pax", b"x", 0o644, len(records), 0, b""))
     return extension + records + bytes(padding(len(records))) + block
 
 
@@ -61,13 +61,13 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %s=%s\n" % (total, key, value)
 
 
-def _block(name: bytes, kind: bytes, mode: int, size: int, mtime: int, target: bytes) -> bytes:
+def _block(entry: TarEntry) -> bytes:
     def octal(value: int, width: int) -> bytes:
         return b"%0*o\0" % (width - 1, min(max(value, 0), 8 ** (width - 1) - 1))
 
-    head = name[:100].ljust(100, b"\0") + octal(mode & 0o777, 8) + octal(0, 8) + octal(0, 8)
-    head += octal(size if size < _USTAR_SIZE else 0, 12) + octal(mtime, 12)
-    tail = kind + target[:100].ljust(100, b"\0") + b"ustar\x0000" + bytes(247)
+    head = entry.name[:100].ljust(100, b"\0") + octal(entry.mode & 0o777, 8) + octal(0, 8) + octal(0, 8)
+    head += octal(entry.size if entry.size < _USTAR_SIZE else 0, 12) + octal(entry.mtime, 12)
+    tail = entry.kind + entry.target[:100].ljust(100, b"\0") + b"ustar\x0000" + bytes(247)
     checksum = sum(head) + sum(tail) + 8 * 32
     return (head + b"%06o\0 " % checksum + tail)[:BLOCK]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.cluster.resources import (
@@ -38,11 +38,13 @@ from penstock.controller.parsing import (
 from penstock.controller.refusals import Refusals
 from penstock.engine.cleanup.history import frozen_objects_of
 from penstock.engine.objects.action_types import ActionTypes, is_custom, types_of
+from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.workloads import job_of, pod_of
 from penstock.engine.pods.revisions import is_frozen_object
 from penstock.engine.snapshot import NOTHING_LIVE, EndedRun, Live, PipelineObject, RunObject, Snapshot
 
 T = TypeVar("T")
+Runs = tuple[RunObject, ...]
 
 
 class Gatherer:
@@ -68,10 +70,6 @@ class Gatherer:
         document = self._cache.get(PIPELINES, namespace, name)
         runs, ended, late = self._runs(key)
         targets = self._targets(key, runs)
-        named = {run.status.revision for run in (*runs, *late, *targets) if run.status.revision}
-        revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
-        objects = {name for name, item in revisions.items() if is_frozen_object(item["data"])}
-        started_with = objects & set(frozen_objects_of(run.status for run in runs))
         types = self._types(namespace)
         deleted = self._cache.deleted({run.uid for run in (*runs, *late)})
         return Snapshot(
@@ -83,16 +81,9 @@ class Gatherer:
             ended=ended,
             late=late,
             targets=targets,
-            revisions={name: revisions[name]["data"] for name in named if name in revisions},
-            known_revisions={n: int(item["revision"]) for n, item in revisions.items() if n not in objects},
-            known_objects={name: int(revisions[name]["revision"]) for name in objects},
             action_types=types,
-            build_projects={
-                item["metadata"]["name"]: self._once(item, project_of)
-                for item in self._cache.in_namespace(BUILD_PROJECTS, namespace)
-            },
-            frozen_projects={n: spec for n in started_with if (spec := self._once(revisions[n], frozen_of)[0])},
-            frozen_types={n: declared for n in started_with if (declared := self._once(revisions[n], frozen_of)[1])},
+            build_projects=self._build_projects(namespace),
+            **self._revisions(key, runs, (*late, *targets)),
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             live=live,
@@ -105,6 +96,25 @@ class Gatherer:
             gone_runs=gone_runs,
             pipeline_status_written=pipeline_status_written,
         )
+
+    def _build_projects(self, namespace: str) -> dict[str, BuildProjectObject]:
+        documents = self._cache.in_namespace(BUILD_PROJECTS, namespace)
+        return {document["metadata"]["name"]: self._once(document, project_of) for document in documents}
+
+    def _revisions(self, key: PipelineKey, runs: Runs, others: Runs) -> dict[str, Any]:
+        """Return the parts of a snapshot that ControllerRevisions hold; nothing new starts for ``others``."""
+        named = {run.status.revision for run in (*runs, *others) if run.status.revision}
+        revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
+        objects = {name for name, item in revisions.items() if is_frozen_object(item["data"])}
+        started_with = objects & set(frozen_objects_of(run.status for run in runs))
+        thawed = {name: self._once(revisions[name], frozen_of) for name in started_with}
+        return {
+            "revisions": {name: revisions[name]["data"] for name in named if name in revisions},
+            "known_revisions": {n: int(item["revision"]) for n, item in revisions.items() if n not in objects},
+            "known_objects": {name: int(revisions[name]["revision"]) for name in objects},
+            "frozen_projects": {name: project for name, (project, _) in thawed.items() if project},
+            "frozen_types": {name: declared for name, (_, declared) in thawed.items() if declared},
+        }
 
     def _runs(self, key: PipelineKey) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...], tuple[RunObject, ...]]:
         """Return the runs under way in the order of their creation, those that ended, and those asked too late."""

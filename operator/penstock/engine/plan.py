@@ -16,8 +16,7 @@ A plan is applied in an order that makes a crash harmless: definitions, since st
 runs, those that leave a stage before those that enter it, so that no crash shows two runs in one; then commands, which
 are made again under the same names after a crash; and last the Pipeline's status, which nothing depends on.
 
-Absence is never evidence. Where the cache says that something is gone, and that would end a try, the plan names it in
-`to_confirm`; the controller reads it live, and plans again.
+Absence is never evidence: what would end a try by not being there is named in `to_confirm`, read live, planned again.
 """
 
 from dataclasses import replace
@@ -158,9 +157,8 @@ class _Pass:
             self.look_again.append(self.facts.again_at(refused))
         if pipeline.definition and not is_kept and not refused:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
-            self.revisions.append(
-                revision_manifest(pipeline.namespace, pipeline.name, owner, pipeline.definition, status.version or 1)
-            )
+            manifest = revision_manifest(pipeline.namespace, owner, pipeline.definition, status.version or 1)
+            self.revisions.append(manifest)
         return status
 
     def _due(self, advances: list[RunAdvance], inbound: Inbound) -> PipelineStatus | None:
@@ -251,7 +249,7 @@ class _Pass:
             return
         self.statuses[run.name] = answered
         if is_too_late(run, before):
-            self._event(run, NOT_STOPPABLE, refusal(before), is_warning=True)
+            self.events.append(run.event(NOT_STOPPABLE, refusal(before), is_warning=True))
 
     def _frozen(self, status: PipelineRunStatus) -> Definition | None:
         """Return what the run executes, whatever became of the Pipeline since."""
@@ -263,8 +261,7 @@ class _Pass:
         return self._thawed[name]
 
     def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
-        snapshot = self.snapshot
-        return cancellation_of(advance, snapshot.pipeline, is_pipeline_absent=snapshot.is_pipeline_absent)
+        return cancellation_of(advance, self.snapshot.pipeline, is_pipeline_absent=self.snapshot.is_pipeline_absent)
 
     def _finish(self, advance: RunAdvance, inbound: Inbound) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
@@ -287,11 +284,11 @@ class _Pass:
                 status, generation=run.generation, now=self.seconds, reason=reason, message=message
             )
         if status.state is RunState.STOPPING and status.stop_trigger != before.stop_trigger:
-            self._event(run, "RunStopping", f"Stopping the run, {asked_by(status)}")
+            self.events.append(run.event("RunStopping", f"Stopping the run, {asked_by(status)}"))
         if status.state and status.state.is_terminal:
             is_warning = status.state is RunState.FAILED
             text = f"Run {status.state.value.lower()}: {message}"
-            self._event(run, f"Run{status.state.value}", text, is_warning=is_warning)
+            self.events.append(run.event(f"Run{status.state.value}", text, is_warning=is_warning))
 
     def _end_unwritable(self, run: RunObject, advance: RunAdvance, refused: Refused) -> None:
         """Wait until the server takes the run's status again; end the run by a small one where it never will."""
@@ -301,6 +298,3 @@ class _Pass:
             return
         self.statuses[run.name] = shrunk(advance.status, refused, format_time(self.now))
         self.new_runs.refuse(run, Refusal(refused.reason, why(refused)))
-
-    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
-        self.events.append(run.event(reason, message, is_warning=is_warning))

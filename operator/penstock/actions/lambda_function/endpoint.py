@@ -24,7 +24,7 @@ Take = Callable[[str, Mapping[str, Any]], None]
 @contextmanager
 def serving(take: Take) -> Iterator[str]:
     """Serve on the pod's address and yield its URL; ``take`` gets operation and input, and may raise RefusedError."""
-    server = _Server(("", 0), _handler(take))
+    server = _Server(take)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://{_address()}:{server.server_address[1]}"
@@ -38,53 +38,55 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = _QUEUE
     allow_reuse_address = False
 
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        super().__init__(("", 0), _Handler)
+
 
 def _address() -> str:
     """Return the pod's address: the kubelet writes it beside the host's name."""
     return socket.gethostbyname(socket.gethostname())
 
 
-def _handler(take: Take) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _REQUEST_S
-        server_version = "penstock"
-        sys_version = ""
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _REQUEST_S
+    server_version = "penstock"
+    sys_version = ""
 
-        def do_POST(self) -> None:
-            try:
-                take(self._operation(), self._body())
-            except RefusedError as error:
-                self._send(400, {"__type": error.code, "message": error.message})
-            else:
-                self._send(200, {})
+    def do_POST(self) -> None:
+        try:
+            self.server.take(self._operation(), self._body())
+        except RefusedError as error:
+            self._send(400, {"__type": error.code, "message": error.message})
+        else:
+            self._send(200, {})
 
-        def _operation(self) -> str:
-            operation = self.headers.get("X-Amz-Target", "").removeprefix(_PREFIX)
-            if operation not in (SUCCESS, FAILURE):
-                raise RefusedError("UnknownOperationException", f"{SUCCESS} and {FAILURE} are served here")
-            return operation
+    def _operation(self) -> str:
+        operation = self.headers.get("X-Amz-Target", "").removeprefix(_PREFIX)
+        if operation not in (SUCCESS, FAILURE):
+            raise RefusedError("UnknownOperationException", f"{SUCCESS} and {FAILURE} are served here")
+        return operation
 
-        def _body(self) -> Mapping[str, Any]:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > _BODY_BYTES:
-                raise RefusedError("ValidationException", f"a body of at most {_BODY_BYTES} bytes is needed")
-            try:
-                document = json.loads(self.rfile.read(int(length)))
-            except (ValueError, RecursionError):
-                document = None
-            if not isinstance(document, dict):
-                raise RefusedError("SerializationException", "the body is not a JSON object")
-            return document
+    def _body(self) -> Mapping[str, Any]:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _BODY_BYTES:
+            raise RefusedError("ValidationException", f"a body of at most {_BODY_BYTES} bytes is needed")
+        try:
+            document = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise RefusedError("SerializationException", "the body is not a JSON object")
+        return document
 
-        def _send(self, status: int, document: Mapping[str, str]) -> None:
-            text = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+    def _send(self, status: int, document: Mapping[str, str]) -> None:
+        text = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing: a request's line is whatever a stranger sent."""
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a request's line is whatever a stranger sent."""

@@ -13,7 +13,7 @@ from penstock.api.kinds.stage_conditions import RetryStageMetadata
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
 from penstock.api.status.condition_states import AnsweredOverride, OverrideRequests, StageConditionState
 from penstock.api.status.conditions import Condition
-from penstock.api.status.executions import ActionState
+from penstock.api.status.executions import ActionState, ActionStatus
 
 
 class RunState(StrEnum):
@@ -165,6 +165,19 @@ class RunStageState(Model):
     on_success_condition_state: StageConditionState | None = None
     on_failure_condition_state: StageConditionState | None = None
     action_states: Annotated[tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))] = ()
+
+    @property
+    def has_running_actions(self) -> bool:
+        """Whether a try of an action is under way."""
+        return self._has_latest(ActionStatus.IN_PROGRESS)
+
+    @property
+    def has_failed_actions(self) -> bool:
+        """Whether the latest try of an action has failed, or is lost."""
+        return self._has_latest(ActionStatus.FAILED, ActionStatus.UNKNOWN)
+
+    def _has_latest(self, *statuses: ActionStatus) -> bool:
+        return any(action.latest and action.latest.status in statuses for action in self.action_states)
 
 
 class ResolvedVariable(Model):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from urllib3 import HTTPHeaderDict
 
-from penstock.cli.connection.kubeconfig import ClusterEntry, ExecEntry, Target, UserEntry
+from penstock.cli.connection.kubeconfig import ClusterEntry, ClusterTarget, ExecEntry, UserEntry
 from penstock.cli.connection.objects import CliError
 
 _PLUGIN_S = 600.0
@@ -40,7 +40,7 @@ class UserIdentity:
 class UserCredentials:
     """A user of the kubeconfig; a plugin is asked once, and again when what it said has expired or was refused."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ClusterTarget) -> None:
         self._user, self._cluster, self._name = target.user, target.cluster, target.user_name
         self._printed: UserIdentity | None = None
 

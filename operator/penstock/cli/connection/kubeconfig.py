@@ -92,7 +92,7 @@ class ContextEntry(_Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ClusterTarget:
     """What a context leads to; ``user_name`` is for messages."""
 
     cluster: ClusterEntry
@@ -126,7 +126,7 @@ class _Merged:
         """Whether no file says anything."""
         return not (self.clusters or self.users or self.contexts or self.current)
 
-    def target(self, context: str | None, namespace: str | None) -> Target:
+    def target(self, context: str | None, namespace: str | None) -> ClusterTarget:
         """Return what a context leads to, the current one where none is named."""
         wanted = context or self.current
         if not wanted:
@@ -142,10 +142,10 @@ class _Merged:
         user = self.users.get(chosen.user, UserEntry())
         _check_cluster(chosen.cluster, cluster)
         _check_user(chosen.user, user)
-        return Target(cluster, user, namespace or chosen.namespace or "default", chosen.user)
+        return ClusterTarget(cluster, user, namespace or chosen.namespace or "default", chosen.user)
 
 
-def target_of(context: str | None, namespace: str | None, environ: Mapping[str, str]) -> Target:
+def target_of(context: str | None, namespace: str | None, environ: Mapping[str, str]) -> ClusterTarget:
     """Return what the environment's kubeconfig leads to; CliError says what is missing, or cannot be honoured."""
     files = _files(environ)
     there = [file for file in files if file.exists()]
@@ -166,7 +166,7 @@ def _files(environ: Mapping[str, str]) -> list[Path]:
     return [Path(part) for part in given] or [Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config"]
 
 
-def _in_pod(namespace: str | None, environ: Mapping[str, str]) -> Target | None:
+def _in_pod(namespace: str | None, environ: Mapping[str, str]) -> ClusterTarget | None:
     """Return what the service account of this pod reaches, None outside of a pod."""
     folder = IN_POD
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
@@ -177,7 +177,7 @@ def _in_pod(namespace: str | None, environ: Mapping[str, str]) -> Target | None:
     own = folder / "namespace"
     chosen = namespace or environ.get("POD_NAMESPACE") or (own.read_text().strip() if own.is_file() else "")
     cluster = ClusterEntry(server=f"https://{address}:{port}", certificate_authority=str(folder / "ca.crt"))
-    return Target(cluster, UserEntry(token_file=str(token)), chosen or "default", "the pod's service account")
+    return ClusterTarget(cluster, UserEntry(token_file=str(token)), chosen or "default", "the pod's service account")
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseError
 
 from penstock.cli.connection.credentials import UserCredentials, UserIdentity, impersonation
-from penstock.cli.connection.kubeconfig import Target
+from penstock.cli.connection.kubeconfig import ClusterTarget
 from penstock.cli.connection.objects import CliError
 from penstock.cli.connection.proxies import proxy_for
 
@@ -32,7 +32,7 @@ class UnreachableError(CliError):
 class Transport:
     """One user of one API server."""
 
-    def __init__(self, target: Target, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, target: ClusterTarget, environ: Mapping[str, str] = os.environ) -> None:
         self._target, self._environ = target, environ
         self._credentials = UserCredentials(target)
         self._acts_as = impersonation(target.user)

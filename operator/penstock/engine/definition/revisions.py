@@ -13,25 +13,26 @@ def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> s
     return child_name(pipeline, pipeline_uid, json.dumps(definition.to_dict(), sort_keys=True))
 
 
-def revision_manifest(
-    namespace: str, pipeline: str, owner: dict[str, Any], definition: Definition, version: int
-) -> dict[str, Any]:
+def revision_manifest(namespace: str, owner: dict[str, Any], definition: Definition, version: int) -> dict[str, Any]:
     """Return the ControllerRevision of a definition; ``owner`` is the Pipeline's owner reference."""
-    name = revision_name(pipeline, owner["uid"], definition)
-    return controller_revision(namespace, pipeline, owner, name, definition.to_dict(), version)
+    name = revision_name(owner["name"], owner["uid"], definition)
+    return controller_revision(namespace, owner, name, definition.to_dict(), version)
 
 
 def controller_revision(
-    namespace: str, pipeline: str, owner: dict[str, Any], name: str, data: dict[str, Any], number: int
+    namespace: str, owner: dict[str, Any], name: str, data: dict[str, Any], number: int
 ) -> dict[str, Any]:
-    """Return a ControllerRevision that holds data for a pipeline; ``number`` says which of several is older."""
+    """Return a ControllerRevision that holds data for a Pipeline, its ``owner``.
+
+    ``number`` says which of several is older.
+    """
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
             "namespace": namespace,
             "name": name,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(namespace, pipeline)},
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(namespace, owner["name"])},
             "ownerReferences": [owner],
         },
         "revision": number,

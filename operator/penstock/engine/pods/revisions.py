@@ -91,7 +91,7 @@ class Freezer:
             owner = pipeline_owner(self.pipeline, pipeline_uid)
             # Objects count their generations each for itself; the time says which revision is older.
             number = int(self.now.timestamp())
-            self.revisions[name] = controller_revision(self.namespace, self.pipeline, owner, name, data, number)
+            self.revisions[name] = controller_revision(self.namespace, owner, name, data, number)
         return name
 
 

@@ -102,7 +102,7 @@ class RunAdvance:
             return ()
         states = {item.action_name: item for item in state.action_states}
         group = next((g for g in groups_of(self._stage(state)) if not all(_is_done(states.get(a.name)) for a in g)), ())
-        if self._has_failed(state):
+        if state.has_failed_actions:
             return ()
         waiting = (a for a in group if a.name not in states or states[a.name].awaits_retry)
         return tuple(a for a in waiting if not self._starter.may_still_run(states.get(a.name)))
@@ -188,7 +188,7 @@ class RunAdvance:
         """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
         if current := self._current():
             done = StageStatus.SUCCEEDED if self._is_passed(current) else StageStatus.STOPPED
-            self._end_stage(current, StageStatus.FAILED if self._has_failed(current) else done)
+            self._end_stage(current, StageStatus.FAILED if current.has_failed_actions else done)
         self.end(RunState.STOPPED)
 
     # ---- reading
@@ -211,25 +211,15 @@ class RunAdvance:
         is_met = not has_condition or (condition is not None and condition.status in PASSED)
         return self._is_done(state) and is_met
 
-    @staticmethod
-    def _has_running(state: RunStageState) -> bool:
-        return any(a.latest and a.latest.status is ActionStatus.IN_PROGRESS for a in state.action_states)
-
-    @staticmethod
-    def _has_failed(state: RunStageState) -> bool:
-        return any(
-            a.latest and a.latest.status in (ActionStatus.FAILED, ActionStatus.UNKNOWN) for a in state.action_states
-        )
-
     # ---- ending
 
     def _close_stage(self) -> None:
         current = self._current()
-        if current is None or self._has_running(current):
+        if current is None or current.has_running_actions:
             return
-        if self.status.state is RunState.STOPPING or (self.stop and self._has_failed(current)):
+        if self.status.state is RunState.STOPPING or (self.stop and current.has_failed_actions):
             return
-        if self._has_failed(current):
+        if current.has_failed_actions:
             self._fail_stage(current)
         elif self._is_done(current):
             self._succeed_stage(current)
