@@ -19,9 +19,7 @@ UNKNOWN: Document = {
     "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "Nonsense", "version": "1"},
 }
 
-KNOWN = ", ".join(
-    f"{known.category} / {known.owner} / {known.provider}" for known in declarations() if not known.is_rule
-)
+KNOWN = ", ".join(f"{known.category} / {known.owner} / {known.provider}" for known in declarations() if known.is_action)
 
 CASES: dict[str, tuple[Document, str]] = {
     "unknown-provider": (

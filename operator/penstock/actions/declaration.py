@@ -66,54 +66,80 @@ class ApprovalRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
-    """One provider. ``secrets`` are the configuration keys whose values name a Secret to mount.
+class StageRule:
+    """A rule of stage conditions that runs as the provider's action does (C-20)."""
 
-    ``literals`` are those whose values may hold no variables. Where it ``calls_aws`` an action's roleArn and region
-    count. With a ``approval`` its actions have no pod: they wait for people, who are asked what the question says of
-    a resolved configuration.
+    name: str
+    """What ``ruleTypeId.provider`` says."""
+    may_skip: bool = False
+    """Whether a condition before a stage may skip the stage by it (C-06)."""
+    is_error_awaited: bool = False
+    """Whether its failure meets a condition onFailure: a function that finds the fault fails (C-22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One provider: everything that the engine knows of it. A new provider changes nothing in the engine.
+
+    The first three fields, with ``version``, are an ``actionTypeId``.
     """
 
     category: str
     owner: str
     provider: str
     folder: str
+    """The folder in ``actions/`` whose ``execution.py`` does the work."""
     configuration: type[Configuration]
+    """The keys of ``configuration``, their types and bounds; other keys are refused (V-10)."""
     inputs: ArtifactBounds
+    """How many input artifacts an action has."""
     outputs: ArtifactBounds
+    """How many output artifacts an action has."""
     on_lost_pod: OnLostPod
+    """What follows a pod that is lost without a result."""
     timeout_s: float
+    """After how many seconds an action ends that says no ``timeoutInMinutes``."""
     version: str = "1"
-    runs_commands: bool = False
     also: tuple[str, ...] = ()
-    """Further categories of the same provider."""
-    runs_project: bool = False
+    """Further categories under which the provider may be named: CodeBuild is Build and Test."""
+    runs_commands: bool = False
+    """Whether an action has ``commands``, which run in the image that it names."""
+    project_key: str = ""
+    """The key of ``configuration`` that names a BuildProject, in whose image the action runs; none if empty."""
     calls_aws: bool = False
-    is_rule: bool = False
-    """Whether it is a rule of stage conditions, and no action."""
+    """Whether it calls AWS: then an action's ``roleArn`` and ``region`` have an effect."""
+    rule: StageRule | None = None
+    """The rule of stage conditions that is evaluated as an action of this provider."""
+    is_action: bool = True
+    """Whether actions may name it: a provider may be a rule alone."""
     secrets: tuple[str, ...] = ()
+    """The keys of ``configuration`` whose values name a Secret, which the agent gets."""
+    literals: tuple[str, ...] = ()
+    """The keys whose values may hold no variable references."""
     without_effect: tuple[str, ...] = ()
+    """The keys that are accepted with a warning and do nothing here."""
     idle_keys: Callable[[Mapping[str, str]], Iterable[str]] = lambda _: ()
     """Which keys mean nothing beside the others of a configuration: accepted with a warning."""
-    literals: tuple[str, ...] = ()
     json_keys: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict, hash=False)
-    """Keys whose values are JSON, where variables are resolved within its texts: how to get that JSON from a value,
+    """The keys whose values are JSON, so that variables are resolved within its texts.
 
-    which is None for a value that is a plain text.
+    Each with how to get that JSON from a value, None for a value that is a plain text.
     """
     overrides: tuple[Override, ...] = ()
+    """The revisions that a run may pin in a source (X-51)."""
     artifacts_named: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]] = lambda _: ()
     """Which input artifacts a configuration names: pairs of its key and the artifact's name."""
     approval: Callable[[Mapping[str, str]], ApprovalRequest] | None = None
+    """What a resolved configuration asks of people. Such actions wait for an Approval and have no pod."""
     action_type: ActionTypeSpec | None = None
-    """What an ActionType says of the pod; its actions have a container of their own."""
+    """The ActionType that made this declaration, with the pod of its actions; None for a built-in provider."""
     is_type_lost: bool = False
-    """Whether the ActionType of a try can be read no more."""
+    """Whether a try was started with an ActionType that cannot be read any more."""
 
     @property
     def has_container(self) -> bool:
         """Whether the user's image runs beside the agent."""
-        return self.runs_commands or self.runs_project or self.action_type is not None or self.is_type_lost
+        return self.runs_commands or bool(self.project_key) or self.action_type is not None or self.is_type_lost
 
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, StageRule
 
 _STATE = "(ALARM|OK|INSUFFICIENT_DATA)"
 
@@ -29,7 +29,8 @@ DECLARATION = Declaration(
     outputs=ArtifactBounds(0, 0),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=24 * 3600,
-    is_rule=True,
+    rule=StageRule("CloudWatchAlarm"),
+    is_action=False,
     calls_aws=True,
     secrets=AWS_SECRETS,
 )

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.codebuild.overrides import read_overrides
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, StageRule
 
 
 def _is_off(why: str) -> Callable[[str | None], str | None]:
@@ -54,6 +54,7 @@ DECLARATION = Declaration(
     outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
-    runs_project=True,
+    project_key="ProjectName",
+    rule=StageRule("CodeBuild"),
     json_keys={"EnvironmentVariables": str},
 )

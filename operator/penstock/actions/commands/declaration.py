@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, StageRule
 
 
 class CommandsConfiguration(Configuration):
@@ -30,5 +30,6 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3300,
     runs_commands=True,
+    rule=StageRule("Commands"),
     without_effect=("VpcId", "Subnets", "SecurityGroupIds"),
 )

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from penstock.actions.aws_configuration import AWS_SECRETS, AwsConfiguration
-from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
+from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, StageRule
 
 
 class LambdaConfiguration(AwsConfiguration):
@@ -33,5 +33,6 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.FAIL,
     timeout_s=24 * 3600,
     calls_aws=True,
+    rule=StageRule("LambdaInvoke", may_skip=True, is_error_awaited=True),
     secrets=AWS_SECRETS,
 )

@@ -3,33 +3,16 @@
 A rule that runs as a Job is an action of its own, under a name that no action can have: `beforeEntry/NAME`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
-from penstock.actions.declaration import Declaration, declaration_of
+from penstock.actions.declaration import Declaration, StageRule, declarations
 from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec
 from penstock.api.kinds.stage_conditions import Rule, StageConditionType
 
 VARIABLE_CHECK = "VariableCheck"
-
-
 DEPLOYMENT_WINDOW = "DeploymentWindow"
-
-
 OPERATORS = ("EQ", "NE", "CONTAINS", "MATCHES")
-
-
-AS_JOBS = {
-    "CloudWatchAlarm": ("Invoke", "CloudWatchAlarm"),
-    "CodeBuild": ("Build", "CodeBuild"),
-    "Commands": ("Compute", "Commands"),
-    "LambdaInvoke": ("Invoke", "Lambda"),
-}
-"""The rules that run as Jobs, with category and provider of the action that each one is."""
-
-
-LAMBDA_INVOKE = "LambdaInvoke"
-
-
 _PLACES = {
     StageConditionType.BEFORE_ENTRY: "beforeEntry",
     StageConditionType.ON_SUCCESS: "onSuccess",
@@ -44,9 +27,12 @@ def place_of(kind: StageConditionType) -> str:
 
 def action_of(kind: StageConditionType, rule: Rule) -> Action:
     """Return the action that a rule is which runs as a Job."""
+    declared = job_rules()[rule.rule_type_id.provider]
+    named = {"category": declared.category, "owner": declared.owner, "provider": declared.provider}
+    type_id = ActionTypeId.model_validate(named)
     action = Action(
         name=rule.name,
-        action_type_id=_type_of(rule),
+        action_type_id=type_id,
         configuration=rule.configuration,
         commands=rule.commands,
         input_artifacts=rule.input_artifacts,
@@ -57,14 +43,21 @@ def action_of(kind: StageConditionType, rule: Rule) -> Action:
     return action.model_copy(update={"name": f"{place_of(kind)}/{rule.name}"})
 
 
-def _type_of(rule: Rule) -> ActionTypeId:
-    category, provider = AS_JOBS[rule.rule_type_id.provider]
-    return ActionTypeId.model_validate({"category": category, "owner": "AWS", "provider": provider})
+@cache
+def job_rules() -> Mapping[str, Declaration]:
+    """Return the rules that run as Jobs, each with the declaration of the action that it is."""
+    return {declared.rule.name: declared for declared in declarations() if declared.rule}
 
 
 def declared_of(rule: Rule) -> Declaration | None:
     """Return the declaration of a rule's action, None for a rule that needs no Job."""
-    return declaration_of(_type_of(rule)) if rule.rule_type_id.provider in AS_JOBS else None
+    return job_rules().get(rule.rule_type_id.provider)
+
+
+def facts_of_rule(rule: Rule) -> StageRule | None:
+    """Return what the provider of a rule declares about it, None for a rule that needs no Job."""
+    declared = declared_of(rule)
+    return declared.rule if declared else None
 
 
 def rules_of(spec: PipelineSpec) -> Iterator[Rule]:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 
+from penstock.actions.declaration import Declaration
 from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec, Stage
 from penstock.api.kinds.stage_conditions import Result, Rule, StageCondition, StageConditionType
 from penstock.engine.definition.configurations import configuration_problems
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 from penstock.engine.definition.rules import (
-    AS_JOBS,
     DEPLOYMENT_WINDOW,
-    LAMBDA_INVOKE,
     OPERATORS,
     VARIABLE_CHECK,
     declared_of,
+    job_rules,
     place_of,
 )
 from penstock.engine.language.cron import CronError, window_of
@@ -26,7 +26,6 @@ _ALLOWED = {
     ON_SUCCESS: ("FAIL", "ROLLBACK"),
     StageConditionType.ON_FAILURE: ("ROLLBACK",),
 }
-_SKIPPING = (LAMBDA_INVOKE, VARIABLE_CHECK)
 _KEYS = {
     VARIABLE_CHECK: {"Variable": True, "Value": True, "Operator": True},
     DEPLOYMENT_WINDOW: {"Cron": True, "TimeZone": False},
@@ -87,23 +86,26 @@ def _condition(
     for index, rule in enumerate(condition.rules):
         where = f"{path}.rules[{index}]"
         provider = rule.rule_type_id.provider
-        if result == "SKIP" and provider not in _SKIPPING:
-            what = f"SKIP is possible with {' and '.join(_SKIPPING)} alone (C-06)"
+        if result == "SKIP" and provider not in (skipping := _skipping()):
+            what = f"SKIP is possible with {' and '.join(skipping)} alone (C-06)"
             yield Problem(f"{where}.ruleTypeId.provider", what)
         if rule.region and not _calls_aws(rule):
             yield Problem(f"{where}.region", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
-        if provider in AS_JOBS:
-            yield from _job_rule(where, rule)
+        if declared := declared_of(rule):
+            yield from _job_rule(where, rule, declared)
         else:
             yield from _decided_rule(where, rule)
 
 
-def _job_rule(path: str, rule: Rule) -> Iterator[Problem]:
+def _skipping() -> list[str]:
+    """Return the rules by which a stage may be skipped."""
+    return sorted(
+        [VARIABLE_CHECK, *(name for name, declared in job_rules().items() if declared.rule and declared.rule.may_skip)]
+    )
+
+
+def _job_rule(path: str, rule: Rule, declared: Declaration) -> Iterator[Problem]:
     """C-24, C-25: what an action of the same provider would be told."""
-    declared = declared_of(rule)
-    if declared is None:
-        yield Problem(f"{path}.ruleTypeId", f"the provider {rule.rule_type_id.provider} is not installed")
-        return
     yield from configuration_problems(path, declared, rule.configuration)
     if declared.runs_commands and not rule.commands:
         yield Problem(f"{path}.commands", "at least one command is needed (C-24)")
@@ -121,7 +123,7 @@ def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
     provider, found = rule.rule_type_id.provider, rule.configuration
     keys = _KEYS.get(provider)
     if keys is None:
-        known = ", ".join(sorted({*_KEYS, *AS_JOBS}))
+        known = ", ".join(sorted({*_KEYS, *job_rules()}))
         yield Problem(f"{path}.ruleTypeId.provider", f"unknown rule: {provider}; known are {known}")
         return
     for field, value in (("commands", rule.commands), ("inputArtifacts", rule.input_artifacts)):

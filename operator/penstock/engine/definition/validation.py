@@ -91,8 +91,8 @@ def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
         except ActionTypeError as error:
             yield Problem(f"{item.path}.actionTypeId", str(error))
         return
-    if item.declared is None or item.declared.is_rule:
-        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if not d.is_rule)
+    if item.declared is None or not item.declared.is_action:
+        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if d.is_action)
         yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}; known are {known}")
         return
     yield from _bounds(item, item.declared)
@@ -139,10 +139,10 @@ def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     """P-10: more than one input needs a PrimarySource, which is one of them."""
     names = [artifact.name for artifact in item.action.input_artifacts]
     primary = item.action.configuration.get("PrimarySource")
-    if declared.runs_project and primary is None and len(names) > 1:
+    if declared.project_key and primary is None and len(names) > 1:
         yield Problem(f"{item.path}.configuration.PrimarySource", "required with more than one input artifact (P-10)")
     is_other = len(names) > 1 and primary is not None and primary not in names and not any(references(primary))
-    if declared.runs_project and is_other:
+    if declared.project_key and is_other:
         yield Problem(f"{item.path}.configuration.PrimarySource", f'"{primary}" is no input artifact (P-10)')
 
 
@@ -267,7 +267,7 @@ def _idle_keys(item: _Placed) -> Iterator[str]:
     configuration, inputs = item.action.configuration, item.action.input_artifacts
     yield from (*item.declared.without_effect, *item.declared.idle_keys(configuration))
     # P-10 gives the key a meaning with several inputs only; definitions in use name something else beside one.
-    if item.declared.runs_project and len(inputs) == 1 and configuration.get("PrimarySource") != inputs[0].name:
+    if item.declared.project_key and len(inputs) == 1 and configuration.get("PrimarySource") != inputs[0].name:
         yield "PrimarySource"
 
 

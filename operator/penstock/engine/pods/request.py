@@ -81,7 +81,7 @@ def build_request(
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
-        build=build_of(context, configuration, values, settings) if context.declared.runs_project else None,
+        build=build_of(context, configuration, values, settings) if context.declared.project_key else None,
         aws=_aws(context, configuration, settings),
         custom=_custom(context, configuration),
         revision=context.revision,

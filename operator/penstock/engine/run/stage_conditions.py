@@ -12,7 +12,7 @@ from penstock.api.status.condition_states import ConditionStatus, RuleState, Sta
 from penstock.api.status.executions import ActionExecution, ActionState, ActionStatus
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
-from penstock.engine.definition.rules import AS_JOBS, DEPLOYMENT_WINDOW, LAMBDA_INVOKE, action_of, place_of
+from penstock.engine.definition.rules import DEPLOYMENT_WINDOW, action_of, facts_of_rule, place_of
 from penstock.engine.run.rules import RuleOutcome, decide
 from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.observe import TryObserver
@@ -155,7 +155,8 @@ class Conditions:
     ) -> RuleState:
         if state.status not in (None, ConditionStatus.IN_PROGRESS):
             return state
-        if rule.rule_type_id.provider in AS_JOBS:
+        facts = facts_of_rule(rule)
+        if facts:
             return self._start(stage, kind, rule, state) if state.status is None else state
         now = self._draft.facts.now
         outcome = decide(rule, self._draft.values(), parse_time(condition.start_time) or now, now)
@@ -203,7 +204,8 @@ class Conditions:
         if status is None:
             said_no = details is not None and details.code in _SAID_NO
             status = ConditionStatus.FAILED if said_no else ConditionStatus.ERRORED
-        if kind is StageConditionType.ON_FAILURE and rule.rule_type_id.provider == LAMBDA_INVOKE:
+        facts = facts_of_rule(rule)
+        if kind is StageConditionType.ON_FAILURE and facts and facts.is_error_awaited:
             status = _TURNED.get(status, status)
         summary = details.message if details else execution.summary
         decided = self._decided(state, RuleOutcome(status, summary or "", details.code if details else ""))

@@ -82,7 +82,7 @@ class TryStarter:
             execution = self.approvals.start(self._draft.context_of(item), execution, self._draft.values())
             return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
-            if item.declared.runs_project and execution.build_project is None:
+            if item.declared.project_key and execution.build_project is None:
                 name = project_name(item.action, self._draft.values())
                 frozen = self._facts.freezer.freeze(name, self._draft.status.pipeline_uid or "")
                 execution = execution.model_copy(update={"build_project": frozen})
