@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from penstock.actions.declaration import declarations
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
@@ -153,7 +154,8 @@ class Reconciler:
         stages = pipeline.get("spec", {}).get("stages", ())
         wanted = [item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))]
         configurations = [item.get("configuration", {}) for item in wanted]
-        names = {item["ProjectName"] for item in configurations if "ProjectName" in item}
+        keys = {declared.project_key for declared in declarations() if declared.project_key}
+        names = {item[key] for item in configurations for key in keys if key in item}
         missing = {name for name in names if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)}
         if missing and any("completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)):
             for name in sorted(missing):

@@ -99,9 +99,8 @@ def _condition(
 
 def _skipping() -> list[str]:
     """Return the rules by which a stage may be skipped."""
-    return sorted(
-        [VARIABLE_CHECK, *(name for name, declared in job_rules().items() if declared.rule and declared.rule.may_skip)]
-    )
+    rules = (declared.rule for declared in job_rules().values())
+    return sorted([VARIABLE_CHECK, *(rule.name for rule in rules if rule and rule.may_skip)])
 
 
 def _job_rule(path: str, rule: Rule, declared: Declaration) -> Iterator[Problem]:

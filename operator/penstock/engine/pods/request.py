@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
+from penstock.actions.declaration import Declaration
 from penstock.api.contract.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
@@ -52,10 +53,10 @@ def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -
     return values
 
 
-def project_name(action: Action, values: Values) -> str:
+def project_name(action: Action, declared: Declaration, values: Values) -> str:
     """Return the BuildProject that an action names; raise RequestError for a variable without value."""
     try:
-        return resolve(action.configuration.get("ProjectName", ""), values)
+        return resolve(action.configuration.get(declared.project_key, ""), values)
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
 
