@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock.actions.declaration import declarations
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "operator" / "penstock"
 ROOMS = {
@@ -18,6 +20,7 @@ ROOMS = {
 }  # fmt: skip
 PURE = ("time", "random", "os", "socket", "asyncio", "logging", "subprocess", "pathlib", "threading")
 MODULES = sorted(SOURCE.rglob("*.py"))
+DECIDING = [path for path in MODULES if path.relative_to(SOURCE).parts[0] in ("engine", "controller")]
 
 
 def imports(path: Path) -> set[str]:
@@ -89,6 +92,14 @@ def is_command(name: str, text: str) -> bool:
 def test_no_folder_is_larger_than_can_be_taken_in_at_a_glance() -> None:
     folders = Counter(str(path.parent.relative_to(SOURCE)) for path in MODULES)
     assert {folder: count for folder, count in folders.items() if count > 14} == {}
+
+
+@pytest.mark.parametrize("path", DECIDING, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_engine_names_no_provider(path: Path) -> None:
+    """A provider says of itself what the engine needs to know: a new one changes nothing there."""
+    names = {known.provider for known in declarations()} | {known.rule.name for known in declarations() if known.rule}
+    texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    assert names & texts == set()
 
 
 def test_no_two_public_classes_have_one_name() -> None:

@@ -66,6 +66,20 @@ class ApprovalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectKeys:
+    """The keys of the configuration of a provider whose actions run on a BuildProject (P-10)."""
+
+    name: str
+    """The key that names the BuildProject."""
+    primary_input: str
+    """The key that names the input artifact in whose folder the build runs, where there are several."""
+    environment: str
+    """The key that holds environment variables of the action's own."""
+    read_environment: Callable[[str], Mapping[str, str]]
+    """Returns values by name from that key's text; raises ValueError that says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageRule:
     """A rule of stage conditions that runs as the provider's action does (C-20)."""
 
@@ -104,8 +118,8 @@ class Declaration:
     """Further categories under which the provider may be named: CodeBuild is Build and Test."""
     runs_commands: bool = False
     """Whether an action has ``commands``, which run in the image that it names."""
-    project_key: str = ""
-    """The key of ``configuration`` that names a BuildProject, in whose image the action runs; none if empty."""
+    project: ProjectKeys | None = None
+    """The keys of ``configuration`` that name a BuildProject, in whose image the action runs; None without one."""
     calls_aws: bool = False
     """Whether it calls AWS: then an action's ``roleArn`` and ``region`` have an effect."""
     rule: StageRule | None = None
@@ -139,7 +153,7 @@ class Declaration:
     @property
     def has_container(self) -> bool:
         """Whether the user's image runs beside the agent."""
-        return self.runs_commands or bool(self.project_key) or self.action_type is not None or self.is_type_lost
+        return self.runs_commands or self.project is not None or self.action_type is not None or self.is_type_lost
 
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""

@@ -154,7 +154,7 @@ class Reconciler:
         stages = pipeline.get("spec", {}).get("stages", ())
         wanted = [item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))]
         configurations = [item.get("configuration", {}) for item in wanted]
-        keys = {declared.project_key for declared in declarations() if declared.project_key}
+        keys = {declared.project.name for declared in declarations() if declared.project}
         names = {item[key] for item in configurations for key in keys if key in item}
         missing = {name for name in names if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)}
         if missing and any("completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)):

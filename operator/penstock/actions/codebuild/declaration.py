@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.codebuild.overrides import read_overrides
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, StageRule
+from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, ProjectKeys, StageRule
 
 
 def _is_off(why: str) -> Callable[[str | None], str | None]:
@@ -54,7 +54,7 @@ DECLARATION = Declaration(
     outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
-    project_key="ProjectName",
+    project=ProjectKeys("ProjectName", "PrimarySource", "EnvironmentVariables", read_overrides),
     rule=StageRule("CodeBuild"),
     json_keys={"EnvironmentVariables": str},
 )

@@ -138,12 +138,14 @@ def _commands(item: _Placed, declared: Declaration) -> Iterator[Problem]:
 def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     """P-10: more than one input needs a PrimarySource, which is one of them."""
     names = [artifact.name for artifact in item.action.input_artifacts]
-    primary = item.action.configuration.get("PrimarySource")
-    if declared.project_key and primary is None and len(names) > 1:
-        yield Problem(f"{item.path}.configuration.PrimarySource", "required with more than one input artifact (P-10)")
-    is_other = len(names) > 1 and primary is not None and primary not in names and not any(references(primary))
-    if declared.project_key and is_other:
-        yield Problem(f"{item.path}.configuration.PrimarySource", f'"{primary}" is no input artifact (P-10)')
+    if declared.project is None or len(names) < 2:
+        return
+    key = declared.project.primary_input
+    primary = item.action.configuration.get(key)
+    if primary is None:
+        yield Problem(f"{item.path}.configuration.{key}", "required with more than one input artifact (P-10)")
+    elif primary not in names and not any(references(primary)):
+        yield Problem(f"{item.path}.configuration.{key}", f'"{primary}" is no input artifact (P-10)')
 
 
 def _named_artifacts(item: _Placed, declared: Declaration) -> Iterator[Problem]:
@@ -267,8 +269,9 @@ def _idle_keys(item: _Placed) -> Iterator[str]:
     configuration, inputs = item.action.configuration, item.action.input_artifacts
     yield from (*item.declared.without_effect, *item.declared.idle_keys(configuration))
     # P-10 gives the key a meaning with several inputs only; definitions in use name something else beside one.
-    if item.declared.project_key and len(inputs) == 1 and configuration.get("PrimarySource") != inputs[0].name:
-        yield "PrimarySource"
+    project = item.declared.project
+    if project and len(inputs) == 1 and configuration.get(project.primary_input) != inputs[0].name:
+        yield project.primary_input
 
 
 def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:

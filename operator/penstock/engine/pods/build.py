@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from penstock.actions.codebuild.overrides import read_overrides
+from penstock.actions.declaration import ProjectKeys
 from penstock.api.contract.contracts import Build
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values, resolve
@@ -10,12 +10,15 @@ from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
 
 
-def build_of(context: TryContext, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build:
-    """Return the project as the attempt has it; raise RequestError where it is gone, or its image is not mapped.
+def build_of(context: TryContext, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build | None:
+    """Return the project as the attempt has it, None for a provider that needs none.
 
-    An ``aws/codebuild/`` image must be one that the installation maps.
+    Raise RequestError where the project is gone, or its image is one of AWS that the installation does not map.
     """
-    name = configuration["ProjectName"]
+    keys = context.declared.project
+    if keys is None:
+        return None
+    name = configuration[keys.name]
     project = context.projects.get(name)
     if project is None:
         gone = f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start a new run"
@@ -24,9 +27,9 @@ def build_of(context: TryContext, configuration: Mapping[str, str], values: Valu
     if image.startswith("aws/codebuild/"):
         raise RequestError("ConfigurationError", f"BuildProject {name}: the chart's buildImages map no {image}")
     environment = {item.name: item.value for item in project.environment_variables}
-    overrides = _overrides(context.action.configuration.get("EnvironmentVariables") or "[]", values)
+    overrides = _overrides(keys, context.action.configuration.get(keys.environment) or "[]", values)
     inputs = [item.name for item in context.action.input_artifacts]
-    primary = inputs[0] if len(inputs) == 1 else configuration.get("PrimarySource", "")
+    primary = inputs[0] if len(inputs) == 1 else configuration.get(keys.primary_input, "")
     return Build(
         project=name,
         image=image,
@@ -39,13 +42,13 @@ def build_of(context: TryContext, configuration: Mapping[str, str], values: Valu
     )
 
 
-def _overrides(text: str, values: Values) -> dict[str, str]:
-    """Return the action's EnvironmentVariables (P-10).
+def _overrides(keys: ProjectKeys, text: str, values: Values) -> dict[str, str]:
+    """Return the action's own environment variables (P-10).
 
     References are resolved within each value: what a commit message says is never read as JSON.
     """
     try:
-        found = read_overrides(text)
+        found = keys.read_environment(text)
     except ValueError as error:
-        raise RequestError("ConfigurationError", f"configuration.EnvironmentVariables {error}") from error
+        raise RequestError("ConfigurationError", f"configuration.{keys.environment} {error}") from error
     return {name: resolve(value, values) for name, value in found.items()}

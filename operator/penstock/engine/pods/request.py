@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
-from penstock.actions.declaration import Declaration
+from penstock.actions.declaration import ProjectKeys
 from penstock.api.contract.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
@@ -53,10 +53,10 @@ def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -
     return values
 
 
-def project_name(action: Action, declared: Declaration, values: Values) -> str:
+def project_name(action: Action, keys: ProjectKeys, values: Values) -> str:
     """Return the BuildProject that an action names; raise RequestError for a variable without value."""
     try:
-        return resolve(action.configuration.get(declared.project_key, ""), values)
+        return resolve(action.configuration.get(keys.name, ""), values)
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
 
@@ -82,7 +82,7 @@ def build_request(
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
-        build=build_of(context, configuration, values, settings) if context.declared.project_key else None,
+        build=build_of(context, configuration, values, settings),
         aws=_aws(context, configuration, settings),
         custom=_custom(context, configuration),
         revision=context.revision,

@@ -82,8 +82,8 @@ class TryStarter:
             execution = self.approvals.start(self._draft.context_of(item), execution, self._draft.values())
             return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
-            if item.declared.project_key and execution.build_project is None:
-                name = project_name(item.action, item.declared, self._draft.values())
+            if item.declared.project and execution.build_project is None:
+                name = project_name(item.action, item.declared.project, self._draft.values())
                 frozen = self._facts.freezer.freeze(name, self._draft.status.pipeline_uid or "")
                 execution = execution.model_copy(update={"build_project": frozen})
             request = self.create_job(replace(item, execution=execution))
