@@ -96,10 +96,10 @@ class AgentJob:
 
     def remaining(self) -> float:
         """Return the seconds that are left."""
-        read_note = self._deadline - time.monotonic()
-        if read_note <= 0:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
-        return read_note
+        return left
 
     def run_script(self) -> Outcome:
         """Run the script in the action's container."""

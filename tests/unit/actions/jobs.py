@@ -56,10 +56,10 @@ class FakeJob:
         self.masked.extend(values)
 
     def remaining(self) -> float:
-        read_note = self._end - time.monotonic()
-        if read_note <= 0:
+        left = self._end - time.monotonic()
+        if left <= 0:
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
-        return read_note
+        return left
 
     def run_program(self, program: Program) -> ProgramEnd:
         raise NotImplementedError

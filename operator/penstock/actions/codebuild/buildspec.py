@@ -1,4 +1,4 @@
-"""Reads a buildspec (B-01..B-50). It comes from the source: sizes have limits.
+"""Reads a buildspec (B-01..B-08, B-10..B-18, B-20..B-33, B-40..B-50). It comes from the source: sizes have limits.
 
 What CodeBuild has and this version has not is refused by name. A key that is no part of the format (B-03) is ignored,
 as builds that run on AWS have such keys, and named in the log. An alias stands for the same object, so it costs

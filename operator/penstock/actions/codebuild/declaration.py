@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from penstock.actions.codebuild.overrides import read_overrides
 from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, ProjectKeys, StageRule
 
+_ROLE = "a build acts as its BuildProject's serviceRole, else as the Pipeline's serviceAccountName (P-10)"
+
 
 def _is_off(why: str) -> Callable[[str | None], str | None]:
     """Return a check that takes ``false`` and refuses everything else by saying why."""
@@ -31,9 +33,7 @@ class CodeBuildConfiguration(Configuration):
     BuildspecOverride: str | None = Field(None, min_length=1)
     BatchEnabled: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
     CombineArtifacts: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
-    ServiceRoleArnOverride: Annotated[
-        str | None, AfterValidator(_is_off("a build acts as the Pipeline's serviceAccountName (P-10)"))
-    ] = None
+    ServiceRoleArnOverride: Annotated[str | None, AfterValidator(_is_off(_ROLE))] = None
 
     @field_validator("EnvironmentVariables")
     @classmethod
