@@ -1,7 +1,20 @@
 """One try of an action, from its request to its result.
 
-The order is the design's: FIFOs before all else, since the action's container may already wait for them; the
-claim before any effect; inputs verified before they are unpacked; a result for every end there is.
+The theory of operation. The agent is one of two containers of a pod that start together. The order
+of its steps is what makes a try safe to repeat:
+
+1. It opens the FIFOs in which the action's container may already wait for it.
+2. It reads the request, refuses one that starts too late, and learns the secrets that it must mask.
+3. It claims the try in the artifact store: create-if-absent, under a key that follows from the try.
+   An agent that meets a foreign claim reports `Duplicate` and has no effect. So a Job that is
+   created twice runs once.
+4. It fetches the inputs and verifies size and hash before it unpacks them.
+5. It runs the provider's execution, which may release the script to the other container.
+6. It stores the outputs and then the log, and writes the termination message, which the operator
+   reads.
+
+Every end there is leads to a result: a failure of the action, of the store, of the agent itself, a
+signal. Only a killed agent leaves none, and the operator then calls the try lost, not failed.
 """
 
 import importlib

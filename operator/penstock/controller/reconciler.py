@@ -1,4 +1,12 @@
-"""One pass over one pipeline: gather -> plan -> apply, and what to do when that fails."""
+"""One pass over one pipeline: gather -> plan -> apply, and what to do when that fails.
+
+The theory of operation. A pass reads everything from the cache, so that it costs no request when
+nothing changed. The cache may be behind; that is harmless, since every write carries the version
+that it read and a stale one is refused. What the cache cannot prove is that something does not
+exist. So a pass reads live, by name, whatever would end something by its absence: what the plan
+asks to confirm, a Pipeline that its runs outlived, runs and definitions that a status names. Then
+it plans again, a few rounds at most.
+"""
 
 import logging
 import re
