@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,6 +109,7 @@ def test_readable_part_of_a_name_survives() -> None:
     assert child_name("___", "x").startswith("x-")
 
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CONDITIONS = {
     RunState.IN_PROGRESS: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
     RunState.STOPPING: {"Succeeded": "Unknown", "Ready": "False", "Reconciling": "True"},
@@ -121,19 +123,17 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("state", CONDITIONS)
 def test_conditions_of_a_run_are_those_of_the_designs_table(state: RunState) -> None:
-    status = with_conditions(
-        PipelineRunStatus(state=state), generation=3, now="2026-11-21T12:00:00Z", reason="R", message="m"
-    )
+    status = with_conditions(PipelineRunStatus(state=state), generation=3, now=NOW, reason="R", message="m")
     assert {condition.type: condition.status for condition in status.conditions} == CONDITIONS[state]
     assert {condition.observed_generation for condition in status.conditions} == {3}
 
 
 def test_transition_time_changes_with_the_status_only() -> None:
     old = Condition(type="Ready", status="True", reason="A", last_transition_time="then")
-    same = merge((old,), (Condition(type="Ready", status="True", reason="B"),), "now")
-    changed = merge((old,), (Condition(type="Ready", status="False", reason="B"),), "now")
+    same = merge((old,), (Condition(type="Ready", status="True", reason="B"),), NOW)
+    changed = merge((old,), (Condition(type="Ready", status="False", reason="B"),), NOW)
 
-    assert [c.last_transition_time for c in same + changed] == ["then", "now"]
+    assert [c.last_transition_time for c in same + changed] == ["then", "2026-11-21T12:00:00Z"]
 
 
 def test_crds_are_valid_yaml_with_a_status_that_counts_as_unseen() -> None:

@@ -26,7 +26,6 @@ from penstock.api.kinds.approval import ApprovalStatus
 from penstock.api.kinds.retry import RefusedRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
 from penstock.api.status.pipeline_status import PipelineStatus
-from penstock.api.times import format_seconds, format_time
 from penstock.engine.cleanup.history import kept_warnings, prune_history
 from penstock.engine.cleanup.orphans import delete_orphans
 from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
@@ -64,7 +63,6 @@ class _Pass:
 
     def __init__(self, snapshot: Snapshot, settings: Settings, now: datetime) -> None:
         self.snapshot, self.settings, self.now = snapshot, settings, now
-        self.seconds = format_seconds(now)
         self.commands: list[Command] = []
         self.events: list[Command] = []
         self.revisions: list[dict[str, object]] = []
@@ -150,7 +148,7 @@ class _Pass:
         """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
         findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
-        status = definition_status(pipeline, findings, pipeline.revision, self.seconds)
+        status = definition_status(pipeline, findings, pipeline.revision, self.now)
         is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
         refused = self.facts.refusal_now(pipeline.revision or "") if not is_kept else None
         if refused and not refused.is_final:
@@ -171,9 +169,9 @@ class _Pass:
         runs = [(run, self.statuses[run.name]) for run in asked]
         # A run of a Pipeline that had this one's name is none of its runs.
         runs = [(run, new) for run, new in runs if new.pipeline_uid in (None, pipeline.uid)]
-        status = without_gone(status, self.snapshot.gone_runs, self.seconds)
-        status = with_runs(status, runs, self.snapshot.ended, self.seconds)
-        status = with_inbound(status, pipeline.spec, inbound.queues(), self.transitions, self.seconds)
+        status = without_gone(status, self.snapshot.gone_runs, self.now)
+        status = with_runs(status, runs, self.snapshot.ended, self.now)
+        status = with_inbound(status, pipeline.spec, inbound.queues(), self.transitions, self.now)
         if status == pipeline.status:
             return None
         written, pause = self.snapshot.pipeline_status_written, timedelta(seconds=self.settings.pipeline_status_s)
@@ -228,7 +226,7 @@ class _Pass:
 
     def _go_on(self, advance: RunAdvance) -> None:
         if advance.stop:
-            go_on_stopping(advance, advance.stop, format_time(self.now))
+            go_on_stopping(advance, advance.stop, self.now)
         elif not self._cancellation(advance):
             advance.proceed()
         elif advance.run.is_deleted:
@@ -245,7 +243,7 @@ class _Pass:
         """X-55: tell what was asked of a run that has ended that it comes too late."""
         before = self.statuses[run.name]
         # What was answered in this very pass is of this generation already.
-        if is_answered_anew(run.status, before) or (answered := answer(run, before, self.seconds)) is None:
+        if is_answered_anew(run.status, before) or (answered := answer(run, before, self.now)) is None:
             return
         self.statuses[run.name] = answered
         if is_too_late(run, before):
@@ -281,7 +279,7 @@ class _Pass:
         reason, message = summarize(advance, inbound, cancelled)
         if status != before or not status.conditions or has_news(advance, message, is_cancelled=cancelled is not None):
             self.statuses[run.name] = with_conditions(
-                status, generation=run.generation, now=self.seconds, reason=reason, message=message
+                status, generation=run.generation, now=self.now, reason=reason, message=message
             )
         if status.state is RunState.STOPPING and status.stop_trigger != before.stop_trigger:
             self.events.append(run.event("RunStopping", f"Stopping the run, {asked_by(status)}"))
@@ -296,5 +294,5 @@ class _Pass:
             self.statuses[run.name] = run.status
             self.look_again.append(self.facts.again_at(refused))
             return
-        self.statuses[run.name] = shrunk(advance.status, refused, format_time(self.now))
+        self.statuses[run.name] = shrunk(advance.status, refused, self.now)
         self.new_runs.refuse(run, Refusal(refused.reason, why(refused)))

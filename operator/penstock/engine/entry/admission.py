@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.run import PipelineRunStatus, RunState
+from penstock.api.times import format_time
 from penstock.engine.definition.findings import INVALID
 from penstock.engine.entry.starting import VALIDATION, resolved_variables, revision_problems
 from penstock.engine.settings import Settings
@@ -53,7 +55,7 @@ class Concurrency:
         return (pipeline.spec and pipeline.spec.max_concurrent_executions) or self._default
 
 
-def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission | Refusal:
+def admit(run: RunObject, pipeline: PipelineObject, now: datetime) -> Admission | Refusal:
     """Return the first status of a run, or why there is none; the revision is the caller's to add."""
     if run.spec is None:
         return Refusal("InvalidPipelineRun", run.unreadable)
@@ -70,7 +72,7 @@ def admit(run: RunObject, pipeline: PipelineObject, started: str) -> Admission |
             state=RunState.IN_PROGRESS,
             execution_mode=definition.execution_mode,
             pipeline_uid=pipeline.uid,
-            start_time=started,
+            start_time=format_time(now),
             variables=variables,
         )
     )

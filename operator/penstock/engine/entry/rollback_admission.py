@@ -3,10 +3,13 @@
 It takes over from its target what it runs with, so that nothing of the target is needed any more.
 """
 
+from datetime import datetime
+
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
 from penstock.api.status.executions import StoredArtifact
+from penstock.api.times import format_time
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.admission import Admission, Refusal
 from penstock.engine.entry.cancellation import has_structure_of
@@ -29,7 +32,11 @@ def target_of(wanted: RollbackRequest, snapshot: Snapshot) -> RunObject | None:
 
 
 def admit_rollback(
-    wanted: RollbackRequest, pipeline: PipelineObject, target: RunObject | None, frozen: Definition | None, started: str
+    wanted: RollbackRequest,
+    pipeline: PipelineObject,
+    target: RunObject | None,
+    frozen: Definition | None,
+    now: datetime,
 ) -> Admission | Refusal:
     """Return the first status of a rollback, or why it cannot be (X-68). ``frozen`` is what the target executed."""
     if refused := _refusal(wanted, pipeline, target, frozen):
@@ -44,7 +51,7 @@ def admit_rollback(
             revision=status.revision,
             execution_mode=frozen.execution_mode,
             execution_type=ExecutionType.ROLLBACK,
-            start_time=started,
+            start_time=format_time(now),
             variables=status.variables,
             artifact_revisions=status.artifact_revisions,
             rollback_metadata=_taken_over(wanted.stage_name, target, frozen),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from penstock.api.kinds.rollback import RollbackRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState
-from penstock.api.times import format_seconds, format_time
+from penstock.api.times import format_time
 from penstock.engine.commands import Command
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.admission import Admission, Concurrency, Refusal, admit
@@ -53,9 +53,7 @@ class NewRuns:
             self._await_definition(run, refused)
             return
         rollback = run.spec.rollback if run.spec else None
-        admitted = (
-            self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, format_time(self.facts.now))
-        )
+        admitted = self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, self.facts.now)
         if isinstance(admitted, Refusal):
             self.refuse(run, admitted)
             return
@@ -69,7 +67,7 @@ class NewRuns:
     def _admit_rollback(self, wanted: RollbackRequest, pipeline: PipelineObject) -> Admission | Refusal:
         target = target_of(wanted, self.snapshot)
         frozen = self.thaw(target.status) if target else None
-        return admit_rollback(wanted, pipeline, target, frozen, format_time(self.facts.now))
+        return admit_rollback(wanted, pipeline, target, frozen, self.facts.now)
 
     def _await_pipeline(self, run: RunObject) -> None:
         limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)
@@ -94,9 +92,8 @@ class NewRuns:
     def _wait(self, run: RunObject, why: Refusal) -> None:
         """Say why a run does not start yet; it is written once, however many wait and however long."""
         if (run.status.status_summary, run.status.observed_generation) != (why.message, run.generation):
-            now = format_seconds(self.facts.now)
             self.statuses[run.name] = with_conditions(
-                run.status, generation=run.generation, now=now, reason=why.reason, message=why.message
+                run.status, generation=run.generation, now=self.facts.now, reason=why.reason, message=why.message
             )
 
     def refuse(self, run: RunObject, refusal: Refusal) -> None:
@@ -106,7 +103,7 @@ class NewRuns:
         self.statuses[run.name] = with_conditions(
             status.model_copy(update=ended),
             generation=run.generation,
-            now=format_seconds(self.facts.now),
+            now=self.facts.now,
             reason=refusal.reason,
             message=refusal.message,
         )

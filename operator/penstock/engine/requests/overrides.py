@@ -13,7 +13,7 @@ from penstock.api.status.condition_states import (
     StageConditionState,
 )
 from penstock.api.text import one_line
-from penstock.api.times import format_seconds, format_time
+from penstock.api.times import format_time
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.rules import place_of
@@ -68,8 +68,7 @@ class Overrides:
         if answer.refused:
             message = f"{path}: {answer.refused.message}"
             self.events.append(run.event(answer.refused.code, message, is_warning=True))
-            now = format_seconds(self._now)
-            return with_refusal(status, run.generation, answer.refused.code, message, now)
+            return with_refusal(status, run.generation, answer.refused.code, message, self._now)
         state = next(s for s in status.stage_states if s.stage_name == answer.stage_name)
         condition = state_of(state, answer.condition_type)
         assert condition is not None
@@ -87,8 +86,8 @@ class Overrides:
         if not state.status.is_open:
             opened = opened.model_copy(update={"status": StageStatus.IN_PROGRESS, "completion_time": None})
         if status.state is not RunState.IN_PROGRESS:
-            status = with_late_stop_over(run, status, answer.time)
-        return back_in_progress(status, opened, answer.time)
+            status = with_late_stop_over(run, status, self._now)
+        return back_in_progress(status, opened, self._now)
 
     def _refusal(
         self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: OverrideRequest

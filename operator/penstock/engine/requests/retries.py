@@ -10,7 +10,7 @@ from penstock.api.kinds.stage_conditions import RetryMode, RetryTrigger, StageCo
 from penstock.api.status.condition_states import ConditionStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import one_line
-from penstock.api.times import format_seconds, format_time
+from penstock.api.times import format_time
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.cancellation import PIPELINE_DELETED, Cancellation
@@ -83,12 +83,12 @@ class Retries:
         if refused:
             message = f"spec.retries[{index}]: {refused.message}"
             self.events.append(run.event(refused.code, message, is_warning=True))
-            return with_refusal(status, run.generation, refused.code, message, format_seconds(self._now))
+            return with_refusal(status, run.generation, refused.code, message, self._now)
         had_ended = status.state is not RunState.IN_PROGRESS
         if had_ended:
-            status = with_late_stop_over(run, status, answer.time)
+            status = with_late_stop_over(run, status, self._now)
         stage = next(s for s in status.stage_states if s.stage_name == request.stage_name)
-        status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, answer.time)
+        status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, self._now)
         who = f" by {answer.requested_by}" if answer.requested_by else ""
         why = f": {answer.reason}" if answer.reason else ""
         message = f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry {index + 1}){why}"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
 from penstock.api.text import one_line
-from penstock.api.times import format_seconds, format_time
+from penstock.api.times import format_time
 from penstock.engine.run.advance import RunAdvance
 from penstock.engine.snapshot import RunObject, is_trigger_of
 from penstock.engine.status.run_conditions import as_seen, with_conditions, with_refusal
@@ -17,7 +17,7 @@ from penstock.engine.status.summary import stopped_summary
 NOT_STOPPABLE = "PipelineExecutionNotStoppable"
 
 
-def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
+def go_on_stopping(advance: RunAdvance, request: StopRequest, now: datetime) -> None:
     """Stop a run as far as this pass can: at once where nothing of it is under way (X-56)."""
     trigger = advance.status.stop_trigger
     if trigger is None or not is_trigger_of(trigger, request) or trigger.resumed_time:
@@ -29,18 +29,18 @@ def go_on_stopping(advance: RunAdvance, request: StopRequest, now: str) -> None:
         advance.stopped()
 
 
-def stop_trigger_of(request: StopRequest, now: str) -> StopTrigger:
+def stop_trigger_of(request: StopRequest, now: datetime) -> StopTrigger:
     """Return what the status keeps of a request: its texts on one line."""
     return StopTrigger(
         abandon=bool(request.abandon),
         reason=one_line(request.reason),
         requested_by=one_line(request.requested_by),
         after_retries=request.after_retries,
-        time=now,
+        time=format_time(now),
     )
 
 
-def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus:
+def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: datetime) -> PipelineRunStatus:
     """Return the status of an ended run that is about to go on: a stop that came too late must not end it now.
 
     One that counts the retry which was just answered is meant for what the retry resumes.
@@ -55,11 +55,11 @@ def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) ->
     """Return the status of a run that had not begun: it is stopped at once, whatever it waits for (X-56)."""
     moment = format_time(now)
     ended = {"state": RunState.STOPPED, "start_time": moment, "completion_time": moment}
-    status = run.status.model_copy(update={**ended, "stop_trigger": stop_trigger_of(request, moment)})
+    status = run.status.model_copy(update={**ended, "stop_trigger": stop_trigger_of(request, now)})
     return with_conditions(
         status,
         generation=run.generation,
-        now=format_seconds(now),
+        now=now,
         reason=RunState.STOPPED,
         message=stopped_summary(status),
     )
@@ -73,7 +73,7 @@ def is_too_late(run: RunObject, status: PipelineRunStatus) -> bool:
     return trigger is None or not is_trigger_of(trigger, request)
 
 
-def answer(run: RunObject, status: PipelineRunStatus, now: str) -> PipelineRunStatus | None:
+def answer(run: RunObject, status: PipelineRunStatus, now: datetime) -> PipelineRunStatus | None:
     """Return the status of an ended run with the condition that refuses what was asked too late.
 
     None where there is nothing to answer. Each answer is given once for each generation of the spec.

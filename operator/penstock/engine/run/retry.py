@@ -17,13 +17,13 @@ _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN
 
 
 def resumed(
-    status: PipelineRunStatus, stage: RunStageState, mode: RetryMode, trigger: RetryTrigger, now: str
+    status: PipelineRunStatus, stage: RunStageState, mode: RetryMode, trigger: RetryTrigger, now: datetime
 ) -> PipelineRunStatus:
     """Return the status of a run whose stage was opened again, back in progress if it had ended (X-60)."""
     return back_in_progress(status, reopened(stage, mode, trigger), now)
 
 
-def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: str) -> PipelineRunStatus:
+def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: datetime) -> PipelineRunStatus:
     """Return the status with a stage that is open, and with the run in progress, whether it had ended or not."""
     states = tuple(stage if s.stage_name == stage.stage_name else s for s in status.stage_states)
     changes: dict[str, object] = {"stage_states": states}
@@ -31,7 +31,7 @@ def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: str) 
         attempt = (status.execution_attempt or 1) + 1
         changes |= {"state": RunState.IN_PROGRESS, "completion_time": None, "execution_attempt": attempt}
     if status.stop_trigger and not status.stop_trigger.resumed_time:
-        changes["stop_trigger"] = status.stop_trigger.model_copy(update={"resumed_time": now})
+        changes["stop_trigger"] = status.stop_trigger.model_copy(update={"resumed_time": format_time(now)})
     return status.model_copy(update=changes)
 
 

@@ -56,7 +56,7 @@ class Rollbacks:
         """Return the rollback of a failed stage, and until when its run is to be created; None once it exists."""
         known = run.status.automatic_rollback
         if known is None or known.run != self.name_of(run, stage):
-            known = self.begin(run, run.status, stage, format_time(now))
+            known = self.begin(run, run.status, stage, now)
         if known.run is None or self.exists(known.run):
             return known, None
         limit = (parse_time(known.time) or now) + wait
@@ -64,19 +64,21 @@ class Rollbacks:
             return known.model_copy(update={"message": "the run could not be created"}), None
         return known, limit
 
-    def begin(self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: str) -> AutomaticRollback:
+    def begin(
+        self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: datetime
+    ) -> AutomaticRollback:
         """Return to which run a failed stage is rolled back by which new run, or why it is not (X-70)."""
         name, rollback_run = stage.stage_name, self.name_of(run, stage)
         found = max(self._successes(run, status, name), default=None, key=lambda item: (item.completed, item.name))
         if found is None:
             why = f"no other run has succeeded in stage {name} under this version of the pipeline"
-            return AutomaticRollback(stage_name=name, time=now, message=why)
+            return AutomaticRollback(stage_name=name, time=format_time(now), message=why)
         return AutomaticRollback(
             stage_name=name,
             run=rollback_run,
             target_run=found.name,
             target_pipeline_execution_id=found.uid,
-            time=now,
+            time=format_time(now),
         )
 
     def _successes(self, run: RunObject, status: PipelineRunStatus, stage: str) -> Iterator[_Success]:

@@ -1,6 +1,7 @@
 """The status of a Pipeline: version, stages as GetPipelineState shows them, conditions (X-80, S-06)."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
@@ -8,6 +9,7 @@ from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.conditions import Condition, ConditionType, merge
 from penstock.api.status.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
 from penstock.api.text import shorten
+from penstock.api.times import format_seconds
 from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.entry.inbound import Queue
 from penstock.engine.entry.transitions import InboundTransition
@@ -16,7 +18,9 @@ from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
 _MESSAGE_LENGTH = 4_000
 
 
-def definition_status(pipeline: PipelineObject, findings: Findings, revision: str | None, now: str) -> PipelineStatus:
+def definition_status(
+    pipeline: PipelineObject, findings: Findings, revision: str | None, now: datetime
+) -> PipelineStatus:
     """Return the status as far as the definition decides it."""
     status = pipeline.status
     version = status.version
@@ -72,7 +76,7 @@ def with_inbound(
     spec: PipelineSpec | None,
     queues: Mapping[str, Queue],
     transitions: Mapping[str, InboundTransition],
-    now: str,
+    now: datetime,
 ) -> PipelineStatus:
     """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
     stages = {state.stage_name: state for state in status.stage_states}
@@ -95,7 +99,7 @@ def with_inbound(
 
 
 def _transition(
-    before: TransitionState | None, transition: InboundTransition | None, now: str
+    before: TransitionState | None, transition: InboundTransition | None, now: datetime
 ) -> TransitionState | None:
     """All transitions are enabled at creation (X-71): one that never was disabled has no state."""
     wanted = transition or InboundTransition(is_enabled=True)
@@ -108,7 +112,10 @@ def _transition(
     ):
         return before
     return TransitionState(
-        enabled=wanted.is_enabled, disabled_reason=wanted.reason, last_changed_by=wanted.by, last_changed_at=now
+        enabled=wanted.is_enabled,
+        disabled_reason=wanted.reason,
+        last_changed_by=wanted.by,
+        last_changed_at=format_seconds(now),
     )
 
 
@@ -116,7 +123,7 @@ def with_runs(
     status: PipelineStatus,
     runs: Iterable[tuple[RunObject, PipelineRunStatus]],
     ended: Iterable[EndedRun],
-    now: str,
+    now: datetime,
 ) -> PipelineStatus:
     """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first.
 
@@ -143,7 +150,7 @@ def is_news(status: PipelineStatus, before: PipelineStatus) -> bool:
     return told != (before.last_run, before.conditions, before.observed_generation, before.revision)
 
 
-def without_gone(status: PipelineStatus, gone: Collection[str], now: str) -> PipelineStatus:
+def without_gone(status: PipelineStatus, gone: Collection[str], now: datetime) -> PipelineStatus:
     """Return the status with the runs that were deleted under way shown as Cancelled; ``gone`` are names and uids."""
     if not gone:
         return status
@@ -203,7 +210,9 @@ def _without_tries(condition: StageConditionState | None) -> StageConditionState
     return condition.model_copy(update={"rule_states": rules})
 
 
-def _with_last_run(status: PipelineStatus, run: RunObject, run_status: PipelineRunStatus, now: str) -> PipelineStatus:
+def _with_last_run(
+    status: PipelineStatus, run: RunObject, run_status: PipelineRunStatus, now: datetime
+) -> PipelineStatus:
     if run_status.state is None:
         return status
     state = run_status.state

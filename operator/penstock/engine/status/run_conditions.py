@@ -1,6 +1,7 @@
 """The conditions and the one-line summary of a run, from its state alone (design: the table of conditions)."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import StageConditionType
@@ -14,7 +15,7 @@ _SUMMARY_LENGTH = 500
 
 
 def with_conditions(
-    status: PipelineRunStatus, *, generation: int, now: str, reason: str, message: str
+    status: PipelineRunStatus, *, generation: int, now: datetime, reason: str, message: str
 ) -> PipelineRunStatus:
     """Return the status with conditions that agree with its state; ``message`` is its summary, too.
 
@@ -37,7 +38,9 @@ def with_conditions(
     )
 
 
-def with_refusal(status: PipelineRunStatus, generation: int, code: str, message: str, now: str) -> PipelineRunStatus:
+def with_refusal(
+    status: PipelineRunStatus, generation: int, code: str, message: str, now: datetime
+) -> PipelineRunStatus:
     """Return the status with the condition that refuses what the spec of a generation asks for."""
     refused = Condition(
         type=ConditionType.REQUEST_REFUSED,

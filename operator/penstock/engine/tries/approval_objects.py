@@ -187,7 +187,7 @@ def _counted(spec: ApprovalSpec) -> Iterator[Decision]:
 # ---- its status
 
 
-def pending_status(approval: ApprovalObject, now: str) -> ApprovalStatus:
+def pending_status(approval: ApprovalObject, now: datetime) -> ApprovalStatus:
     """Return the status of an Approval that waits."""
     spec = approval.spec
     assert spec is not None
@@ -197,15 +197,15 @@ def pending_status(approval: ApprovalObject, now: str) -> ApprovalStatus:
     return _status(approval, ApprovalOutcome(ApprovalState.PENDING, "Pending", message), count, now)
 
 
-def settled_status(approval: ApprovalObject, outcome: ApprovalOutcome, now: str) -> ApprovalStatus:
+def settled_status(approval: ApprovalObject, outcome: ApprovalOutcome, now: datetime) -> ApprovalStatus:
     """Return the status of an Approval that is over."""
     counted = len([d for d in _counted(approval.spec) if d.decision == "Approved"]) if approval.spec else 0
     count = f"{counted}/{approval.spec.quorum}" if approval.spec else None
     status = _status(approval, outcome, count, now)
-    return status.model_copy(update={"last_updated_by": outcome.by, "completion_time": now})
+    return status.model_copy(update={"last_updated_by": outcome.by, "completion_time": format_seconds(now)})
 
 
-def _status(approval: ApprovalObject, outcome: ApprovalOutcome, count: str | None, now: str) -> ApprovalStatus:
+def _status(approval: ApprovalObject, outcome: ApprovalOutcome, count: str | None, now: datetime) -> ApprovalStatus:
     values = {ApprovalState.PENDING: "Unknown", ApprovalState.APPROVED: "True"}
     condition = Condition.model_validate(
         {

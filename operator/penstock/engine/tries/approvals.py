@@ -12,7 +12,7 @@ from datetime import datetime
 from penstock.api.kinds.approval import ApprovalReference, ApprovalState
 from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionExecution, ActionStatus
-from penstock.api.times import format_seconds, parse_time
+from penstock.api.times import parse_time
 from penstock.engine.commands import CloseApproval, CreateApproval
 from penstock.engine.definition.errors import RequestError
 from penstock.engine.language.variables import Values
@@ -88,7 +88,7 @@ class Approvals:
                 return execution
             if outcome.by and not self._facts.live.approvals[approval.name]:
                 return self._fail(context, execution, POLICY_MISSING, _UNGUARDED)
-            status = settled_status(approval, outcome, format_seconds(self._facts.now))
+            status = settled_status(approval, outcome, self._facts.now)
             self._effects.approval_statuses[approval.name] = status
         return self._end(context, execution, outcome)
 
@@ -104,7 +104,7 @@ class Approvals:
     ) -> ActionExecution:
         if approval.spec and (expires := parse_time(approval.spec.expiration_time)):
             self._effects.look_again.append(expires)
-        status = pending_status(approval, format_seconds(self._facts.now))
+        status = pending_status(approval, self._facts.now)
         if status != approval.status:
             self._effects.approval_statuses[approval.name] = status
         if reference.uid:
@@ -197,4 +197,4 @@ def close_unknown(
         details = execution.error_details if execution else None
         code, message = (details.code, details.message) if details else ("Abandoned", "no run waits for it any more")
         outcome = ApprovalOutcome(ApprovalState.ABANDONED, code, message)
-        yield CloseApproval(approval.name, settled_status(approval, outcome, format_seconds(now)))
+        yield CloseApproval(approval.name, settled_status(approval, outcome, now))
