@@ -1,5 +1,6 @@
 """The PipelineRun object: one execution of a Pipeline; its uid is the pipelineExecutionId."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -245,3 +246,17 @@ class PipelineRunStatus(Model):
     artifact_revisions: Annotated[tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))] = ()
     stage_states: Annotated[tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
     conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()
+
+    @property
+    def actions(self) -> Iterator[tuple[RunStageState, ActionState]]:
+        """Every action that the run has come to, with its stage, in the order of their starts."""
+        return ((stage, action) for stage in self.stage_states for action in stage.action_states)
+
+    def stage(self, name: str) -> RunStageState | None:
+        """Return a stage that the run has entered, None for any other."""
+        return next((stage for stage in self.stage_states if stage.stage_name == name), None)
+
+    def with_stage(self, state: RunStageState) -> "PipelineRunStatus":
+        """Return the status with another state of a stage that the run has entered."""
+        states = (state if old.stage_name == state.stage_name else old for old in self.stage_states)
+        return self.model_copy(update={"stage_states": tuple(states)})

@@ -6,7 +6,7 @@ from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.meta import KEEP
 from penstock.engine.commands import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from penstock.engine.definition.findings import Problem
-from penstock.engine.run.stage_conditions import rule_rows
+from penstock.engine.run.stage_conditions import rule_executions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import EndedRun, Snapshot
 
@@ -50,15 +50,13 @@ def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> boo
 def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
     """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries were started with."""
     for status in statuses:
-        for stage in status.stage_states:
-            for action in stage.action_states:
-                yield from (
-                    execution.build_project.revision for execution in action.executions if execution.build_project
-                )
-                yield from (execution.action_type.revision for execution in action.executions if execution.action_type)
-            yield from (
-                execution.build_project.revision for _, _, execution in rule_rows(stage) if execution.build_project
-            )
+        executions = [execution for _, action in status.actions for execution in action.executions]
+        executions += [execution for stage in status.stage_states for _, _, execution in rule_executions(stage)]
+        for execution in executions:
+            if execution.build_project:
+                yield execution.build_project.revision
+            if execution.action_type:
+                yield execution.action_type.revision
 
 
 def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:

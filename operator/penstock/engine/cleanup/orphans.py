@@ -6,7 +6,7 @@ from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.engine.commands import DeleteJob
 from penstock.engine.objects.workloads import JobObject, PodObject
-from penstock.engine.run.stage_conditions import rule_rows
+from penstock.engine.run.stage_conditions import rule_executions
 
 
 def delete_orphans(
@@ -23,9 +23,11 @@ def delete_orphans(
 
 
 def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
-    stages = [stage for status in statuses for stage in status.stage_states]
-    executions = [action.latest for stage in stages for action in stage.action_states if action.latest]
-    executions += [execution for stage in stages for _, _, execution in rule_rows(stage)]
+    known = list(statuses)
+    executions = [action.latest for status in known for _, action in status.actions if action.latest]
+    executions += [
+        execution for status in known for stage in status.stage_states for _, _, execution in rule_executions(stage)
+    ]
     return {execution.job_name for execution in executions if execution.status is ActionStatus.IN_PROGRESS}
 
 

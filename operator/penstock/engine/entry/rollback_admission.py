@@ -86,10 +86,11 @@ def _why_unable(definition: Definition, target: RunObject, stage: str) -> str | 
         return f"stage {stage} has Source actions, and cannot be rolled back (X-68)"
     if target.status.execution_type is ExecutionType.ROLLBACK:
         return f"run {target.name} is a rollback itself: name its own target (X-68)"
-    became = {state.stage_name: state.status for state in target.status.stage_states}.get(stage)
-    if became is StageStatus.SUCCEEDED:
+    state = target.status.stage(stage)
+    if state and state.status is StageStatus.SUCCEEDED:
         return None
-    return f"run {target.name} has not succeeded in stage {stage}: {became or 'it has not entered it'} (X-68)"
+    became = state.status if state else "it has not entered it"
+    return f"run {target.name} has not succeeded in stage {stage}: {became} (X-68)"
 
 
 def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> RollbackMetadata:

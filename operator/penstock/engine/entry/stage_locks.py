@@ -47,7 +47,8 @@ def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], po
 
 
 def _holds(other: RunAdvance, stage: str) -> bool:
-    return any(state.stage_name == stage for state in other.status.stage_states if state.status.is_open)
+    state = other.status.stage(stage)
+    return state is not None and state.status.is_open
 
 
 def _waits_for(other: RunAdvance, stage: str) -> bool:

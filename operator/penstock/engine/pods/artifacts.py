@@ -17,8 +17,7 @@ def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactL
         found[artifact.name] = _located(artifact, "")
     executions = (
         (stage.stage_name, state.action_name, execution)
-        for stage in status.stage_states
-        for state in stage.action_states
+        for stage, state in status.actions
         for execution in state.executions
         if execution.status is ActionStatus.SUCCEEDED
     )

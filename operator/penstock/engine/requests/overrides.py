@@ -69,7 +69,8 @@ class Overrides:
             message = f"{path}: {answer.refused.message}"
             self.events.append(run.event(answer.refused.code, message, is_warning=True))
             return with_refusal(status, run.generation, answer.refused.code, message, self._now)
-        state = next(s for s in status.stage_states if s.stage_name == answer.stage_name)
+        state = status.stage(answer.stage_name)
+        assert state is not None
         condition = state_of(state, answer.condition_type)
         assert condition is not None
         who = f" by {answer.requested_by}" if answer.requested_by else ""
@@ -97,7 +98,7 @@ class Overrides:
         if definition and name not in (stages := [stage.name for stage in definition.stages]):
             what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
             return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
-        state = next((s for s in status.stage_states if s.stage_name == name), None)
+        state = status.stage(name)
         condition = state_of(state, request.condition_type) if state else None
         place = f"{place_of(request.condition_type)} of stage {name}"
         if state is None or condition is None or condition.status is None:

@@ -87,7 +87,8 @@ class Retries:
         had_ended = status.state is not RunState.IN_PROGRESS
         if had_ended:
             status = with_late_stop_over(run, status, self._now)
-        stage = next(s for s in status.stage_states if s.stage_name == request.stage_name)
+        stage = status.stage(request.stage_name)
+        assert stage is not None
         status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, self._now)
         who = f" by {answer.requested_by}" if answer.requested_by else ""
         why = f": {answer.reason}" if answer.reason else ""
@@ -103,7 +104,7 @@ class Retries:
         if definition and name not in (stages := [stage.name for stage in definition.stages]):
             what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
             return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
-        state = next((s for s in status.stage_states if s.stage_name == name), None)
+        state = status.stage(name)
         if state is None:
             what = f"the run has not entered stage {name}; only one that failed or was stopped is retried"
             return RefusedRequest(code=NOT_RETRYABLE, message=what)

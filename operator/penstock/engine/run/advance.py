@@ -291,8 +291,7 @@ class RunAdvance:
     # ---- writing
 
     def _replace(self, state: RunStageState) -> None:
-        states = tuple(state if old.stage_name == state.stage_name else old for old in self.status.stage_states)
-        self.draft.status = self.status.model_copy(update={"stage_states": states})
+        self.draft.status = self.status.with_stage(state)
 
 
 def _is_done(state: ActionState | None) -> bool:

@@ -25,14 +25,13 @@ def resumed(
 
 def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: datetime) -> PipelineRunStatus:
     """Return the status with a stage that is open, and with the run in progress, whether it had ended or not."""
-    states = tuple(stage if s.stage_name == stage.stage_name else s for s in status.stage_states)
-    changes: dict[str, object] = {"stage_states": states}
+    changes: dict[str, object] = {}
     if status.state is not RunState.IN_PROGRESS:
         attempt = (status.execution_attempt or 1) + 1
         changes |= {"state": RunState.IN_PROGRESS, "completion_time": None, "execution_attempt": attempt}
     if status.stop_trigger and not status.stop_trigger.resumed_time:
         changes["stop_trigger"] = status.stop_trigger.model_copy(update={"resumed_time": format_time(now)})
-    return status.model_copy(update=changes)
+    return status.with_stage(stage).model_copy(update=changes)
 
 
 def reopened(

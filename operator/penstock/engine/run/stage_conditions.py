@@ -68,13 +68,13 @@ def with_state(state: RunStageState, kind: StageConditionType, condition: StageC
 
 def states_of_rules(state: RunStageState) -> list[ActionState]:
     """Return the rules that run as Jobs as if they were actions."""
-    executions = rule_rows(state)
+    executions = rule_executions(state)
     return [
         ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions) for kind, r, _ in executions
     ]
 
 
-def rule_rows(state: RunStageState) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
+def rule_executions(state: RunStageState) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
     """Yield the latest try of each rule that runs as a Job, with its condition."""
     for kind in StageConditionType:
         condition = state_of(state, kind)

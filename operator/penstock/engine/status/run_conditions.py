@@ -77,11 +77,10 @@ def _failed_condition(stage: RunStageState) -> str | None:
 
 def _where_the_log_is(status: PipelineRunStatus) -> str:
     """Return how to read the log of the action that the run failed for, where it had a pod."""
-    for stage in status.stage_states:
-        for action in stage.action_states:
-            latest = action.latest
-            if latest and latest.status is ActionStatus.FAILED:
-                return f" (log: kubectl logs {latest.pod_name})" if latest.pod_name else ""
+    for _, action in status.actions:
+        latest = action.latest
+        if latest and latest.status is ActionStatus.FAILED:
+            return f" (log: kubectl logs {latest.pod_name})" if latest.pod_name else ""
     return ""
 
 

@@ -65,7 +65,6 @@ def asked_by(status: PipelineRunStatus) -> str:
 def _actions(status: PipelineRunStatus, wanted: ActionStatus) -> list[str]:
     return [
         f"{stage.stage_name}/{action.action_name}"
-        for stage in status.stage_states
-        for action in stage.action_states
+        for stage, action in status.actions
         if action.latest and action.latest.status is wanted
     ]

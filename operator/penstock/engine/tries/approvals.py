@@ -95,7 +95,7 @@ class Approvals:
     def abandon(self, execution: ActionExecution) -> ActionExecution:
         """Return the execution with its wait given up; that closes the Approval, as nobody waits for it any more."""
         given_up = ApprovalOutcome(ApprovalState.ABANDONED, "Abandoned", "given up before it was decided")
-        return _row_of(execution, given_up, self._facts)
+        return _execution_of(execution, given_up, self._facts)
 
     # ---- while it waits
 
@@ -161,14 +161,14 @@ class Approvals:
         reason = "ApprovalSucceeded" if is_approved else "ApprovalFailed"
         said = outcome.message if is_approved else f"{outcome.code}: {outcome.message}"
         self._tell(context, reason, said, is_warning=not is_approved)
-        return _row_of(execution, outcome, self._facts)
+        return _execution_of(execution, outcome, self._facts)
 
     def _tell(self, context: TryContext, reason: str, said: str, *, is_warning: bool = False) -> None:
         message = f"{context.attempt.stage}/{context.attempt.action}: {said}"
         self._effects.commands.append(self._draft.run.event(reason, message, is_warning=is_warning))
 
 
-def _row_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts) -> ActionExecution:
+def _execution_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts) -> ActionExecution:
     """Return the execution of an attempt that is over; its summary is what the last to decide said (P-62)."""
     ended = TryResult(outcome.action_status, outcome.code, outcome.message if outcome.code else "")
     update = {"token": None, "last_updated_by": outcome.by, "summary": outcome.comment}
@@ -185,8 +185,7 @@ def close_unknown(
     executions = {
         state.latest.approval.name: state.latest
         for status in statuses
-        for stage in status.stage_states
-        for state in stage.action_states
+        for _, state in status.actions
         if state.latest and state.latest.approval
     }
     for approval in approvals:

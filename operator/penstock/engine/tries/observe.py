@@ -152,8 +152,8 @@ class TryObserver:
 
         That nothing is seen of a try is looked up live before it counts: absence is never evidence.
         """
-        abandoned_rows = [s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
-        tries = [execution.job_name for execution in abandoned_rows if execution.job_name]
+        given_up = [s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
+        tries = [execution.job_name for execution in given_up if execution.job_name]
         pods = [f"pod {pod.name}" for name in tries for pod in self._facts.pods.get(name, ()) if pod.may_run]
         unseen = [name for name in tries if name not in self._facts.pods]
         jobs = [f"Job {name}" for name in unseen if (job := self._facts.jobs.get(name)) and not job.is_over]
