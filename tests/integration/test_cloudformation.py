@@ -275,7 +275,7 @@ def test_outputs_become_variables_and_a_file(cloud: Cloud) -> None:
     )  # fmt: skip
     outcome = execution.run(job)
     assert outcome.variables == {"Colour": "red", "Size": "2"}
-    assert {path: json.loads(text) for path, text in job.stored["Outputs"].items()} == {
+    assert {path: json.loads(text) for path, text in job.outputs.stored["Outputs"].items()} == {
         "out/stack.json": {"Colour": "red", "Size": "2"}
     }
     assert outcome.external_execution_id == job.identified

@@ -1,8 +1,13 @@
 """The seam between the agent and a provider's ``execution.py``.
 
-A provider's execution is one function, ``run(job: Job) -> Outcome``. It works on the folders and limits that
-the job gives it, raises ActionError to fail with a code and a message of its own, and touches neither store,
-claim, log file nor termination message: those are the agent's.
+An execution is one function, ``run(job: Job) -> Outcome``. Its contract:
+
+- It may run more than once for one attempt. A try whose pod was lost is followed by another one if the declaration says
+  RERUN or RESUME, so an effect elsewhere is made under a name or token that follows from ``job.request.attempt``.
+- It ends before ``job.remaining()`` does, which raises TimedOut; a wait asks it each time.
+- It fails by ActionError, with a code and a message that says what to do. Anything else that it raises is reported as a
+  fault of the agent's.
+- It touches neither store, claim, log file nor termination message: those are the agent's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,12 +85,76 @@ class StoredObject(NamedTuple):
     endpoint: str | None = None
 
 
+class ActionContainer(Protocol):
+    """The container with the user's image, beside the agent's."""
+
+    @property
+    def program(self) -> Path:
+        """Where a program stands when it runs; ``values`` beside it sets its environment."""
+
+    @property
+    def report(self) -> Path:
+        """The folder where a program keeps ``notes`` and ``variables/<name>``."""
+
+    def run_script(self) -> Outcome:
+        """Run the request's script; raise ActionError unless it exits with 0."""
+
+    def run_program(self, program: Program) -> ProgramEnd:
+        """Run shell code; raise ActionError if it times out, or if the container dies or there is none."""
+
+    def write_file(self, path: str, text: str) -> Path:
+        """Write a file that the container can read; return where it is."""
+
+    def read_note(self, name: str) -> str:
+        """Return a short text that the program left in the report folder, masked, without its last newlines."""
+
+
+class Outputs(Protocol):
+    """Output artifacts. One that the execution does not store is packed from the source folder in the end."""
+
+    def folder(self, name: str) -> Path:
+        """Return an empty folder for the content of an artifact."""
+
+    def store_folder(self, name: str, folder: Path) -> None:
+        """Store an artifact from a folder."""
+
+    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        """Store an artifact of single files: path in the artifact to the names below the source folder."""
+
+
+class Objects(Protocol):
+    """Objects of this try's own in the artifact store, for whoever else works on the action.
+
+    Each method raises ActionError (ConfigurationError) where the store is not on S3.
+    """
+
+    def location(self, name: str) -> StoredObject:
+        """Return where an object stands, or would."""
+
+    def put(self, name: str, file: Path) -> StoredObject:
+        """Store a file as an object."""
+
+    def get(self, name: str, file: Path) -> bool:
+        """Write an object to a file; return False if it is not there."""
+
+
+class Reports(Protocol):
+    """Test reports, which are told however the action ends."""
+
+    @property
+    def stored(self) -> tuple[SuiteReport, ...]:
+        """The reports so far."""
+
+    def store(self, report: SuiteReport, document: bytes) -> None:
+        """Store a whole report. That the store does not take it is a warning: the action's end is worth more."""
+
+
 class Job(Protocol):
-    """One try of an action, as its execution sees it."""
+    """One try of an action, as its execution sees it: what to do, with what, until when."""
 
     @property
     def request(self) -> ActionRequest:
-        """What to do."""
+        """What to do. Its configuration is resolved, and as the provider's declaration allows."""
 
     @property
     def pod_uid(self) -> str:
@@ -93,7 +162,7 @@ class Job(Protocol):
 
     @property
     def inputs(self) -> Mapping[str, Path]:
-        """The folder of each input artifact, unpacked."""
+        """The folder of each input artifact, verified and unpacked."""
 
     @property
     def source(self) -> Path:
@@ -113,62 +182,33 @@ class Job(Protocol):
     def log(self, line: str) -> None:
         """Write a line to the action's log, masked."""
 
-    def mask(self, values: Iterable[str]) -> None:
-        """Hide more values in everything that leaves the agent as text."""
-
     @property
     def log_key(self) -> str:
         """The key that the action's log will have in the artifact store."""
 
+    def mask(self, values: Iterable[str]) -> None:
+        """Hide more values in everything that leaves the agent as text."""
+
     def remaining(self) -> float:
         """Return the seconds until the action's deadline; raise ActionError (TimedOut) when none are left."""
-
-    @property
-    def report(self) -> Path:
-        """The folder where a program keeps ``notes`` and ``variables/<name>``."""
-
-    @property
-    def program(self) -> Path:
-        """Where a program stands when it runs; ``values`` beside it sets its environment."""
-
-    def run_program(self, program: Program) -> ProgramEnd:
-        """Run shell code in the action's container; raise ActionError if it times out or the container dies."""
-
-    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
-        """Store an output artifact of single files: path in the artifact to the names below the source folder."""
-
-    def store_folder(self, name: str, folder: Path) -> None:
-        """Store an output artifact from a folder other than the source folder; `output_folder` gives one."""
-
-    def output_folder(self, name: str) -> Path:
-        """Return an empty folder for the content of an output artifact."""
-
-    def object_location(self, name: str) -> StoredObject:
-        """Return where an object of this name stands, or would; raise ActionError where the store is not on S3."""
-
-    def put_object(self, name: str, file: Path) -> StoredObject:
-        """Store a file as an object of this try's own."""
-
-    def get_object(self, name: str, file: Path) -> bool:
-        """Write an object of this try's own to a file; return False if it is not there."""
-
-    @property
-    def reports(self) -> tuple[SuiteReport, ...]:
-        """The reports stored so far."""
-
-    def store_report(self, report: SuiteReport, document: bytes) -> None:
-        """Store a whole report, and report its figures however the action ends."""
 
     def report_external_execution(
         self, external_execution_id: str, url: str = "", percent_complete: int | None = None
     ) -> None:
         """Report this external execution, and how far it came, however the action ends."""
 
-    def write_file(self, path: str, text: str) -> Path:
-        """Write a file that the action's container can read; return where it is."""
+    @property
+    def container(self) -> ActionContainer:
+        """The container with the user's image."""
 
-    def read_note(self, name: str) -> str:
-        """Return a short text that the program left in the report folder, masked, without its last newlines."""
+    @property
+    def outputs(self) -> Outputs:
+        """The output artifacts."""
 
-    def run_script(self) -> Outcome:
-        """Run the request's script in the action container; raise ActionError unless it exits with 0."""
+    @property
+    def objects(self) -> Objects:
+        """Objects of this try's own in the artifact store."""
+
+    @property
+    def reports(self) -> Reports:
+        """The test reports."""

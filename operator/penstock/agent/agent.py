@@ -83,7 +83,7 @@ class Agent:
         if job is None:
             return result
         external = result.external_execution_id or job.external_execution_id
-        reports = tuple(results.masked_report(report, mask) for report in job.reports)
+        reports = tuple(results.masked_report(report, mask) for report in job.reports.stored)
         url = result.external_execution_url or job.external_execution_url
         return result._replace(
             external_execution_id=external,
@@ -147,11 +147,11 @@ class Agent:
         execution = _execution(request.provider)
         workspace = Workspace(self._paths.workspace, request, self._pod_uid)
         workspace.fetch(store, self._paths.scratch)
-        self._job = job = AgentJob(self._paths, request, workspace, log, self._started + request.limits.timeout_s)
-        job.control = control
-        job.artifact_store = store
+        deadline = self._started + request.limits.timeout_s
+        job = AgentJob(self._paths, request, workspace, log, control=control, store=store, deadline=deadline)
+        self._job = job
         outcome: Outcome = execution.run(job)
-        stored = tuple(job.stored.get(order.name) or workspace.store_output(store, order) for order in request.outputs)
+        stored = job.outputs.complete()
         return ActionResult(
             version=RESULT_VERSION,
             status=results.SUCCEEDED,

@@ -9,13 +9,13 @@ from penstock.artifacts.store import Store
 from penstock.artifacts.store_errors import MissingObjectError
 
 
-class Objects:
+class StoreObjects:
     """They stand in the artifact store, which must be on S3: nobody else can read a volume."""
 
     def __init__(self, store: Store, request: ActionRequest, pod_uid: str) -> None:
         self._store, self._request, self._pod_uid = store, request, pod_uid
 
-    def where(self, name: str) -> StoredObject:
+    def location(self, name: str) -> StoredObject:
         """Return where an object stands, or would."""
         location = self._request.store
         if location.folder:
@@ -26,13 +26,13 @@ class Objects:
 
     def put(self, name: str, file: Path) -> StoredObject:
         """Store a file."""
-        where = self.where(name)
+        where = self.location(name)
         self._store.put_file(self._key(name), file)
         return where
 
     def get(self, name: str, file: Path) -> bool:
         """Fetch an object; return False if it is not there."""
-        self.where(name)
+        self.location(name)
         try:
             with file.open("wb") as target:
                 self._store.read(self._key(name), target, self._request.limits.artifact_bytes)

@@ -17,6 +17,73 @@ def request(provider: str, configuration: Mapping[str, str], revision: str | Non
     return ActionRequest(1, ATTEMPT, provider, store, configuration, revision=revision, limits=limits)
 
 
+class NoContainer:
+    """The container of an action that has none."""
+
+    def __init__(self, root: Path) -> None:
+        self.report, self.program = root / "report", root / "program"
+
+    def run_script(self) -> Outcome:
+        raise NotImplementedError
+
+    def run_program(self, program: Program) -> ProgramEnd:
+        raise NotImplementedError
+
+    def write_file(self, path: str, text: str) -> Path:
+        raise NotImplementedError
+
+    def read_note(self, name: str) -> str:
+        raise NotImplementedError
+
+
+@dataclass
+class FakeOutputs:
+    """Keeps the content of artifacts."""
+
+    root: Path
+    stored: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def folder(self, name: str) -> Path:
+        (folder := self.root / "out" / name).mkdir(parents=True)
+        return folder
+
+    def store_folder(self, name: str, folder: Path) -> None:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        self.stored[name] = {str(path.relative_to(folder)): path.read_text() for path in files}
+
+    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class FakeObjects:
+    """Keeps objects by name."""
+
+    request: ActionRequest
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+    def location(self, name: str) -> StoredObject:
+        return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)
+
+    def put(self, name: str, file: Path) -> StoredObject:
+        self.stored[name] = file.read_bytes()
+        return self.location(name)
+
+    def get(self, name: str, file: Path) -> bool:
+        if name in self.stored:
+            file.write_bytes(self.stored[name])
+        return name in self.stored
+
+
+class NoReports:
+    """The reports of an action that makes none."""
+
+    stored: tuple[SuiteReport, ...] = ()
+
+    def store(self, report: SuiteReport, document: bytes) -> None:
+        raise NotImplementedError
+
+
 @dataclass
 class FakeJob:
     """The seam, filled by hand."""
@@ -31,15 +98,13 @@ class FakeJob:
         self.source = self.root / "workspace/src/_"
         self.scratch = self.root / "scratch"
         self.token_dir = self.root / "token"
-        self.report, self.program = self.root / "report", self.root / "program"
         for path in (self.source, self.scratch, self.token_dir):
             path.mkdir(parents=True, exist_ok=True)
         self.log_key = ""
         self.identified = ""
         self.masked: list[str] = []
-        self.objects: dict[str, bytes] = {}
-        self.stored: dict[str, dict[str, str]] = {}
-        self.reports: tuple[SuiteReport, ...] = ()
+        self.container, self.reports = NoContainer(self.root), NoReports()
+        self.outputs, self.objects = FakeOutputs(self.root), FakeObjects(self.request)
         self._end = time.monotonic() + self.request.limits.timeout_s
 
     def secret(self, key: str) -> Path | None:
@@ -61,46 +126,7 @@ class FakeJob:
             raise ActionError(TIMED_OUT, f"Timed out after {self.request.limits.timeout_s:g} s")
         return left
 
-    def run_program(self, program: Program) -> ProgramEnd:
-        raise NotImplementedError
-
-    def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
-        raise NotImplementedError
-
-    def output_folder(self, name: str) -> Path:
-        (folder := self.root / "out" / name).mkdir(parents=True)
-        return folder
-
-    def store_folder(self, name: str, folder: Path) -> None:
-        self.stored[name] = {
-            str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()
-        }
-
-    def object_location(self, name: str) -> StoredObject:
-        return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)
-
-    def put_object(self, name: str, file: Path) -> StoredObject:
-        self.objects[name] = file.read_bytes()
-        return self.object_location(name)
-
-    def get_object(self, name: str, file: Path) -> bool:
-        if name in self.objects:
-            file.write_bytes(self.objects[name])
-        return name in self.objects
-
-    def store_report(self, report: SuiteReport, document: bytes) -> None:
-        raise NotImplementedError
-
     def report_external_execution(
         self, external_execution_id: str, url: str = "", percent_complete: int | None = None
     ) -> None:
         self.identified = external_execution_id
-
-    def write_file(self, path: str, text: str) -> Path:
-        raise NotImplementedError
-
-    def read_note(self, name: str) -> str:
-        raise NotImplementedError
-
-    def run_script(self) -> Outcome:
-        raise NotImplementedError

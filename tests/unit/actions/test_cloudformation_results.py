@@ -38,7 +38,7 @@ def test_w_26_outputs_that_do_not_fit_a_result_are_left_out_the_longest_first(jo
 def test_output_artifact_without_a_file_name_is_empty_and_the_log_says_so(job: FakeJob) -> None:
     job.request = job.request._replace(outputs=(ArtifactOrder("Out"),))
     store_outputs(job, {"A": "1"})
-    assert job.stored == {"Out": {}}
+    assert job.outputs.stored == {"Out": {}}
     assert job.lines == ["The output artifact Out is empty: name a file in OutputFileName"]
 
 

@@ -276,20 +276,20 @@ def test_artifacts_go_in_and_out_as_zips(started: Started) -> None:
 
     def copy(event: Event) -> None:
         seen.append(event["data"])
-        job.objects["Out.zip"] = zipped(a="1")
+        job.objects.stored["Out.zip"] = zipped(a="1")
         succeed(event)
 
     _, job = started(copy)
     with_artifacts(job)
     execution.run(job)
-    assert zipfile.ZipFile(io.BytesIO(job.objects["In.zip"])).read("template.yaml") == b"Resources: {}"
+    assert zipfile.ZipFile(io.BytesIO(job.objects.stored["In.zip"])).read("template.yaml") == b"Resources: {}"
     place = {"bucketName": "artifacts", "objectKey": "objects/In.zip", "endpoint": "http://s3"}
     assert seen[0]["inputArtifacts"] == [
         {"name": "In", "revision": None, "location": {"type": "S3", "s3Location": place}}
     ]
     assert seen[0]["outputArtifacts"][0]["location"]["s3Location"]["objectKey"] == "objects/Out.zip"
     assert "artifactCredentials" not in seen[0]
-    assert job.stored == {"Out": {"a": "1"}}
+    assert job.outputs.stored == {"Out": {"a": "1"}}
 
 
 def test_the_stores_keys_are_handed_over_only_when_asked_for(started: Started) -> None:
@@ -306,7 +306,7 @@ def test_the_stores_keys_are_handed_over_only_when_asked_for(started: Started) -
 def test_an_output_artifact_must_be_there(started: Started, content: bytes | None, why: str) -> None:
     _, job = started(succeed)
     if content:
-        job.objects["Out.zip"] = content
+        job.objects.stored["Out.zip"] = content
     error = failure_of(with_artifacts(job))
     assert error.code == "JobFailed"
     assert why in error.message

@@ -13,14 +13,14 @@ _VARIABLES_BYTES = 2400
 def store_outputs(job: Job, outputs: Mapping[str, str]) -> None:
     """Store the outputs as the only file of the output artifact, if the action has one; none without OutputFileName."""
     for order in job.request.outputs:
-        folder = job.output_folder(order.name)
+        folder = job.outputs.folder(order.name)
         if name := job.request.configuration.get("OutputFileName"):
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(dict(outputs), indent=2, sort_keys=True) + "\n", encoding="utf-8")
         else:
             job.log(f"The output artifact {order.name} is empty: name a file in OutputFileName")
-        job.store_folder(order.name, folder)
+        job.outputs.store_folder(order.name, folder)
 
 
 def variables_of(job: Job, outputs: Mapping[str, str]) -> dict[str, str]:

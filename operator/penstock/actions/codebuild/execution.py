@@ -40,12 +40,12 @@ def run(job: Job) -> Outcome:
         job.log(f"[Container] {remark}")
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     check(buildspec, job.source)
-    text = render(buildspec, job.program, job.report, job.source, kept)
-    ended = job.run_program(Program(text, environment(job, build, buildspec.variables), kept))
+    text = render(buildspec, job.container.program, job.container.report, job.source, kept)
+    ended = job.container.run_program(Program(text, environment(job, build, buildspec.variables), kept))
     notes = ended.notes.splitlines()
     if "begin BUILD" in notes:
         collect(job, buildspec, ended.variables)
-    failure = _failure(buildspec, ended, notes, first_failed(job.reports))
+    failure = _failure(buildspec, ended, notes, first_failed(job.reports.stored))
     if "begin BUILD" in notes:
         try:
             _store(job, buildspec, ended.variables)
@@ -121,4 +121,5 @@ def _store(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
         if wanted is None:
             message = f'UPLOAD_ARTIFACTS: the buildspec has no artifacts for the output artifact "{order.name}" (P-11)'
             raise ActionError(JOB_FAILED, message)
-        job.store_files(order.name, find(wanted, job.source, values, job.request.limits.artifact_entries, job.log))
+        files = find(wanted, job.source, values, job.request.limits.artifact_entries, job.log)
+        job.outputs.store_files(order.name, files)

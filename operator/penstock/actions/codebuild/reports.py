@@ -101,7 +101,7 @@ def _store(job: Job, group: _Group) -> None:
         f"[Container] Report {report.name}: {report.total} tests, {report.passed} passed, {report.failed} failed, "
         f"{report.errors} errors, {report.skipped} skipped"
     )
-    job.store_report(report, _document(report, group.cases))
+    job.reports.store(report, _document(report, group.cases))
 
 
 def _failed_test(case: Case) -> FailedCase:

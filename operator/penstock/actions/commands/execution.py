@@ -5,4 +5,4 @@ from penstock.actions.execution import Job, Outcome
 
 def run(job: Job) -> Outcome:
     """Run the commands; their output variables are the action's."""
-    return job.run_script()
+    return job.container.run_script()

@@ -41,21 +41,20 @@ def run(job: Job) -> Outcome:
     if custom is None:
         raise ActionError(CONFIGURATION_ERROR, "the request names no ActionType")
     _require_secrets(job, custom)
-    outputs = {order.name: job.output_folder(order.name) for order in job.request.outputs}
+    outputs = {order.name: job.outputs.folder(order.name) for order in job.request.outputs}
     program = Program(_render(job, custom), _environment(job, custom, outputs), takes_all_variables=True)
     try:
-        ended = job.run_program(program)
+        ended = job.container.run_program(program)
     finally:
-        job.report_external_execution(job.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job))
+        job.report_external_execution(job.container.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job))
     if ended.exit_code:
         raise _failure(job, custom, ended.exit_code, ended.notes)
     for name, folder in outputs.items():
         if not any(folder.iterdir()):
             raise ActionError(JOB_FAILED, f'Output artifact "{name}": the action left nothing for it', 0)
-        job.store_folder(name, folder)
-    return Outcome(
-        variables=ended.variables, revision=_revision(job, custom), summary=job.read_note(SUMMARY), exit_code=0
-    )
+        job.outputs.store_folder(name, folder)
+    summary, revision = job.container.read_note(SUMMARY), _revision(job, custom)
+    return Outcome(variables=ended.variables, revision=revision, summary=summary, exit_code=0)
 
 
 def _require_secrets(job: Job, custom: Custom) -> None:
@@ -71,14 +70,14 @@ def _require_secrets(job: Job, custom: Custom) -> None:
 def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[str, str]:
     """Return what the commands find in their environment; an ActionType cannot take our own names."""
     given = {key: value for key, value in job.request.configuration.items() if key not in custom.secrets}
-    files = [job.write_file(f"configuration/{key}", value) for key, value in given.items()]
-    document = job.write_file("configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n")
+    files = [job.container.write_file(f"configuration/{key}", value) for key, value in given.items()]
+    document = job.container.write_file("configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n")
     ours = {
         "PENSTOCK_PROVIDER": custom.name,
         "PENSTOCK_CONFIGURATION_DIR": str(document.with_name("configuration")),
         "PENSTOCK_CONFIGURATION_FILE": str(document),
         "PENSTOCK_INPUT_DIR": str(job.source.parent),
-        "PENSTOCK_RESULT_DIR": str(job.report),
+        "PENSTOCK_RESULT_DIR": str(job.container.report),
         "PENSTOCK_SECRET_DIR": SECRETS_DIR,
         "PENSTOCK_TIMEOUT_SECONDS": str(int(job.remaining())),
     }
@@ -92,12 +91,12 @@ def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[
 def _render(job: Job, custom: Custom) -> str:
     """Return the program: the commands one by one in one shell, each noted when it begins."""
     lines = [
-        f". {quote(str(job.program.with_name('values')))} || exit {_CANNOT_START}",
+        f". {quote(str(job.container.program.with_name('values')))} || exit {_CANNOT_START}",
         f"cd {quote(str(job.source))} || exit {_CANNOT_START}",
     ]
     for index, command in enumerate(custom.commands, start=1):
         lines += [
-            f"printf '%s' {index} >| {quote(str(job.report / 'notes'))}",
+            f"printf '%s' {index} >| {quote(str(job.container.report / 'notes'))}",
             f"eval {quote(command)}",
             'penstock_code=$?; [ "$penstock_code" = 0 ] || exit "$penstock_code"',
         ]
@@ -106,7 +105,7 @@ def _render(job: Job, custom: Custom) -> str:
 
 def _failure(job: Job, custom: Custom, exit_code: int, notes: str) -> ActionError:
     """P-84: the action's own type and message, where it left them."""
-    kind, message = job.read_note(FAILURE_TYPE), job.read_note(FAILURE_MESSAGE)
+    kind, message = job.container.read_note(FAILURE_TYPE), job.container.read_note(FAILURE_MESSAGE)
     if kind and kind not in FAILURE_TYPES:
         job.log(f"[penstock] {FAILURE_TYPE} is one of {', '.join(FAILURE_TYPES)} (X-08), not what was left there")
         kind = ""
@@ -117,7 +116,7 @@ def _failure(job: Job, custom: Custom, exit_code: int, notes: str) -> ActionErro
 
 
 def _execution_url(job: Job, custom: Custom) -> str:
-    given, external = job.read_note(EXTERNAL_URL), job.read_note(EXTERNAL_ID)
+    given, external = job.container.read_note(EXTERNAL_URL), job.container.read_note(EXTERNAL_ID)
     if given:
         if given.startswith(("https://", "http://")) and len(given.split()) == 1 and len(given) <= _LONGEST_URL:
             return given
@@ -135,12 +134,16 @@ def _linked(template: str, external: str) -> str:
 
 
 def _percent(job: Job) -> int | None:
-    text = job.read_note(PERCENT)
+    text = job.container.read_note(PERCENT)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100 else None
 
 
 def _revision(job: Job, custom: Custom) -> Revision | None:
-    revision = job.read_note(REVISION)
+    revision = job.container.read_note(REVISION)
     if not revision:
         return None
-    return Revision(revision, job.read_note(REVISION_SUMMARY), _linked(custom.revision_url, job.read_note(EXTERNAL_ID)))
+    return Revision(
+        revision,
+        job.container.read_note(REVISION_SUMMARY),
+        _linked(custom.revision_url, job.container.read_note(EXTERNAL_ID)),
+    )

@@ -207,8 +207,8 @@ def _locations(job: Job) -> Locations:
         path = job.scratch / "input.zip"
         with path.open("wb") as sink:
             zip_folder(folder, sink, bounds)
-        inputs[name] = job.put_object(f"{name}.zip", path)
-    outputs = {order.name: job.object_location(f"{order.name}.zip") for order in job.request.outputs}
+        inputs[name] = job.objects.put(f"{name}.zip", path)
+    outputs = {order.name: job.objects.location(f"{order.name}.zip") for order in job.request.outputs}
     wants_keys = job.request.configuration.get("ArtifactCredentials") == "Inherit"
     return Locations(inputs, outputs, aws.store_credentials(job) if wants_keys and (inputs or outputs) else None)
 
@@ -218,11 +218,11 @@ def _take_outputs(job: Job) -> None:
     limits = job.request.limits
     for order in job.request.outputs:
         path = job.scratch / "output.zip"
-        if not job.get_object(f"{order.name}.zip", path):
-            where = job.object_location(f"{order.name}.zip")
+        if not job.objects.get(f"{order.name}.zip", path):
+            where = job.objects.location(f"{order.name}.zip")
             what = f'the function wrote no output artifact "{order.name}" to s3://{where.bucket}/{where.key}'
             raise ActionError(JOB_FAILED, what)
-        folder = job.output_folder(order.name)
+        folder = job.outputs.folder(order.name)
         try:
             with path.open("rb") as file:
                 caps = Caps(limits.artifact_entries, limits.artifact_bytes, limits.artifact_ratio)
@@ -230,4 +230,4 @@ def _take_outputs(job: Job) -> None:
                     raise ActionError(JOB_FAILED, f'the output artifact "{order.name}" is no zip')
         except ArtifactError as error:
             raise ActionError(error.code, f'Output artifact "{order.name}": {error.message}') from error
-        job.store_folder(order.name, folder)
+        job.outputs.store_folder(order.name, folder)
