@@ -37,7 +37,7 @@ class Judge:
         self._within = 0
 
     def program(self, program: Program, context: Context) -> None:
-        """Raise Refused where a value may be code."""
+        """Raise Unsafe where a value may be code."""
         for pipeline in program:
             around = context
             for command in pipeline.stages:
@@ -104,7 +104,7 @@ class Judge:
             raise refuse(place, Word(parts, 0))
 
     def _feeds(self, redirects: list[Redirect], context: Context) -> bool:
-        """Whether redirections make a value a command's input; raise Refused for those of other descriptors."""
+        """Whether redirections make a value a command's input; raise Unsafe for those of other descriptors."""
         is_fed = False
         for redirect in redirects:
             if not context.is_hot(redirect.word):

@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from penstock.api.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.engine.locks import leaving_first
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.engine.entry.stage_locks import leaving_first
 
 OPEN, DONE = StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED
 
