@@ -1,4 +1,6 @@
-"""``make bench``: prints medians and ratios of one session, and writes them to BENCH_OUT as JSON."""
+"""``make bench``: prints medians and ratios of one session, and writes them
+to BENCH_OUT as JSON.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def main() -> int:
     """Measure, print, write."""
     cluster = load()
     kube = Kube(cluster.kubeconfig)
-    # The replica that stands by has a node of its own elsewhere; here it would take from the same two cores.
+    # The replica that stands by has a node of its own elsewhere; here it would take from the same
+    # two cores.
     install_chart(cluster, kube, {"replicas": 1})
     make_bucket(cluster)
     with kube.namespace(f"bench-{secrets.token_hex(3)}") as namespace:
@@ -45,14 +48,19 @@ def main() -> int:
 
 
 def measure(cluster: Cluster, bench: Bench) -> dict[str, float | None]:
-    """Return all figures. Jobs and runs take turns, so that a slow minute of the machine slows both."""
+    """Return all figures. Jobs and runs take turns, so that a slow minute of
+    the machine slows both.
+    """
     bench.apply(pipeline("one", 1), pipeline("chain", CHAIN))
     jobs, ones, chains = [], [], []
     for number in range(REPEATS + 1):
         jobs.append(bench.job(f"job-{number}"))
         ones.append(bench.run("one", f"one-{number}"))
         chains.append(bench.run("chain", f"chain-{number}"))
-        say(f"{number}: bare Job {jobs[-1]:.2f} s, one action {ones[-1]:.2f} s, {CHAIN} actions {chains[-1]:.2f} s")
+        say(
+            f"{number}: bare Job {jobs[-1]:.2f} s, one action {ones[-1]:.2f} s, {CHAIN} actions "
+            f"{chains[-1]:.2f} s"
+        )
     one, chain = statistics.median(ones[1:]), statistics.median(chains[1:])
     rss = operator_rss_mib()
     many_jobs, many_runs = at_once(bench)
@@ -71,12 +79,17 @@ def measure(cluster: Cluster, bench: Bench) -> dict[str, float | None]:
 
 
 def build_cost(bench: Bench) -> float:
-    """Return what a CodeBuild action takes longer than a Commands action: the median of differences, in turns."""
+    """Return what a CodeBuild action takes longer than a Commands action: the median of
+    differences, in turns.
+    """
     bench.kube.apply([PROJECT], bench.namespace)
     bench.apply(pair("commands", "Commands"), pair("build", "CodeBuild"))
     differences = []
     for number in range(REPEATS + 1):
-        commands, build = bench.run("commands", f"commands-{number}"), bench.run("build", f"build-{number}")
+        commands, build = (
+            bench.run("commands", f"commands-{number}"),
+            bench.run("build", f"build-{number}"),
+        )
         differences.append(build - commands)
         say(f"{number}: Commands {commands:.2f} s, CodeBuild {build:.2f} s")
     return statistics.median(differences[1:])
@@ -89,13 +102,17 @@ def at_once(bench: Bench) -> tuple[float, float]:
     jobs, runs = [], []
     for turn in range(3):
         jobs.append(bench.seconds("jobs", [bare_job(f"{name}-job-{turn}") for name in names]))
-        runs.append(bench.seconds("pipelineruns", [run_of(name, f"{name}-{turn}") for name in names]))
+        runs.append(
+            bench.seconds("pipelineruns", [run_of(name, f"{name}-{turn}") for name in names])
+        )
         say(f"{AT_ONCE} at once: bare Jobs {jobs[-1]:.2f} s, runs {runs[-1]:.2f} s")
     return statistics.median(jobs), statistics.median(runs)
 
 
 def api_calls(cluster: Cluster, bench: Bench) -> tuple[float | None, float | None]:
-    """Return the operator's requests per one-action run and per further action; None without an audit log."""
+    """Return the operator's requests per one-action run and per further
+    action; None without an audit log.
+    """
     if cluster.audit_log is None:
         return None, None
     names = [f"many-{number}" for number in range(AT_ONCE)]
@@ -108,7 +125,10 @@ def api_calls(cluster: Cluster, bench: Bench) -> tuple[float | None, float | Non
     log = AuditLog(cluster.audit_log)
     bench.seconds("pipelineruns", [run_of(name, f"{name}-count") for name in chains])
     chained = log.requests(bench.namespace)
-    one, chain = per_run(ones, COUNTED_RUNS, "one action"), per_run(chained, AT_ONCE, f"{CHAIN} actions")
+    one, chain = (
+        per_run(ones, COUNTED_RUNS, "one action"),
+        per_run(chained, AT_ONCE, f"{CHAIN} actions"),
+    )
     return one, (chain - one) / (CHAIN - 1)
 
 
@@ -120,12 +140,16 @@ def per_run(requests: Counter[str], runs: int, what: str) -> float:
 
 
 def operator_rss_mib() -> float | None:
-    """Return the operator's resident memory where its process is visible from here (the local cluster)."""
+    """Return the operator's resident memory where its process is visible from
+    here (the local cluster).
+    """
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             command = (status.parent / "cmdline").read_bytes().decode()
             if "penstock-operator" in command and "/etc/penstock/config.yaml" in command:
-                line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+                line = next(
+                    line for line in status.read_text().splitlines() if line.startswith("VmRSS:")
+                )
                 return int(line.split()[1]) / 1024
         except (OSError, StopIteration):
             continue
@@ -142,7 +166,10 @@ def report(figures: dict[str, float | None]) -> None:
         if name in BUDGETS:
             base, budget = BUDGETS[name]
             ratio = value / (figures[base] or 1)
-            line += f"   {ratio:.2f} x {base} (budget {budget:.2f}: {'held' if ratio <= budget else 'MISSED'})"
+            line += (
+                f"   {ratio:.2f} x {base} (budget {budget:.2f}: "
+                f"{'held' if ratio <= budget else 'MISSED'})"
+            )
         say(line)
 
 

@@ -1,8 +1,9 @@
-"""Counts the operator's API requests in a namespace from the API server's audit log (design: section 7).
+"""Counts the operator's API requests in a namespace from the API server's
+audit log (design: section 7).
 
-Counted is everything the operator's account sends about objects of the namespace, Events, statuses and
-deletes included. Not counted: the Lease, watches and lists (they serve all pipelines), ControllerRevisions
-(one per definition), and reviews of tokens.
+Counted is everything the operator's account sends about objects of the namespace, Events, statuses
+and deletes included. Not counted: the Lease, watches and lists (they serve all pipelines),
+ControllerRevisions (one per definition), and reviews of tokens.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class AuditLog:
         self._offset = self._path.stat().st_size
 
     def requests(self, namespace: str, settle_s: float = 3.0) -> Counter[str]:
-        """Return verb and resource of the requests since then, after the operator had time to come to rest."""
+        """Return verb and resource of the requests since then, after the
+        operator had time to come to rest.
+        """
         time.sleep(settle_s)
         counted: Counter[str] = Counter()
         with self._path.open() as file:

@@ -1,4 +1,6 @@
-"""What is measured: bare Jobs and runs of the same image and command, timed from creation to their end."""
+"""What is measured: bare Jobs and runs of the same image and command, timed
+from creation to their end.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,31 @@ LIMIT_S = 180.0
 
 def bare_job(name: str) -> Document:
     """Return a Job of the action's image and command, and nothing else."""
-    container = {"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "true"]}
+    container = {
+        "name": "main",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", "true"],
+    }
     pod = {"restartPolicy": "Never", "containers": [container]}
     return {"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": {"spec": pod}}}
 
 
 def pipeline(name: str, actions: int) -> Document:
-    """Return a pipeline of so many Commands actions in a row, each handing an artifact to the next."""
+    """Return a pipeline of so many Commands actions in a row, each handing an
+    artifact to the next.
+    """
 
     def action(number: int) -> Document:
         return {
             "name": f"Action{number}",
             "runOrder": number,
-            "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+            "actionTypeId": {
+                "category": "Compute",
+                "owner": "AWS",
+                "provider": "Commands",
+                "version": "1",
+            },
             "configuration": {"Image": IMAGE},
             "commands": ["true"] if actions == 1 else [f"echo {number} > file-{number}"],
             "inputArtifacts": [{"name": f"Artifact{number - 1}"}] if number > 1 else [],
@@ -52,13 +66,20 @@ PROJECT: Document = {
 
 
 def pair(name: str, provider: str) -> Document:
-    """Return a pipeline whose second action runs ``true`` on the first one's artifact: Commands, or CodeBuild."""
+    """Return a pipeline whose second action runs ``true`` on the first one's
+    artifact: Commands, or CodeBuild.
+    """
     made = pipeline(name, 2)
     second = made["spec"]["stages"][0]["actions"][1]
     second["outputArtifacts"], second["commands"] = [], ["true"]
     if provider == "CodeBuild":
         del second["commands"]
-        second["actionTypeId"] = {"category": "Build", "owner": "AWS", "provider": provider, "version": "1"}
+        second["actionTypeId"] = {
+            "category": "Build",
+            "owner": "AWS",
+            "provider": provider,
+            "version": "1",
+        }
         second["configuration"] = {"ProjectName": PROJECT["metadata"]["name"]}
     return made
 
@@ -85,7 +106,9 @@ def is_run_over(run: Document) -> bool:
     """Whether a run has succeeded; a failed one is an error, not a figure."""
     state = run.get("status", {}).get("state")
     if state not in (None, "InProgress", "Succeeded"):
-        raise RuntimeError(f"run {run['metadata']['name']} {state}: {run['status'].get('statusSummary')}")
+        raise RuntimeError(
+            f"run {run['metadata']['name']} {state}: {run['status'].get('statusSummary')}"
+        )
     return bool(state == "Succeeded")
 
 
@@ -97,13 +120,17 @@ class Bench:
     namespace: str
 
     def seconds(self, plural: str, bodies: list[Document]) -> float:
-        """Create objects at once and return the seconds until a watch says that the last one is over."""
+        """Create objects at once and return the seconds until a watch says
+        that the last one is over.
+        """
         is_over = is_job_complete if plural == "jobs" else is_run_over
         left = {body["metadata"]["name"] for body in bodies}
         changes = self.kube.watch(plural, self.namespace, LIMIT_S)
         started = time.perf_counter()
         threads = [
-            threading.Thread(target=self.kube.create, args=(plural, self.namespace, body), daemon=True)
+            threading.Thread(
+                target=self.kube.create, args=(plural, self.namespace, body), daemon=True
+            )
             for body in bodies
         ]
         for thread in threads:
@@ -113,7 +140,9 @@ class Bench:
                 left.discard(changed["metadata"]["name"])
             if not left:
                 return time.perf_counter() - started
-        raise RuntimeError(f"{len(left)} of {len(bodies)} {plural} were not over within {LIMIT_S:g} s")
+        raise RuntimeError(
+            f"{len(left)} of {len(bodies)} {plural} were not over within {LIMIT_S:g} s"
+        )
 
     def job(self, name: str) -> float:
         """Return the seconds of one bare Job."""

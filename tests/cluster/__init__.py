@@ -15,7 +15,9 @@ from tests.cluster.places import Places
 
 @dataclass(frozen=True)
 class AwsServer:
-    """Where a server with an API of AWS's listens, as seen from this machine and from a pod, and its test keys."""
+    """Where a server with an API of AWS's listens, as seen from this machine
+    and from a pod, and its test keys.
+    """
 
     endpoint: str
     cluster_endpoint: str
@@ -54,8 +56,9 @@ class GitServer:
 class Cluster:
     """All that a test has to know about the cluster it runs against.
 
-    ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not (moto),
-    ``serverlessrepo`` what neither has; `up` does not wait for these: `tests.support.aws_servers` does.
+    ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not
+    (moto), ``serverlessrepo`` what neither has; `up` does not wait for these:
+    `tests.support.aws_servers` does.
     """
 
     kind: str
@@ -113,12 +116,15 @@ def from_json(document: dict[str, Any]) -> Cluster:
 def load() -> Cluster:
     """Return the cluster that `up` left for this checkout.
 
-    Raises FileNotFoundError with the command to run when there is none, so that a fixture can pass it on; and
-    PermissionError for a cluster of somebody else's that was allowed once, and is not now.
+    Raises FileNotFoundError with the command to run when there is none, so
+    that a fixture can pass it on; and PermissionError for a cluster of
+    somebody else's that was allowed once, and is not now.
     """
     places = Places.of_this_checkout()
     if not is_described(places):
-        raise FileNotFoundError(f"{places.cluster_json}: start a cluster with `python3 -m tests.cluster up`")
+        raise FileNotFoundError(
+            f"{places.cluster_json}: start a cluster with `python3 -m tests.cluster up`"
+        )
     found = from_json(json.loads(places.cluster_json.read_text()))
     if found.kind == "given" and os.environ.get("PENSTOCK_USE_KUBECONFIG") != "yes":
         raise PermissionError(

@@ -1,6 +1,7 @@
 """The programs that come from the Go module proxy, built once per set of locked versions.
 
-Each folder below go/ is a module of its own, so that one program's dependencies never decide another's.
+Each folder below go/ is a module of its own, so that one program's
+dependencies never decide another's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ def _stamps(package: str) -> list[str]:
     Without them kubelet and API server refuse each other over version skew.
     """
     _, minor, _ = _KUBERNETES.split(".")
-    values = {"gitVersion": _KUBERNETES, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
+    values = {
+        "gitVersion": _KUBERNETES,
+        "gitMajor": "1",
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+    }
     return [f"-X {package}.{name}={value}" for name, value in values.items()]
 
 
@@ -42,7 +48,9 @@ class Program:
 
     @property
     def ldflags(self) -> str:
-        """Return the linker flags: stripped, and stamped with a version where the program needs it."""
+        """Return the linker flags: stripped, and stamped with a version where
+        the program needs it.
+        """
         return " ".join(["-s", "-w", *self.stamps])
 
     def key(self) -> str:
@@ -96,7 +104,17 @@ def _build(program: Program, target: Path) -> None:
     """Build one program; two compilers at a time, which is what a small machine's memory bears."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
-    command: Command = ["go", "build", "-p", "2", "-trimpath", "-ldflags", program.ldflags, "-o", partial]
+    command: Command = [
+        "go",
+        "build",
+        "-p",
+        "2",
+        "-trimpath",
+        "-ldflags",
+        program.ldflags,
+        "-o",
+        partial,
+    ]
     env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     run([*command, program.package], limit=1500, cwd=program.module, env=env)
     partial.replace(target)

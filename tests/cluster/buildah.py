@@ -21,18 +21,31 @@ class Build:
 
 def _command(places: Places, *words: str | Path) -> Command:
     store = places.cache / "buildah"
-    options: Command = ["--root", store / "root", "--runroot", store / "run", "--storage-driver", "overlay"]
+    options: Command = [
+        "--root",
+        store / "root",
+        "--runroot",
+        store / "run",
+        "--storage-driver",
+        "overlay",
+    ]
     # containers/storage leaves a bind mount of its root behind; here it goes with the namespace.
     return ["unshare", "--mount", "--propagation", "private", "buildah", *options, *words]
 
 
 def _policy(places: Places) -> Path:
-    """Return a signature policy, which Debian's package leaves to another one; all we load was made here."""
-    return write(places.cache / "buildah/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}\n')
+    """Return a signature policy, which Debian's package leaves to another
+    one; all we load was made here.
+    """
+    return write(
+        places.cache / "buildah/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}\n'
+    )
 
 
 def build(places: Places, build: Build, tag: str) -> None:
-    """Build an image; chroot isolation, since there is neither a daemon nor always a network namespace to give."""
+    """Build an image; chroot isolation, since there is neither a daemon nor always a network
+    namespace to give.
+    """
     dockerfile = write(build.context / ".Dockerfile", build.dockerfile)
     words: Command = [
         "bud",
@@ -60,7 +73,13 @@ def save(places: Places, tag: str, reference: str, archive: Path) -> None:
     partial.unlink(missing_ok=True)
     run(
         _command(
-            places, "push", "--signature-policy", _policy(places), "-q", tag, f"docker-archive:{partial}:{reference}"
+            places,
+            "push",
+            "--signature-policy",
+            _policy(places),
+            "-q",
+            tag,
+            f"docker-archive:{partial}:{reference}",
         ),
         limit=300,
     )
@@ -70,14 +89,23 @@ def save(places: Places, tag: str, reference: str, archive: Path) -> None:
 def streaming(places: Places, tag: str, reference: str) -> Command:
     """Return the command that writes an archive to its standard output."""
     return _command(
-        places, "push", "--signature-policy", _policy(places), "-q", tag, f"docker-archive:/dev/stdout:{reference}"
+        places,
+        "push",
+        "--signature-policy",
+        _policy(places),
+        "-q",
+        tag,
+        f"docker-archive:/dev/stdout:{reference}",
     )
 
 
 def load(places: Places, archive: Path, tag: str) -> None:
     """Bring an archive back into the store, for instance after the store was cleared."""
     image = run(
-        _command(places, "pull", "--signature-policy", _policy(places), "-q", f"docker-archive:{archive}"), limit=300
+        _command(
+            places, "pull", "--signature-policy", _policy(places), "-q", f"docker-archive:{archive}"
+        ),
+        limit=300,
     ).strip()
     run(_command(places, "tag", image, tag), limit=60)
 

@@ -1,7 +1,7 @@
 """What each component of the node is told: its command line and its configuration files.
 
-Everything that decides how fast Jobs start, end and are counted stays at upstream's default, because the
-benchmark compares Penstock with bare Jobs.
+Everything that decides how fast Jobs start, end and are counted stays at upstream's default,
+because the benchmark compares Penstock with bare Jobs.
 """
 
 from __future__ import annotations
@@ -65,9 +65,14 @@ oom_score = 0
 def _network() -> dict[str, Any]:
     """Return the pods' network: a routed veth pair each.
 
-    No bridge, since Services between pods on one bridge need br_netfilter, which not every kernel has.
+    No bridge, since Services between pods on one bridge need br_netfilter,
+    which not every kernel has.
     """
-    addresses = {"type": "host-local", "ranges": [[{"subnet": POD_RANGE}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    addresses = {
+        "type": "host-local",
+        "ranges": [[{"subnet": POD_RANGE}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
     return {
         "cniVersion": "0.4.0",
         "name": "penstock",
@@ -115,7 +120,8 @@ def apiserver(places: Places) -> Command:
         f"--audit-policy-file={audit}",
         f"--audit-log-path={places.audit_log}",
         "--audit-log-format=json",
-        "--audit-log-maxsize=10000",  # MB: a rotation would take lines from under a benchmark that counts them
+        # MB: a rotation would take lines from under a benchmark that counts them.
+        "--audit-log-maxsize=10000",
         "--profiling=false",
     ]
 
@@ -176,12 +182,18 @@ def _kubelet_config(places: Places) -> dict[str, Any]:
         "clusterDNS": [places.node_ip],
         "resolvConf": str(resolvers),
         "maxPods": 250,
-        # A workspace that outgrows its limit is noticed by the next look at volumes; a minute is long in a test.
+        # A workspace that outgrows its limit is noticed by the next look at volumes; a minute is
+        # long in a test.
         "volumeStatsAggPeriod": "10s",
         "kubeAPIQPS": 100,
         "kubeAPIBurst": 200,
-        # A full disk on the developer's machine is no reason to evict pods or to drop imported images.
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
+        # A full disk on the developer's machine is no reason to evict pods or to drop imported
+        # images.
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "0%",
+            "imagefs.available": "0%",
+        },
         "imageGCHighThresholdPercent": 100,
     }
 
@@ -221,7 +233,8 @@ def proxy(places: Places) -> Command:
 def dns(places: Places) -> Command:
     """Write CoreDNS's configuration and return its command.
 
-    It runs beside the kubelet, not in a pod: no image, no Service, and up before the first pod asks.
+    It runs beside the kubelet, not in a pod: no image, no Service, and up
+    before the first pod asks.
     """
     kubeconfig = pki.folder(places) / "dns.kubeconfig"
     corefile = f"""\

@@ -1,4 +1,6 @@
-"""The S3, the Git and the AWS servers that tests use, as pods, so that any kind of cluster can have them."""
+"""The S3, the Git and the AWS servers that tests use, as pods, so that any
+kind of cluster can have them.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,15 @@ _GIT_USER, _GIT_PASSWORD = "git", "penstock-test-password"
 _REGION = "eu-central-1"
 
 
-def describe(places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_log: Path | None) -> Cluster:
+def describe(
+    places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_log: Path | None
+) -> Cluster:
     """Return the cluster's description, with the servers at their node ports."""
 
     def aws_server(node_port: int, cluster_endpoint: str) -> AwsServer:
-        return AwsServer(f"http://{node_ip}:{node_port}", cluster_endpoint, _ACCESS_KEY, _SECRET_KEY, _REGION)
+        return AwsServer(
+            f"http://{node_ip}:{node_port}", cluster_endpoint, _ACCESS_KEY, _SECRET_KEY, _REGION
+        )
 
     return Cluster(
         kind=kind,
@@ -34,7 +40,9 @@ def describe(places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_lo
         s3=aws_server(_S3_NODE_PORT, "http://s3.penstock-dev:7070"),
         aws=aws_server(_AWS_NODE_PORT, "http://aws.penstock-dev:4566"),
         moto=aws_server(_MOTO_NODE_PORT, "http://moto.penstock-dev:5000"),
-        serverlessrepo=aws_server(_SERVERLESSREPO_NODE_PORT, "http://serverlessrepo.penstock-dev:8080"),
+        serverlessrepo=aws_server(
+            _SERVERLESSREPO_NODE_PORT, "http://serverlessrepo.penstock-dev:8080"
+        ),
         git=GitServer(
             url=f"http://{node_ip}:{_GIT_NODE_PORT}",
             cluster_url="http://git.penstock-dev",
@@ -47,9 +55,13 @@ def describe(places: Places, kind: str, kubeconfig: Path, node_ip: str, audit_lo
     )
 
 
-def kubectl(places: Places, kubeconfig: Path, *words: str, stdin: str | None = None, limit: float = 60) -> str:
+def kubectl(
+    places: Places, kubeconfig: Path, *words: str, stdin: str | None = None, limit: float = 60
+) -> str:
     """Run our kubectl against a cluster."""
-    return run([places.bin_dir / "kubectl", f"--kubeconfig={kubeconfig}", *words], limit=limit, stdin=stdin)
+    return run(
+        [places.bin_dir / "kubectl", f"--kubeconfig={kubeconfig}", *words], limit=limit, stdin=stdin
+    )
 
 
 def apply(places: Places, kubeconfig: Path) -> None:
@@ -80,7 +92,9 @@ def apply_aws(places: Places, kubeconfig: Path) -> None:
 
 
 def _apply(places: Places, kubeconfig: Path, text: str) -> None:
-    kubectl(places, kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+    kubectl(
+        places, kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text
+    )
 
 
 def ready(cluster: Cluster) -> bool:

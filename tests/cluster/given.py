@@ -1,7 +1,8 @@
-"""A cluster that someone else runs, named by KUBECONFIG: it gets the development servers, if its user allows it.
+"""A cluster that someone else runs, named by KUBECONFIG: it gets the
+development servers, if its user allows it.
 
-Not tried where this was written (there was no other cluster). Images cannot be put onto its nodes from here, so
-they have to be reachable under the names that `up` prints.
+Not tried where this was written (there was no other cluster). Images cannot be put onto its nodes
+from here, so they have to be reachable under the names that `up` prints.
 """
 
 from __future__ import annotations
@@ -28,17 +29,25 @@ def wanted(places: Places) -> bool:
 
 
 def refusal(places: Places) -> str | None:
-    """Return why the cluster of KUBECONFIG is left alone, and how to allow it; None where it is allowed."""
+    """Return why the cluster of KUBECONFIG is left alone, and how to allow
+    it; None where it is allowed.
+    """
     if is_allowed():
         return None
     context, server = _meant(places)
-    return f"""KUBECONFIG={os.environ["KUBECONFIG"]} names a cluster that this checkout did not start: \
+    return f"""\
+KUBECONFIG={os.environ["KUBECONFIG"]} names a cluster that this checkout did not start: \
 context {context}, server {server}. Nothing was done to it.
-It would get: the namespace penstock-dev with S3, Git and AWS servers on node ports, whose keys everybody knows; the
-custom resource definitions of penstock.dev; the Helm release penstock in penstock-system, in place of one that is
-there; from `make demo` the namespaces bakery and bakery-production, from `make sam` greeter, from tests e2e-* and more.
-It would lose: what of these is made again, and by `make cluster-down` the namespace penstock-dev and all in it.
-To allow that: {ALLOWED_BY}=yes make demo. For a cluster of this checkout's own: env -u KUBECONFIG make demo."""
+It would get: the namespace penstock-dev with S3, Git and AWS servers on node ports, whose keys \
+everybody knows; the
+custom resource definitions of penstock.dev; the Helm release penstock in penstock-system, in \
+place of one that is
+there; from `make demo` the namespaces bakery and bakery-production, from `make sam` greeter, \
+from tests e2e-* and more.
+It would lose: what of these is made again, and by `make cluster-down` the namespace penstock-dev \
+and all in it.
+To allow that: {ALLOWED_BY}=yes make demo. For a cluster of this checkout's own: \
+env -u KUBECONFIG make demo."""
 
 
 def is_allowed() -> bool:
@@ -47,7 +56,9 @@ def is_allowed() -> bool:
 
 
 def _meant(places: Places) -> tuple[str, str]:
-    """Return context and server of the kubeconfig, for the message alone: as kubectl reads them, if there is one."""
+    """Return context and server of the kubeconfig, for the message alone: as
+    kubectl reads them, if there is one.
+    """
     kubectl = shutil.which("kubectl") or places.bin_dir / "kubectl"
     try:
         shown = run([kubectl, "config", "view", "--minify", "-o", "json"], limit=10)
@@ -72,7 +83,10 @@ def _kubeconfig() -> Path:
     """Return the file of KUBECONFIG; a list of files is refused, as Helm and the tests read one."""
     value = os.environ["KUBECONFIG"]
     if os.pathsep in value:
-        raise ClusterError("KUBECONFIG lists several files: `kubectl config view --flatten --minify` makes one of them")
+        raise ClusterError(
+            "KUBECONFIG lists several files: `kubectl config view --flatten --minify` makes one of "
+            "them"
+        )
     return Path(value).resolve()
 
 

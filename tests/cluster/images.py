@@ -1,6 +1,7 @@
 """The images: what each is made of, and how it is built without a Docker daemon or a registry.
 
-An image's archive is cached under a key of all that went into it, so an unchanged image costs nothing.
+An image's archive is cached under a key of all that went into it, so an
+unchanged image costs nothing.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ class Image:
     inputs: Callable[[Places], list[bytes]]
     prepare: Callable[[Places, Path], buildah.Build]
     base: Image | None = None
-    # An image that changes with every edit is handed to containerd straight from the build store: writing and
-    # reading an archive of some 400 MB each time would take longer than the build.
+    # An image that changes with every edit is handed to containerd straight from the build store:
+    # writing and reading an archive of some 400 MB each time would take longer than the build.
     streamed: bool = False
 
     @cache  # noqa: B019 - the few images live as long as the process
     def key(self, places: Places) -> str:
         """Return a hash of all that decides the image, as it was when first asked.
 
-        Someone may save a file while an image is built: build, tag and import must agree all the same.
+        Someone may save a file while an image is built: build, tag and import
+        must agree all the same.
         """
         digest = hashlib.sha256(self.reference.encode())
         parts = [*self.inputs(places), self.base.key(places).encode() if self.base else b""]
@@ -60,11 +62,19 @@ class Image:
         return digest.hexdigest()[:16]
 
     def archive(self, places: Places) -> Path:
-        """Return where the image's archive is, or will be; of a streamed one an empty file says it was built."""
-        return places.cache / "images" / f"{self.name}-{self.key(places)}.{'built' if self.streamed else 'tar'}"
+        """Return where the image's archive is, or will be; of a streamed one
+        an empty file says it was built.
+        """
+        return (
+            places.cache
+            / "images"
+            / f"{self.name}-{self.key(places)}.{'built' if self.streamed else 'tar'}"
+        )
 
     def tag(self, places: Places) -> str:
-        """Return the name it has in the build store, where an old image must not pass for a new one."""
+        """Return the name it has in the build store, where an old image must
+        not pass for a new one.
+        """
         return f"localhost/{self.name}:{self.key(places)}"
 
 
@@ -96,7 +106,9 @@ def _build(places: Places, image: Image, archive: Path) -> None:
 
 def _prune(places: Places, name: str, keep: int = 3) -> None:
     """Keep the newest archives of an image; the operator's changes with every edit."""
-    archives = sorted((places.cache / "images").glob(f"{name}-????????????????.*"), key=os.path.getmtime)
+    archives = sorted(
+        (places.cache / "images").glob(f"{name}-????????????????.*"), key=os.path.getmtime
+    )
     for old in archives[:-keep]:
         old.unlink()
         buildah.remove(places, f"localhost/{name}:{old.stem.rpartition('-')[2]}")
@@ -104,7 +116,9 @@ def _prune(places: Places, name: str, keep: int = 3) -> None:
 
 def _pause(_: Places, folder: Path) -> buildah.Build:
     run(["gcc", "-Os", "-static", "-o", folder / "pause", _FILES / "pause.c"], limit=60)
-    return buildah.Build(folder, 'FROM scratch\nCOPY pause /pause\nUSER 65535\nENTRYPOINT ["/pause"]\n')
+    return buildah.Build(
+        folder, 'FROM scratch\nCOPY pause /pause\nUSER 65535\nENTRYPOINT ["/pause"]\n'
+    )
 
 
 def _busybox(_: Places, folder: Path) -> buildah.Build:
@@ -116,7 +130,9 @@ def _busybox(_: Places, folder: Path) -> buildah.Build:
     for applet in run(["/bin/busybox", "--list"], limit=10).split():
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n")
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+    )
     (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
     return buildah.Build(folder, 'FROM scratch\nCOPY root/ /\nCMD ["sh"]\n')
 
@@ -127,7 +143,14 @@ def _bootstrap(packages: tuple[str, ...]) -> Callable[[Places, Path], buildah.Bu
     def prepare(_: Places, folder: Path) -> buildah.Build:
         options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _DROPPED]
         options += [f"--include={','.join(packages)}"] if packages else []
-        command: Command = ["mmdebstrap", "--quiet", "--variant=minbase", *options, _SUITE, folder / "root.tar"]
+        command: Command = [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            *options,
+            _SUITE,
+            folder / "root.tar",
+        ]
         # Its mounts stay in a mount namespace of their own, whatever becomes of it.
         run(["unshare", "--mount", "--propagation", "private", *command], limit=300)
         return buildah.Build(folder, 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n')
@@ -151,8 +174,12 @@ def _aws_servers(places: Places, folder: Path) -> buildah.Build:
 
 
 def _penstock(places: Places, folder: Path) -> buildah.Build:
-    """Describe the operator's own image: the Dockerfile users have, with packages fetched beforehand."""
-    shutil.copytree(_SOURCES, folder / "operator/penstock", ignore=shutil.ignore_patterns("__pycache__"))
+    """Describe the operator's own image: the Dockerfile users have, with
+    packages fetched beforehand.
+    """
+    shutil.copytree(
+        _SOURCES, folder / "operator/penstock", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy2(_REQUIREMENTS, folder)
     ensure_programs(places, (KUSTOMIZE,))
     (folder / "programs").mkdir()
@@ -213,7 +240,9 @@ AWS_SERVERS = Image(
     _aws_servers,
     BASE,
 )
-PENSTOCK = Image("penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE, streamed=True)
+PENSTOCK = Image(
+    "penstock", "docker.io/library/penstock:dev", _penstock_inputs, _penstock, BASE, streamed=True
+)
 
 FROM_DEBIAN = (PAUSE, BUSYBOX, DEBIAN, BASE, BUILD)
 EVERYWHERE = (BUSYBOX, DEBIAN, BASE, BUILD, DEV_SERVERS, AWS_SERVERS)

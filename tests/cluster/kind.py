@@ -1,7 +1,7 @@
 """A cluster in Docker containers, by kind, for machines with a Docker daemon.
 
-Not tried where this was written: there was no Docker daemon. PENSTOCK_CLUSTER=local chooses the local cluster
-even where Docker answers.
+Not tried where this was written: there was no Docker daemon. PENSTOCK_CLUSTER=local chooses the
+local cluster even where Docker answers.
 """
 
 from __future__ import annotations
@@ -52,8 +52,19 @@ def up(places: Places) -> None:
     places.state.mkdir(parents=True, exist_ok=True)
     if _NAME not in _kind(places, "get", "clusters", limit=60).split():
         with step("kind create cluster"):
-            _kind(places, "create", "cluster", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=600)
-    _kind(places, "export", "kubeconfig", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=60)
+            _kind(
+                places,
+                "create",
+                "cluster",
+                "--name",
+                _NAME,
+                "--kubeconfig",
+                str(kubeconfig),
+                limit=600,
+            )
+    _kind(
+        places, "export", "kubeconfig", "--name", _NAME, "--kubeconfig", str(kubeconfig), limit=60
+    )
     with step("image penstock-dev-servers"):
         _build_from_packages("penstock-base:dev", "python3", "git")
         _build_on_base(places, DEV_SERVERS)
@@ -62,7 +73,9 @@ def up(places: Places) -> None:
     with step("image penstock-build"):
         _build_from_packages(BUILD.reference, *BUILD_PACKAGES)
         _load(places, BUILD)
-    cluster = dev_servers.describe(places, "kind", kubeconfig, given.node_ip(places, kubeconfig), None)
+    cluster = dev_servers.describe(
+        places, "kind", kubeconfig, given.node_ip(places, kubeconfig), None
+    )
     with step("S3 and Git servers"):
         dev_servers.apply(places, kubeconfig)
         dev_servers.wait(cluster, limit=180)
@@ -80,7 +93,10 @@ def image(places: Places) -> None:
     """Build the operator's image with Docker and load it onto the node."""
     with step("image penstock"):
         dockerfile = CHECKOUT / "operator/Dockerfile"
-        run(["docker", "build", "-q", "-f", dockerfile, "-t", PENSTOCK.reference, CHECKOUT], limit=600)
+        run(
+            ["docker", "build", "-q", "-f", dockerfile, "-t", PENSTOCK.reference, CHECKOUT],
+            limit=600,
+        )
         _load(places, PENSTOCK)
 
 
@@ -97,7 +113,9 @@ def _build_on_base(places: Places, wanted_image: Image) -> None:
 
 def _build_from_packages(reference: str, *packages: str) -> None:
     """Build an image of Debian's packages with Docker."""
-    install = f"apt-get update -q && apt-get install -y -q --no-install-recommends {' '.join(packages)}"
+    install = (
+        f"apt-get update -q && apt-get install -y -q --no-install-recommends {' '.join(packages)}"
+    )
     dockerfile = f"FROM {_PUBLIC_BASE}\nRUN {install}\n"
     run(["docker", "build", "-q", "-t", reference, "-"], stdin=dockerfile, limit=600)
 

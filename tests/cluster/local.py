@@ -1,4 +1,6 @@
-"""The cluster that needs no Docker: Kubernetes' own programs as processes inside a sandbox of this machine."""
+"""The cluster that needs no Docker: Kubernetes' own programs as processes
+inside a sandbox of this machine.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,22 @@ _LATE = {
     "coredns": components.dns,
 }
 # What one life of the cluster leaves; keys, images and logs outlive it.
-_LIFE = ("etcd", "kubelet", "node", "run", "cluster.json", "audit.log", "containerd.sock", "containerd.sock.ttrpc")
+_LIFE = (
+    "etcd",
+    "kubelet",
+    "node",
+    "run",
+    "cluster.json",
+    "audit.log",
+    "containerd.sock",
+    "containerd.sock.ttrpc",
+)
 
 
 def build(places: Places) -> None:
-    """Build binaries and images; Debian's part goes on beside the compiler, since it mostly waits for the network."""
+    """Build binaries and images; Debian's part goes on beside the compiler,
+    since it mostly waits for the network.
+    """
     ensure_packages()
     with ThreadPoolExecutor(2) as pool:
         compiled = pool.submit(binaries.ensure, places, binaries.LOCAL)
@@ -60,7 +73,9 @@ def problems(places: Places) -> list[str]:
         return ["not started, or not to the end"]
     known = processes.remembered(places)
     wanted = (sandbox.HOLDER, *_EARLY, *_LATE)
-    found = [f"{name} does not run" for name in wanted if name not in known or not known[name].alive]
+    found = [
+        f"{name} does not run" for name in wanted if name not in known or not known[name].alive
+    ]
     if found:
         return found
     cluster = _describe(places)
@@ -78,7 +93,10 @@ def up(places: Places) -> None:
         say(f"cluster: running, {places.cluster_json}")
         return
     if len(f"{places.containerd_socket}.ttrpc") > 107:
-        raise ClusterError(f"{places.state} is too long for a Unix socket; set PENSTOCK_STATE_DIR to a shorter path")
+        raise ClusterError(
+            f"{places.state} is too long for a Unix socket; set PENSTOCK_STATE_DIR to a shorter "
+            f"path"
+        )
     with step("cluster up"):
         build(places)
         down(places)
@@ -111,7 +129,9 @@ def image(places: Places) -> None:
 
 
 def _describe(places: Places) -> Cluster:
-    return dev_servers.describe(places, "local", places.kubeconfig, places.node_ip, places.audit_log)
+    return dev_servers.describe(
+        places, "local", places.kubeconfig, places.node_ip, places.audit_log
+    )
 
 
 def _api_ready(places: Places) -> bool:
@@ -155,7 +175,9 @@ def _start_containers(places: Places) -> None:
 def _start_api(places: Places) -> None:
     """Start etcd and the API server, and add what belongs to this kind of cluster."""
     processes.spawn(places, "etcd", sandbox.entering(places, components.etcd(places)))
-    api = processes.spawn(places, "kube-apiserver", sandbox.entering(places, components.apiserver(places)))
+    api = processes.spawn(
+        places, "kube-apiserver", sandbox.entering(places, components.apiserver(places))
+    )
 
     def ready() -> bool:
         if not api.alive:
@@ -168,4 +190,6 @@ def _start_api(places: Places) -> None:
 
 def _node_ready(places: Places) -> bool:
     path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
-    return dev_servers.kubectl(places, places.kubeconfig, "get", "nodes", "-o", path).strip() == "True"
+    return (
+        dev_servers.kubectl(places, places.kubeconfig, "get", "nodes", "-o", path).strip() == "True"
+    )

@@ -1,4 +1,6 @@
-"""Keys, certificates and kubeconfigs; made once per state directory, so that kubeconfigs outlive restarts."""
+"""Keys, certificates and kubeconfigs; made once per state directory, so that
+kubeconfigs outlive restarts.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,15 @@ _USERS = {
     "kubelet": f"/O=system:nodes/CN=system:node:{NODE_NAME}",
 }
 _CONFIG = "[req]\ndistinguished_name = dn\n[dn]\n"
-_EC: Command = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"]
+_EC: Command = [
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "3650",
+]
 
 
 def folder(places: Places) -> Path:
@@ -51,23 +61,55 @@ def ensure(places: Places) -> None:
         _certificate(pki, name, subject)
         _kubeconfig(pki, name, f"https://{places.node_ip}:6443")
     key = pki / "service-accounts.key"
-    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", key], limit=20)
+    run(
+        [
+            "openssl",
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-out",
+            key,
+        ],
+        limit=20,
+    )
     run(["openssl", "pkey", "-in", key, "-pubout", "-out", pki / "service-accounts.pub"], limit=20)
     write(done, places.node_ip)
 
 
 def _authority(pki: Path) -> None:
     """Make the one certificate authority of the cluster."""
-    extensions: Command = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"]
-    files: Command = ["-keyout", pki / "ca.key", "-out", pki / "ca.crt", "-config", pki / "openssl.cnf"]
-    run(["openssl", "req", "-x509", *_EC, "-subj", "/CN=penstock-ca", *extensions, *files], limit=20)
+    extensions: Command = [
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
+    ]
+    files: Command = [
+        "-keyout",
+        pki / "ca.key",
+        "-out",
+        pki / "ca.crt",
+        "-config",
+        pki / "openssl.cnf",
+    ]
+    run(
+        ["openssl", "req", "-x509", *_EC, "-subj", "/CN=penstock-ca", *extensions, *files], limit=20
+    )
 
 
 def _certificate(
-    pki: Path, name: str, subject: str, names: list[str] | None = None, addresses: list[str] | None = None
+    pki: Path,
+    name: str,
+    subject: str,
+    names: list[str] | None = None,
+    addresses: list[str] | None = None,
 ) -> None:
     """Make a certificate good for both ends of a connection."""
-    alternatives = [f"DNS:{host}" for host in names or []] + [f"IP:{address}" for address in addresses or []]
+    alternatives = [f"DNS:{host}" for host in names or []] + [
+        f"IP:{address}" for address in addresses or []
+    ]
     extensions: Command = [
         "-addext",
         "basicConstraints=critical,CA:FALSE",
@@ -77,7 +119,14 @@ def _certificate(
     extensions += ["-addext", "extendedKeyUsage=serverAuth,clientAuth"]
     if alternatives:
         extensions += ["-addext", f"subjectAltName={','.join(alternatives)}"]
-    signer: Command = ["-CA", pki / "ca.crt", "-CAkey", pki / "ca.key", "-config", pki / "openssl.cnf"]
+    signer: Command = [
+        "-CA",
+        pki / "ca.crt",
+        "-CAkey",
+        pki / "ca.key",
+        "-config",
+        pki / "openssl.cnf",
+    ]
     files: Command = ["-keyout", pki / f"{name}.key", "-out", pki / f"{name}.crt"]
     run(["openssl", "req", "-x509", *_EC, "-subj", subject, *extensions, *signer, *files], limit=20)
 
@@ -92,7 +141,10 @@ def _kubeconfig(pki: Path, name: str, server: str) -> None:
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
-            {"name": "penstock", "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")}}
+            {
+                "name": "penstock",
+                "cluster": {"server": server, "certificate-authority-data": embedded("ca.crt")},
+            }
         ],
         "users": [
             {

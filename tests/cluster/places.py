@@ -1,7 +1,8 @@
-"""Where things live: the cache all checkouts share, this checkout's state, and names derived from it.
+"""Where things live: the cache all checkouts share, this checkout's state,
+and names derived from it.
 
-Everything that exists once per machine (interfaces, addresses, cgroups) takes its name from the state
-directory, so two checkouts run their clusters side by side.
+Everything that exists once per machine (interfaces, addresses, cgroups) takes its name from the
+state directory, so two checkouts run their clusters side by side.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Places:
 
     @property
     def containerd_socket(self) -> Path:
-        """Return containerd's socket; it is in the state directory so that the host's `ctr` reaches it."""
+        """Return containerd's socket; it is in the state directory so that
+        the host's `ctr` reaches it.
+        """
         return self.state / "containerd.sock"
 
     @property

@@ -37,10 +37,14 @@ def listens(address: str, port: int) -> bool:
 
 
 def resolves(server: str, name: str) -> bool:
-    """Tell whether a DNS server knows an address of a name, asking it and not the host's resolver."""
+    """Tell whether a DNS server knows an address of a name, asking it and not
+    the host's resolver.
+    """
     number = secrets.randbits(16)
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    query = struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    query = (
+        struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(1)
         try:

@@ -1,4 +1,5 @@
-"""The processes this driver started: written down with their start time, so that no other is ever stopped.
+"""The processes this driver started: written down with their start time, so
+that no other is ever stopped.
 
 A bare pid is not enough: the kernel reuses pids, and state directories outlive reboots.
 """
@@ -19,7 +20,9 @@ from tests.cluster.shell import ClusterError, write
 
 
 def started_at(pid: int) -> str | None:
-    """Return when a process started, in kernel ticks since boot; None when there is no such process."""
+    """Return when a process started, in kernel ticks since boot; None when
+    there is no such process.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -56,13 +59,20 @@ class Process:
     def children(self) -> list[int]:
         """Return the pids of its children."""
         try:
-            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+            return [
+                int(pid)
+                for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            ]
         except OSError:
             return []
 
 
-def stop(processes: Sequence[Process], *, term_s: float = 5.0, kill_s: float = 15.0) -> list[Process]:
-    """Ask processes to end, then make them; return those that live all the same, after both limits together."""
+def stop(
+    processes: Sequence[Process], *, term_s: float = 5.0, kill_s: float = 15.0
+) -> list[Process]:
+    """Ask processes to end, then make them; return those that live all the
+    same, after both limits together.
+    """
     for number, limit in ((signal.SIGTERM, term_s), (signal.SIGKILL, kill_s)):
         for process in processes:
             process.send(number)
@@ -105,7 +115,9 @@ def remembered(places: Places) -> dict[str, Process]:
 
 
 def forget(places: Places) -> None:
-    """Remove the records of what has ended; what still runs stays written down, for the next attempt."""
+    """Remove the records of what has ended; what still runs stays written
+    down, for the next attempt.
+    """
     known = remembered(places)
     for file in _folder(places).glob("*.pid"):
         if file.stem not in known or not known[file.stem].alive:

@@ -25,8 +25,9 @@ def start(places: Places) -> None:
         _sweep(places)
     processes.spawn(places, "containerd", sandbox.entering(places, command))
     _wait(places)
-    # It answers before its Kubernetes plugin has read the images and containers of an earlier life, and a kubelet that
-    # comes too early ends at once. The plugin tells of its last step in the log, which begins anew with each start.
+    # It answers before its Kubernetes plugin has read the images and containers of an earlier life,
+    # and a kubelet that comes too early ends at once. The plugin tells of its last step in the log,
+    # which begins anew with each start.
     wait_until("containerd's Kubernetes plugin", lambda: _is_plugin_ready(places), limit=60)
 
 
@@ -39,11 +40,15 @@ def _wait(places: Places) -> None:
 
 
 def _sweep(places: Places) -> None:
-    """Remove dead containers while the Kubernetes plugin is off: once it runs it keeps its own list of them."""
+    """Remove dead containers while the Kubernetes plugin is off: once it runs
+    it keeps its own list of them.
+    """
     config = write(
         places.state / "node/sweep.toml",
-        f'version = 2\nroot = "{places.state}/containerd"\nstate = "/run/containerd"\noom_score = 0\n'
-        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{places.containerd_socket}"\n',
+        f'version = 2\nroot = "{places.state}/containerd"\nstate = "/run/containerd"\noom_score = '
+        f"0\n"
+        f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = '
+        f'"{places.containerd_socket}"\n',
     )
     entered = sandbox.entering(places, ["containerd", "--config", config])
     sweeper = processes.spawn(places, "containerd-sweep", entered)
@@ -64,7 +69,9 @@ def _imported(places: Places) -> Path:
 def import_image(places: Places, image: images.Image) -> None:
     """Give containerd an image, unless it has this very one."""
     archive = images.ensure(places, image)
-    known: dict[str, str] = json.loads(_imported(places).read_text()) if _imported(places).exists() else {}
+    known: dict[str, str] = (
+        json.loads(_imported(places).read_text()) if _imported(places).exists() else {}
+    )
     if known.get(image.reference) == image.key(places):
         return
     with step(f"import {image.name}"):
@@ -73,7 +80,8 @@ def import_image(places: Places, image: images.Image) -> None:
             pipe(source, _command(places, "images", "import", "-"), limit=300)
         else:
             _ctr(places, "images", "import", archive, limit=300)
-    # The archive also carries the build store's own name, which would keep every old version's layers.
+    # The archive also carries the build store's own name, which would keep every old version's
+    # layers.
     succeeds(_command(places, "images", "rm", image.tag(places)), limit=60)
     if image.reference not in _ctr(places, "images", "list", "-q").split():
         raise ClusterError(f"{archive} did not contain {image.reference}")

@@ -1,8 +1,8 @@
 """The node's own world: network, mounts and process ids apart from the host's.
 
-One holder process owns three fresh namespaces. Killing it ends every process of the cluster, containers
-included, and with the last of them the kernel takes back every mount, interface and iptables rule. The host
-only ever sees a veth pair, its route, and the pods' cgroups.
+One holder process owns three fresh namespaces. Killing it ends every process of the cluster,
+containers included, and with the last of them the kernel takes back every mount, interface and
+iptables rule. The host only ever sees a veth pair, its route, and the pods' cgroups.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from tests.cluster.shell import ClusterError, Command, run, succeeds, wait_until
 HOLDER = "holder"
 _CGROUPS = Path("/sys/fs/cgroup")
 
-# What the kubelet would set for the whole machine; shown to it as if already set, the host keeps its own.
+# What the kubelet would set for the whole machine; shown to it as if already set, the host keeps
+# its own.
 _KERNEL_SETTINGS = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -28,8 +29,9 @@ _KERNEL_SETTINGS = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-# Folders outside the state directory that Kubernetes writes to -> where that ends up instead. Teardown leaves
-# the empty mount points: removing one would unmount it below another checkout's running cluster.
+# Folders outside the state directory that Kubernetes writes to -> where that ends up instead.
+# Teardown leaves the empty mount points: removing one would unmount it below another checkout's
+# running cluster.
 _REDIRECTED = {
     "/var/log": "node/log",
     "/var/lib/cni": "node/cni-state",
@@ -38,7 +40,9 @@ _REDIRECTED = {
 
 
 def _holder_script(places: Places) -> str:
-    """Return what the holder runs: prepare the namespaces, say so, then sleep while reaping orphans."""
+    """Return what the holder runs: prepare the namespaces, say so, then sleep
+    while reaping orphans.
+    """
     lines = ["set -e", "mount --make-rshared /", "mount -t tmpfs -o mode=755 tmpfs /run"]
     for target, folder in _REDIRECTED.items():
         lines.append(f"mount --bind '{places.state / folder}' {target}")
@@ -48,7 +52,8 @@ def _holder_script(places: Places) -> str:
         "ip link set lo up",
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
         f"touch '{places.state}/run/holder.ready'",
-        # Orphans (containerd's shims) fall to this process; ignoring SIGCHLD makes the kernel reap them.
+        # Orphans (containerd's shims) fall to this process; ignoring SIGCHLD makes the kernel reap
+        # them.
         "exec env --ignore-signal=CHLD sleep infinity",
     ]
     return "\n".join(lines) + "\n"
@@ -95,14 +100,18 @@ def _connect(places: Places, pid: int) -> None:
 
 
 def _hierarchies() -> list[Path]:
-    """Return the roots of the cgroup hierarchies: one per controller in version 1, one in all in version 2."""
+    """Return the roots of the cgroup hierarchies: one per controller in
+    version 1, one in all in version 2.
+    """
     if (_CGROUPS / "cgroup.controllers").exists():
         return [_CGROUPS]
     return [path for path in _CGROUPS.iterdir() if path.is_dir() and not path.is_symlink()]
 
 
 def _make_cgroup(places: Places) -> None:
-    """Make the cgroup below which the kubelet puts all pods, so that teardown knows what is its own."""
+    """Make the cgroup below which the kubelet puts all pods, so that teardown
+    knows what is its own.
+    """
     for root in _hierarchies():
         group = root / places.cgroup
         group.mkdir(exist_ok=True)
@@ -110,7 +119,9 @@ def _make_cgroup(places: Places) -> None:
             if (root / name).exists() and not (root / "cgroup.controllers").exists():
                 (group / name).write_text((root / name).read_text())
         if (root / "cgroup.controllers").exists():
-            wanted = " ".join(f"+{name}" for name in (root / "cgroup.controllers").read_text().split())
+            wanted = " ".join(
+                f"+{name}" for name in (root / "cgroup.controllers").read_text().split()
+            )
             (root / "cgroup.subtree_control").write_text(wanted)
 
 
@@ -132,7 +143,9 @@ def entering(places: Places, command: Sequence[str | Path]) -> Command:
     """Return the command that runs another one inside the node."""
     holder = processes.remembered(places).get(HOLDER)
     if holder is None or not holder.alive:
-        raise ClusterError("the node's namespaces are gone; `python3 -m tests.cluster down`, then `up`")
+        raise ClusterError(
+            "the node's namespaces are gone; `python3 -m tests.cluster down`, then `up`"
+        )
     spaces = f"/proc/{holder.pid}/ns"
     return [
         "nsenter",
@@ -150,14 +163,17 @@ def destroy(places: Places) -> None:
     May be called again and again: what would not end is named, and stays written down.
     """
     known = processes.remembered(places)
-    # The namespace's first process goes first, and heeds no other signal: the kernel then ends all others.
+    # The namespace's first process goes first, and heeds no other signal: the kernel then ends all
+    # others.
     if first := known.get(f"{HOLDER}-init"):
         first.send(signal.SIGKILL)
     living = processes.stop(list(known.values()))
     processes.forget(places)
     if living:
         names = ", ".join(f"{process.name} (process {process.pid})" for process in living)
-        raise ClusterError(f"would not end, though killed: {names}; see `ps -o stat,wchan PID`, then try again")
+        raise ClusterError(
+            f"would not end, though killed: {names}; see `ps -o stat,wchan PID`, then try again"
+        )
     link = ["ip", "link", "show", places.interface]
     if succeeds(link, limit=10):
         # The kernel drops a dead namespace's veth in its own time; do not wait for it.

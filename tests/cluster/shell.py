@@ -27,7 +27,9 @@ def run(
     cwd: Path | None = None,
     stdin: str | None = None,
 ) -> str:
-    """Run a command to its end and return its output; its last lines become the error if it fails."""
+    """Run a command to its end and return its output; its last lines become
+    the error if it fails.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -55,20 +57,26 @@ def run(
 def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, limit: float) -> None:
     """Run two commands joined by a pipe; the first one's failure counts too."""
     with tempfile.TemporaryFile("w+") as complaints:
-        first = subprocess.Popen(source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints)
+        first = subprocess.Popen(
+            source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
+        )
         try:
             second = subprocess.run(
                 sink, stdin=first.stdout, capture_output=True, text=True, timeout=limit, check=False
             )
             first.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            raise ClusterError(f"{source[0]} into {sink[0]}: not done after {limit:.0f} s") from None
+            raise ClusterError(
+                f"{source[0]} into {sink[0]}: not done after {limit:.0f} s"
+            ) from None
         finally:
             first.kill()
             first.wait()
         if first.returncode or second.returncode:
             complaints.seek(0)
-            raise ClusterError(f"{source[0]} into {sink[0]}:\n{complaints.read()[-2000:]}{second.stderr[-2000:]}")
+            raise ClusterError(
+                f"{source[0]} into {sink[0]}:\n{complaints.read()[-2000:]}{second.stderr[-2000:]}"
+            )
 
 
 def succeeds(command: Sequence[str | Path], *, limit: float) -> bool:
@@ -108,7 +116,9 @@ def step(name: str) -> Iterator[None]:
 
 @contextmanager
 def locked(file: Path, *, limit: float = 1800) -> Iterator[None]:
-    """Keep other processes of this driver out; the kernel drops the lock with its holder, so none goes stale."""
+    """Keep other processes of this driver out; the kernel drops the lock with
+    its holder, so none goes stale.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as handle:
 

@@ -1,6 +1,7 @@
 """Python packages for images, fetched on the host with the host's own pip settings.
 
-A build that fetched them itself would need this machine's index, proxy and certificates inside the image.
+A build that fetched them itself would need this machine's index, proxy and
+certificates inside the image.
 """
 
 from __future__ import annotations
@@ -32,17 +33,28 @@ _TARGET = (
 
 
 def install_packages(places: Places, requirements: Path, folder: Path) -> None:
-    """Put locked packages into a folder that an image can have on its PYTHONPATH; raise ClusterError without pip."""
+    """Put locked packages into a folder that an image can have on its PYTHONPATH; raise
+    ClusterError without pip.
+    """
     pip, wheels = _pip(places), download_wheels(places, requirements)
     if pip is None or wheels is None:
         raise ClusterError("the AWS servers' packages need pip: install it for this Python")
     command: Command = [*pip, "install", "-q", "--no-index", "--find-links", wheels, *_TARGET]
-    command += ["--no-compile", "--disable-pip-version-check", "--target", folder, "-r", requirements]
+    command += [
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--target",
+        folder,
+        "-r",
+        requirements,
+    ]
     run(command, limit=300)
 
 
 def _pip(places: Places) -> Command | None:
-    """Return this Python's pip, else the one beside the uv that make installs; None without either."""
+    """Return this Python's pip, else the one beside the uv that make
+    installs; None without either.
+    """
     for python in (sys.executable, places.cache / "uv/bin/python"):
         command: Command = [python, "-m", "pip"]
         if Path(python).exists() and succeeds([*command, "--version"], limit=60):
@@ -51,7 +63,9 @@ def _pip(places: Places) -> Command | None:
 
 
 def download_wheels(places: Places, requirements: Path) -> Path | None:
-    """Return a folder with every locked package; None without pip, when the build has to fetch them."""
+    """Return a folder with every locked package; None without pip, when the
+    build has to fetch them.
+    """
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     folder = places.cache / "wheels" / digest
     if folder.exists():

@@ -1,4 +1,6 @@
-"""Runs many CodeBuild actions at once: one repository, one run, an action and an output artifact per case."""
+"""Runs many CodeBuild actions at once: one repository, one run, an action and
+an output artifact per case.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,19 @@ class Built:
     def log(self, name: str) -> list[str]:
         """Return the lines of a build's log, as stored."""
         assert self.row(name)["hasLog"]
-        return self._object(f"logs/{self.team.stored_below(name)}").decode(errors="replace").splitlines()
+        return (
+            self._object(f"logs/{self.team.stored_below(name)}")
+            .decode(errors="replace")
+            .splitlines()
+        )
 
     def files(self, name: str, output: str | None = None) -> dict[str, str]:
         """Return an output artifact: path to text. A failed build has one in the store only."""
-        stored = [a["name"] for a in self.row(name).get("outputArtifacts", []) if output in (None, a["name"])]
+        stored = [
+            a["name"]
+            for a in self.row(name).get("outputArtifacts", [])
+            if output in (None, a["name"])
+        ]
         wanted = stored[0] if stored else output
         keys = [key for key in self.uploads(name) if wanted is None or key.endswith(f"/{wanted}")]
         assert keys, f"nothing stored: {self.row(name)}"
@@ -65,7 +75,9 @@ class Built:
 
     def uploads(self, name: str) -> list[str]:
         """Return the keys of everything that a build has uploaded as artifacts."""
-        listed = s3_client(self.team.cluster).list_objects_v2(Bucket=BUCKET, Prefix=f"{self.team.stored_below(name)}/")
+        listed = s3_client(self.team.cluster).list_objects_v2(
+            Bucket=BUCKET, Prefix=f"{self.team.stored_below(name)}/"
+        )
         return [item["Key"] for item in listed.get("Contents", [])]
 
     def _object(self, key: str) -> bytes:
@@ -74,7 +86,9 @@ class Built:
 
 
 @contextmanager
-def built(cluster: Cluster, kube: Kube, image: str, cases: dict[str, Case], files: dict[str, str]) -> Iterator[Built]:
+def built(
+    cluster: Cluster, kube: Kube, image: str, cases: dict[str, Case], files: dict[str, str]
+) -> Iterator[Built]:
     """Run all cases with one image, on a repository with these files, in a namespace of its own."""
     with kube.namespace(f"builds-{image}-{secrets.token_hex(3)}") as namespace:
         make_store_secret(cluster, kube, namespace)
@@ -85,7 +99,10 @@ def built(cluster: Cluster, kube: Kube, image: str, cases: dict[str, Case], file
             "apiVersion": "penstock.dev/v1alpha1",
             "kind": "BuildProject",
             "metadata": {"name": "any"},
-            "spec": {"image": IMAGES[image], "environmentVariables": [{"name": "B", "value": "project"}]},
+            "spec": {
+                "image": IMAGES[image],
+                "environmentVariables": [{"name": "B", "value": "project"}],
+            },
         }
         kube.apply([project], namespace)
         extra = commands("Make", "echo extra > extra.txt", outputArtifacts=[{"name": "Extra"}])
@@ -93,13 +110,18 @@ def built(cluster: Cluster, kube: Kube, image: str, cases: dict[str, Case], file
         team.pipeline("builds", stage("Source", git("Checkout", url), extra), builds)
         team.start("builds")
         status = team.ended(seconds=180)
-        assert [state["stageName"] for state in status["stageStates"]] == ["Source", "Build"], status["statusSummary"]
+        assert [state["stageName"] for state in status["stageStates"]] == ["Source", "Build"], (
+            status["statusSummary"]
+        )
         yield Built(team)
 
 
 def action(name: str, case: Case) -> Document:
     """Return the action of a case."""
-    configuration: dict[str, Any] = {"ProjectName": "any", "BuildspecOverride": f"buildspecs/{name}.yml"}
+    configuration: dict[str, Any] = {
+        "ProjectName": "any",
+        "BuildspecOverride": f"buildspecs/{name}.yml",
+    }
     return {
         "name": name,
         "actionTypeId": {"category": "Build", "provider": "CodeBuild"},

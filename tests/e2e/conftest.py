@@ -1,4 +1,5 @@
-"""End-to-end tests: the real operator from the chart, real pods, a real Git server and a real S3 server.
+"""End-to-end tests: the real operator from the chart, real pods, a real Git
+server and a real S3 server.
 
 The chart is installed with limits that are short, so that what must time out does so within a test.
 """
@@ -22,7 +23,9 @@ QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
     "lease": {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2},
     # So little memory that a test can use it up.
-    "computeTypes": {"MEDIUM": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}},
+    "computeTypes": {
+        "MEDIUM": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}
+    },
 }
 
 
@@ -59,7 +62,9 @@ class Team:
         }
         self.kube.apply([body], self.namespace)
         if wait:
-            eventually(lambda: self.condition("pipelines", name, "Ready"), 20, f"pipeline {name} seen")
+            eventually(
+                lambda: self.condition("pipelines", name, "Ready"), 20, f"pipeline {name} seen"
+            )
 
     def start(self, pipeline: str, name: str = "run", **spec: Any) -> str:
         """Create a run."""
@@ -105,15 +110,24 @@ class Team:
         run = self.run(name)
         status, row = run["status"], self.execution(action, name)
         stage = next(
-            s["stageName"] for s in status["stageStates"] if any(a["actionName"] == action for a in s["actionStates"])
+            s["stageName"]
+            for s in status["stageStates"]
+            if any(a["actionName"] == action for a in s["actionStates"])
         )
         return key_of(
-            status["pipelineUid"], run["metadata"]["uid"], stage, action, str(row["attempt"]), str(row["podUid"])
+            status["pipelineUid"],
+            run["metadata"]["uid"],
+            stage,
+            action,
+            str(row["attempt"]),
+            str(row["podUid"]),
         )
 
     def condition(self, plural: str, name: str, kind: str) -> Document | None:
         """Return a condition of an object."""
-        conditions = self.kube.get(plural, self.namespace, name).get("status", {}).get("conditions", [])
+        conditions = (
+            self.kube.get(plural, self.namespace, name).get("status", {}).get("conditions", [])
+        )
         return next((c for c in conditions if c["type"] == kind), None)
 
     def pod_of(self, job: str) -> Document | None:
@@ -129,11 +143,18 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         yield Team(cluster, kube, name)
 
 
-def commands(name: str, *lines: str, image: str = "docker.io/library/busybox:1.35", **fields: Any) -> Document:
+def commands(
+    name: str, *lines: str, image: str = "docker.io/library/busybox:1.35", **fields: Any
+) -> Document:
     """Return a Commands action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+        "actionTypeId": {
+            "category": "Compute",
+            "owner": "AWS",
+            "provider": "Commands",
+            "version": "1",
+        },
         "configuration": {"Image": image},
         "commands": list(lines),
         **fields,
@@ -144,7 +165,12 @@ def git(name: str, url: str, output: str = "Source", **configuration: str) -> Do
     """Return a Git source action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+        "actionTypeId": {
+            "category": "Source",
+            "owner": "ThirdParty",
+            "provider": "Git",
+            "version": "1",
+        },
         "configuration": {"Url": url, **configuration},
         "outputArtifacts": [{"name": output}],
     }
@@ -154,7 +180,12 @@ def deploy(name: str, artifact: str, **configuration: str) -> Document:
     """Return a Kubernetes deploy action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Deploy", "owner": "ThirdParty", "provider": "Kubernetes", "version": "1"},
+        "actionTypeId": {
+            "category": "Deploy",
+            "owner": "ThirdParty",
+            "provider": "Kubernetes",
+            "version": "1",
+        },
         "configuration": configuration,
         "inputArtifacts": [{"name": artifact}],
     }

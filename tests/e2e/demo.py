@@ -1,4 +1,6 @@
-"""``make demo``: the founding story, from a push to a tested deployment, each step explained as it happens."""
+"""``make demo``: the founding story, from a push to a tested deployment, each
+step explained as it happens.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import Cluster, load
-from tests.support.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
+from tests.support.install import (
+    ROOT,
+    files_below,
+    install_chart,
+    make_bucket,
+    make_store_secret,
+    push_repository,
+)
 from tests.support.kube import Document, Kube, eventually, served
 
 NAMESPACE = "bakery"
@@ -27,7 +36,9 @@ SUCCEEDED, FAILED = 0, 1
 
 @dataclass(frozen=True)
 class Step:
-    """A push of the story: what is changed on the front page, how its run must end, and what must then be true."""
+    """A push of the story: what is changed on the front page, how its run
+    must end, and what must then be true.
+    """
 
     title: str
     old: str
@@ -37,7 +48,12 @@ class Step:
 
 
 STORY = (
-    Step("A developer pushes a fix to the index page", "every morning", "every morning at six", SUCCEEDED),
+    Step(
+        "A developer pushes a fix to the index page",
+        "every morning",
+        "every morning at six",
+        SUCCEEDED,
+    ),
     Step(
         "A pushed commit that breaks a unit test: nothing is deployed",
         "bread",
@@ -66,20 +82,37 @@ def require(condition: bool, message: str) -> None:
 
 
 def require_own(kube: Kube, namespace: str, example: str) -> None:
-    """Raise StoryError where a namespace of that name is there that no demo made: it is left alone."""
+    """Raise StoryError where a namespace of that name is there that no demo
+    made: it is left alone.
+    """
     found = kube.find("namespaces", None, namespace)
     if found is None:
         return
     labels = found["metadata"].get("labels", {})
-    told = f"namespace {namespace} is there and was not made by this demo (no label {EXAMPLE_LABEL}={example})"
-    require(labels.get(EXAMPLE_LABEL) == example, f"{told}: it is left alone; delete it, or use another cluster")
+    told = (
+        f"namespace {namespace} is there and was not made by this demo (no label "
+        f"{EXAMPLE_LABEL}={example})"
+    )
+    require(
+        labels.get(EXAMPLE_LABEL) == example,
+        f"{told}: it is left alone; delete it, or use another cluster",
+    )
 
 
 def make_namespace(kube: Kube, namespace: str, example: str) -> None:
     """Make the namespace that a demo works in, or take the one that a demo made."""
     require_own(kube, namespace, example)
     labels = {EXAMPLE_LABEL: example}
-    kube.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}], "")
+    kube.apply(
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": namespace, "labels": labels},
+            }
+        ],
+        "",
+    )
 
 
 class Demo:
@@ -100,10 +133,16 @@ class Demo:
         # Of an earlier demo, in a namespace that a demo made.
         self.kube.kubectl("delete", "pipeline", PIPELINE, "--ignore-not-found", "-n", NAMESPACE)
         self.kube.apply((EXAMPLE / "pipeline.yaml").read_text(), "")
-        say("Applied examples/03-devops/pipeline.yaml", "its creation starts the first run, as in CodePipeline")
+        say(
+            "Applied examples/03-devops/pipeline.yaml",
+            "its creation starts the first run, as in CodePipeline",
+        )
         run = self.watch(SUCCEEDED)
         self.show_page(commit)
-        say("What the run used and made, and what its tests say", f"penstock describe {run}; penstock reports {run}")
+        say(
+            "What the run used and made, and what its tests say",
+            f"penstock describe {run}; penstock reports {run}",
+        )
         self.penstock("describe", run)
         self.penstock("reports", run)
         for step in STORY:
@@ -119,10 +158,15 @@ class Demo:
         sys.stdout.write(f"    {run} was started by the push\n")
         self.watch(step.code, run)
         status = self.kube.get("pipelineruns", NAMESPACE, run)["status"]
-        require(step.summary in status["statusSummary"], f"{status['statusSummary']!r} does not say {step.summary!r}")
+        require(
+            step.summary in status["statusSummary"],
+            f"{status['statusSummary']!r} does not say {step.summary!r}",
+        )
         if step.code == FAILED:
             self.files[FRONT] = page
-        deployed = any(a["actionName"] == "Deploy" for s in status["stageStates"] for a in s["actionStates"])
+        deployed = any(
+            a["actionName"] == "Deploy" for s in status["stageStates"] for a in s["actionStates"]
+        )
         now = commit if deployed else served
         self.show_page(now)
         return now
@@ -138,7 +182,9 @@ class Demo:
 
         def found() -> str | None:
             runs = [run["metadata"]["name"] for run in self.kube.objects("pipelineruns", NAMESPACE)]
-            return next((name for name in runs if name.startswith(PIPELINE) and name not in self.seen), None)
+            return next(
+                (name for name in runs if name.startswith(PIPELINE) and name not in self.seen), None
+            )
 
         name: str = eventually(found, 30, "a run that the push started")
         self.seen.add(name)
@@ -153,7 +199,9 @@ class Demo:
 
     def show_page(self, commit: str) -> None:
         """Show what the Service serves, once it is the page of this commit."""
-        page = eventually(lambda: served(self.kube, PAGE, commit), 30, f"the page of commit {commit[:10]} served")
+        page = eventually(
+            lambda: served(self.kube, PAGE, commit), 30, f"the page of commit {commit[:10]} served"
+        )
         say(f"The deployed site answers, from commit {commit[:10]}", text_of(page))
 
     def penstock(self, *arguments: str) -> int:
@@ -167,7 +215,8 @@ class Demo:
         command = Path(".venv/bin/penstock")
         say(
             f"Done after {seconds:.0f} s. Look further",
-            'eval "$(python3 -m tests.cluster env)"   # KUBECONFIG, and kubectl and helm on the PATH',
+            'eval "$(python3 -m tests.cluster env)"   # KUBECONFIG, and kubectl and helm on the '
+            "PATH",
             f"kubectl get pipelines,pipelineruns -n {NAMESPACE}",
             f"{command} -n {NAMESPACE} runs {PIPELINE}; {command} -n {NAMESPACE} logs RUN",
             f"kubectl get --raw {PAGE}",
@@ -193,7 +242,10 @@ def main() -> int:
     started = time.monotonic()
     cluster = load()
     kube = Kube(cluster.kubeconfig)
-    say("Installing Penstock", f"helm upgrade --install penstock charts/penstock (image {cluster.image})")
+    say(
+        "Installing Penstock",
+        f"helm upgrade --install penstock charts/penstock (image {cluster.image})",
+    )
     install_chart(cluster, kube, {"triggers": TRIGGERS})
     demo = Demo(cluster, kube)
     try:

@@ -1,4 +1,6 @@
-"""Effects outside the cluster that can be counted: each try of an action leaves one object in a bucket."""
+"""Effects outside the cluster that can be counted: each try of an action
+leaves one object in a bucket.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from tests.support.install import make_bucket, s3_client
 from tests.support.kube import Document
 
 _WRITE = (
-    "PYTHONPATH=/opt/penstock/lib python3 -c 'import os, obstore; from obstore.store import S3Store; e = os.environ; "
+    "PYTHONPATH=/opt/penstock/lib python3 -c 'import os, obstore; from obstore.store import "
+    "S3Store; e = os.environ; "
     'names = ("RUN_UID", "STAGE", "ACTION", "ATTEMPT", "TRY", "POD_UID"); '
     'key = "effects/" + "/".join(e["PENSTOCK_" + n] for n in names); '
     'store = S3Store(e["BUCKET"], endpoint=e["ENDPOINT"], client_options={"allow_http": True}); '
@@ -42,7 +45,9 @@ class Effects:
         }
         variables = [{"name": key, "value": value} for key, value in environment.items()]
         lines = (f"sleep {sleep_s}", _WRITE, f"sleep {sleep_s}") if sleep_s else (_WRITE,)
-        return commands(name, *lines, image=self.cluster.image, environmentVariables=variables, **fields)
+        return commands(
+            name, *lines, image=self.cluster.image, environmentVariables=variables, **fields
+        )
 
     def keys(self) -> list[str]:
         """Return the keys of all objects."""

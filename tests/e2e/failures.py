@@ -1,7 +1,8 @@
-"""What the tests of failures share: pipelines that are started together, and one way to look at how each ended.
+"""What the tests of failures share: pipelines that are started together, and
+one way to look at how each ended.
 
-A failure counts as shown only if a user sees it where users look: the run's state, its conditions, its one-line
-summary and the action's error details all tell the same, and nothing keeps running.
+A failure counts as shown only if a user sees it where users look: the run's state, its conditions,
+its one-line summary and the action's error details all tell the same, and nothing keeps running.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ class Failing:
     @property
     def stages(self) -> tuple[Document, ...]:
         """The stages of the pipeline."""
-        return (*((stage("Before", *self.before),) if self.before else ()), stage(STAGE, *self.beside, self.action))
+        return (
+            *((stage("Before", *self.before),) if self.before else ()),
+            stage(STAGE, *self.beside, self.action),
+        )
 
 
 @contextmanager
@@ -68,8 +72,15 @@ def silent_host(team: Team, port: int) -> str:
         "image": "docker.io/library/busybox:1.35",
         "command": ["nc", "-ll", "-p", str(port), "-e", "sleep", "600"],
     }
-    spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
-    team.kube.apply([{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "silent"}, "spec": spec}], team.namespace)
+    spec = {
+        "containers": [container],
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+    }
+    team.kube.apply(
+        [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "silent"}, "spec": spec}],
+        team.namespace,
+    )
 
     def address() -> str | None:
         status = team.kube.get("pods", team.namespace, "silent")["status"]
@@ -88,7 +99,9 @@ def start_all(team: Team, cases: Iterable[Failing]) -> Team:
 
 
 def assert_shown(team: Team, case: Failing) -> Document:
-    """Wait until the run of a case has failed; check all that a user sees of it. Return the action's last try."""
+    """Wait until the run of a case has failed; check all that a user sees of it. Return the
+    action's last try.
+    """
     status = team.ended(case.name, case.seconds)
     _LOG.info("%s: %.1f s: %s", case.name, seconds_of(status), status["statusSummary"])
     last = team.execution(ACTION, case.name)
@@ -117,14 +130,18 @@ def assert_says(text: str, wanted: str | re.Pattern[str]) -> None:
 
 
 def assert_summary(status: Document, reason: str, message: str) -> None:
-    """Check that summary and conditions say this, both ends of what is too long; the conditions name the log, too."""
+    """Check that summary and conditions say this, both ends of what is too long; the conditions
+    name the log, too.
+    """
     message = shorten(message, 500)
     assert status["statusSummary"] == message
     conditions = {item["type"]: item for item in status["conditions"]}
     for kind, value in (("Succeeded", "False"), ("Ready", "False"), ("Stalled", "True")):
         found = conditions[kind]
         assert (found["status"], found["reason"]) == (value, reason)
-        assert re.fullmatch(re.escape(message) + r"( \(log: kubectl logs [a-z0-9.-]+\))?", found["message"])
+        assert re.fullmatch(
+            re.escape(message) + r"( \(log: kubectl logs [a-z0-9.-]+\))?", found["message"]
+        )
     assert "Reconciling" not in conditions
 
 
@@ -137,7 +154,11 @@ def assert_nothing_runs(team: Team, run: str) -> None:
 def living(team: Team, run_uid: str) -> list[str]:
     """Return the Jobs and pods of a run that still run."""
     selector = f"penstock.dev/run-uid={run_uid}"
-    jobs = [job for job in team.kube.objects("jobs", team.namespace, selector) if job["status"].get("active")]
+    jobs = [
+        job
+        for job in team.kube.objects("jobs", team.namespace, selector)
+        if job["status"].get("active")
+    ]
     pods = [
         pod
         for pod in team.kube.objects("pods", team.namespace, selector)

@@ -1,9 +1,11 @@
-"""The real operator with faults, named by environment variables; no fault code ships with the product.
+"""The real operator with faults, named by environment variables; no fault
+code ships with the product.
 
-- DIE_AFTER_WRITES=n: after its nth write the process ends as by SIGKILL, between two effects. The one place
-  that sends (`Client.send`) is wrapped; writes of the Lease do not count, as they are no effects.
-- CONFLICT_EVERY=n: before every nth write of a run's status somebody else writes it, so that the API server
-  itself answers 409.
+- DIE_AFTER_WRITES=n: after its nth write the process ends as by SIGKILL,
+  between two effects. The one place that sends (`Client.send`) is wrapped;
+  writes of the Lease do not count, as they are no effects.
+- CONFLICT_EVERY=n: before every nth write of a run's status somebody else writes it, so that the
+  API server itself answers 409.
 - DROP_EVENTS=Job,Pod: the watch of these kinds delivers nothing, as in a gap.
 """
 
@@ -47,7 +49,9 @@ def conflict_every(nth: int) -> None:
         if method == "PATCH" and path.endswith("/status") and "/pipelineruns/" in path:
             seen += 1
             if seen % nth == 0:
-                await send(self, method, path, body={"status": {"statusSummary": f"preempted {seen}"}})
+                await send(
+                    self, method, path, body={"status": {"statusSummary": f"preempted {seen}"}}
+                )
         return await send(self, method, path, **fields)
 
     Client.send = preempted  # type: ignore[method-assign]
@@ -57,7 +61,9 @@ def drop_events(kinds: set[str]) -> None:
     """Let the watch of some kinds deliver nothing."""
     handle_event = Operator.handle_event
 
-    def deaf(self: Operator, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
+    def deaf(
+        self: Operator, resource: Resource, event_type: str | None, document: dict[str, Any]
+    ) -> None:
         if resource.kind not in kinds:
             handle_event(self, resource, event_type, document)
 

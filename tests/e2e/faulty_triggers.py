@@ -1,4 +1,6 @@
-"""The real triggers process with faults: DIE_AFTER_WRITES=n ends it as by SIGKILL after its nth write."""
+"""The real triggers process with faults: DIE_AFTER_WRITES=n ends it as by
+SIGKILL after its nth write.
+"""
 
 from __future__ import annotations
 

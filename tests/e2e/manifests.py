@@ -9,7 +9,9 @@ from tests.e2e.conftest import Team, commands, stage
 from tests.support.kube import Document, Kube
 
 
-def config_map(name: str, /, annotations: Document | None = None, namespace: str = "", **data: str) -> Document:
+def config_map(
+    name: str, /, annotations: Document | None = None, namespace: str = "", **data: str
+) -> Document:
     """Return a ConfigMap."""
     metadata: Document = {"name": name} | ({"annotations": annotations} if annotations else {})
     metadata |= {"namespace": namespace} if namespace else {}
@@ -24,7 +26,9 @@ def secret(name: str, **data: str) -> Document:
 def deployment(name: str, image: str, command: tuple[str, ...] = (), **spec: Any) -> Document:
     """Return a Deployment of one container, called ``web``."""
     labels = {"app": name}
-    container: Document = {"name": "web", "image": image} | ({"command": list(command)} if command else {})
+    container: Document = {"name": "web", "image": image} | (
+        {"command": list(command)} if command else {}
+    )
     pod = {"containers": [container], "terminationGracePeriodSeconds": 0}
     template = {"metadata": {"labels": labels}, "spec": pod}
     body = {"selector": {"matchLabels": labels}, "template": template, **spec}
@@ -40,8 +44,13 @@ def make_files(**artifacts: dict[str, str]) -> Document:
     """Return a stage whose actions make these artifacts of files."""
     actions = []
     for name, files in artifacts.items():
-        lines = [f"mkdir -p ./{path.rpartition('/')[0]} && printf %s '{text}' > {path}" for path, text in files.items()]
-        actions.append(commands(f"Make{name}", *lines, outputArtifacts=[{"name": name, "files": ["**/*"]}]))
+        lines = [
+            f"mkdir -p ./{path.rpartition('/')[0]} && printf %s '{text}' > {path}"
+            for path, text in files.items()
+        ]
+        actions.append(
+            commands(f"Make{name}", *lines, outputArtifacts=[{"name": name, "files": ["**/*"]}])
+        )
     return stage("Make", *actions)
 
 

@@ -1,4 +1,6 @@
-"""Runs the real operator as a process of this machine, under the chart's account, so that tests can kill it."""
+"""Runs the real operator as a process of this machine, under the chart's
+account, so that tests can kill it.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +31,25 @@ QUICK: Document = {
     "action_timeout_s": 40.0,
     "workspace_size": "800Mi",
     # So little that an agent which keeps in memory what passes through it is killed.
-    "agent_resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "192Mi"}},
+    "agent_resources": {
+        "requests": {"cpu": "10m", "memory": "64Mi"},
+        "limits": {"memory": "192Mi"},
+    },
 }
 QUICK_LEASE: Document = {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2}
 SAFE_LEASE: Document = {"duration_s": 15, "renew_s": 3, "write_timeout_s": 5}
 """The chart's own, for a test that loads the machine and is not about leases."""
 QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 24.0, "connect_s": 12.0}
-"""A store and hosts may be silent for some seconds on a machine whose disk is busy; only the dead are silent longer."""
+"""A store and hosts may be silent for some seconds on a machine whose disk is busy; only the dead
+are silent longer.
+"""
 
 
 @dataclass
 class OperatorProcess:
-    """One operator process. ``kill`` is SIGKILL; ``pause`` and ``resume`` are SIGSTOP and SIGCONT."""
+    """One operator process. ``kill`` is SIGKILL; ``pause`` and ``resume`` are
+    SIGSTOP and SIGCONT.
+    """
 
     cluster: Cluster
     kube: Kube
@@ -51,7 +60,9 @@ class OperatorProcess:
     account: str = "penstock"
     lease: Document = field(default_factory=lambda: QUICK_LEASE)
     process: subprocess.Popen[bytes] | None = None
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-")))
+    folder: Path = field(
+        default_factory=lambda: Path(tempfile.mkdtemp(prefix="penstock-operator-"))
+    )
 
     def start(self, **faults: str | int) -> None:
         """Start the process; it goes on with its own lease at once, as a restarted container does.
@@ -67,7 +78,8 @@ class OperatorProcess:
         }
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "--config", str(self._config()), "--log-format", "plain"],
+                [sys.executable, "-m", self.module, "--config", str(self._config()), "--log-format",
+                "plain"],
                 env=environment, stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip
 
@@ -140,7 +152,10 @@ class OperatorProcess:
         token = self.kube.token_of(SYSTEM, self.account)
         admin["users"] = [{"name": "operator", "user": {"token": token}}]
         admin["contexts"] = [
-            {"name": "operator", "context": {"cluster": admin["clusters"][0]["name"], "user": "operator"}}
+            {
+                "name": "operator",
+                "context": {"cluster": admin["clusters"][0]["name"], "user": "operator"},
+            }
         ]
         admin["current-context"] = "operator"
         path.write_text(yaml.safe_dump(admin))

@@ -1,4 +1,6 @@
-"""``make sam``: the serverless five-stage pipeline against emulated AWS, each step explained as it happens."""
+"""``make sam``: the serverless five-stage pipeline against emulated AWS, each
+step explained as it happens.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from botocore.exceptions import ClientError
 from tests.cluster import Cluster, load
 from tests.e2e.demo import FAILED, SUCCEEDED, StoryError, make_namespace, require, say
 from tests.support import aws_servers
-from tests.support.install import ROOT, files_below, install_chart, make_bucket, make_store_secret, push_repository
+from tests.support.install import (
+    ROOT,
+    files_below,
+    install_chart,
+    make_bucket,
+    make_store_secret,
+    push_repository,
+)
 from tests.support.kube import Kube, eventually
 
 EXAMPLE = ROOT / "examples" / "08-sam-five-stages"
@@ -56,10 +65,15 @@ class Demo:
         self.show("1.0.0")
         sound = self.files[TEMPLATE]
         self.files[TEMPLATE] = sound.replace("Outputs:", BROKEN)
-        self.push("A template that fails: the stack is rolled back", "a resource that cannot be created")
+        self.push(
+            "A template that fails: the stack is rolled back", "a resource that cannot be created"
+        )
         failed = self.start(FAILED)
         summary = self.kube.get("pipelineruns", self.namespace, failed)["status"]["statusSummary"]
-        require("UPDATE_ROLLBACK_COMPLETE" in summary and "Broken" in summary, f"{summary!r} does not say why")
+        require(
+            "UPDATE_ROLLBACK_COMPLETE" in summary and "Broken" in summary,
+            f"{summary!r} does not say why",
+        )
         say("The run says why in one line", summary)
         self.show("1.0.0", "UPDATE_ROLLBACK_COMPLETE")
         self.files[TEMPLATE] = sound.replace("SemanticVersion: 1.0.0", "SemanticVersion: 1.1.0")
@@ -73,7 +87,12 @@ class Demo:
         make_namespace(self.kube, self.namespace, EXAMPLE.name)
         make_store_secret(self.cluster, self.kube, self.namespace)
         keys = {"accessKeyId": self.aws.access_key, "secretAccessKey": self.aws.secret_key}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws"}, "stringData": keys}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "aws"},
+            "stringData": keys,
+        }
         self.kube.apply([secret], self.namespace)
         bucket = self.values["packageBucket"]
         where = {"LocationConstraint": self.aws.region}
@@ -84,17 +103,26 @@ class Demo:
 
     def install(self) -> None:
         """Install the chart of the five stages."""
-        chart = f"helm upgrade --install {RELEASE} charts/sam-pipeline --values {EXAMPLE.relative_to(ROOT)}/values.yaml"
+        chart = (
+            f"helm upgrade --install {RELEASE} charts/sam-pipeline --values "
+            f"{EXAMPLE.relative_to(ROOT)}/values.yaml"
+        )
         helm = [str(Path(self.cluster.bin_dir) / "helm"), *chart.split()[1:], "-n", self.namespace]
         environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
-        done = subprocess.run(helm, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            helm, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
         require(done.returncode == 0, done.stderr)
         say("Installed the five stages", chart)
         eventually(self.is_ready, 30, f"Pipeline {RELEASE} is Ready")
 
     def is_ready(self) -> bool:
         """Whether the operator has found the definition valid."""
-        conditions = self.kube.get("pipelines", self.namespace, RELEASE).get("status", {}).get("conditions", [])
+        conditions = (
+            self.kube.get("pipelines", self.namespace, RELEASE)
+            .get("status", {})
+            .get("conditions", [])
+        )
         return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
     def push(self, title: str, change: str) -> None:
@@ -110,12 +138,20 @@ class Demo:
         return name
 
     def show(self, version: str, *statuses: str) -> None:
-        """Show the stack, what its function answers, and the published versions, with this among them."""
-        stack = self.client("cloudformation").describe_stacks(StackName=self.values["deployStackName"])["Stacks"][0]
+        """Show the stack, what its function answers, and the published
+        versions, with this among them.
+        """
+        stack = self.client("cloudformation").describe_stacks(
+            StackName=self.values["deployStackName"]
+        )["Stacks"][0]
         wanted = statuses or ("CREATE_COMPLETE", "UPDATE_COMPLETE")
         require(stack["StackStatus"] in wanted, f"the stack is {stack['StackStatus']}")
-        function = next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "FunctionName")
-        payload = self.client("lambda").invoke(FunctionName=function, Payload=b'{"name": "Penstock"}')["Payload"]
+        function = next(
+            o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "FunctionName"
+        )
+        payload = self.client("lambda").invoke(
+            FunctionName=function, Payload=b'{"name": "Penstock"}'
+        )["Payload"]
         answer = json.loads(payload.read())
         require(answer == "Welcome, Penstock", f"the function answers {answer!r}")
         repository = self.client("serverlessrepo")
@@ -147,7 +183,10 @@ def main() -> int:
     started = time.monotonic()
     cluster = load()
     kube = Kube(cluster.kubeconfig)
-    say("Installing Penstock", f"helm upgrade --install penstock charts/penstock (image {cluster.image})")
+    say(
+        "Installing Penstock",
+        f"helm upgrade --install penstock charts/penstock (image {cluster.image})",
+    )
     install_chart(cluster, kube, {})
     try:
         Demo(cluster, kube).tell()

@@ -1,4 +1,6 @@
-"""Manual approvals on a real cluster (P-60..P-62, T-05), the operator dying in the middle; decided by kubectl alone."""
+"""Manual approvals on a real cluster (P-60..P-62, T-05), the operator dying
+in the middle; decided by kubectl alone.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,24 @@ def operator(cluster: Cluster, kube: Kube, team: Team) -> Iterator[OperatorProce
     process.stop()
 
 
-def decide(team: Team, approval: str, decision: str, user: str = "alice", comment: str = "as discussed") -> None:
+def decide(
+    team: Team, approval: str, decision: str, user: str = "alice", comment: str = "as discussed"
+) -> None:
     """Decide as somebody does who has nothing but kubectl."""
     made = {"user": user, "decision": decision, "comment": comment}
     patch = json.dumps([{"op": "add", "path": "/spec/decisions/-", "value": made}])
     who = ("--as", user, "--as-group", "system:masters")
-    team.kube.kubectl("-n", team.namespace, *who, "patch", "appr", approval, "--type=json", "-p", patch)
+    team.kube.kubectl(
+        "-n", team.namespace, *who, "patch", "appr", approval, "--type=json", "-p", patch
+    )
 
 
 def test_operator_that_dies_after_each_of_its_writes_asks_once_and_follows_the_decision(
     cluster: Cluster, team: Team, operator: OperatorProcess
 ) -> None:
-    """A fault point after every write: the Approval's creation, its status, the run's, the next action's Job."""
+    """A fault point after every write: the Approval's creation, its status,
+    the run's, the next action's Job.
+    """
     effects = Effects(cluster)
     asks = approval_action(configuration={"ApproverUsers": "alice"})
     team.pipeline("web", stage("Prod", asks, effects.action("Ship", runOrder=2)), wait=False)
@@ -49,7 +57,11 @@ def test_operator_that_dies_after_each_of_its_writes_asks_once_and_follows_the_d
     lives, decided = 0, 0
     while team.status().get("state") in (None, "InProgress") and lives < 40:
         operator.start(die_after_writes=1)
-        eventually(lambda: not operator.is_running or may_decide(team) or is_over(team), 30, "a write, or the end")
+        eventually(
+            lambda: not operator.is_running or may_decide(team) or is_over(team),
+            30,
+            "a write, or the end",
+        )
         operator.kill()
         lives += 1
         if may_decide(team):
@@ -62,14 +74,20 @@ def test_operator_that_dies_after_each_of_its_writes_asks_once_and_follows_the_d
     assert lives > 6, "the fault points were not met"
     assert approvals[0]["status"]["state"] == "Approved"
     row = team.execution("Ok")
-    assert (row["status"], row["lastUpdatedBy"], row["summary"]) == ("Succeeded", "alice", "as discussed")
+    assert (row["status"], row["lastUpdatedBy"], row["summary"]) == (
+        "Succeeded",
+        "alice",
+        "as discussed",
+    )
     assert effects.per_try() == dict.fromkeys([t for t in tries_of(team.run()) if "Ship" in t], 1)
 
 
 def may_decide(team: Team) -> bool:
     """Whether the Approval is pending, and nobody has decided."""
     found = team.kube.objects("approvals", team.namespace)
-    return any(item["status"].get("state") == "Pending" and not item["spec"]["decisions"] for item in found)
+    return any(
+        item["status"].get("state") == "Pending" and not item["spec"]["decisions"] for item in found
+    )
 
 
 def is_over(team: Team) -> bool:
@@ -84,18 +102,29 @@ def test_rejected_run_says_by_whom_and_why_and_the_next_run_is_asked_anew(
     team.start("web")
     first = pending(team.kube, team.namespace)
     team.start("web", "next")
-    eventually(lambda: "held by" in team.status("next").get("statusSummary", ""), 10, "the next run waits")
-    assert team.status()["statusSummary"] == f"Prod: Ok waits for approval {first['metadata']['name']}"
+    eventually(
+        lambda: "held by" in team.status("next").get("statusSummary", ""), 10, "the next run waits"
+    )
+    assert (
+        team.status()["statusSummary"] == f"Prod: Ok waits for approval {first['metadata']['name']}"
+    )
     decide(team, first["metadata"]["name"], "Rejected", comment="not on a Friday")
     status = team.ended()
 
-    assert (status["state"], status["statusSummary"]) == ("Failed", "Prod/Ok: rejected by alice: not on a Friday")
+    assert (status["state"], status["statusSummary"]) == (
+        "Failed",
+        "Prod/Ok: rejected by alice: not on a Friday",
+    )
     second = pending(team.kube, team.namespace, "next")
     assert second["spec"]["token"] != first["spec"]["token"]
     team.kube.patch("pipelineruns", team.namespace, "next", {"spec": {"stop": {"abandon": True}}})
     assert team.ended("next")["state"] == "Stopped"
     name = second["metadata"]["name"]
-    closed = eventually(lambda: state_of(team, name) != "Pending" and state_of(team, name), 10, "the Approval closed")
+    closed = eventually(
+        lambda: state_of(team, name) != "Pending" and state_of(team, name),
+        10,
+        "the Approval closed",
+    )
     assert closed == "Abandoned"
 
 
@@ -106,7 +135,9 @@ def state_of(team: Team, name: str) -> str:
 def test_oracle_o_06_approval_that_nobody_answers_expires_and_frees_the_stage(
     cluster: Cluster, kube: Kube, team: Team
 ) -> None:
-    operator = OperatorProcess(cluster, kube, namespaces=[team.namespace], engine={"action_timeout_s": 3.0})
+    operator = OperatorProcess(
+        cluster, kube, namespaces=[team.namespace], engine={"action_timeout_s": 3.0}
+    )
     operator.start()
     try:
         team.pipeline("web", stage("Prod", approval_action()), executionMode="QUEUED")
@@ -118,6 +149,8 @@ def test_oracle_o_06_approval_that_nobody_answers_expires_and_frees_the_stage(
         assert status["statusSummary"].startswith("Prod/Ok: nobody decided until 2")
         assert team.execution("Ok")["errorDetails"]["code"] == "TimedOut"
         assert state_of(team, name) == "Expired"
-        assert eventually(lambda: team.status("next").get("stageStates"), 10, "the next run entered")
+        assert eventually(
+            lambda: team.status("next").get("stageStates"), 10, "the next run entered"
+        )
     finally:
         operator.stop()

@@ -1,4 +1,6 @@
-"""Providers that call AWS, on a real cluster: S3 from versitygw, Lambda from ministack, CloudWatch from moto."""
+"""Providers that call AWS, on a real cluster: S3 from versitygw, Lambda from
+ministack, CloudWatch from moto.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +28,25 @@ import json, urllib.request
 
 def answer(event, operation, **values):
     job = event["CodePipeline.job"]
-    headers = {"X-Amz-Target": "CodePipeline_20150709." + operation, "Content-Type": "application/x-amz-json-1.1"}
+    target = "CodePipeline_20150709." + operation
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
     body = json.dumps({"jobId": job["id"], **values}).encode()
-    urllib.request.urlopen(urllib.request.Request(job["endpoint"], body, headers), timeout=10).read()
+    request = urllib.request.Request(job["endpoint"], body, headers)
+    urllib.request.urlopen(request, timeout=10).read()
 """
 FUNCTIONS = {
     "succeed": """
 def handler(event, context):
-    print("asked with", event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"])
-    answer(event, "PutJobSuccessResult", outputVariables={"Url": "https://shop"}, executionDetails={"summary": "ok"})
+    configuration = event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]
+    print("asked with", configuration["UserParameters"])
+    variables, details = {"Url": "https://shop"}, {"summary": "ok"}
+    answer(event, "PutJobSuccessResult", outputVariables=variables, executionDetails=details)
 """,
     "continue": """
 def handler(event, context):
     if "continuationToken" in event["CodePipeline.job"]["data"]:
-        return answer(event, "PutJobSuccessResult", executionDetails={"externalExecutionId": "migration-7"})
+        details = {"externalExecutionId": "migration-7"}
+        return answer(event, "PutJobSuccessResult", executionDetails=details)
     answer(event, "PutJobSuccessResult", continuationToken="half")
 """,
     "fail": """
@@ -88,7 +95,9 @@ def handler(event, context):
 
 @dataclass
 class Cloud:
-    """A server, its keys in a Secret of the team, and the configuration that leads an action there."""
+    """A server, its keys in a Secret of the team, and the configuration that
+    leads an action there.
+    """
 
     server: AwsServer
     secret: str = "cloud"
@@ -104,13 +113,20 @@ class Cloud:
 
     def admit(self, team: Team) -> None:
         data = {"accessKeyId": self.server.access_key, "secretAccessKey": self.server.secret_key}
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.secret}, "stringData": data}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.secret},
+            "stringData": data,
+        }
         team.kube.apply([body], team.namespace)
 
 
 @pytest.fixture(scope="module")
 def lambdas(cluster: Any) -> Iterator[Cloud]:
-    """Give a Lambda with the functions; their names end alike, so that runs of the tests do not meet."""
+    """Give a Lambda with the functions; their names end alike, so that runs
+    of the tests do not meet.
+    """
     cloud = Cloud(aws_servers.ready(cluster, "aws"), "lambda")
     client, suffix = aws_servers.client(cloud.server, "lambda"), secrets.token_hex(3)
     for name, code in FUNCTIONS.items():
@@ -143,10 +159,19 @@ def zipped(code: str) -> bytes:
 
 
 def invoke(name: str, cloud: Cloud, function: str, **fields: Any) -> Document:
-    configuration = {"FunctionName": cloud.made.get(function, function), "UserParameters": "{}", **cloud.configuration}
+    configuration = {
+        "FunctionName": cloud.made.get(function, function),
+        "UserParameters": "{}",
+        **cloud.configuration,
+    }
     return {
         "name": name,
-        "actionTypeId": {"category": "Invoke", "owner": "AWS", "provider": "Lambda", "version": "1"},
+        "actionTypeId": {
+            "category": "Invoke",
+            "owner": "AWS",
+            "provider": "Lambda",
+            "version": "1",
+        },
         "configuration": configuration,
         **fields,
     }
@@ -170,15 +195,30 @@ def test_p_48_an_artifact_is_deployed_to_a_bucket(team: Team) -> None:
     makes = "mkdir css; echo hello > index.html; echo 'p {}' > css/site.css"
     builds = commands("Build", makes, outputArtifacts=[{"name": "Site", "files": ["**/*"]}])
     wrong = Cloud(team.cluster.s3, "wrong-keys")
-    body = {"accessKeyId": team.cluster.s3.access_key, "secretAccessKey": "planted-wrong-secret-key"}
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": wrong.secret}, "stringData": body}
+    body = {
+        "accessKeyId": team.cluster.s3.access_key,
+        "secretAccessKey": "planted-wrong-secret-key",
+    }
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": wrong.secret},
+        "stringData": body,
+    }
     team.kube.apply([manifest], team.namespace)
     team.pipeline(
         "web",
         stage("Build", builds),
         stage(
             "Deploy",
-            upload("Files", cloud, BucketName=bucket, Extract="true", ObjectKey="v1", CacheControl="no-store"),
+            upload(
+                "Files",
+                cloud,
+                BucketName=bucket,
+                Extract="true",
+                ObjectKey="v1",
+                CacheControl="no-store",
+            ),
             upload("Zip", cloud, BucketName=bucket, Extract="false", ObjectKey="site.zip"),
             upload("Missing", cloud, BucketName=f"{bucket}-none", Extract="true"),
             upload("Refused", wrong, BucketName=bucket, Extract="true"),
@@ -187,7 +227,11 @@ def test_p_48_an_artifact_is_deployed_to_a_bucket(team: Team) -> None:
     team.start("web")
     assert team.ended()["state"] == "Failed"
     page = client.get_object(Bucket=bucket, Key="v1/index.html")
-    assert (page["Body"].read(), page["ContentType"], page["CacheControl"]) == (b"hello\n", "text/html", "no-store")
+    assert (page["Body"].read(), page["ContentType"], page["CacheControl"]) == (
+        b"hello\n",
+        "text/html",
+        "no-store",
+    )
     stored = io.BytesIO(client.get_object(Bucket=bucket, Key="site.zip")["Body"].read())
     assert zipfile.ZipFile(stored).namelist() == ["css/site.css", "index.html"]
     assert team.execution("Files")["summary"] == f"2 objects, 11 bytes, to s3://{bucket}/v1"
@@ -212,7 +256,11 @@ def test_p_70_functions_answer_in_every_way(team: Team, lambdas: Cloud) -> None:
     team.start("web")
     assert team.ended()["state"] == "Failed"
     good = team.execution("Good")
-    assert (good["status"], good["outputVariables"], good["summary"]) == ("Succeeded", {"Url": "https://shop"}, "ok")
+    assert (good["status"], good["outputVariables"], good["summary"]) == (
+        "Succeeded",
+        {"Url": "https://shop"},
+        "ok",
+    )
     assert team.execution("Long")["externalExecutionId"] == "migration-7"
     told = {name: team.execution(name)["errorDetails"] for name in ("Bad", "Broken", "Missing")}
     assert told["Bad"] == {"code": "JobFailed", "message": "the schema is older than the code"}
@@ -220,7 +268,9 @@ def test_p_70_functions_answer_in_every_way(team: Team, lambdas: Cloud) -> None:
     assert "ResourceNotFoundException" in told["Missing"]["message"]
 
 
-def test_a_function_publishes_an_artifact_as_in_the_original_module(team: Team, lambdas: Cloud) -> None:
+def test_a_function_publishes_an_artifact_as_in_the_original_module(
+    team: Team, lambdas: Cloud
+) -> None:
     lambdas.admit(team)
     aws_servers.ready(team.cluster, "serverlessrepo")
     made = commands(
@@ -236,7 +286,10 @@ def test_a_function_publishes_an_artifact_as_in_the_original_module(team: Team, 
     assert status["state"] == "Succeeded", status["statusSummary"]
     application = team.execution("Publish")["outputVariables"]["ApplicationId"]
     repository = aws_servers.client(team.cluster.serverlessrepo, "serverlessrepo")
-    assert repository.get_application(ApplicationId=application)["Version"]["SemanticVersion"] == "1.0.0"
+    assert (
+        repository.get_application(ApplicationId=application)["Version"]["SemanticVersion"]
+        == "1.0.0"
+    )
 
 
 def test_an_invocation_may_be_lost_late_or_given_up(team: Team, lambdas: Cloud) -> None:
@@ -249,15 +302,28 @@ def test_an_invocation_may_be_lost_late_or_given_up(team: Team, lambdas: Cloud) 
 
     def pod_of(action: str, run: str) -> str | None:
         job = team.execution(action, run).get("jobName")
-        pods = team.kube.objects("pods", team.namespace, f"batch.kubernetes.io/job-name={job}") if job else []
-        is_waiting = pods and "its answer is waited for" in logs_of(team, pods[0]["metadata"]["name"])
+        pods = (
+            team.kube.objects("pods", team.namespace, f"batch.kubernetes.io/job-name={job}")
+            if job
+            else []
+        )
+        is_waiting = pods and "its answer is waited for" in logs_of(
+            team, pods[0]["metadata"]["name"]
+        )
         return str(pods[0]["metadata"]["name"]) if is_waiting else None
 
     killed = eventually(lambda: pod_of("Killed", "run"), 30, "Killed waits")
     eventually(lambda: pod_of("GivenUp", "stopped"), 30, "GivenUp waits")
     team.kube.delete("pods", team.namespace, killed, gracePeriodSeconds=0)
     team.kube.kubectl(
-        "-n", team.namespace, "patch", "plr", "stopped", "--type=merge", "-p", '{"spec": {"stop": {"abandon": true}}}'
+        "-n",
+        team.namespace,
+        "patch",
+        "plr",
+        "stopped",
+        "--type=merge",
+        "-p",
+        '{"spec": {"stop": {"abandon": true}}}',
     )
     assert team.ended("stopped")["state"] == "Stopped"
     assert team.execution("GivenUp", "stopped")["status"] == "Abandoned"
@@ -273,7 +339,9 @@ def logs_of(team: Team, pod: str) -> str:
         return ""
 
 
-def test_oracle_o_25_function_refuses_entry_until_it_is_overridden(team: Team, lambdas: Cloud) -> None:
+def test_oracle_o_25_function_refuses_entry_until_it_is_overridden(
+    team: Team, lambdas: Cloud
+) -> None:
     lambdas.admit(team)
     configuration = {"FunctionName": lambdas.made["fail"], **lambdas.configuration}
     asks = rule("LambdaInvoke", "Schema", configuration=configuration)
@@ -283,7 +351,13 @@ def test_oracle_o_25_function_refuses_entry_until_it_is_overridden(team: Team, l
     status = team.ended()
     assert rows(status) == {"Build": "Succeeded", "Make": "Succeeded", "Deploy": "Failed"}
     assert "the schema is older than the code" in status["statusSummary"]
-    override(team, stageName="Deploy", conditionType="BEFORE_ENTRY", requestedBy="alice", reason="it is not")
+    override(
+        team,
+        stageName="Deploy",
+        conditionType="BEFORE_ENTRY",
+        requestedBy="alice",
+        reason="it is not",
+    )
     eventually(lambda: team.status()["state"] == "Succeeded", 30, "the run went on")
     assert rows(team.status())["Ship"] == "Succeeded"
 
@@ -297,11 +371,14 @@ def test_oracle_o_26_alarm_after_a_stage_rolls_it_back(team: Team) -> None:
         client.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="test")
 
     client.put_metric_alarm(
-        AlarmName=alarm, MetricName="Errors", Namespace="Shop", Period=60, EvaluationPeriods=1, Threshold=1.0,
+        AlarmName=alarm, MetricName="Errors", Namespace="Shop", Period=60, EvaluationPeriods=1,
+        Threshold=1.0,
         ComparisonOperator="GreaterThanThreshold", Statistic="Sum",
     )  # fmt: skip
     set_state("OK")
-    quiet = rule("CloudWatchAlarm", "Quiet", configuration={"AlarmName": alarm, **cloud.configuration})
+    quiet = rule(
+        "CloudWatchAlarm", "Quiet", configuration={"AlarmName": alarm, **cloud.configuration}
+    )
     deploy = {**stage("Deploy", commands("Ship", "true")), "onSuccess": place("ROLLBACK", quiet)}
     team.pipeline("web", stage("Build", commands("Make", "true")), deploy)
     team.start("web")
@@ -313,5 +390,7 @@ def test_oracle_o_26_alarm_after_a_stage_rolls_it_back(team: Team) -> None:
     assert f"the alarm {alarm} is ALARM" in status["statusSummary"]
 
     back = status["automaticRollback"]["run"]
-    eventually(lambda: team.kube.find("pipelineruns", team.namespace, back), 10, "the rollback exists")
+    eventually(
+        lambda: team.kube.find("pipelineruns", team.namespace, back), 10, "the rollback exists"
+    )
     assert team.ended(back)["state"] == "Succeeded"

@@ -1,4 +1,6 @@
-"""Public bug reports of comparable tools that need a real cluster: all of them at once, in one namespace."""
+"""Public bug reports of comparable tools that need a real cluster: all of
+them at once, in one namespace.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +50,18 @@ class Deployed:
 DEPLOYED = (
     Deployed("bug-05", ({**config_map("matcher"), "data": {"matchType": "="}},)),
     Deployed("bug-07", (job("migrate", "sleep 1", ttlSecondsAfterFinished=0), config_map("after"))),
-    Deployed("bug-07-fails", (job("broken", "exit 3", ttlSecondsAfterFinished=0), config_map("never"))),
-    Deployed("bug-09-first", (job("fixed", "true"), config_map("beside", value="1")), {"ApplySet": "fixed"}),
+    Deployed(
+        "bug-07-fails", (job("broken", "exit 3", ttlSecondsAfterFinished=0), config_map("never"))
+    ),
+    Deployed(
+        "bug-09-first",
+        (job("fixed", "true"), config_map("beside", value="1")),
+        {"ApplySet": "fixed"},
+    ),
 )
-AGAIN = Deployed("bug-09", (job("fixed", "echo other"), config_map("beside", value="2")), {"ApplySet": "fixed"})
+AGAIN = Deployed(
+    "bug-09", (job("fixed", "echo other"), config_map("beside", value="2")), {"ApplySet": "fixed"}
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +74,9 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
 
 @pytest.fixture(scope="module")
 def ended(team: Team) -> dict[str, Document]:
-    """Every pipeline's first run, as it ended; the deploy of what was changed comes after the first one."""
+    """Every pipeline's first run, as it ended; the deploy of what was changed
+    comes after the first one.
+    """
     team.pipeline("bug-17", *umask(), startOnCreate=False, wait=False)
     team.start("bug-17", "bug-17")
     for case in DEPLOYED:
@@ -78,16 +90,22 @@ def ended(team: Team) -> dict[str, Document]:
 
 def umask() -> list[Document]:
     """A tight umask, and variables that a later action reads."""
-    made = commands("Set", "umask 077", "export TAG=1.2.3", outputVariables=["TAG"], namespace="Bld")
+    made = commands(
+        "Set", "umask 077", "export TAG=1.2.3", outputVariables=["TAG"], namespace="Bld"
+    )
     return [stage("Make", made), stage("Use", commands("Print", '[ "#{Bld.TAG}" = 1.2.3 ]'))]
 
 
-def test_bug_05_bare_equals_sign_is_deployed_as_kubectl_does(team: Team, ended: dict[str, Document]) -> None:
+def test_bug_05_bare_equals_sign_is_deployed_as_kubectl_does(
+    team: Team, ended: dict[str, Document]
+) -> None:
     assert ended["bug-05"]["state"] == "Succeeded", ended["bug-05"]["statusSummary"]
     assert team.kube.get("configmaps", team.namespace, "matcher")["data"] == {"matchType": "="}
 
 
-def test_bug_07_job_that_cleans_up_after_itself_has_done_its_work(team: Team, ended: dict[str, Document]) -> None:
+def test_bug_07_job_that_cleans_up_after_itself_has_done_its_work(
+    team: Team, ended: dict[str, Document]
+) -> None:
     assert ended["bug-07"]["state"] == "Succeeded", ended["bug-07"]["statusSummary"]
     assert team.kube.find("configmaps", team.namespace, "after")
 
@@ -97,13 +115,17 @@ def test_bug_07_job_that_failed_and_is_gone_fails_the_deploy(ended: dict[str, Do
     assert "Job broken" in ended["bug-07-fails"]["statusSummary"]
 
 
-def test_bug_09_why_a_job_cannot_be_changed_is_said_everywhere(team: Team, ended: dict[str, Document]) -> None:
+def test_bug_09_why_a_job_cannot_be_changed_is_said_everywhere(
+    team: Team, ended: dict[str, Document]
+) -> None:
     status = ended["bug-09"]
     assert status["state"] == "Failed"
     told = [status["statusSummary"], *(c["message"] for c in status["conditions"])]
     told.append(team.execution("Deploy", "bug-09")["errorDetails"]["message"])
     assert all("immutable" in text for text in told), told
-    assert team.kube.get("configmaps", team.namespace, "beside")["data"] == {"value": "1"}, "nothing was changed"
+    assert team.kube.get("configmaps", team.namespace, "beside")["data"] == {"value": "1"}, (
+        "nothing was changed"
+    )
 
 
 def test_bug_17_output_variables_arrive_whatever_the_umask(ended: dict[str, Document]) -> None:

@@ -20,7 +20,9 @@ AT_WORK = "at work"
 def under_way(cluster: Cluster, kube: Kube, team: Team) -> Iterator[Team]:
     """A run whose first action is at work; the chart is as it was afterwards."""
     team.pipeline(
-        "web", stage("Work", commands("Do", f"echo {AT_WORK}", "sleep 8")), stage("End", commands("Last", "true"))
+        "web",
+        stage("Work", commands("Do", f"echo {AT_WORK}", "sleep 8")),
+        stage("End", commands("Last", "true")),
     )
     team.start("web")
     running_pod(team, "run", says=AT_WORK)
@@ -38,14 +40,20 @@ def tries(team: Team) -> list[int]:
 
 def test_chart_runs_two_replicas_of_which_one_leads(kube: Kube, team: Team) -> None:
     def leading() -> list[str]:
-        return [name for name in operator_pods(kube) if "Leading" in kube.log(SYSTEM, name, "operator")]
+        return [
+            name for name in operator_pods(kube) if "Leading" in kube.log(SYSTEM, name, "operator")
+        ]
 
     def disruptions() -> tuple[int, int]:
         budget = kube.get("poddisruptionbudgets", SYSTEM, "penstock")["status"]
         return budget["desiredHealthy"], budget["disruptionsAllowed"]
 
     # Another test may have stopped and started the operator just before.
-    eventually(lambda: len(operator_pods(kube)) == 2 and disruptions() == (1, 1), 60, "two operator pods ready")
+    eventually(
+        lambda: len(operator_pods(kube)) == 2 and disruptions() == (1, 1),
+        60,
+        "two operator pods ready",
+    )
     eventually(leading, 30, "one of them leads")
     assert len(leading()) == 1
 
@@ -64,10 +72,14 @@ def test_upgrade_of_chart_and_definitions_lets_runs_under_way_go_on(
 def test_uninstall_says_what_it_keeps_and_a_new_installation_takes_the_run_over(
     cluster: Cluster, kube: Kube, under_way: Team
 ) -> None:
-    said = helm(cluster, "uninstall", "penstock", "--namespace", SYSTEM, "--wait", "--timeout", "60s")
+    said = helm(
+        cluster, "uninstall", "penstock", "--namespace", SYSTEM, "--wait", "--timeout", "60s"
+    )
     for plural in ("approvals", "pipelines", "pipelineruns", "buildprojects", "stagetransitions"):
         assert f"{plural}.penstock.dev" in said
-    assert kube.find("validatingadmissionpolicies", None, "penstock-approvals"), "pending Approvals stay guarded"
+    assert kube.find("validatingadmissionpolicies", None, "penstock-approvals"), (
+        "pending Approvals stay guarded"
+    )
     assert kube.find("deployments", SYSTEM, "penstock") is None
     assert under_way.status()["state"] == "InProgress"
     install_chart(cluster, kube, QUICK_VALUES)

@@ -1,4 +1,6 @@
-"""CloudFormation actions in pods, against emulated AWS whose stacks take time, fail and roll back (P-30..P-38)."""
+"""CloudFormation actions in pods, against emulated AWS whose stacks take
+time, fail and roll back (P-30..P-38).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,12 @@ class CloudTeam:
         self.client = aws_servers.client(self.server, "cloudformation")
         self.stack = f"e2e-{secrets.token_hex(4)}"
         keys = {"accessKeyId": self.server.access_key, "secretAccessKey": self.server.secret_key}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws"}, "stringData": keys}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "aws"},
+            "stringData": keys,
+        }
         team.kube.apply([secret], team.namespace)
 
     def action(self, name: str, mode: str, artifact: str = "Source", **fields: Any) -> Document:
@@ -53,7 +60,12 @@ class CloudTeam:
         }  # fmt: skip
         return {
             "name": name,
-            "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"},
+            "actionTypeId": {
+                "category": "Deploy",
+                "owner": "AWS",
+                "provider": "CloudFormation",
+                "version": "1",
+            },
             "configuration": configuration,
             "inputArtifacts": [{"name": artifact}] if artifact else [],
             **fields,
@@ -75,14 +87,17 @@ class CloudTeam:
 
     def signal(self) -> None:
         """Let the resource go on that waits for it."""
-        self.client.signal_resource(StackName=self.stack, LogicalResourceId="Wait", UniqueId="test", Status="SUCCESS")
+        self.client.signal_resource(
+            StackName=self.stack, LogicalResourceId="Wait", UniqueId="test", Status="SUCCESS"
+        )
 
     def slow(self) -> None:
         """Start a run whose stack waits for `signal`."""
         source = self.source(template__json=template(Topic=topic(), Wait=SIGNALLED))
         self.team.pipeline(
             "web", stage("Source", source),
-            stage("Deploy", self.action("Stack", "CREATE_UPDATE", TemplatePath="Source::template.json")),
+            stage("Deploy", self.action("Stack", "CREATE_UPDATE",
+            TemplatePath="Source::template.json")),
         )  # fmt: skip
         self.team.start("web")
         eventually(lambda: self.status() == "CREATE_IN_PROGRESS", 60, "the stack is being created")
@@ -93,25 +108,37 @@ def cloud(team: Team) -> Iterator[CloudTeam]:
     yield CloudTeam(team)
 
 
-def test_change_set_with_local_code_is_made_and_executed_and_its_outputs_go_on(cloud: CloudTeam) -> None:
+def test_change_set_with_local_code_is_made_and_executed_and_its_outputs_go_on(
+    cloud: CloudTeam,
+) -> None:
     team, bucket = cloud.team, f"packages-{cloud.stack}"
     where = {"LocationConstraint": cloud.server.region}
-    aws_servers.client(cloud.server, "s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    aws_servers.client(cloud.server, "s3").create_bucket(
+        Bucket=bucket, CreateBucketConfiguration=where
+    )
     source = git(
         "Fetch",
-        push_repository(team.cluster, cloud.stack, {"template.yaml": FUNCTION, "src/app.py": HANDLER}).cluster_url,
+        push_repository(
+            team.cluster, cloud.stack, {"template.yaml": FUNCTION, "src/app.py": HANDLER}
+        ).cluster_url,
     )
     source["namespace"] = "Src"
     made = cloud.action(
         "Make", "CHANGE_SET_REPLACE", TemplatePath="Source::template.yaml", ChangeSetName="changes",
-        PackageBucket=bucket, ParameterOverrides='{"Colour": "red-#{Src.BranchName}"}', Capabilities="CAPABILITY_IAM",
+        PackageBucket=bucket, ParameterOverrides='{"Colour": "red-#{Src.BranchName}"}',
+        Capabilities="CAPABILITY_IAM",
     )  # fmt: skip
     executed = cloud.action(
-        "Execute", "CHANGE_SET_EXECUTE", "", ChangeSetName="changes", OutputFileName="outputs.json", runOrder=2,
+        "Execute", "CHANGE_SET_EXECUTE", "", ChangeSetName="changes", OutputFileName="outputs.json",
+        runOrder=2,
         namespace="Stack", outputArtifacts=[{"name": "Outputs"}],
     )  # fmt: skip
-    check = commands("Check", "echo name=#{Stack.Name}", "cat outputs.json", inputArtifacts=[{"name": "Outputs"}])
-    team.pipeline("web", stage("Source", source), stage("Deploy", made, executed), stage("Test", check))
+    check = commands(
+        "Check", "echo name=#{Stack.Name}", "cat outputs.json", inputArtifacts=[{"name": "Outputs"}]
+    )
+    team.pipeline(
+        "web", stage("Source", source), stage("Deploy", made, executed), stage("Test", check)
+    )
     team.start("web")
     status = team.ended()
     assert status["state"] == "Succeeded", status
@@ -133,12 +160,17 @@ def test_stack_that_fails_is_rolled_back_and_the_run_says_why_in_one_line(cloud:
     assert team.ended()["state"] == "Failed"
     error = team.execution("Stack")["errorDetails"]
     assert error["code"] == "JobFailed"
-    assert f"stack {cloud.stack} is ROLLBACK_COMPLETE: Bad (AWS::CloudFormation::CustomResource): " in error["message"]
+    assert (
+        f"stack {cloud.stack} is ROLLBACK_COMPLETE: Bad (AWS::CloudFormation::CustomResource): "
+        in error["message"]
+    )
     assert "\n" not in error["message"]
     assert cloud.status() == "ROLLBACK_COMPLETE"
 
 
-def test_pod_killed_while_the_stack_is_created_is_followed_by_one_that_goes_on(cloud: CloudTeam) -> None:
+def test_pod_killed_while_the_stack_is_created_is_followed_by_one_that_goes_on(
+    cloud: CloudTeam,
+) -> None:
     team = cloud.team
     cloud.slow()
     pod = team.pod_of(team.execution("Stack")["jobName"])
@@ -166,10 +198,17 @@ def test_stop_and_abandon_ends_the_action_and_leaves_the_stack_to_itself(cloud: 
 
 def test_wrong_configuration_is_a_condition_with_its_path(cloud: CloudTeam) -> None:
     team = cloud.team
-    team.pipeline("web", stage("Source", cloud.source(x__txt="x")), stage("Deploy", cloud.action("S", "CREATE_UPDATE")))
+    team.pipeline(
+        "web",
+        stage("Source", cloud.source(x__txt="x")),
+        stage("Deploy", cloud.action("S", "CREATE_UPDATE")),
+    )
     ready = team.condition("pipelines", "web", "Ready")
     assert ready and ready["status"] == "False"
-    assert "spec.stages[1].actions[0].configuration.TemplatePath: CREATE_UPDATE needs it" in ready["message"]
+    assert (
+        "spec.stages[1].actions[0].configuration.TemplatePath: CREATE_UPDATE needs it"
+        in ready["message"]
+    )
 
 
 def test_p_40_p_41_stack_set_is_made_and_more_instances_follow(team: Team) -> None:
@@ -181,15 +220,27 @@ def test_p_40_p_41_stack_set_is_made_and_more_instances_follow(team: Team) -> No
     def action(name: str, provider: str, run_order: int, **configuration: str) -> Document:
         made = cloud.action(name, "", runOrder=run_order, namespace=name)
         made["actionTypeId"]["provider"] = provider
-        kept = {key: value for key, value in made["configuration"].items() if key not in ("ActionMode", "StackName")}
+        kept = {
+            key: value
+            for key, value in made["configuration"].items()
+            if key not in ("ActionMode", "StackName")
+        }
         return {**made, "configuration": {**kept, **common, **configuration}}
 
     first = action(
-        "Set", "CloudFormationStackSet", 1, TemplatePath="Source::template.json", DeploymentTargets="111111111111"
+        "Set",
+        "CloudFormationStackSet",
+        1,
+        TemplatePath="Source::template.json",
+        DeploymentTargets="111111111111",
     )
-    more = action("More", "CloudFormationStackInstances", 2, DeploymentTargets="222222222222,333333333333")
+    more = action(
+        "More", "CloudFormationStackInstances", 2, DeploymentTargets="222222222222,333333333333"
+    )
     check = commands("Check", "echo set=#{Set.StackSetId} operation=#{More.OperationId}")
-    team.pipeline("web", stage("Source", source), stage("Deploy", first, more), stage("Test", check))
+    team.pipeline(
+        "web", stage("Source", source), stage("Deploy", first, more), stage("Test", check)
+    )
     team.start("web")
     status = team.ended()
     assert status["state"] == "Succeeded", status

@@ -1,4 +1,6 @@
-"""CodeBuild actions on the cluster, with an image that has bash and one that has neither bash nor tar."""
+"""CodeBuild actions on the cluster, with an image that has bash and one that
+has neither bash nor tar.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from tests.e2e.conftest import Team
 IMAGES = {"debian": "docker.io/library/debian:12-slim", "busybox": "docker.io/library/busybox:1.35"}
 
 
-def run_build(team: Team, image: str, document: dict[str, object], **action: object) -> dict[str, object]:
+def run_build(
+    team: Team, image: str, document: dict[str, object], **action: object
+) -> dict[str, object]:
     """Run a pipeline that makes a source and builds it; return the build's row."""
     project = {
         "apiVersion": "penstock.dev/v1alpha1",
@@ -32,7 +36,9 @@ def run_build(team: Team, image: str, document: dict[str, object], **action: obj
         "inputArtifacts": [{"name": "Source"}],
         **action,
     }
-    team.pipeline("web", {"name": "Source", "actions": [source]}, {"name": "Build", "actions": [build]})
+    team.pipeline(
+        "web", {"name": "Source", "actions": [source]}, {"name": "Build", "actions": [build]}
+    )
     team.start("web")
     team.ended()
     return team.execution("Compile")
@@ -40,8 +46,15 @@ def run_build(team: Team, image: str, document: dict[str, object], **action: obj
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=list(IMAGES))
 def test_build_stores_its_artifact_and_exports_the_last_value(team: Team, image: str) -> None:
-    phases = {"install": {"commands": ["export V=1", "mkdir d; cd d"]}, "post_build": {"commands": ["V=2; touch b"]}}
-    document = {"env": {"exported-variables": ["V"]}, "phases": phases, "artifacts": {"files": "**/*"}}
+    phases = {
+        "install": {"commands": ["export V=1", "mkdir d; cd d"]},
+        "post_build": {"commands": ["V=2; touch b"]},
+    }
+    document = {
+        "env": {"exported-variables": ["V"]},
+        "phases": phases,
+        "artifacts": {"files": "**/*"},
+    }
     row = run_build(team, image, document, outputArtifacts=[{"name": "Site"}])
     assert row["status"] == "Succeeded", row
     assert row["outputVariables"] == {"V": "2"}

@@ -1,4 +1,6 @@
-"""A BuildProject that is edited while the operator dies: each attempt runs on the project it began with."""
+"""A BuildProject that is edited while the operator dies: each attempt runs on
+the project it began with.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,12 @@ def project(generation: int) -> Document:
     }
 
 
-def test_attempt_runs_on_the_project_that_it_began_with_whatever_dies(team: Team, operator: OperatorProcess) -> None:
-    """After each death the project is another. Two writes are the frozen project and the status that names it."""
+def test_attempt_runs_on_the_project_that_it_began_with_whatever_dies(
+    team: Team, operator: OperatorProcess
+) -> None:
+    """After each death the project is another. Two writes are the frozen
+    project and the status that names it.
+    """
     build = {
         "name": "Compile",
         "actionTypeId": {"category": "Build", "provider": "CodeBuild"},
@@ -56,7 +62,9 @@ def test_attempt_runs_on_the_project_that_it_began_with_whatever_dies(team: Team
     lives = 0
     while not is_over(team, "run") and lives < 40:
         operator.start(die_after_writes=2)
-        eventually(lambda: not operator.is_running or is_over(team, "run"), 60, "a write, or the end")
+        eventually(
+            lambda: not operator.is_running or is_over(team, "run"), 60, "a write, or the end"
+        )
         operator.kill()
         lives += 1
         team.kube.apply([project(lives + 1)], team.namespace)
@@ -67,4 +75,6 @@ def test_attempt_runs_on_the_project_that_it_began_with_whatever_dies(team: Team
     assert 1 < frozen["generation"] <= lives
     assert row["outputVariables"] == {"VALUE": str(frozen["generation"])}
     revision = team.kube.get("controllerrevisions", team.namespace, frozen["revision"])
-    assert revision["data"]["buildProject"]["environmentVariables"][0]["value"] == str(frozen["generation"])
+    assert revision["data"]["buildProject"]["environmentVariables"][0]["value"] == str(
+        frozen["generation"]
+    )

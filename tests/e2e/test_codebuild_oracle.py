@@ -1,4 +1,6 @@
-"""CodeBuild's oracle scenarios (O-34..O-39, O-41..O-45) in action pods, on Debian and on busybox."""
+"""CodeBuild's oracle scenarios (O-34..O-39, O-41..O-45) in action pods, on
+Debian and on busybox.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,17 @@ TREES = ("my-build1/my-file-1.txt", "my-build2/my-file-2.txt", "my-build2/sub/my
 FAILED = "Build terminated with state: FAILED"
 NO_MATCH = f"{FAILED}: UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 MARKER = 'echo "$CODEBUILD_BUILD_SUCCEEDING" > marker'
-SECONDARY = {"files": "a.txt", "secondary-artifacts": {"One": {"files": "a.txt"}, "Two": {"files": ["b.txt"]}}}
+SECONDARY = {
+    "files": "a.txt",
+    "secondary-artifacts": {"One": {"files": "a.txt"}, "Two": {"files": ["b.txt"]}},
+}
 
 
 def spec(phases: Document, *, version: float = 0.2, **rest: object) -> str:
-    wrapped = {name: {"commands": body} if isinstance(body, list) else body for name, body in phases.items()}
+    wrapped = {
+        name: {"commands": body} if isinstance(body, list) else body
+        for name, body in phases.items()
+    }
     return yaml.safe_dump({"version": version, "phases": wrapped, **rest})
 
 
@@ -39,37 +47,72 @@ VARIABLES = {"A": "spec", "B": "spec", "C": "spec", "PATH": "$PATH:/x"}
 BOTH = spec({"build": ["cat extra.txt", 'cat "$CODEBUILD_SRC_DIR_Source/a.txt"']})
 CASES = {
     "o-35-equal": Case(spec({"build": ["touch b.txt"]}, artifacts=SECONDARY), ("One", "Two")),
-    "o-35-different": Case(spec({"build": ["touch b.txt"]}, artifacts=SECONDARY), ("Other", "Another")),
-    "o-36": Case(spec({"build": ["false"], "post_build": [MARKER]}, artifacts={"files": "**/*"}), ("o36",)),
+    "o-35-different": Case(
+        spec({"build": ["touch b.txt"]}, artifacts=SECONDARY), ("Other", "Another")
+    ),
+    "o-36": Case(
+        spec({"build": ["false"], "post_build": [MARKER]}, artifacts={"files": "**/*"}), ("o36",)
+    ),
     "o-37": Case(
-        spec({"install": ["exit 4"], "build": ["touch b"], "post_build": ["touch p"]}, artifacts={"files": "*"}),
+        spec(
+            {"install": ["exit 4"], "build": ["touch b"], "post_build": ["touch p"]},
+            artifacts={"files": "*"},
+        ),
         ("o37",),
     ),
-    "o-38": Case(spec({"build": {"commands": ["false"], "on-failure": "ABORT"}, "post_build": ["echo after"]})),
-    "o-39-runs": Case(spec({"build": {"commands": ["exit 3", "echo next"], "finally": ["echo at-last"]}})),
+    "o-38": Case(
+        spec(
+            {"build": {"commands": ["false"], "on-failure": "ABORT"}, "post_build": ["echo after"]}
+        )
+    ),
+    "o-39-runs": Case(
+        spec({"build": {"commands": ["exit 3", "echo next"], "finally": ["echo at-last"]}})
+    ),
     "o-39-fails": Case(spec({"build": {"commands": ["true"], "finally": ["exit 5"]}})),
     "o-41-set-e": Case(spec({"build": ["set -e", "false", "echo next"]})),
     "o-41-exit": Case(spec({"build": ["exit 3"]})),
     "o-41-block": Case(spec({"build": ["true\nfalse\ntrue\n"]})),
     "o-42": Case(spec({"build": ["true"]}, artifacts={"files": ["*.jar"]}), ("o42",)),
-    "o-43-flat": Case(tree(**{"files": "**/*", "base-directory": "my-build*", "discard-paths": "yes"}), ("o43flat",)),
-    "o-43-star": Case(tree(**{"files": "*/my-file-3.txt", "base-directory": "my-build2"}), ("o43star",)),
+    "o-43-flat": Case(
+        tree(**{"files": "**/*", "base-directory": "my-build*", "discard-paths": "yes"}),
+        ("o43flat",),
+    ),
+    "o-43-star": Case(
+        tree(**{"files": "*/my-file-3.txt", "base-directory": "my-build2"}), ("o43star",)
+    ),
     "o-44": Case(
         spec(
-            {"build": ['echo "$PATH"', "exit 0"]}, env={"variables": VARIABLES, "exported-variables": list(VARIABLES)}
+            {"build": ['echo "$PATH"', "exit 0"]},
+            env={"variables": VARIABLES, "exported-variables": list(VARIABLES)},
         ),
         configuration=variables(A="action"),
     ),
-    "o-45": Case(spec({"install": ["export V=1"], "post_build": ["V=2"]}, env={"exported-variables": ["V", "UNSET"]})),
+    "o-45": Case(
+        spec(
+            {"install": ["export V=1"], "post_build": ["V=2"]},
+            env={"exported-variables": ["V", "UNSET"]},
+        )
+    ),
     "b-05": Case(spec({"build": ["cd /; X=1", 'echo "[$X] ${PWD##*/}"']}, version=0.1)),
-    "b-10": Case(spec({"build": ["a=(1 2); [[ ${#a[@]} == 2 ]] && echo bash"]}, env={"shell": "bash"})),
-    "b-28": Case(spec({"install": {"commands": ["false"], "on-failure": "CONTINUE"}, "build": ["echo went on"]})),
+    "b-10": Case(
+        spec({"build": ["a=(1 2); [[ ${#a[@]} == 2 ]] && echo bash"]}, env={"shell": "bash"})
+    ),
+    "b-28": Case(
+        spec(
+            {
+                "install": {"commands": ["false"], "on-failure": "CONTINUE"},
+                "build": ["echo went on"],
+            }
+        )
+    ),
     "p-10": Case(
         "",  # the primary source has none, so the action brings it along
         configuration={"PrimarySource": "Extra", "BuildspecOverride": BOTH},
         inputs=("Source", "Extra"),
     ),
-    "p-13": Case(spec({"build": ['echo "$CODEBUILD_RESOLVED_SOURCE_VERSION $CODEBUILD_INITIATOR"']})),
+    "p-13": Case(
+        spec({"build": ['echo "$CODEBUILD_RESOLVED_SOURCE_VERSION $CODEBUILD_INITIATOR"']})
+    ),
 }
 
 
@@ -90,13 +133,18 @@ def test_oracle_o_34_two_inputs_without_a_primary_source_are_refused(team: Team)
     extra = commands("Make", "true", outputArtifacts=[{"name": "Extra"}])
     build = action("Compile", Case("", inputs=("Source", "Extra")))
     team.pipeline("web", stage("Source", source, extra), stage("Build", build))
-    ready = eventually(lambda: team.condition("pipelines", "web", "Ready"), 20, "the pipeline is judged")
+    ready = eventually(
+        lambda: team.condition("pipelines", "web", "Ready"), 20, "the pipeline is judged"
+    )
     assert ready["status"] == "False"
     assert "required with more than one input artifact (P-10)" in ready["message"]
 
 
 def test_oracle_o_35_secondary_identifiers_are_the_output_artifacts(builds: Built) -> None:
-    assert (list(builds.files("o-35-equal", "One")), list(builds.files("o-35-equal", "Two"))) == (["a.txt"], ["b.txt"])
+    assert (list(builds.files("o-35-equal", "One")), list(builds.files("o-35-equal", "Two"))) == (
+        ["a.txt"],
+        ["b.txt"],
+    )
     assert 'no artifacts for the output artifact "Other" (P-11)' in builds.message("o-35-different")
 
 
@@ -141,7 +189,12 @@ def test_oracle_o_43_trees(builds: Built) -> None:
 
 def test_oracle_o_44_action_over_project_over_buildspec(builds: Built) -> None:
     row = builds.row("o-44")
-    assert row["outputVariables"] == {"A": "action", "B": "project", "C": "spec", "PATH": "$PATH:/x"}, row
+    assert row["outputVariables"] == {
+        "A": "action",
+        "B": "project",
+        "C": "spec",
+        "PATH": "$PATH:/x",
+    }, row
     assert "$PATH:/x" in builds.log("o-44")
 
 

@@ -1,4 +1,6 @@
-"""Test reports on the cluster (B-50, B-51): in the status, in the one-line summary, in the store, in the command."""
+"""Test reports on the cluster (B-50, B-51): in the status, in the one-line
+summary, in the store, in the command.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from tests.e2e.conftest import Team, commands, stage
 from tests.support.install import BUCKET, s3_client
 
 SUITE = """<testsuite name="s">
-<testcase classname="tests.test_page.PageTest" name="test_title" time="0.5"><failure message="'a' != 'b'"/></testcase>
+<testcase classname="tests.test_page.PageTest" name="test_title" time="0.5">
+<failure message="'a' != 'b'"/></testcase>
 <testcase classname="tests.test_page.PageTest" name="test_body" time="0.25"/>
 </testsuite>"""
 SUMMARY = (
@@ -35,7 +38,9 @@ def run_tests(team: Team) -> None:
         "spec": {"image": "docker.io/library/busybox:1.35", "buildspec": yaml.safe_dump(buildspec)},
     }
     team.kube.apply([project], team.namespace)
-    source = commands("Make", f"cat > suite.xml <<'E'\n{SUITE}\nE", outputArtifacts=[{"name": "Source"}])
+    source = commands(
+        "Make", f"cat > suite.xml <<'E'\n{SUITE}\nE", outputArtifacts=[{"name": "Source"}]
+    )
     test = {
         "name": "UnitTest",
         "actionTypeId": {"category": "Test", "provider": "CodeBuild"},
@@ -63,8 +68,10 @@ def test_failed_test_is_named_wherever_the_run_is_shown(team: Team, cluster: Clu
     (report,) = row["reports"]
     key = report.pop("key")
     assert report == {
-        "name": "unit", "total": 2, "passed": 1, "failed": 1, "errors": 0, "skipped": 0, "durationSeconds": 0.75,
-        "failedTests": [{"suite": "tests.test_page.PageTest", "name": "test_title", "message": "'a' != 'b'"}],
+        "name": "unit", "total": 2, "passed": 1, "failed": 1, "errors": 0, "skipped": 0,
+        "durationSeconds": 0.75,
+        "failedTests": [{"suite": "tests.test_page.PageTest", "name": "test_title",
+        "message": "'a' != 'b'"}],
     }  # fmt: skip
     assert row["externalExecutionId"].startswith("tests:")
     stored = json.loads(s3_client(cluster).get_object(Bucket=BUCKET, Key=key)["Body"].read())
@@ -72,5 +79,10 @@ def test_failed_test_is_named_wherever_the_run_is_shown(team: Team, cluster: Clu
     counts = "unit: 2 tests, 1 passed, 1 failed, 0.75 s"
     assert f"report    Prod/UnitTest  {counts}" in penstock(team, "describe", "run")
     shown = penstock(team, "reports", "run", "--action", "Prod/UnitTest")
-    assert f"Prod/UnitTest  {counts}\n  ✗ tests.test_page.PageTest.test_title: 'a' != 'b'\n" in shown
-    assert json.loads(penstock(team, "reports", "run", "-o", "json"))[0]["failedTests"] == report["failedTests"]
+    assert (
+        f"Prod/UnitTest  {counts}\n  ✗ tests.test_page.PageTest.test_title: 'a' != 'b'\n" in shown
+    )
+    assert (
+        json.loads(penstock(team, "reports", "run", "-o", "json"))[0]["failedTests"]
+        == report["failedTests"]
+    )

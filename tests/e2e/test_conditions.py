@@ -1,4 +1,6 @@
-"""Conditions of stages on a real cluster (C-01..C-07, C-21..C-25), and overrides by kubectl alone."""
+"""Conditions of stages on a real cluster (C-01..C-07, C-21..C-25), and
+overrides by kubectl alone.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def asks(*lines: str, **fields: Any) -> Document:
 def override(team: Team, **request: Any) -> None:
     """Ask for an override as a user does who has nothing but kubectl."""
     patch = json.dumps({"spec": {"overrides": [request]}})
-    team.kube.kubectl("-n", team.namespace, *as_asker(request), "patch", "plr", "run", "--type=merge", "-p", patch)
+    team.kube.kubectl(
+        "-n", team.namespace, *as_asker(request), "patch", "plr", "run", "--type=merge", "-p", patch
+    )
 
 
 def test_oracle_o_24_stage_is_skipped_where_a_variable_says_so(team: Team) -> None:
@@ -44,14 +48,17 @@ def test_oracle_o_24_stage_is_skipped_where_a_variable_says_so(team: Team) -> No
     status = team.ended()
     assert status["state"] == "Succeeded"
     assert rows(status) == {
-        "Build": "Succeeded", "Make": "Succeeded", "Deploy": "Skipped", "After": "Succeeded", "Look": "Succeeded"
+        "Build": "Succeeded", "Make": "Succeeded", "Deploy": "Skipped", "After": "Succeeded",
+        "Look": "Succeeded"
     }  # fmt: skip
     told = status["stageStates"][1]["beforeEntryConditionState"]["ruleStates"][0]["summary"]
     assert told == "#{Build.GO} MATCHES y|yes: it is no"
 
 
 def test_c_24_rules_commands_read_an_artifact_before_and_after_the_stage(team: Team) -> None:
-    makes = commands("Make", "echo fine > report", outputArtifacts=[{"name": "Report", "files": ["report"]}])
+    makes = commands(
+        "Make", "echo fine > report", outputArtifacts=[{"name": "Report", "files": ["report"]}]
+    )
     reads = {"inputArtifacts": [{"name": "Report"}]}
     deploy = {
         **stage("Deploy", commands("Ship", "true")),
@@ -61,7 +68,12 @@ def test_c_24_rules_commands_read_an_artifact_before_and_after_the_stage(team: T
     team.pipeline("web", stage("Build", makes), deploy)
     team.start("web")
     status = team.ended()
-    assert rows(status) == {"Build": "Succeeded", "Make": "Succeeded", "Deploy": "Failed", "Ship": "Succeeded"}
+    assert rows(status) == {
+        "Build": "Succeeded",
+        "Make": "Succeeded",
+        "Deploy": "Failed",
+        "Ship": "Succeeded",
+    }
     assert conditions(status)["Succeeded"] == ("False", "ConditionFailed")
     state = status["stageStates"][1]
     assert state["beforeEntryConditionState"]["status"] == "Succeeded"
@@ -69,18 +81,36 @@ def test_c_24_rules_commands_read_an_artifact_before_and_after_the_stage(team: T
     assert (row["status"], row["errorDetails"]["code"]) == ("Failed", "JobFailed")
     assert row["hasLog"], "its log is stored as an action's"
 
-    override(team, stageName="Deploy", conditionType="ON_SUCCESS", requestedBy="alice", reason="good enough")
+    override(
+        team,
+        stageName="Deploy",
+        conditionType="ON_SUCCESS",
+        requestedBy="alice",
+        reason="good enough",
+    )
     eventually(lambda: team.status()["state"] == "Succeeded", 20, "the run went on")
     assert team.status()["stageStates"][1]["onSuccessConditionState"]["status"] == "Overridden"
 
 
 def test_c_21_window_is_waited_for_in_its_zone_and_overridden(team: Team) -> None:
-    window = rule("DeploymentWindow", "Window", configuration={"Cron": NEVER, "TimeZone": "Europe/Berlin"})
-    always = rule("DeploymentWindow", "Always", configuration={"Cron": "0 * * ? * *", "TimeZone": "America/New_York"})
+    window = rule(
+        "DeploymentWindow", "Window", configuration={"Cron": NEVER, "TimeZone": "Europe/Berlin"}
+    )
+    always = rule(
+        "DeploymentWindow",
+        "Always",
+        configuration={"Cron": "0 * * ? * *", "TimeZone": "America/New_York"},
+    )
     build = {**stage("Build", commands("Make", "true")), "beforeEntry": place("FAIL", always)}
-    team.pipeline("web", build, {**stage("Deploy", commands("Ship", "true")), "beforeEntry": place("FAIL", window)})
+    team.pipeline(
+        "web",
+        build,
+        {**stage("Deploy", commands("Ship", "true")), "beforeEntry": place("FAIL", window)},
+    )
     team.start("web")
-    waiting = eventually(lambda: _reason(team) == "EvaluatingCondition" and team.status(), 30, "it waits")
+    waiting = eventually(
+        lambda: _reason(team) == "EvaluatingCondition" and team.status(), 30, "it waits"
+    )
     assert rows(waiting)["Build"] == "Succeeded"
     assert "Window: the window does not open until" in waiting["statusSummary"]
     override(team, stageName="Deploy", conditionType="BEFORE_ENTRY")
@@ -97,7 +127,9 @@ def test_c_04_failure_condition_decides_on_the_rollback(team: Team) -> None:
     assert "automaticRollback" not in team.ended("worse")
     team.start("web", "bad")
     name = team.ended("bad")["automaticRollback"]["run"]
-    eventually(lambda: team.kube.find("pipelineruns", team.namespace, name), 10, "the rollback exists")
+    eventually(
+        lambda: team.kube.find("pipelineruns", team.namespace, name), 10, "the rollback exists"
+    )
 
 
 def _reason(team: Team) -> str:

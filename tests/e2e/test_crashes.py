@@ -1,7 +1,9 @@
-"""The operator dies, is stale, is deaf, or is fooled by names: nothing happens twice, nothing is lost.
+"""The operator dies, is stale, is deaf, or is fooled by names: nothing
+happens twice, nothing is lost.
 
-These are the rows of the design's table of interleavings that need a real API server and real pods. The
-chart's operator is scaled down meanwhile; the same program runs as a process here, under the chart's account.
+These are the rows of the design's table of interleavings that need a real API
+server and real pods. The chart's operator is scaled down meanwhile; the same
+program runs as a process here, under the chart's account.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ def scale(kube: Kube, replicas: int) -> None:
     kube.kubectl("-n", SYSTEM, "scale", "deployment/penstock", f"--replicas={replicas}")
     selector = "app.kubernetes.io/name=penstock"
     eventually(
-        lambda: len(kube.objects("pods", SYSTEM, selector)) == replicas, 60, f"{replicas} operator pods", pause=0.5
+        lambda: len(kube.objects("pods", SYSTEM, selector)) == replicas,
+        60,
+        f"{replicas} operator pods",
+        pause=0.5,
     )
 
 
@@ -54,7 +59,9 @@ def is_over(team: Team, *runs: str) -> bool:
 def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """A fault point after every write there is: each life of the operator has one write, then it is killed."""
+    """A fault point after every write there is: each life of the operator has
+    one write, then it is killed.
+    """
     team.pipeline(
         "web",
         stage("Build", effects.action("A"), effects.action("B"), effects.action("C", runOrder=2)),
@@ -65,7 +72,9 @@ def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
     lives = 0
     while not is_over(team, "run") and lives < 60:
         operator.start(die_after_writes=1)
-        eventually(lambda: not operator.is_running or is_over(team, "run"), 60, "a write, or the end")
+        eventually(
+            lambda: not operator.is_running or is_over(team, "run"), 60, "a write, or the end"
+        )
         operator.kill()
         lives += 1
     run = team.run()
@@ -79,19 +88,26 @@ def test_operator_that_dies_after_each_of_its_writes_does_nothing_twice(
 def test_operator_that_dies_after_each_of_its_writes_supersedes_the_run_that_was_overtaken(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """X-31, X-32: whatever is written when the operator dies, one run waits in front of Prod, and nothing ran twice."""
+    """X-31, X-32: whatever is written when the operator dies, one run waits in front of Prod, and
+    nothing ran twice.
+    """
     disabled = [{"stageName": "Prod", "reason": "wait here"}]
     stages = (stage("Build", effects.action("A")), stage("Prod", effects.action("B")))
     team.pipeline("web", *stages, wait=False, disableInboundStageTransitions=disabled)
     team.start("web", "first")
     operator.start()
-    eventually(lambda: team.condition("pipelineruns", "first", "Succeeded"), 30, "the first run seen")
+    eventually(
+        lambda: team.condition("pipelineruns", "first", "Succeeded"), 30, "the first run seen"
+    )
     operator.kill()
     team.start("web", "second")
 
     def is_settled() -> bool:
         stages = team.status("second").get("stageStates", [{}])
-        return team.status("first").get("state") == "Superseded" and stages[0].get("status") == "Succeeded"
+        return (
+            team.status("first").get("state") == "Superseded"
+            and stages[0].get("status") == "Succeeded"
+        )
 
     lives = 0
     while not is_settled() and lives < 60:
@@ -110,22 +126,34 @@ def test_operator_that_dies_after_each_of_its_writes_supersedes_the_run_that_was
 def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
     team: Team, operator: OperatorProcess, effects: Effects, abandon: bool
 ) -> None:
-    """X-53, X-54: whatever is written of a stop when the operator dies, the run is Stopped and starts nothing."""
+    """X-53, X-54: whatever is written of a stop when the operator dies, the
+    run is Stopped and starts nothing.
+    """
     both = [effects.action(name, sleep_s=30 if abandon else 3) for name in ("A", "B")]
     team.pipeline("web", stage("Build", *both, effects.action("C", runOrder=2)), wait=False)
     team.start("web")
     operator.start()
-    eventually(lambda: all(is_running(team, job_of(team, name)) for name in ("A", "B")), 30, "both pods running")
+    eventually(
+        lambda: all(is_running(team, job_of(team, name)) for name in ("A", "B")),
+        30,
+        "both pods running",
+    )
     operator.kill()
     team.kube.patch("pipelineruns", team.namespace, "run", {"spec": {"stop": {"abandon": abandon}}})
     lives = 0
     while team.status()["state"] != "Stopped" and lives < 30:
         operator.start(die_after_writes=1)
-        eventually(lambda: not operator.is_running or team.status()["state"] == "Stopped", 60, "a write, or the end")
+        eventually(
+            lambda: not operator.is_running or team.status()["state"] == "Stopped",
+            60,
+            "a write, or the end",
+        )
         operator.kill()
         lives += 1
     status = team.status()
-    rows = [action["executions"][-1]["status"] for action in status["stageStates"][0]["actionStates"]]
+    rows = [
+        action["executions"][-1]["status"] for action in status["stageStates"][0]["actionStates"]
+    ]
 
     assert status["state"] == "Stopped", operator.log()[-2000:]
     assert lives > 1, "the fault points were not met"
@@ -137,9 +165,15 @@ def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
 def test_operator_that_dies_after_each_of_its_writes_retries_a_stage_all_the_same(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """X-60, X-61: whatever is written of a retry when the operator dies, each attempt has one effect."""
+    """X-60, X-61: whatever is written of a retry when the operator dies, each
+    attempt has one effect.
+    """
     fails = commands("A", '[ "$PENSTOCK_ATTEMPT" = 2 ]')
-    team.pipeline("web", stage("Build", fails, effects.action("B"), effects.action("C", runOrder=2)), wait=False)
+    team.pipeline(
+        "web",
+        stage("Build", fails, effects.action("B"), effects.action("C", runOrder=2)),
+        wait=False,
+    )
     team.start("web")
     operator.start()
     team.ended()
@@ -149,7 +183,11 @@ def test_operator_that_dies_after_each_of_its_writes_retries_a_stage_all_the_sam
     lives = 0
     while team.status()["state"] != "Succeeded" and lives < 30:
         operator.start(die_after_writes=1)
-        eventually(lambda: not operator.is_running or team.status()["state"] == "Succeeded", 60, "a write, or the end")
+        eventually(
+            lambda: not operator.is_running or team.status()["state"] == "Succeeded",
+            60,
+            "a write, or the end",
+        )
         operator.kill()
         lives += 1
 
@@ -164,7 +202,9 @@ def test_operator_that_dies_after_each_of_its_writes_retries_a_stage_all_the_sam
 def test_operator_that_dies_after_each_of_its_writes_rolls_a_stage_back_once(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """X-70: whatever is written of a failure when the operator dies, it leads to one rollback, of one stage."""
+    """X-70: whatever is written of a failure when the operator dies, it leads
+    to one rollback, of one stage.
+    """
     ships = commands("Ship", '[ "$PENSTOCK_RUN" != second ] || { sleep 3; exit 1; }')
     deploy = {**stage("Deploy", ships, effects.action("Tell")), "onFailure": {"result": "ROLLBACK"}}
     team.pipeline("web", deploy, stage("After", commands("Look", "true")), wait=False)
@@ -172,17 +212,27 @@ def test_operator_that_dies_after_each_of_its_writes_rolls_a_stage_back_once(
     operator.start()
     team.ended("first")
     team.start("web", "second")
-    eventually(lambda: is_running(team, str(team.execution("Ship", "second").get("jobName", "none"))), 30, "it ships")
+    eventually(
+        lambda: is_running(team, str(team.execution("Ship", "second").get("jobName", "none"))),
+        30,
+        "it ships",
+    )
     operator.kill()
     lives, back = 0, ""
     while not (back and is_over(team, back)) and lives < 40:
         operator.start(die_after_writes=1)
-        eventually(lambda: not operator.is_running or (back and is_over(team, back)), 60, "a write, or the end")  # noqa: B023
+        eventually(
+            lambda: not operator.is_running or (back and is_over(team, back)),  # noqa: B023
+            60,
+            "a write, or the end",
+        )
         operator.kill()
         name = team.status("second").get("automaticRollback", {}).get("run", "none")
         back = name if team.kube.find("pipelineruns", team.namespace, name) else ""
         lives += 1
-    runs = {run["metadata"]["name"]: run for run in team.kube.objects("pipelineruns", team.namespace)}
+    runs = {
+        run["metadata"]["name"]: run for run in team.kube.objects("pipelineruns", team.namespace)
+    }
 
     assert {name: run["status"]["state"] for name, run in runs.items()} == {
         "first": "Succeeded", "second": "Failed", back: "Succeeded"
@@ -191,17 +241,26 @@ def test_operator_that_dies_after_each_of_its_writes_rolls_a_stage_back_once(
     assert effects.per_try() == dict.fromkeys(told, 1)
     assert lives > 3, "the fault points were not met"
     assert len(told) == 3, "a try was lost though no pod was"
-    assert [state["stageName"] for state in runs[back]["status"]["stageStates"]] == ["Deploy"], "the rollback went on"
+    assert [state["stageName"] for state in runs[back]["status"]["stageStates"]] == ["Deploy"], (
+        "the rollback went on"
+    )
 
 
 def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """Each life is long enough to get some way, and ends at another moment; a run starts before every other kill."""
+    """Each life is long enough to get some way, and ends at another moment; a
+    run starts before every other kill.
+    """
     runs = [f"run-{number}" for number in range(10)]
     for run in runs:
         actions = (effects.action("A", sleep_s=0.3), effects.action("B", sleep_s=0.1))
-        team.pipeline(run, stage("Build", *actions), stage("Prod", effects.action("C", sleep_s=0.2)), wait=False)
+        team.pipeline(
+            run,
+            stage("Build", *actions),
+            stage("Prod", effects.action("C", sleep_s=0.2)),
+            wait=False,
+        )
     for kill in range(20):
         if kill % 2 == 0:
             team.start(runs[kill // 2], runs[kill // 2])
@@ -214,16 +273,25 @@ def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
     eventually(lambda: is_over(team, *runs), 120, "ten runs ended", pause=0.5)
     ended = [team.run(run) for run in runs]
 
-    assert [run["status"]["state"] for run in ended] == ["Succeeded"] * len(runs), operator.log()[-2000:]
+    assert [run["status"]["state"] for run in ended] == ["Succeeded"] * len(runs), operator.log()[
+        -2000:
+    ]
     assert effects.per_try() == dict.fromkeys([t for run in ended for t in tries_of(run)], 1)
 
 
 def test_leader_that_stands_still_past_its_lease_is_followed_by_the_other_and_does_nothing_more(
     cluster: Cluster, kube: Kube, team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """Two replicas; SIGSTOP: the other takes over and goes on; the old one wakes, finds its lease gone, and ends."""
+    """Two replicas; SIGSTOP: the other takes over and goes on; the old one
+    wakes, finds its lease gone, and ends.
+    """
     other = OperatorProcess(cluster, kube, identity="other-operator", namespaces=[team.namespace])
-    team.pipeline("web", stage("Build", effects.action("A", sleep_s=2)), stage("Prod", effects.action("B")), wait=False)
+    team.pipeline(
+        "web",
+        stage("Build", effects.action("A", sleep_s=2)),
+        stage("Prod", effects.action("B")),
+        wait=False,
+    )
     try:
         operator.start()
         eventually(lambda: "Leading" in operator.log(), 20, "the first replica leads")
@@ -245,7 +313,9 @@ def test_leader_that_stands_still_past_its_lease_is_followed_by_the_other_and_do
 def test_job_that_ran_unseen_and_was_deleted_is_a_lost_try_and_not_a_second_effect(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    """Crash after create; the Job ran and was deleted meanwhile: the new agent meets a foreign claim."""
+    """Crash after create; the Job ran and was deleted meanwhile: the new
+    agent meets a foreign claim.
+    """
     team.pipeline("web", stage("Build", effects.action("A")), wait=False)
     team.start("web")
     operator.start()
@@ -274,7 +344,9 @@ def is_complete(team: Team, job: str) -> bool:
 def test_conflict_before_every_second_status_write_delays_and_changes_nothing(
     team: Team, operator: OperatorProcess, effects: Effects
 ) -> None:
-    team.pipeline("web", stage("Build", effects.action("A")), stage("Prod", effects.action("B")), wait=False)
+    team.pipeline(
+        "web", stage("Build", effects.action("A")), stage("Prod", effects.action("B")), wait=False
+    )
     team.start("web")
     operator.start(conflict_every=2)
     assert team.ended()["state"] == "Succeeded"
@@ -302,10 +374,14 @@ def test_namesake_of_a_deleted_run_starts_afresh_once_the_old_pods_are_gone(
     pod = eventually(lambda: team.pod_of(job), 30, "its pod")
     eventually(lambda: is_running(team, job), 30, "its pod running")
     team.kube.delete("pipelineruns", team.namespace, "run")
-    eventually(lambda: team.kube.find("pipelineruns", team.namespace, "run") is None, 10, "the run gone")
+    eventually(
+        lambda: team.kube.find("pipelineruns", team.namespace, "run") is None, 10, "the run gone"
+    )
     team.kube.apply([pipeline_of(team, effects)], team.namespace)
     team.start("web")
-    new = eventually(lambda: team.execution("A").get("jobName"), 60, "the namesake's action started")
+    new = eventually(
+        lambda: team.execution("A").get("jobName"), 60, "the namesake's action started"
+    )
     still_there = team.kube.find("pods", team.namespace, pod["metadata"]["name"])
 
     assert new != job
@@ -316,7 +392,12 @@ def test_namesake_of_a_deleted_run_starts_afresh_once_the_old_pods_are_gone(
 def pipeline_of(team: Team, effects: Effects) -> dict[str, object]:
     found = team.kube.get("pipelines", team.namespace, "web")
     spec = {"stages": [stage("Build", commands("A", "true"), effects.action("B", runOrder=2))]}
-    return {"apiVersion": found["apiVersion"], "kind": "Pipeline", "metadata": {"name": "web"}, "spec": spec}
+    return {
+        "apiVersion": found["apiVersion"],
+        "kind": "Pipeline",
+        "metadata": {"name": "web"},
+        "spec": spec,
+    }
 
 
 def job_of(team: Team, action: str) -> str:

@@ -1,4 +1,6 @@
-"""Custom actions on a real cluster: what they report, how each failure shows, and that a secret shows nowhere."""
+"""Custom actions on a real cluster: what they report, how each failure shows,
+and that a secret shows nowhere.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
-from tests.e2e.failures import ACTION, STAGE, Failing, assert_nothing_runs, assert_shown, new_team, running_pod
+from tests.e2e.failures import (
+    ACTION,
+    STAGE,
+    Failing,
+    assert_nothing_runs,
+    assert_shown,
+    new_team,
+    running_pod,
+)
 from tests.e2e.test_failures_container import NO_IMAGE
 from tests.e2e.test_secrets import PLURALS, assert_clean, logs, stored
 from tests.e2e.test_stop import ask
@@ -48,14 +58,24 @@ def action_type(name: str, *lines: str, kind: str = "ActionType", **fields: Any)
         "template": {"image": BUSYBOX, "commands": list(lines), **fields.pop("template", {})},
         **fields,
     }
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def custom(provider: str, name: str = ACTION, **fields: Any) -> Document:
     """Return an action of it."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Deploy", "owner": "Custom", "provider": provider, "version": "1"},
+        "actionTypeId": {
+            "category": "Deploy",
+            "owner": "Custom",
+            "provider": provider,
+            "version": "1",
+        },
         **fields,
     }
 
@@ -71,7 +91,12 @@ CASES = (
     ),
     (
         action_type("no-words", "true", "exit 3"),
-        Failing("no-words", custom("no-words"), "JobFailed", "no-words: command 2 of 2 ended with exit code 3"),
+        Failing(
+            "no-words",
+            custom("no-words"),
+            "JobFailed",
+            "no-words: command 2 of 2 ended with exit code 3",
+        ),
     ),
     (
         action_type("no-image", "true", template={"image": NO_IMAGE}),
@@ -88,7 +113,9 @@ CASES = (
             "no-secret",
             custom("no-secret", configuration={"Token": "nowhere"}),
             "ConfigurationError",
-            re.compile("configuration.Token: there is no Secret nowhere in namespace .*, or it is empty"),
+            re.compile(
+                "configuration.Token: there is no Secret nowhere in namespace .*, or it is empty"
+            ),
         ),
     ),
     (
@@ -97,7 +124,10 @@ CASES = (
             "refused-job",
             custom("refused-job"),
             "Invalid",
-            re.compile(r"the API server refuses the Job: .*spec.template.spec.priorityClassName: Invalid .*"),
+            re.compile(
+                r"the API server refuses the Job: .*spec.template.spec.priorityClassName: Invalid "
+                r".*"
+            ),
         ),
     ),
     (
@@ -111,7 +141,12 @@ CASES = (
 def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
     """Start what must fail, and what must not, at once."""
     with new_team(cluster, kube) as found:
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"token": PLANTED}}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "token"},
+            "stringData": {"token": PLANTED},
+        }
         settings = {
             "entityUrlTemplate": "https://ci.example.com/{Config:Target}",
             "executionUrlTemplate": "https://ci.example.com/{Config:Target}/{ExternalExecutionId}",
@@ -128,7 +163,9 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         )
         read = commands("Read", 'cat receipt.txt; test "#{Shipped.Deployed}" = "blue green"')
         read |= {"inputArtifacts": [{"name": "Receipt"}]}
-        found.pipeline("ship", stage("Make", make), stage("Ship", ship), stage("Read", read), wait=False)
+        found.pipeline(
+            "ship", stage("Make", make), stage("Ship", ship), stage("Read", read), wait=False
+        )
         found.start("ship", "ship")
         kube.apply([item for item, _ in CASES], found.namespace)
         for _, case in CASES:
@@ -147,7 +184,11 @@ def test_p_81_custom_action_reads_its_inputs_and_reports_what_it_made(team: Team
     assert row["entityUrl"] == "https://ci.example.com/blue%20green"
     frozen = row["actionType"]
     live = team.kube.get("actiontypes", team.namespace, "ship")
-    assert (frozen["kind"], frozen["uid"], frozen["generation"]) == ("ActionType", live["metadata"]["uid"], 1)
+    assert (frozen["kind"], frozen["uid"], frozen["generation"]) == (
+        "ActionType",
+        live["metadata"]["uid"],
+        1,
+    )
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=str)
@@ -161,12 +202,17 @@ def test_planted_secret_is_in_no_log_object_event_or_artifact(cluster: Cluster, 
     team.ended("ship")
     found = dict(logs(team)) | dict(stored(cluster, team))
     assert any(b"the token is ***" in data for data in found.values())
-    found |= {name: json.dumps(team.kube.objects(name, team.namespace)).encode() for name in (*PLURALS, "actiontypes")}
+    found |= {
+        name: json.dumps(team.kube.objects(name, team.namespace)).encode()
+        for name in (*PLURALS, "actiontypes")
+    }
     assert_clean(found, {"planted secret": PLANTED.encode()})
 
 
 def test_lost_pod_is_not_run_again_unless_the_action_type_says_so(team: Team) -> None:
-    """By eviction, as a node's drain does it; the type is edited meanwhile, which changes nothing under way."""
+    """By eviction, as a node's drain does it; the type is edited meanwhile,
+    which changes nothing under way.
+    """
     work = f"echo {AT_WORK}; sleep ${{PENSTOCK_TRY:+6}}"
     for name in ("fail", "rerun"):
         team.kube.apply([action_type(f"on-lost-{name}", work, onLostPod=name)], team.namespace)
@@ -176,7 +222,9 @@ def test_lost_pod_is_not_run_again_unless_the_action_type_says_so(team: Team) ->
         pod = running_pod(team, f"lost-{name}", says=AT_WORK)["metadata"]["name"]
         team.kube.apply([action_type(f"on-lost-{name}", "exit 9", onLostPod=name)], team.namespace)
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
-        team.kube.request("POST", f"/api/v1/namespaces/{team.namespace}/pods/{pod}/eviction", eviction)
+        team.kube.request(
+            "POST", f"/api/v1/namespaces/{team.namespace}/pods/{pod}/eviction", eviction
+        )
 
     assert team.ended("lost-fail")["state"] == "Failed"
     row = team.execution(ACTION, "lost-fail")
@@ -197,7 +245,9 @@ def test_custom_action_is_stopped_as_any_other(team: Team) -> None:
     assert_nothing_runs(team, "stopped")
 
 
-def test_clusters_action_type_makes_a_pipeline_ready_and_the_namespaces_is_preferred(kube: Kube, team: Team) -> None:
+def test_clusters_action_type_makes_a_pipeline_ready_and_the_namespaces_is_preferred(
+    kube: Kube, team: Team
+) -> None:
     name = f"everywhere-{secrets.token_hex(3)}"
     team.pipeline("shared", stage(STAGE, custom(name)))
 
@@ -205,7 +255,11 @@ def test_clusters_action_type_makes_a_pipeline_ready_and_the_namespaces_is_prefe
         found = team.condition("pipelines", "shared", "Ready") or {}
         return found.get("status", ""), found.get("message", "")
 
-    missing = f"spec.stages[0].actions[0].actionTypeId: there is no ActionType Deploy / Custom / {name} / 1; "
+    missing = (
+        f"spec.stages[0].actions[0].actionTypeId: there is no ActionType Deploy / Custom / "
+        f"{name} "
+        f"/ 1; "
+    )
     status, message = ready()
     assert status == "False"
     assert message.startswith(missing)
@@ -222,8 +276,13 @@ def test_clusters_action_type_makes_a_pipeline_ready_and_the_namespaces_is_prefe
 
 
 def _runs_own(team: Team, name: str) -> bool:
-    """Whether a new run is on the namespace's own type; which one a start sees depends on its watch."""
+    """Whether a new run is on the namespace's own type; which one a start
+    sees depends on its watch.
+    """
     run = team.start("shared", f"own-{secrets.token_hex(3)}")
     team.ended(run)
     row = team.execution(ACTION, run)
-    return bool(row["actionType"]["kind"] == "ActionType" and row["errorDetails"]["message"].endswith("exit code 5"))
+    return bool(
+        row["actionType"]["kind"] == "ActionType"
+        and row["errorDetails"]["message"].endswith("exit code 5")
+    )

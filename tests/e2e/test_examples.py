@@ -1,6 +1,8 @@
-"""Every example reaches the end that its README promises, through the CLI where a user would use it.
+"""Every example reaches the end that its README promises, through the CLI
+where a user would use it.
 
-Triggers are on, as the chart has them (first hour, 16): creating a Pipeline starts its first run, and so does a push.
+Triggers are on, as the chart has them (first hour, 16): creating a Pipeline starts its first run,
+and so does a push.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from tests.cluster import Cluster
 from tests.e2e import demo, sam_demo
 from tests.e2e.conftest import QUICK_VALUES, Team
 from tests.support.approvals import pending
-from tests.support.install import ROOT, files_below, install_chart, make_store_secret, push_repository
+from tests.support.install import (
+    ROOT,
+    files_below,
+    install_chart,
+    make_store_secret,
+    push_repository,
+)
 from tests.support.kube import Kube, KubeError, eventually, served
 
 
@@ -41,12 +49,17 @@ def _triggers(cluster: Cluster, kube: Kube) -> Iterator[None]:
     install_chart(cluster, kube, QUICK_VALUES)
 
 
-def first_run(team: Team, pipeline: str, trigger: str = "CreatePipeline", seconds: float = 90) -> str:
+def first_run(
+    team: Team, pipeline: str, trigger: str = "CreatePipeline", seconds: float = 90
+) -> str:
     """Wait for the run that nobody here has started, and for its success; return its name."""
 
     def found() -> str | None:
         for run in team.kube.objects("pipelineruns", team.namespace):
-            of, kind = run["spec"]["pipelineRef"]["name"], run["spec"].get("trigger", {}).get("triggerType")
+            of, kind = (
+                run["spec"]["pipelineRef"]["name"],
+                run["spec"].get("trigger", {}).get("triggerType"),
+            )
             if (of, kind) == (pipeline, trigger) and run["metadata"]["name"] not in team.seen:
                 return str(run["metadata"]["name"])
         return None
@@ -61,7 +74,11 @@ def first_run(team: Team, pipeline: str, trigger: str = "CreatePipeline", second
 def started(team: Team, pipeline: str) -> list[str]:
     """Return the trigger types of a pipeline's runs."""
     runs = team.kube.objects("pipelineruns", team.namespace)
-    return [run["status"]["trigger"]["triggerType"] for run in runs if run["spec"]["pipelineRef"]["name"] == pipeline]
+    return [
+        run["status"]["trigger"]["triggerType"]
+        for run in runs
+        if run["spec"]["pipelineRef"]["name"] == pipeline
+    ]
 
 
 def is_ready(team: Team, pipeline: str) -> bool:
@@ -112,7 +129,10 @@ def test_02_web_serves_the_page_of_the_commit(cluster: Cluster, kube: Kube) -> N
     team = Team(cluster, kube, "default")
     kube.kubectl("delete", "pipeline", "web", "--ignore-not-found", "-n", "default")
     team.seen |= {run["metadata"]["name"] for run in kube.objects("pipelineruns", "default")}
-    for heading, trigger in (("First page", "CreatePipeline"), ("Second page", "PollForSourceChanges")):
+    for heading, trigger in (
+        ("First page", "CreatePipeline"),
+        ("Second page", "PollForSourceChanges"),
+    ):
         files = files_below(example / "repository")
         files["page/index.html"] = files["page/index.html"].replace("Deployed by Penstock", heading)
         repository = push_repository(cluster, "examples/web", files, message=heading)
@@ -134,8 +154,12 @@ def test_03_devops_tells_the_founding_story(cluster: Cluster, kube: Kube) -> Non
     demo.Demo(cluster, kube).tell()
 
 
-def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cluster, kube: Kube) -> None:
-    """The default environment by nothing, the others by the variable; production has two replicas."""
+def test_04_source_build_deploy_serves_each_environment_its_own_page(
+    cluster: Cluster, kube: Kube
+) -> None:
+    """The default environment by nothing, the others by the variable;
+    production has two replicas.
+    """
     example = ROOT / "examples" / "04-source-build-deploy"
     make_store_secret(cluster, kube, "default")
     team = Team(cluster, kube, "default")
@@ -153,7 +177,9 @@ def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cl
         path = f"/api/v1/namespaces/quotes-{environment}/services/quotes:http/proxy/"
         page = eventually(partial(served, kube, path, repository.commit), 30, "the page served")
         assert f"<p>{environment}, commit" in page
-        replicas = kube.get("deployments", f"quotes-{environment}", "quotes")["status"]["readyReplicas"]
+        replicas = kube.get("deployments", f"quotes-{environment}", "quotes")["status"][
+            "readyReplicas"
+        ]
         assert replicas == (2 if environment == "production" else 1)
     assert " deployment.apps/quotes" in penstock(team, "logs", name, "Deploy/Deploy").stdout
 
@@ -161,10 +187,16 @@ def test_04_source_build_deploy_serves_each_environment_its_own_page(cluster: Cl
 def test_05_approval_ships_when_somebody_else_agreed(team: Team) -> None:
     """With kubectl alone: who started the run is refused, another's decision ships it."""
     kubectl = partial(team.kube.kubectl, "-n", team.namespace)
-    team.kube.apply((ROOT / "examples" / "05-approval" / "pipeline.yaml").read_text(), team.namespace)
+    team.kube.apply(
+        (ROOT / "examples" / "05-approval" / "pipeline.yaml").read_text(), team.namespace
+    )
     eventually(lambda: is_ready(team, "release"), 20, "pipeline release ready")
     carol, alice = (("--as", name, "--as-group", "system:masters") for name in ("carol", "alice"))
-    run = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": "release-1"}}
+    run = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "PipelineRun",
+        "metadata": {"name": "release-1"},
+    }
     spec = {"pipelineRef": {"name": "release"}, "requestedBy": "carol"}
     kubectl("create", "-f", "-", *carol, text=yaml.safe_dump({**run, "spec": spec}))
     asked = pending(team.kube, team.namespace, "release-1", seconds=30)
@@ -187,13 +219,20 @@ def test_05_approval_ships_when_somebody_else_agreed(team: Team) -> None:
 
 
 def test_06_modes_let_runs_meet_as_each_promises(team: Team) -> None:
-    """With kubectl alone: nine runs pile up in front of Deploy, one of them is stopped, then the way is opened."""
+    """With kubectl alone: nine runs pile up in front of Deploy, one of them
+    is stopped, then the way is opened.
+    """
     modes, order = ("superseded", "queued", "parallel"), ("first", "second", "third")
     team.kube.apply((ROOT / "examples" / "06-modes" / "pipeline.yaml").read_text(), team.namespace)
     kubectl = partial(team.kube.kubectl, "-n", team.namespace)
     for mode in modes:
         eventually(partial(is_ready, team, mode), 20, f"pipeline {mode} ready")
-        switch = {"pipelineName": mode, "stageName": "Deploy", "enabled": False, "reason": "look first"}
+        switch = {
+            "pipelineName": mode,
+            "stageName": "Deploy",
+            "enabled": False,
+            "reason": "look first",
+        }
         meta = {
             "apiVersion": "penstock.dev/v1alpha1",
             "kind": "StageTransition",
@@ -212,11 +251,24 @@ def test_06_modes_let_runs_meet_as_each_promises(team: Team) -> None:
             reason = "Queued" if (mode, run) == ("parallel", "third") else "TransitionDisabled"
             name = f"{mode}-{run}"
             eventually(lambda: waits(name) == reason, 30, f"{name} {reason}")  # noqa: B023
-    assert [team.status(f"superseded-{run}")["state"] for run in order] == ["Superseded", "Superseded", "InProgress"]
-    kubectl("patch", "plr", "queued-second", "--type=merge", "-p", '{"spec": {"stop": {"reason": "not needed"}}}')
+    assert [team.status(f"superseded-{run}")["state"] for run in order] == [
+        "Superseded",
+        "Superseded",
+        "InProgress",
+    ]
+    kubectl(
+        "patch",
+        "plr",
+        "queued-second",
+        "--type=merge",
+        "-p",
+        '{"spec": {"stop": {"reason": "not needed"}}}',
+    )
     kubectl("delete", "stt", *(f"{mode}-freeze" for mode in modes))
 
-    ended = {f"{mode}-{run}": team.ended(f"{mode}-{run}")["state"] for mode in modes for run in order}
+    ended = {
+        f"{mode}-{run}": team.ended(f"{mode}-{run}")["state"] for mode in modes for run in order
+    }
     assert ended == {
         **{f"{mode}-{run}": "Succeeded" for mode in modes for run in order},
         "superseded-first": "Superseded",
@@ -226,15 +278,25 @@ def test_06_modes_let_runs_meet_as_each_promises(team: Team) -> None:
 
 
 def test_07_conditions_let_numbered_versions_in_and_a_failure_is_rolled_back(team: Team) -> None:
-    """With kubectl alone: two versions are deployed, one fails and is rolled back, one is refused and overridden."""
-    team.kube.apply((ROOT / "examples/07-conditions-and-rollback/pipeline.yaml").read_text(), team.namespace)
+    """With kubectl alone: two versions are deployed, one fails and is rolled
+    back, one is refused and overridden.
+    """
+    team.kube.apply(
+        (ROOT / "examples/07-conditions-and-rollback/pipeline.yaml").read_text(), team.namespace
+    )
     eventually(partial(is_ready, team, "shop"), 20, "pipeline shop ready")
     decided = partial(team.kube.get, "pipelines", team.namespace, "shop")
-    eventually(lambda: decided()["status"].get("startedOnCreate") is False, 30, "its creation starts nothing")
+    eventually(
+        lambda: decided()["status"].get("startedOnCreate") is False,
+        30,
+        "its creation starts nothing",
+    )
     assert not team.kube.objects("pipelineruns", team.namespace)
 
     def deliver(version: str) -> dict[str, object]:
-        name = team.start("shop", f"shop-{version}", variables=[{"name": "Version", "value": version}])
+        name = team.start(
+            "shop", f"shop-{version}", variables=[{"name": "Version", "value": version}]
+        )
         return team.ended(name)
 
     assert [deliver(version)["state"] for version in ("12", "12.1", "13", "beta")] == [
@@ -250,14 +312,30 @@ def test_07_conditions_let_numbered_versions_in_and_a_failure_is_rolled_back(tea
     assert refused["reason"] == "ConditionFailed"
 
     kubectl = partial(team.kube.kubectl, "-n", team.namespace)
-    overrides = json.dumps({"spec": {"overrides": [{"stageName": "Deploy", "conditionType": "BEFORE_ENTRY"}]}})
+    overrides = json.dumps(
+        {"spec": {"overrides": [{"stageName": "Deploy", "conditionType": "BEFORE_ENTRY"}]}}
+    )
     kubectl("patch", "plr", "shop-beta", "--type=merge", "-p", overrides)
     eventually(lambda: team.status("shop-beta")["state"] == "Succeeded", 30, "the run went on")
-    team.start("shop", "shop-back", executionType="ROLLBACK", rollback={"stageName": "Deploy", "targetRun": "shop-12"})
+    team.start(
+        "shop",
+        "shop-back",
+        executionType="ROLLBACK",
+        rollback={"stageName": "Deploy", "targetRun": "shop-12"},
+    )
     assert team.ended("shop-back")["state"] == "Succeeded"
     assert team.execution("Ship", "shop-back")["outputVariables"] == {"SHIPPED": "shop 12"}
-    kubectl("patch", "plr", "shop-13", "--type=merge", "-p", '{"spec": {"retries": [{"stageName": "Deploy"}]}}')
-    newer = eventually(lambda: team.condition("pipelineruns", "shop-13", "RequestRefused"), 10, "the refusal")
+    kubectl(
+        "patch",
+        "plr",
+        "shop-13",
+        "--type=merge",
+        "-p",
+        '{"spec": {"retries": [{"stageName": "Deploy"}]}}',
+    )
+    newer = eventually(
+        lambda: team.condition("pipelineruns", "shop-13", "RequestRefused"), 10, "the refusal"
+    )
     assert newer["reason"] == "NotLatestPipelineExecution"
 
 
@@ -267,19 +345,34 @@ def test_08_sam_five_stages_deploys_rolls_back_and_publishes(cluster: Cluster, k
 
 
 def test_09_custom_action_checks_in_perl_and_deploys_by_a_script(team: Team) -> None:
-    """The pages are deployed as the pipeline says; with a lower bound the check says which page is too long."""
+    """The pages are deployed as the pipeline says; with a lower bound the
+    check says which page is too long.
+    """
     team.kube.apply((ROOT / "examples/09-custom-action/pipeline.yaml").read_text(), team.namespace)
     eventually(partial(is_ready, team, "pages"), 20, "pipeline pages ready")
     first = first_run(team, "pages")
     read, deployed = team.execution("Read", first), team.execution("Deploy", first)
     assert read["outputVariables"] == {"Words": "15"}
-    assert (read["summary"], read["entityUrl"]) == ("2 pages of 15 words", "https://example.com/pages/txt")
+    assert (read["summary"], read["entityUrl"]) == (
+        "2 pages of 15 words",
+        "https://example.com/pages/txt",
+    )
     assert [artifact["name"] for artifact in read["outputArtifacts"]] == ["Report"]
     assert deployed["summary"] == "deployed 15 words to staging in eu-central-1"
-    assert deployed["externalExecutionUrl"] == "https://example.com/deployments/eu-central-1-staging-15"
+    assert (
+        deployed["externalExecutionUrl"]
+        == "https://example.com/deployments/eu-central-1-staging-15"
+    )
     described = penstock(team, "describe", first).stdout
-    assert "link      Deploy/Deploy  https://example.com/deployments/eu-central-1-staging-15" in described
+    assert (
+        "link      Deploy/Deploy  https://example.com/deployments/eu-central-1-staging-15"
+        in described
+    )
 
-    refused = penstock(team, "start", "pages", "--name", "second", "--var", "MostWords=5", "--watch")
+    refused = penstock(
+        team, "start", "pages", "--name", "second", "--var", "MostWords=5", "--watch"
+    )
     assert refused.returncode == 1, refused.stdout
-    assert team.status("second")["statusSummary"] == "Check/Read: actions.txt has 8 words, more than 5"
+    assert (
+        team.status("second")["statusSummary"] == "Check/Read: actions.txt has 8 words, more than 5"
+    )

@@ -1,4 +1,6 @@
-"""Failures whose cause is the namespace or the node: no pod, no volume, no room, nothing produced."""
+"""Failures whose cause is the namespace or the node: no pod, no volume, no
+room, nothing produced.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ CASES = (
         commands(ACTION, "true"),
         "StartTimedOut",
         re.compile(
-            r"the action's pod did not start within 60 s; .*persistentvolumeclaim \"nope\" not found.*", re.DOTALL
+            r"the action's pod did not start within 60 s; .*persistentvolumeclaim \"nope\" not "
+            r"found.*",
+            re.DOTALL,
         ),
         spec={"artifactStore": {"type": "Volume", "location": "nope"}},
         seconds=120,
@@ -52,7 +56,8 @@ QUOTA = Failing(
     commands(ACTION, "true"),
     "NoPod",
     re.compile(
-        r"no pod was created within 15 s; .*exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0"
+        r"no pod was created within 15 s; .*exceeded quota: none, requested: pods=1, used: pods=0, "
+        r"limited: pods=0"
     ),
 )
 
@@ -63,7 +68,9 @@ def failing(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         yield start_all(team, CASES)
 
 
-def test_quota_that_leaves_no_room_for_a_pod_fails_the_action(cluster: Cluster, kube: Kube, failing: Team) -> None:
+def test_quota_that_leaves_no_room_for_a_pod_fails_the_action(
+    cluster: Cluster, kube: Kube, failing: Team
+) -> None:
     with new_team(cluster, kube) as team:
         quota = {
             "apiVersion": "v1",
@@ -77,5 +84,7 @@ def test_quota_that_leaves_no_room_for_a_pod_fails_the_action(cluster: Cluster, 
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_action_that_the_cluster_gives_no_place_fails_with_the_cause(failing: Team, case: Failing) -> None:
+def test_action_that_the_cluster_gives_no_place_fails_with_the_cause(
+    failing: Team, case: Failing
+) -> None:
     assert_shown(failing, case)

@@ -1,4 +1,6 @@
-"""Failures of the action's container: its image, its commands, its memory, and results it forges."""
+"""Failures of the action's container: its image, its commands, its memory,
+and results it forges.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ CASES = (
         "image-not-pullable",
         commands(ACTION, "true", image=NO_IMAGE),
         "ImagePullBackOff",
-        re.compile(rf"container action did not start within 15 s: .*{re.escape(NO_IMAGE)}.*", re.DOTALL),
+        re.compile(
+            rf"container action did not start within 15 s: .*{re.escape(NO_IMAGE)}.*", re.DOTALL
+        ),
     ),
     Failing(
         "image-name-not-valid",
@@ -36,7 +40,8 @@ CASES = (
         commands(ACTION, "true", image=PAUSE_IMAGE),
         "StartError",
         re.compile(
-            r'the action\'s container could not start: .*exec: "sh": executable file not found in \$PATH.*; '
+            r'the action\'s container could not start: .*exec: "sh": executable file not found in '
+            r"\$PATH.*; "
             r"an image needs `sh` to run commands"
         ),
     ),
@@ -56,7 +61,8 @@ CASES = (
         "exit-3-swallowed-by-a-forged-0",
         commands(ACTION, rf"printf '0\nx' > {DONE}; exit 3"),
         "ResultMismatch",
-        "the commands reported exit code 0, the container ended with 3: a command wrote a result of its own",
+        "the commands reported exit code 0, the container ended with 3: a command wrote a result "
+        "of its own",
     ),
     Failing(
         "out-of-memory",
@@ -70,9 +76,12 @@ CASES = (
     ),
     Failing(
         "link-to-the-token",
-        commands(ACTION, f"ln -s {TOKEN} token", outputArtifacts=[{"name": "Out", "files": ["token"]}]),
+        commands(
+            ACTION, f"ln -s {TOKEN} token", outputArtifacts=[{"name": "Out", "files": ["token"]}]
+        ),
         "JobFailed",
-        f'Output artifact "Out": "token" is a symbolic link that leads out of the workspace (-> {TOKEN})',
+        f'Output artifact "Out": "token" is a symbolic link that leads out of the workspace (-> '
+        f"{TOKEN})",
     ),
     Failing(
         "link-to-the-tokens-folder",

@@ -1,4 +1,6 @@
-"""Failures that the definition holds already: the Pipeline says what is wrong, no pod is ever made."""
+"""Failures that the definition holds already: the Pipeline says what is
+wrong, no pod is ever made.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +21,36 @@ UNKNOWN: Document = {
     "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "Nonsense", "version": "1"},
 }
 
-KNOWN = ", ".join(f"{known.category} / {known.owner} / {known.provider}" for known in declarations() if known.is_action)
+KNOWN = ", ".join(
+    f"{known.category} / {known.owner} / {known.provider}"
+    for known in declarations()
+    if known.is_action
+)
 
 CASES: dict[str, tuple[Document, str]] = {
     "unknown-provider": (
         UNKNOWN,
         f"actionTypeId: unknown provider: Build / AWS / Nonsense / 1; known are {KNOWN}",
     ),
-    "url-of-a-file": (git(ACTION, "file:///etc"), "configuration.Url: only http:// and https:// URLs are fetched"),
+    "url-of-a-file": (
+        git(ACTION, "file:///etc"),
+        "configuration.Url: only http:// and https:// URLs are fetched",
+    ),
     "url-with-a-password": (
         git(ACTION, "https://user:word@example.com/a.git"),
         "configuration.Url: credentials belong into CredentialsSecret, not into the URL",
     ),
     "branch-that-is-an-option": (
         git(ACTION, HOST, Branch="--upload-pack=x"),
-        "configuration.Branch: a name that begins with '-' is refused: git would read it as an option",
+        "configuration.Branch: a name that begins with '-' is refused: git would read it as an "
+        "option",
     ),
     "value-inside-eval": (
         commands(ACTION, f"eval '{RUN_ID}'"),
-        f"commands[0]: {RUN_ID} stands in the text of 'eval' at character 7, where its value could be read as code; "
-        f"set an environment variable of the action to {RUN_ID} and let the shell expand that there, quoted "
+        f"commands[0]: {RUN_ID} stands in the text of 'eval' at character 7, where its value could "
+        f"be read as code; "
+        f"set an environment variable of the action to {RUN_ID} and let the shell expand that "
+        f"there, quoted "
         '("$NAME"), outside of arithmetic and of text that is run (sh -c \'echo "$NAME"\')',
     ),
 }
@@ -60,11 +72,17 @@ def test_invalid_pipeline_is_not_ready_and_names_the_field(invalid: Team, name: 
     for kind, value in (("Ready", "False"), ("Stalled", "True")):
         condition = invalid.condition("pipelines", name, kind)
         assert condition is not None
-        assert (condition["status"], condition["reason"], condition["message"]) == (value, "InvalidPipeline", message)
+        assert (condition["status"], condition["reason"], condition["message"]) == (
+            value,
+            "InvalidPipeline",
+            message,
+        )
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_run_of_an_invalid_pipeline_fails_at_once_with_the_same_words(invalid: Team, name: str) -> None:
+def test_run_of_an_invalid_pipeline_fails_at_once_with_the_same_words(
+    invalid: Team, name: str
+) -> None:
     status = invalid.ended(name, 20)
     message = f"the pipeline {name} is not valid: spec.stages[0].actions[0].{CASES[name][1]}"
     assert status["state"] == "Failed"

@@ -14,7 +14,12 @@ from tests.e2e.failures import ACTION, Failing, assert_shown, new_team, start_al
 from tests.support.kube import Document, Kube
 
 NO_IMAGE = "127.0.0.1:9/team/web:1"
-CONFIG: Document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1"}}
+CONFIG: Document = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "web"},
+    "data": {"a": "1"},
+}
 NO_SUCH_KIND = {**CONFIG, "kind": "Confusion"}
 NO_SUCH_FIELD = {**CONFIG, "datum": {}}
 WRONG_TYPE = {**CONFIG, "data": 7}
@@ -31,7 +36,11 @@ def deployment(name: str, **spec: int) -> Document:
 
 def failing_deploy(name: str, text: str, code: str, message: str, **configuration: str) -> Failing:
     """Return a pipeline that deploys one file of this text."""
-    make = commands("Make", f"echo '{text}' > web.yaml", outputArtifacts=[{"name": "Out", "files": ["web.yaml"]}])
+    make = commands(
+        "Make",
+        f"echo '{text}' > web.yaml",
+        outputArtifacts=[{"name": "Out", "files": ["web.yaml"]}],
+    )
     action = deploy(ACTION, "Out", **configuration)
     return Failing(name, action, code, re.compile(message, re.DOTALL), before=(make,))
 
@@ -52,8 +61,10 @@ CASES = (
         json.dumps(CONFIG),
         "PermissionError",
         r"Lease penstock-no-lease-right-do-[0-9a-f]+ in namespace default: .* "
-        r'cannot get resource "leases" in API group "coordination\.k8s\.io" in the namespace "default"; '
-        r'a deploy that prunes holds a Lease: allow get, create and update, or set Prune to "false"',
+        r'cannot get resource "leases" in API group "coordination\.k8s\.io" in the namespace '
+        r'"default"; '
+        r"a deploy that prunes holds a Lease: allow get, create and update, or set Prune to "
+        r'"false"',
         Namespace="default",
     ),
     failing_deploy(
@@ -66,7 +77,8 @@ CASES = (
         "secret-that-is-no-applyset",
         json.dumps(CONFIG),
         "ConfigurationError",
-        r"ApplySet artifact-store in namespace e2e-[0-9a-f]+: the Secret of this name is no ApplySet; "
+        r"ApplySet artifact-store in namespace e2e-[0-9a-f]+: the Secret of this name is no "
+        r"ApplySet; "
         r"set ApplySet to another name",
         ApplySet="artifact-store",
     ),
@@ -74,17 +86,21 @@ CASES = (
         "applyset-of-another-tool",
         json.dumps(CONFIG),
         "ConfigurationError",
-        r"ApplySet foreign in namespace .*: the Secret of this name belongs to kubectl/v1\.35; set ApplySet .*",
+        r"ApplySet foreign in namespace .*: the Secret of this name belongs to kubectl/v1\.35; set "
+        r"ApplySet .*",
         ApplySet="foreign",
     ),
     failing_deploy(
         "object-of-another-applyset",
         json.dumps({**CONFIG, "metadata": {"name": "taken"}}),
         "ConfigurationError",
-        r"web\.yaml, document 1: ConfigMap taken belongs to another ApplySet, foreign; deploy it from one place, "
+        r"web\.yaml, document 1: ConfigMap taken belongs to another ApplySet, foreign; deploy it "
+        r"from one place, "
         r'or set ForceConflicts to "true" to take it over',
     ),
-    failing_deploy("manifest-not-yaml", "a: b: c", "ConfigurationError", r"web\.yaml.*: not YAML: .*"),
+    failing_deploy(
+        "manifest-not-yaml", "a: b: c", "ConfigurationError", r"web\.yaml.*: not YAML: .*"
+    ),
     failing_deploy(
         "manifest-of-no-kind",
         json.dumps(NO_SUCH_KIND),
@@ -127,20 +143,31 @@ def failing(cluster: Cluster, kube: Kube) -> Iterator[Team]:
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
             "metadata": {"name": "deployer"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": team.namespace}],
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "edit",
+            },
+            "subjects": [
+                {"kind": "ServiceAccount", "name": "default", "namespace": team.namespace}
+            ],
         }
         foreign = {
             "name": "foreign",
             "labels": {"applyset.kubernetes.io/id": "applyset-foreign-v1"},
             "annotations": {"applyset.kubernetes.io/tooling": "kubectl/v1.35"},
         }
-        taken = {"name": "taken", "labels": {"applyset.kubernetes.io/part-of": "applyset-foreign-v1"}}
+        taken = {
+            "name": "taken",
+            "labels": {"applyset.kubernetes.io/part-of": "applyset-foreign-v1"},
+        }
         parent = {"apiVersion": "v1", "kind": "Secret", "metadata": foreign}
         kube.apply([binding, parent, {**CONFIG, "metadata": taken}], team.namespace)
         yield start_all(team, CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_deploy_that_cannot_be_done_fails_with_the_objects_own_reason(failing: Team, case: Failing) -> None:
+def test_deploy_that_cannot_be_done_fails_with_the_objects_own_reason(
+    failing: Team, case: Failing
+) -> None:
     assert_shown(failing, case)

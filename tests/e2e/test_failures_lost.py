@@ -31,22 +31,35 @@ TRIES = 3
 def kill_agent(cluster: Cluster, pod: Document) -> None:
     """End the agent of a pod as the kernel does when memory runs out: SIGKILL to its process.
 
-    Inside its own container PID 1 cannot be killed, so this needs the node's processes to be this machine's.
+    Inside its own container PID 1 cannot be killed, so this needs the node's
+    processes to be this machine's.
     """
     wanted = f"PENSTOCK_POD_UID={pod['metadata']['uid']}".encode()
-    kill_all(cluster, [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_agent(folder, wanted)], pod)
+    kill_all(
+        cluster,
+        [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_agent(folder, wanted)],
+        pod,
+    )
 
 
 def kill_action(cluster: Cluster, pod: Document) -> None:
     """End the action's container of a pod from outside, likewise."""
     uid = pod["metadata"]["uid"].encode()
-    kill_all(cluster, [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_action(folder, uid)], pod)
+    kill_all(
+        cluster,
+        [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_action(folder, uid)],
+        pod,
+    )
 
 
 def kill_all(cluster: Cluster, pids: list[int], pod: Document) -> None:
-    """Send SIGKILL to processes of a pod; on a cluster whose processes are elsewhere the test is skipped."""
+    """Send SIGKILL to processes of a pod; on a cluster whose processes are
+    elsewhere the test is skipped.
+    """
     if not pids and cluster.kind != "local":
-        pytest.skip(f"cannot run on a cluster of kind {cluster.kind}: its processes are not on this machine")
+        pytest.skip(
+            f"cannot run on a cluster of kind {cluster.kind}: its processes are not on this machine"
+        )
     assert pids, f"no process of this machine is the wanted one of pod {pod['metadata']['name']}"
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -68,7 +81,9 @@ def _is_action(folder: Path, pod_uid: bytes) -> bool:
         return False
 
 
-def test_action_killed_from_outside_fails_at_once_and_is_not_run_again(cluster: Cluster, team: Team) -> None:
+def test_action_killed_from_outside_fails_at_once_and_is_not_run_again(
+    cluster: Cluster, team: Team
+) -> None:
     team.pipeline("web", stage(STAGE, SLEEPER))
     team.start("web", "run")
     kill_action(cluster, running_pod(team, "run", says=AT_WORK))
@@ -89,18 +104,28 @@ def test_evicted_pod_leaves_the_try_unknown_and_the_action_is_run_again(team: Te
     status = team.ended()
     assert status["state"] == "Succeeded"
     first, second = status["stageStates"][0]["actionStates"][0]["executions"]
-    assert (first["try"], first["status"], first["errorDetails"]["code"]) == (1, "Unknown", "PodTerminated")
+    assert (first["try"], first["status"], first["errorDetails"]["code"]) == (
+        1,
+        "Unknown",
+        "PodTerminated",
+    )
     assert (second["try"], second["status"]) == (2, "Succeeded")
 
 
-def test_namespace_deleted_mid_run_goes_and_the_operator_goes_on(cluster: Cluster, team: Team) -> None:
+def test_namespace_deleted_mid_run_goes_and_the_operator_goes_on(
+    cluster: Cluster, team: Team
+) -> None:
     with new_team(cluster, team.kube) as to_delete:
         to_delete.pipeline("web", stage(STAGE, SLEEPER), stage("Never", commands("Next", "true")))
         to_delete.start("web")
         running_pod(to_delete, "run", says=AT_WORK)
         restarts = operator_restarts(team)
         to_delete.kube.delete("namespaces", None, to_delete.namespace)
-        eventually(lambda: team.kube.find("namespaces", None, to_delete.namespace) is None, 90, "the namespace gone")
+        eventually(
+            lambda: team.kube.find("namespaces", None, to_delete.namespace) is None,
+            90,
+            "the namespace gone",
+        )
 
     team.pipeline("web", stage(STAGE, commands(ACTION, "true")))
     team.start("web")
@@ -110,10 +135,14 @@ def test_namespace_deleted_mid_run_goes_and_the_operator_goes_on(cluster: Cluste
 
 def operator_restarts(team: Team) -> int:
     pods = team.kube.objects("pods", SYSTEM, "app.kubernetes.io/name=penstock")
-    return sum(status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"])
+    return sum(
+        status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]
+    )
 
 
-def test_agent_killed_once_leaves_the_try_unknown_and_the_action_is_run_again(cluster: Cluster, team: Team) -> None:
+def test_agent_killed_once_leaves_the_try_unknown_and_the_action_is_run_again(
+    cluster: Cluster, team: Team
+) -> None:
     team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", "sleep 5")))
     team.start("web")
     kill_agent(cluster, running_pod(team, "run", says=AT_WORK))
@@ -121,7 +150,11 @@ def test_agent_killed_once_leaves_the_try_unknown_and_the_action_is_run_again(cl
     status = team.ended()
     assert status["state"] == "Succeeded"
     first, second = status["stageStates"][0]["actionStates"][0]["executions"]
-    assert (first["try"], first["status"], first["errorDetails"]["code"]) == (1, "Unknown", "AgentLost")
+    assert (first["try"], first["status"], first["errorDetails"]["code"]) == (
+        1,
+        "Unknown",
+        "AgentLost",
+    )
     assert (second["try"], second["status"]) == (2, "Succeeded")
     assert_nothing_runs(team, "run")
 
@@ -141,7 +174,11 @@ def test_agent_killed_in_every_try_fails_the_action_as_lost(cluster: Cluster, te
     )
     assert_shown(team, case)
     executions = team.status()["stageStates"][0]["actionStates"][0]["executions"]
-    assert [(item["try"], item["status"]) for item in executions] == [(1, "Unknown"), (2, "Unknown"), (3, "Failed")]
+    assert [(item["try"], item["status"]) for item in executions] == [
+        (1, "Unknown"),
+        (2, "Unknown"),
+        (3, "Failed"),
+    ]
 
 
 def test_job_deleted_by_hand_fails_the_action_and_nothing_is_run_again(team: Team) -> None:
@@ -156,7 +193,9 @@ def test_job_deleted_by_hand_fails_the_action_and_nothing_is_run_again(team: Tea
     assert team.kube.objects("jobs", team.namespace) == []
 
 
-def test_pipeline_deleted_in_the_middle_of_a_run_lets_the_action_end_and_cancels_the_run(team: Team) -> None:
+def test_pipeline_deleted_in_the_middle_of_a_run_lets_the_action_end_and_cancels_the_run(
+    team: Team,
+) -> None:
     first = commands(ACTION, f"echo {AT_WORK}", "sleep 3")
     team.pipeline("web", stage(STAGE, first), stage("Never", commands("Next", "true")))
     team.start("web", "run")

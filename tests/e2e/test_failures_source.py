@@ -79,7 +79,8 @@ def _options(url: str) -> Iterator[Failing]:
             "branch-variable-that-is-an-option",
             "Branch",
             "--upload-pack=x",
-            "configuration.Branch: a name that begins with '-' is refused: git would read it as an option",
+            "configuration.Branch: a name that begins with '-' is refused: git would read it as an "
+            "option",
         ),
         (
             "url-variable-of-a-file",
@@ -89,15 +90,23 @@ def _options(url: str) -> Iterator[Failing]:
         ),
     ):
         make = commands("Make", f"VALUE={value}", namespace="Made", outputVariables=["VALUE"])
-        action = git(ACTION, url, **{key: "#{Made.VALUE}"}) if key != "Url" else git(ACTION, "#{Made.VALUE}")
-        yield Failing(name, {**action, "runOrder": 2}, "ConfigurationError", message, beside=(make,))
+        action = (
+            git(ACTION, url, **{key: "#{Made.VALUE}"})
+            if key != "Url"
+            else git(ACTION, "#{Made.VALUE}")
+        )
+        yield Failing(
+            name, {**action, "runOrder": 2}, "ConfigurationError", message, beside=(make,)
+        )
 
 
 def _refused(base: str) -> Iterator[Failing]:
     url = f"{base}/private/any.git"
     host = url.split("/")[2].partition(":")[0]
     start = f"Git host {host} refused access to {url}: it"
-    none = f"{start} wants a user and a password; name a Secret that holds them in CredentialsSecret"
+    none = (
+        f"{start} wants a user and a password; name a Secret that holds them in CredentialsSecret"
+    )
     yield Failing("no-credentials", git(ACTION, url, Branch="main"), "PermissionError", none)
     wrong = git(ACTION, url, Branch="main", CredentialsSecret="wrong")
     yield Failing(
@@ -114,8 +123,13 @@ def failing(cluster: Cluster, kube: Kube) -> Iterator[tuple[Team, dict[str, Fail
         repository = push_repository(cluster, team.namespace, {"index.html": "Hello"})
         keys = {"username": cluster.git.user, "password": WRONG_PASSWORD}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "wrong"}}
-        kube.apply([{**secret, "type": "kubernetes.io/basic-auth", "stringData": keys}], team.namespace)
-        found = {case.name: case for case in cases(cluster, repository.cluster_url, silent_host(team, 8080))}
+        kube.apply(
+            [{**secret, "type": "kubernetes.io/basic-auth", "stringData": keys}], team.namespace
+        )
+        found = {
+            case.name: case
+            for case in cases(cluster, repository.cluster_url, silent_host(team, 8080))
+        }
         start_all(team, found.values())
         yield team, found
 

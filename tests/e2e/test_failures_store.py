@@ -35,16 +35,26 @@ CHANGES: dict[str, Document] = {
 ANSWERS = {
     "wrong-user": (
         "PermissionError",
-        "the credentials are wrong, check the keys in their Secret: (InvalidAccessKeyId|XAdminUserNotFound): .+",
+        "the credentials are wrong, check the keys in their Secret: "
+        "(InvalidAccessKeyId|XAdminUserNotFound): .+",
     ),
     "wrong-key": (
         "PermissionError",
         "the credentials are wrong, check the keys in their Secret: SignatureDoesNotMatch: .+",
     ),
-    "no-secret": ("ConfigurationError", "the credentials' Secret is missing, or has no key accessKeyId"),
-    "other-names": ("ConfigurationError", "the credentials' Secret is missing, or has no key accessKeyId"),
+    "no-secret": (
+        "ConfigurationError",
+        "the credentials' Secret is missing, or has no key accessKeyId",
+    ),
+    "other-names": (
+        "ConfigurationError",
+        "the credentials' Secret is missing, or has no key accessKeyId",
+    ),
     "no-bucket": ("ConfigurationError", "the bucket does not exist"),
-    "unknown-host": ("SystemUnavailable", "could not be reached or used: failed to lookup address information.+"),
+    "unknown-host": (
+        "SystemUnavailable",
+        "could not be reached or used: failed to lookup address information.+",
+    ),
     "closed-port": ("SystemUnavailable", "could not be reached or used: Connection refused"),
     "silent-host": ("SystemUnavailable", "could not be reached or used: no answer in time"),
 }
@@ -54,7 +64,13 @@ def case_of(name: str, store: Document) -> Failing:
     """Return the pipeline that uses a store, and what must be said about it."""
     code, said = ANSWERS[name]
     where = re.escape(f'The artifact store "{store["location"]}" at {store["endpoint"]}')
-    return Failing(name, commands(ACTION, "true"), code, re.compile(f"{where}:? {said}"), spec={"artifactStore": store})
+    return Failing(
+        name,
+        commands(ACTION, "true"),
+        code,
+        re.compile(f"{where}:? {said}"),
+        spec={"artifactStore": store},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +78,12 @@ def failing(cluster: Cluster, kube: Kube) -> Iterator[tuple[Team, dict[str, Fail
     with new_team(cluster, kube) as team:
         for name, keys in SECRETS.items():
             texts = {"accessKeyId": cluster.s3.access_key, **keys} if name == "wrong-key" else keys
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts}
+            secret = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name},
+                "stringData": texts,
+            }
             kube.apply([secret], team.namespace)
         silent = {"endpoint": f"http://{silent_host(team, PORT)}:{PORT}"}
         stores = {name: {**store_values(cluster), **changes} for name, changes in CHANGES.items()}
@@ -83,6 +104,8 @@ def test_store_that_cannot_be_used_fails_the_action_before_it_starts(
 
 
 def test_store_as_it_is_lets_the_same_action_succeed(cluster: Cluster, team: Team) -> None:
-    team.pipeline("web", stage("Work", commands(ACTION, "true")), artifactStore=store_values(cluster))
+    team.pipeline(
+        "web", stage("Work", commands(ACTION, "true")), artifactStore=store_values(cluster)
+    )
     team.start("web")
     assert team.ended()["state"] == "Succeeded"

@@ -1,4 +1,6 @@
-"""What stands in commands and values is text: odd characters arrive as they are, limits are told before they bite."""
+"""What stands in commands and values is text: odd characters arrive as they
+are, limits are told before they bite.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ CASES = (
         "configuration-above-the-limit",
         consumer("printf %s #{Made.BIG} >/dev/null"),
         "ConfigurationTooLarge",
-        f"the resolved configuration is {CONFIGURATION_BYTES + 1} bytes long, more than {CONFIGURATION_BYTES} (Q-12)",
+        f"the resolved configuration is {CONFIGURATION_BYTES + 1} bytes long, more than "
+        f"{CONFIGURATION_BYTES} (Q-12)",
         before=(producer(TOO_MUCH),),
     ),
     Failing(
@@ -87,7 +90,11 @@ def test_value_that_is_missing_or_too_large_fails_the_action(failing: Team, case
 
 def test_values_up_to_the_limits_arrive_whole(team: Team) -> None:
     text = "x" * (TOO_MUCH - 1)
-    team.pipeline("web", stage("Before", producer(len(text))), stage(STAGE, consumer(is_exactly("#{Made.BIG}", text))))
+    team.pipeline(
+        "web",
+        stage("Before", producer(len(text))),
+        stage(STAGE, consumer(is_exactly("#{Made.BIG}", text))),
+    )
     team.pipeline("most", stage(STAGE, {**producer(VARIABLES_BYTES), "name": ACTION}))
     team.start("web", "web")
     team.start("most", "most")
@@ -109,7 +116,9 @@ def test_odd_values_reach_commands_and_environment_unchanged(team: Team) -> None
         *quoted,
         *inner,
         *exported,
-        environmentVariables=[{"name": name, "value": f"#{{variables.{name}}}"} for name in ODD_VALUES],
+        environmentVariables=[
+            {"name": name, "value": f"#{{variables.{name}}}"} for name in ODD_VALUES
+        ],
     )
     team.pipeline("web", stage(STAGE, action), variables=declared)
     team.start("web")

@@ -14,7 +14,9 @@ from tests.support.git_objects import Objects
 
 
 def push(cluster: Cluster, objects: Objects, name: str, refs: str = "refs/heads/*") -> str:
-    """Push a repository's branches to the cluster's Git server; return the URL that pods know it by."""
+    """Push a repository's branches to the cluster's Git server; return the
+    URL that pods know it by.
+    """
     user = f"{cluster.git.user}:{cluster.git.password}@"
     objects.git("push", "-q", f"{cluster.git.url.replace('://', '://' + user)}/{name}.git", refs)
     return f"{cluster.git.cluster_url}/{name}.git"
@@ -23,16 +25,25 @@ def push(cluster: Cluster, objects: Objects, name: str, refs: str = "refs/heads/
 def login(team: Team) -> None:
     """Create the Secret ``login`` for what is private on the Git server."""
     keys = {"username": team.cluster.git.user, "password": team.cluster.git.password}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "type": "kubernetes.io/basic-auth"}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "login"},
+        "type": "kubernetes.io/basic-auth",
+    }
     team.kube.apply([{**secret, "stringData": keys}], team.namespace)
 
 
-def test_submodules_arrive_in_the_next_action_in_both_formats(cluster: Cluster, team: Team, tmp_path: Path) -> None:
+def test_submodules_arrive_in_the_next_action_in_both_formats(
+    cluster: Cluster, team: Team, tmp_path: Path
+) -> None:
     """The parent and one submodule are private; .git holds the history of the parent alone."""
     inner, lib, shop = (Objects(tmp_path / name) for name in ("inner", "lib", "shop"))
     inner_commit = inner.commit(inner.files({b"c.txt": b"c"}))
     push(cluster, inner, f"{team.namespace}/inner")
-    lib_commit = lib.with_submodules({b"inner": (f"../../{team.namespace}/inner.git", inner_commit)}, {b"b.txt": b"b"})
+    lib_commit = lib.with_submodules(
+        {b"inner": (f"../../{team.namespace}/inner.git", inner_commit)}, {b"b.txt": b"b"}
+    )
     push(cluster, lib, f"private/{team.namespace}-lib")
     shop.with_submodules({b"lib": (f"../{team.namespace}-lib.git", lib_commit)}, {b"a.txt": b"a"})
     url = push(cluster, shop, f"private/{team.namespace}-shop")
@@ -45,21 +56,28 @@ def test_submodules_arrive_in_the_next_action_in_both_formats(cluster: Cluster, 
     settings = {"Branch": "main", "FetchSubmodules": "true", "CredentialsSecret": "login"}
     team.pipeline(
         "web",
-        stage("Source", *(git(name, url, name, OutputArtifactFormat=form, **settings) for name, form in forms.items())),
+        stage("Source", *(git(name, url, name, OutputArtifactFormat=form, **settings) for name,
+        form in forms.items())),
         stage("Use", *(
-            commands(f"Use{name}", *check, inputArtifacts=[{"name": name}], outputVariables=["FOUND"])
+            commands(f"Use{name}", *check, inputArtifacts=[{"name": name}],
+            outputVariables=["FOUND"])
             for name in forms
         )),
     )  # fmt: skip
     team.start("web")
     assert team.ended()["state"] == "Succeeded", team.status()["statusSummary"]
-    assert [team.execution(f"Use{name}")["outputVariables"]["FOUND"] for name in forms] == ["", "./.git "]
+    assert [team.execution(f"Use{name}")["outputVariables"]["FOUND"] for name in forms] == [
+        "",
+        "./.git ",
+    ]
 
 
 def test_files_in_git_lfs_arrive_whole_and_one_that_is_missing_is_named(
     cluster: Cluster, team: Team, tmp_path: Path
 ) -> None:
-    """Sixty megabytes pass an agent of 192 MiB; a submodule has LFS files of its own, and the log tells of pointers."""
+    """Sixty megabytes pass an agent of 192 MiB; a submodule has LFS files of its own, and the log
+    tells of pointers.
+    """
     large, small = random.Random(1).randbytes(60_000_000), b"small"
     lib, shop = (Objects(tmp_path / name) for name in ("lib", "shop"))
     lib_commit = lib.commit(lib.files({b".gitattributes": ATTRIBUTES, b"b.bin": pointer(small)}))
@@ -73,7 +91,9 @@ def test_files_in_git_lfs_arrive_whole_and_one_that_is_missing_is_named(
     settings = {"Branch": "main", "FetchSubmodules": "true", "CredentialsSecret": "login"}
     check = "DIGEST=$(cat a.bin lib/b.bin | sha256sum | cut -c 1-64)"
     use = commands("Use", check, inputArtifacts=[{"name": "Source"}], outputVariables=["DIGEST"])
-    team.pipeline("web", stage("Source", git("Fetch", url, FetchLfs="true", **settings)), stage("Use", use))
+    team.pipeline(
+        "web", stage("Source", git("Fetch", url, FetchLfs="true", **settings)), stage("Use", use)
+    )
     team.pipeline("pointers", stage("Source", git("Fetch", url, **settings)))
     team.start("web", "missing")
     details = team.ended("missing") and team.execution("Fetch", "missing")["errorDetails"]

@@ -1,4 +1,6 @@
-"""Artifacts that hostile commands leave behind: what is harmless arrives whole, all else fails by its name."""
+"""Artifacts that hostile commands leave behind: what is harmless arrives
+whole, all else fails by its name.
+"""
 
 from __future__ import annotations
 
@@ -35,21 +37,33 @@ def octal(name: bytes) -> str:
     return "".join(f"\\{byte:03o}" for byte in name)
 
 
-def failing(name: str, message: str, *lines: str, image: str = "docker.io/library/busybox:1.35") -> Failing:
-    action = commands(ACTION, *lines, image=image, outputArtifacts=[{"name": "Out", "files": ["**/*"]}])
+def failing(
+    name: str, message: str, *lines: str, image: str = "docker.io/library/busybox:1.35"
+) -> Failing:
+    action = commands(
+        ACTION, *lines, image=image, outputArtifacts=[{"name": "Out", "files": ["**/*"]}]
+    )
     return Failing(name, action, "JobFailed", re.compile(f'Output artifact "Out": {message}'))
 
 
 def cases(cluster: Cluster) -> Iterator[Failing]:
     """Yield one pipeline per thing that an artifact cannot hold."""
     yield failing("fifo", '"pipe" is a FIFO, which an artifact cannot hold', "mkfifo pipe")
-    yield failing("socket", '"here" is a socket, which an artifact cannot hold', SOCKET, image=cluster.image)
+    yield failing(
+        "socket", '"here" is a socket, which an artifact cannot hold', SOCKET, image=cluster.image
+    )
     yield failing("deep-folders", '"(d/)*d" is nested deeper than 200 folders', DEEP)
     yield failing(
-        "link-up", r'"up" is a symbolic link that leads out .* \(-> a/\.\./\.\.\)', "mkdir a; ln -s a/../.. up"
+        "link-up",
+        r'"up" is a symbolic link that leads out .* \(-> a/\.\./\.\.\)',
+        "mkdir a; ln -s a/../.. up",
     )
-    yield failing("sparse", f'"huge" makes it larger than {7 * 1024**3} bytes', "truncate -s 100G huge")
-    yield failing("unreadable", '"secret" cannot be read by the agent .*', "echo x > secret; chmod 0 secret")
+    yield failing(
+        "sparse", f'"huge" makes it larger than {7 * 1024**3} bytes', "truncate -s 100G huge"
+    )
+    yield failing(
+        "unreadable", '"secret" cannot be read by the agent .*', "echo x > secret; chmod 0 secret"
+    )
 
 
 NAMES_OF_CASES = ("fifo", "socket", "deep-folders", "link-up", "sparse", "unreadable")
@@ -60,9 +74,14 @@ def started(cluster: Cluster, kube: Kube) -> Iterator[tuple[Team, dict[str, Fail
     with new_team(cluster, kube) as team:
         found = {case.name: case for case in cases(cluster)}
         start_all(team, found.values())
-        lines = [f"echo x > \"$(printf '{octal(name)}')\"" for name in NAMES if name != b"hard-link"]
+        lines = [
+            f"echo x > \"$(printf '{octal(name)}')\"" for name in NAMES if name != b"hard-link"
+        ]
         make = commands(
-            "Make", *lines, "ln -- --option hard-link", outputArtifacts=[{"name": "Out", "files": ["**/*"]}]
+            "Make",
+            *lines,
+            "ln -- --option hard-link",
+            outputArtifacts=[{"name": "Out", "files": ["**/*"]}],
         )
         use = commands("Use", LISTING, inputArtifacts=[{"name": "Out"}], outputVariables=["DIGEST"])
         team.pipeline("names", stage("Make", make), stage("Use", use), wait=False)
@@ -71,7 +90,9 @@ def started(cluster: Cluster, kube: Kube) -> Iterator[tuple[Team, dict[str, Fail
 
 
 @pytest.mark.parametrize("name", NAMES_OF_CASES)
-def test_what_an_artifact_cannot_hold_is_named(started: tuple[Team, dict[str, Failing]], name: str) -> None:
+def test_what_an_artifact_cannot_hold_is_named(
+    started: tuple[Team, dict[str, Failing]], name: str
+) -> None:
     team, found = started
     assert found.keys() == set(NAMES_OF_CASES)
     assert_shown(team, found[name])
@@ -82,4 +103,7 @@ def test_names_and_hard_links_arrive_as_they_are(started: tuple[Team, dict[str, 
     status = team.ended("names", 60)
     assert status["state"] == "Succeeded", status["statusSummary"]
     listed = b"".join(sorted(b"./" + name + b"\0" for name in NAMES))
-    assert team.execution("Use", "names")["outputVariables"]["DIGEST"] == hashlib.sha256(listed).hexdigest()
+    assert (
+        team.execution("Use", "names")["outputVariables"]["DIGEST"]
+        == hashlib.sha256(listed).hexdigest()
+    )

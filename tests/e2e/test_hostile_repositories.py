@@ -1,7 +1,9 @@
-"""Hostile repositories and servers on a real cluster: the right result or a clear message, and nobody is hurt.
+"""Hostile repositories and servers on a real cluster: the right result or a
+clear message, and nobody is hurt.
 
-All are fetched together, each by an agent of 192 MiB. The operator and the triggers run as processes of this machine,
-so that their memory can be read; the limits of an artifact are small, so that a small repository is beyond them.
+All are fetched together, each by an agent of 192 MiB. The operator and the triggers run as
+processes of this machine, so that their memory can be read; the limits of an artifact are small, so
+that a small repository is beyond them.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ SERVERS = {
     "endless": ("JobFailed", "{url} was not fetched: git ran out of memory, .*"),
     "refs": ("JobFailed", "{url} was not fetched: git ran out of memory, .*"),
     "redirect": ("ConfigurationError", "{url} redirects elsewhere; .*"),
-    "escapes": ("SystemUnavailable", "git failed on {url}: fatal: .* returned error: 500 remote: .*"),
+    "escapes": (
+        "SystemUnavailable",
+        "git failed on {url}: fatal: .* returned error: 500 remote: .*",
+    ),
 }
 
 
@@ -74,14 +79,18 @@ class Site:
         """Return a server's answer as a pipeline that fails."""
         code, message = SERVERS[kind]
         pattern = re.compile(message.format(url=re.escape(self.urls[f"server-{kind}"])))
-        return Failing(f"server-{kind}", git(ACTION, self.urls[f"server-{kind}"], Branch="main"), code, pattern)
+        return Failing(
+            f"server-{kind}", git(ACTION, self.urls[f"server-{kind}"], Branch="main"), code, pattern
+        )
 
 
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     scale(kube, 0)
     with new_team(cluster, kube) as team:
-        urls = _push_all(cluster, team, tmp_path_factory.mktemp("repositories")) | _serve(cluster, team)
+        urls = _push_all(cluster, team, tmp_path_factory.mktemp("repositories")) | _serve(
+            cluster, team
+        )
         # Servers that two dozen pods ask at once may take their time.
         patient = {"connect_s": 20.0, "store_timeout_s": 30.0}
         sizes = {"artifact_bytes": ARTIFACT_BYTES, "artifact_entries": ARTIFACT_ENTRIES}
@@ -92,7 +101,9 @@ def site(cluster: Cluster, kube: Kube, tmp_path_factory: pytest.TempPathFactory)
         try:
             for process in (operator, triggers):
                 process.start()
-            eventually(lambda: all("Leading" in p.log() for p in (operator, triggers)), 30, "both lead")
+            eventually(
+                lambda: all("Leading" in p.log() for p in (operator, triggers)), 30, "both lead"
+            )
             found = Site(team, operator, triggers, urls, (memory_of(operator), memory_of(triggers)))
             _start(found)
             yield found
@@ -115,9 +126,15 @@ def _push_all(cluster: Cluster, team: Team, folder: Path) -> dict[str, str]:
 
 
 def _serve(cluster: Cluster, team: Team) -> dict[str, str]:
-    """Start the server that answers badly, at the node's own address: pods and triggers may both go there."""
+    """Start the server that answers badly, at the node's own address: pods
+    and triggers may both go there.
+    """
     program = Path(hostile_git_server.__file__).read_text()
-    container = {"name": "server", "image": cluster.image, "command": ["python3", "-c", program, str(PORT)]}
+    container = {
+        "name": "server",
+        "image": cluster.image,
+        "command": ["python3", "-c", program, str(PORT)],
+    }
     spec = {"containers": [container], "hostNetwork": True, "terminationGracePeriodSeconds": 0}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "server"}, "spec": spec}
     team.kube.apply([pod], team.namespace)
@@ -131,15 +148,26 @@ def _is_running(team: Team) -> bool:
 
 def _start(site: Site) -> None:
     team = site.team
-    failing = [site.failing(case) for case in (*REFUSED, LINKS)] + [site.failing_server(kind) for kind in SERVERS]
+    failing = [site.failing(case) for case in (*REFUSED, LINKS)] + [
+        site.failing_server(kind) for kind in SERVERS
+    ]
     for case in failing:
         team.pipeline(case.name, *case.stages, wait=False, startOnCreate=False)
     for harmless in ARRIVING:
-        source = git("Fetch", site.urls[harmless.name], **{"Branch": "main", **harmless.configuration})
+        source = git(
+            "Fetch", site.urls[harmless.name], **{"Branch": "main", **harmless.configuration}
+        )
         listing = "DIGEST=$(find . -type f -print0 | sort -z | sha256sum | cut -c 1-64)"
-        use = commands("Use", listing, inputArtifacts=[{"name": "Source"}], outputVariables=["DIGEST"])
+        use = commands(
+            "Use", listing, inputArtifacts=[{"name": "Source"}], outputVariables=["DIGEST"]
+        )
         stages = (stage("Source", source), stage("Use", use))
-        team.pipeline(harmless.name, *stages[: 2 if harmless.name == "names" else 1], wait=False, startOnCreate=False)
+        team.pipeline(
+            harmless.name,
+            *stages[: 2 if harmless.name == "names" else 1],
+            wait=False,
+            startOnCreate=False,
+        )
     for name in (*(case.name for case in failing), *(case.name for case in ARRIVING)):
         team.start(name, name)
 
@@ -184,13 +212,23 @@ def test_server_that_answers_badly_is_named(site: Site, kind: str) -> None:
 def test_triggers_look_at_one_of_ten_thousand_refs_and_name_servers_that_answer_badly(
     site: Site, cluster: Cluster
 ) -> None:
-    """Polling finds main where 10,000 branches are; the Pipelines of bad servers say so in their status."""
+    """Polling finds main where 10,000 branches are; the Pipelines of bad
+    servers say so in their status.
+    """
     outside = site.urls["refs"].replace(cluster.git.cluster_url, cluster.git.url)
-    site.team.pipeline("polled", stage(STAGE, git(ACTION, outside, Branch="main")), startOnCreate=False)
-    revision = eventually(lambda: source_of(site.team, "polled").get("revision"), 30, "main was seen")
+    site.team.pipeline(
+        "polled", stage(STAGE, git(ACTION, outside, Branch="main")), startOnCreate=False
+    )
+    revision = eventually(
+        lambda: source_of(site.team, "polled").get("revision"), 30, "main was seen"
+    )
     assert revision == site.team.ended("refs")["artifactRevisions"][0]["revisionId"]
     for kind in ("endless", "refs", "garbage", "redirect"):
-        error = eventually(lambda: source_of(site.team, f"server-{kind}").get("lastError"), 30, f"{kind} is named")  # noqa: B023
+        error = eventually(
+            lambda: source_of(site.team, f"server-{kind}").get("lastError"),  # noqa: B023
+            30,
+            f"{kind} is named",
+        )
         assert site.urls[f"server-{kind}"] in error and error.isprintable()
 
 
@@ -204,7 +242,12 @@ def test_operator_and_triggers_stay_up_and_small(site: Site) -> None:
     for name in site.urls:
         site.team.ended(name, 90)
     after = (memory_of(site.operator), memory_of(site.triggers))
-    print("MiB before and after, operator and triggers:", [n // MEBIBYTE for n in (*site.before, *after)])
+    print(
+        "MiB before and after, operator and triggers:",
+        [n // MEBIBYTE for n in (*site.before, *after)],
+    )
     assert site.operator.is_running and site.triggers.is_running
-    assert [f"{process.log().count('Traceback')}" for process in (site.operator, site.triggers)] == ["0", "0"]
+    assert [
+        f"{process.log().count('Traceback')}" for process in (site.operator, site.triggers)
+    ] == ["0", "0"]
     assert all(now - then < GROWTH for then, now in zip(site.before, after, strict=True))

@@ -1,4 +1,6 @@
-"""What a deploy remembers: pruning by ApplySet, one deploy at a time, and trying before the first write (ADR 6)."""
+"""What a deploy remembers: pruning by ApplySet, one deploy at a time, and
+trying before the first write (ADR 6).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
 
 @pytest.fixture(scope="module")
 def site(team: Team) -> Team:
-    """One pipeline that deploys three versions, the last of them wrong; a dead deploy has left its lease behind."""
+    """One pipeline that deploys three versions, the last of them wrong; a
+    dead deploy has left its lease behind.
+    """
     dead = {"holderIdentity": "dead-pod/run", "leaseDurationSeconds": 1}
     team.kube.create("leases", team.namespace, {"metadata": {"name": "site"}, "spec": dead})
     stays = config_map("stays", {"penstock.dev/prune": "Disabled"})
@@ -68,7 +72,10 @@ def site(team: Team) -> Team:
 def test_objects_that_the_manifests_no_longer_name_are_pruned(site: Team) -> None:
     assert names(site, "configmaps", applyset_id("site", site.namespace)) == {"a", "same"}
     assert {"stays", "a"} <= names(site, "configmaps") and "b" not in names(site, "configmaps")
-    assert site.execution("Two", "site")["summary"] == f"3 objects applied to namespace {site.namespace}, 1 pruned"
+    assert (
+        site.execution("Two", "site")["summary"]
+        == f"3 objects applied to namespace {site.namespace}, 1 pruned"
+    )
     log = log_of(site, "Two", "site")
     assert "configmap/b pruned" in log
     assert "configmap/stays kept: its annotation penstock.dev/prune is Disabled" in log
@@ -77,14 +84,21 @@ def test_objects_that_the_manifests_no_longer_name_are_pruned(site: Team) -> Non
 def test_parent_is_one_after_the_specification(site: Team) -> None:
     metadata = site.kube.get("secrets", site.namespace, "site")["metadata"]
     assert metadata["labels"]["applyset.kubernetes.io/id"] == applyset_id("site", site.namespace)
-    annotations = {k.partition("/")[2]: v for k, v in metadata["annotations"].items() if k.startswith("applyset")}
+    annotations = {
+        k.partition("/")[2]: v
+        for k, v in metadata["annotations"].items()
+        if k.startswith("applyset")
+    }
     assert annotations == {
-        "tooling": "penstock/v1alpha1", "contains-group-kinds": "ConfigMap,Secret", "additional-namespaces": "",
+        "tooling": "penstock/v1alpha1", "contains-group-kinds": "ConfigMap,Secret",
+        "additional-namespaces": "",
     }  # fmt: skip
 
 
 def test_lease_of_a_dead_deploy_is_taken_over_and_given_back(site: Team) -> None:
-    assert any("held by another deploy, dead-pod/run" in line for line in log_of(site, "One", "site"))
+    assert any(
+        "held by another deploy, dead-pod/run" in line for line in log_of(site, "One", "site")
+    )
     assert "holderIdentity" not in site.kube.get("leases", site.namespace, "site")["spec"]
 
 
@@ -100,7 +114,9 @@ def test_log_tells_changes_and_no_value_of_a_secret(site: Team) -> None:
         "  + configmap/same",
         "  - configmap/b",
     ]
-    assert not [line for line in log if "canary" in line or base64.b64encode(b"canary-two").decode() in line]
+    assert not [
+        line for line in log if "canary" in line or base64.b64encode(b"canary-two").decode() in line
+    ]
 
 
 def test_manifest_that_is_wrong_changes_nothing(site: Team) -> None:
@@ -108,21 +124,31 @@ def test_manifest_that_is_wrong_changes_nothing(site: Team) -> None:
     assert details["code"] == "ConfigurationError"
     assert re.search(r"ConfigMap wrong: .*field not declared in schema", details["message"])
     assert "new" not in names(site, "configmaps")
-    assert not [line for line in log_of(site, "Bad", "site") if line.endswith((" applied", " pruned"))]
+    assert not [
+        line for line in log_of(site, "Bad", "site") if line.endswith((" applied", " pruned"))
+    ]
 
 
 def test_nothing_is_pruned_after_an_object_was_refused(team: Team) -> None:
-    """The quota has room for either of two new objects, so that the second one is refused only when it is applied."""
+    """The quota has room for either of two new objects, so that the second
+    one is refused only when it is applied.
+    """
     with team.kube.namespace(f"{team.namespace}-quota") as target:
         quota = {"metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "4"}}}
         team.kube.apply([{"apiVersion": "v1", "kind": "ResourceQuota", **quota}], target)
         allow_edit(team.kube, target, team.namespace)
-        files = make(Old=[config_map("a"), config_map("b")], New=[config_map(name) for name in "acd"])
+        files = make(
+            Old=[config_map("a"), config_map("b")], New=[config_map(name) for name in "acd"]
+        )
         team.pipeline("quota", files, *deploys("Old", "New", Namespace=target, ApplySet="few"))
         team.start("quota", "quota")
         assert team.ended("quota")["state"] == "Failed"
         assert "ConfigMap d: " in team.execution("New", "quota")["errorDetails"]["message"]
-        assert {item["metadata"]["name"] for item in team.kube.objects("configmaps", target)} >= {"a", "b", "c"}
+        assert {item["metadata"]["name"] for item in team.kube.objects("configmaps", target)} >= {
+            "a",
+            "b",
+            "c",
+        }
 
 
 def test_second_deploy_of_a_set_waits_for_the_first(team: Team) -> None:
@@ -136,7 +162,9 @@ def test_second_deploy_of_a_set_waits_for_the_first(team: Team) -> None:
     assert team.ended("second")["state"] == "Succeeded"
     assert team.ended("first")["stageStates"][1]["status"] == "Failed"
     lines = log_of(team, "Apply", "second")
-    waiting = f"waiting: Lease shared in namespace {team.namespace} is held by another deploy, {holder}"
+    waiting = (
+        f"waiting: Lease shared in namespace {team.namespace} is held by another deploy, {holder}"
+    )
     assert lines.count(waiting) == 1
     assert holder.endswith("/first")
     assert "deployment.apps/late pruned" in lines[lines.index(waiting) :]
@@ -144,7 +172,9 @@ def test_second_deploy_of_a_set_waits_for_the_first(team: Team) -> None:
 
 def holder_of(team: Team, name: str) -> Any:
     """Return who holds a lease."""
-    return ((team.kube.find("leases", team.namespace, name) or {}).get("spec") or {}).get("holderIdentity")
+    return ((team.kube.find("leases", team.namespace, name) or {}).get("spec") or {}).get(
+        "holderIdentity"
+    )
 
 
 def test_dry_run_only_tells(team: Team) -> None:

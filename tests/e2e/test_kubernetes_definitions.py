@@ -28,12 +28,22 @@ DEFINITION: Document = {
                 "name": "v1",
                 "served": True,
                 "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"size": {"type": "integer"}}}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {"size": {"type": "integer"}},
+                    }
+                },
             }
         ],
     },
 }
-WIDGET: Document = {"apiVersion": f"{GROUP}/v1", "kind": "Widget", "metadata": {"name": "one"}, "size": 3}
+WIDGET: Document = {
+    "apiVersion": f"{GROUP}/v1",
+    "kind": "Widget",
+    "metadata": {"name": "one"},
+    "size": 3,
+}
 
 
 @pytest.fixture
@@ -43,7 +53,11 @@ def admin(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         name, account = f"{team.namespace}-admin", {"kind": "ServiceAccount", "name": "default"}
         binding = {
             "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "cluster-admin",
+            },
             "subjects": [{**account, "namespace": team.namespace}],
         }
         kube.request("POST", RBAC, binding)
@@ -70,7 +84,9 @@ def test_namespace_and_kinds_of_the_set_come_first_and_may_be_pruned(admin: Team
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}}
     files = make(All=[WIDGET, config_map("a"), DEFINITION, namespace], Less=[config_map("a")])
     configuration = {"Namespace": own, "ApplySet": "own", "PruneKinds": "CustomResourceDefinition"}
-    stages = [stage(f"Deploy{name}", deploy(name, name, **configuration)) for name in ("All", "Less")]
+    stages = [
+        stage(f"Deploy{name}", deploy(name, name, **configuration)) for name in ("All", "Less")
+    ]
     admin.pipeline("own", files, *stages)
     admin.start("own", "own")
     status = admin.ended("own")

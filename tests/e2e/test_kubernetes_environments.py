@@ -1,4 +1,6 @@
-"""One Pipeline for development, staging and production; images and values from files of the build (issue 4)."""
+"""One Pipeline for development, staging and production; images and values
+from files of the build (issue 4).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ def test_pipeline_variable_chooses_the_namespace(team: Team) -> None:
         Images={"imagedefinitions.json": images, "values.yaml": "X: from-file"},
     )
     action = deploy(
-        "Apply", "Out", Namespace=f"{team.namespace}-#{{variables.Environment}}", ManifestFiles="k8s",
+        "Apply", "Out", Namespace=f"{team.namespace}-#{{variables.Environment}}",
+        ManifestFiles="k8s",
         ImageDefinitions="Images::imagedefinitions.json", Substitutions="Images::values.yaml",
     )  # fmt: skip
     action["inputArtifacts"].append({"name": "Images"})
@@ -67,7 +70,9 @@ def test_namespace_that_is_none_is_refused_when_the_variable_is_known(team: Team
 def test_set_that_spans_namespaces_is_pruned_in_all_of_them(team: Team) -> None:
     development, staging, _ = (f"{team.namespace}-{environment}" for environment in ENVIRONMENTS)
     both = [config_map("here", namespace=development), config_map("there", namespace=staging)]
-    stages = [stage(f"Deploy{name}", deploy(name, name, ApplySet="wide")) for name in ("Both", "One")]
+    stages = [
+        stage(f"Deploy{name}", deploy(name, name, ApplySet="wide")) for name in ("Both", "One")
+    ]
     team.pipeline("wide", make(Both=both, One=both[:1]), *stages)
     team.start("wide", "wide")
     status = team.ended("wide")

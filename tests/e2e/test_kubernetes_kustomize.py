@@ -1,4 +1,6 @@
-"""Overlays, built by the kustomize in the image; what would reach out of the artifact is refused."""
+"""Overlays, built by the kustomize in the image; what would reach out of the
+artifact is refused.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,11 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
             action = deploy("Apply", "Out", ManifestFiles=f"k8s/overlays/{name}")
             team.pipeline(name, make_files(Out=files), stage("Deploy", action))
             team.start(name, name)
-        link = commands("Make", "ln -s /etc/hostname out.yaml", outputArtifacts=[{"name": "Out", "files": ["**/*"]}])
+        link = commands(
+            "Make",
+            "ln -s /etc/hostname out.yaml",
+            outputArtifacts=[{"name": "Out", "files": ["**/*"]}],
+        )
         team.pipeline("link", stage("Make", link), stage("Deploy", deploy("Apply", "Out")))
         team.start("link", "link")
         yield team
@@ -57,14 +63,18 @@ def message_of(team: Team, run: str) -> str:
 def test_overlay_is_built_and_applied(team: Team) -> None:
     status = team.ended("prod")
     assert status["state"] == "Succeeded", status["statusSummary"]
-    assert team.kube.get("configmaps", team.namespace, "prod-settings")["data"] == {"size": "large", "color": "red"}
+    assert team.kube.get("configmaps", team.namespace, "prod-settings")["data"] == {
+        "size": "large",
+        "color": "red",
+    }
     names = {item["metadata"]["name"] for item in team.kube.objects("configmaps", team.namespace)}
     assert [name for name in names if name.startswith("prod-made-")]
 
 
 def test_remote_base_is_refused(team: Team) -> None:
     assert message_of(team, "far") == (
-        'Deploy/Apply: k8s/overlays/far/kustomization.yaml: resources: "https://example.com/base.yaml" is not in the '
+        "Deploy/Apply: k8s/overlays/far/kustomization.yaml: resources: "
+        '"https://example.com/base.yaml" is not in the '
         "artifact; remote bases and files are refused"
     )
 

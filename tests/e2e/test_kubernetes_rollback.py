@@ -1,4 +1,6 @@
-"""RollbackOnFailure: a deploy that fails after its first write goes back to the last that succeeded (ADR 6)."""
+"""RollbackOnFailure: a deploy that fails after its first write goes back to
+the last that succeeded (ADR 6).
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,14 @@ def team(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         team.pipeline(
             "web",
             make(Good=good, Bad=bad),
-            *(stage(name, deploy(name, name, ApplySet="web", RollbackOnFailure="true")) for name in ("Good", "Bad")),
+            *(
+                stage(name, deploy(name, name, ApplySet="web", RollbackOnFailure="true"))
+                for name in ("Good", "Bad")
+            ),
         )
         team.pipeline(
-            "first", make(Bad=[config_map("one"), deployment("first", NO_IMAGE, progressDeadlineSeconds=3)]),
+            "first", make(Bad=[config_map("one"), deployment("first", NO_IMAGE,
+            progressDeadlineSeconds=3)]),
             stage("Bad", deploy("Bad", "Bad", RollbackOnFailure="true")),
         )  # fmt: skip
         team.start("web", "web")
@@ -46,11 +52,15 @@ def test_broken_image_is_rolled_back_and_the_action_fails_with_its_reason(team: 
     details = team.execution("Bad", "web")["errorDetails"]
     assert details["code"] == "JobFailed"
     assert details["message"].startswith("Deployment web: ProgressDeadlineExceeded: ")
-    assert details["message"].endswith("; rolled back to what run web applied"), log_of(team, "Bad", "web")
+    assert details["message"].endswith("; rolled back to what run web applied"), log_of(
+        team, "Bad", "web"
+    )
     web = team.kube.get("deployments", team.namespace, "web")
     assert web["spec"]["template"]["spec"]["containers"][0]["image"] == BUSYBOX
     assert (web["status"]["readyReplicas"], web["status"]["updatedReplicas"]) == (1, 1)
-    settings = {item["metadata"]["name"]: item for item in team.kube.objects("configmaps", team.namespace)}
+    settings = {
+        item["metadata"]["name"]: item for item in team.kube.objects("configmaps", team.namespace)
+    }
     assert settings["settings"]["data"] == {"x": "1"}
     assert "old" in settings and "added" not in settings
 

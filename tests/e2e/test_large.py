@@ -1,4 +1,6 @@
-"""Large outputs pass through an agent whose memory has a small limit: it keeps none of what passes through it."""
+"""Large outputs pass through an agent whose memory has a small limit: it
+keeps none of what passes through it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def room(cluster: Cluster, kube: Kube) -> Iterator[None]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("room")
-def test_artifact_of_512_mib_and_as_much_output_leave_the_agents_memory_flat(cluster: Cluster, team: Team) -> None:
+def test_artifact_of_512_mib_and_as_much_output_leave_the_agents_memory_flat(
+    cluster: Cluster, team: Team
+) -> None:
     made = commands(
         "Make",
         f"dd if=/dev/urandom of=big bs=1M count={MIB} 2>/dev/null",
@@ -36,8 +40,12 @@ def test_artifact_of_512_mib_and_as_much_output_leave_the_agents_memory_flat(clu
         outputVariables=["SUM"],
         namespace="Made",
     )
-    printed = commands("Print", f"yes 0123456789012345678901234567890123456789 | head -c {MIB * 1024**2}")
-    used = commands("Use", 'test "#{Made.SUM}" = "$(sha256sum < big)"', inputArtifacts=[{"name": "Big"}])
+    printed = commands(
+        "Print", f"yes 0123456789012345678901234567890123456789 | head -c {MIB * 1024**2}"
+    )
+    used = commands(
+        "Use", 'test "#{Made.SUM}" = "$(sha256sum < big)"', inputArtifacts=[{"name": "Big"}]
+    )
     team.pipeline("p", stage("Work", made), stage("Print", printed), stage("Use", used))
     team.start("p")
     status = team.ended(seconds=120 + MIB // 4)

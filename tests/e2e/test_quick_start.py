@@ -1,4 +1,6 @@
-"""The README's first pipeline, pasted: its own blocks, unchanged and in order, on the cluster that the demo leaves."""
+"""The README's first pipeline, pasted: its own blocks, unchanged and in
+order, on the cluster that the demo leaves.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,16 @@ def blocks() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def namespace(cluster: Cluster, kube: Kube) -> Iterator[str]:
-    """A namespace with nothing in it, and the chart as the demo leaves it, for this namespace alone."""
+    """A namespace with nothing in it, and the chart as the demo leaves it,
+    for this namespace alone.
+    """
     with kube.namespace(f"e2e-{secrets.token_hex(4)}") as name:
         try:
-            install_chart(cluster, kube, {**QUICK_VALUES, "watchNamespaces": [name], "triggers": demo.TRIGGERS})
+            install_chart(
+                cluster,
+                kube,
+                {**QUICK_VALUES, "watchNamespaces": [name], "triggers": demo.TRIGGERS},
+            )
             yield name
         finally:
             install_chart(cluster, kube, QUICK_VALUES)
@@ -61,7 +69,8 @@ def test_first_hour_03_quick_start_works_as_it_is_pasted(
             (tmp_path / "hello.yaml").write_text(text)
             continue
         done = subprocess.run(
-            ["sh", "-eu"], input=text, cwd=tmp_path, env=environment, capture_output=True, text=True,
+            ["sh", "-eu"], input=text, cwd=tmp_path, env=environment, capture_output=True,
+            text=True,
             timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
@@ -69,7 +78,10 @@ def test_first_hour_03_quick_start_works_as_it_is_pasted(
 
     runs = kube.objects("pipelineruns", namespace)
     assert [run["status"]["state"] for run in runs] == ["Succeeded", "Succeeded"]
-    assert sorted(run["spec"]["trigger"]["triggerType"] for run in runs) == ["CreatePipeline", "StartPipelineExecution"]
+    assert sorted(run["spec"]["trigger"]["triggerType"] for run in runs) == [
+        "CreatePipeline",
+        "StartPipelineExecution",
+    ]
     first = next(run for run in runs if run["spec"]["trigger"]["triggerType"] == "CreatePipeline")
     assert f"[Greet/Hello] Hello from run {first['metadata']['uid']}" in said[1]
     assert "Greet/Hello: Succeeded" in said[1]

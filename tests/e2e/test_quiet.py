@@ -1,4 +1,6 @@
-"""What a run costs the API server, and what it leaves for people to see (design: performance budget, Events)."""
+"""What a run costs the API server, and what it leaves for people to see
+(design: performance budget, Events).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,18 @@ MOST_REQUESTS_PER_RUN = 10
 
 @pytest.fixture
 def audit(team: Team) -> AuditLog:
-    assert team.cluster.audit_log, "this cluster's API server keeps no audit log that is readable here"
+    assert team.cluster.audit_log, (
+        "this cluster's API server keeps no audit log that is readable here"
+    )
     return AuditLog(team.cluster.audit_log)
 
 
-def test_run_of_one_action_costs_a_bounded_number_of_requests_and_then_none(team: Team, audit: AuditLog) -> None:
-    """Excessive reconciliation is a defect of its own: our own writes come back as events and plan to nothing."""
+def test_run_of_one_action_costs_a_bounded_number_of_requests_and_then_none(
+    team: Team, audit: AuditLog
+) -> None:
+    """Excessive reconciliation is a defect of its own: our own writes come
+    back as events and plan to nothing.
+    """
     team.pipeline("p", stage("Build", commands("A", "true")))
     for number in range(RUNS):
         team.start("p", f"run-{number}")
@@ -36,7 +44,9 @@ def test_run_tells_its_start_its_failures_and_its_end_as_events(team: Team) -> N
     team.start("p")
     assert team.ended()["state"] == "Failed"
     # Events are written after the status that they tell of.
-    events = eventually(lambda: found if len(found := events_of(team)) == 3 else None, 10, "three Events")
+    events = eventually(
+        lambda: found if len(found := events_of(team)) == 3 else None, 10, "three Events"
+    )
     failure = "Build/Bad: JobFailed: Command failed with exit code 3: exit 3"
     assert events == {
         "RunStarted": ("Normal", "Started run of pipeline p, version 1"),
@@ -56,6 +66,8 @@ def events_of(team: Team) -> dict[str, tuple[str, str]]:
 def test_kubectl_waits_for_a_run_by_its_condition(team: Team) -> None:
     team.pipeline("p", stage("Build", commands("A", "sleep 1")))
     team.start("p")
-    team.kube.kubectl("-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=40s")
+    team.kube.kubectl(
+        "-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=40s"
+    )
     shown = team.kube.kubectl("-n", team.namespace, "get", "plr", "--no-headers")
     assert shown.split()[:4] == ["run", "p", "Succeeded", "Succeeded"]

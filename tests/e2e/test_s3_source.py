@@ -1,4 +1,6 @@
-"""The S3 source (P-03): versions, summaries, polling, and what is said when there is nothing to fetch."""
+"""The S3 source (P-03): versions, summaries, polling, and what is said when
+there is nothing to fetch.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,9 @@ def triggers(cluster: Cluster, kube: Kube, team: Team) -> Iterator[TriggersProce
 
 def put(team: Team, key: str, body: bytes, **metadata: str) -> str:
     """Store an object; return its version."""
-    version: str = s3_client(team.cluster).put_object(Bucket=team.namespace, Key=key, Body=body, Metadata=metadata)[
-        "VersionId"
-    ]
+    version: str = s3_client(team.cluster).put_object(
+        Bucket=team.namespace, Key=key, Body=body, Metadata=metadata
+    )["VersionId"]
     return version
 
 
@@ -83,13 +85,22 @@ def revision_of(status: Document) -> tuple[Any, Any]:
 
 
 def test_object_is_unpacked_and_its_version_is_the_revision(team: Team, bucket: str) -> None:
-    """W-23, X-29, X-51, X-87: the newest version, or the one that the start asks for, or another key."""
-    old = put(team, KEY, zipped(page="one"), **{"codepipeline-artifact-revision-summary": "built by job 7"})
+    """W-23, X-29, X-51, X-87: the newest version, or the one that the start
+    asks for, or another key.
+    """
+    old = put(
+        team,
+        KEY,
+        zipped(page="one"),
+        **{"codepipeline-artifact-revision-summary": "built by job 7"},
+    )
     new = put(team, KEY, zipped(page="two"))
     report = 'TEXT="$(cat page.txt) #{Src.VersionId} #{Src.BucketName} #{Src.ObjectKey}"'
     put(team, "other.zip", zipped(page="three"))
     source = s3(team, AllowOverrideForS3ObjectKey="true")
-    team.pipeline("web", stage("Source", source), stage("Show", show(report)), executionMode="PARALLEL")
+    team.pipeline(
+        "web", stage("Source", source), stage("Show", show(report)), executionMode="PARALLEL"
+    )
     team.start("web", "newest")
     other = {"actionName": "Fetch", "revisionType": "S3_OBJECT_KEY", "revisionValue": "other.zip"}
     team.start("web", "other", sourceRevisions=[other])
@@ -97,7 +108,9 @@ def test_object_is_unpacked_and_its_version_is_the_revision(team: Team, bucket: 
     team.start("web", "older", sourceRevisions=[override])
 
     assert revision_of(team.ended("newest")) == (new, f"Amazon S3 version id: {new}")
-    assert team.execution("Show", "newest")["outputVariables"]["TEXT"] == f"two {new} {bucket} {KEY}"
+    assert (
+        team.execution("Show", "newest")["outputVariables"]["TEXT"] == f"two {new} {bucket} {KEY}"
+    )
     assert revision_of(team.ended("older")) == (old, "built by job 7")
     assert team.execution("Show", "older")["outputVariables"]["TEXT"] == f"one {old} {bucket} {KEY}"
     assert team.ended("other")["state"] == "Succeeded"
@@ -106,18 +119,27 @@ def test_object_is_unpacked_and_its_version_is_the_revision(team: Team, bucket: 
 
 def test_object_that_is_no_archive_becomes_a_file_of_the_artifact(team: Team, bucket: str) -> None:
     put(team, "tools/run.sh", b"echo hello")
-    team.pipeline("web", stage("Source", s3(team, "tools/run.sh")), stage("Show", show('TEXT="$(sh run.sh)"')))
+    team.pipeline(
+        "web", stage("Source", s3(team, "tools/run.sh")), stage("Show", show('TEXT="$(sh run.sh)"'))
+    )
     team.start("web")
     assert team.ended()["state"] == "Succeeded"
     assert team.execution("Show")["outputVariables"] == {"TEXT": "hello"}
 
 
-def test_source_that_cannot_be_fetched_fails_with_what_was_asked_for(team: Team, bucket: str) -> None:
+def test_source_that_cannot_be_fetched_fails_with_what_was_asked_for(
+    team: Team, bucket: str
+) -> None:
     put(team, "hostile.zip", zipped(**{"../../out": "x"}))
     endpoint, where = team.cluster.s3.cluster_endpoint, f"s3://{bucket}"
     named = re.escape(f'The bucket "{bucket}" at {endpoint}')
     cases: list[tuple[str, dict[str, str], str, str | re.Pattern[str]]] = [
-        ("no-object", {"key": "nope.zip"}, "RevisionUnavailable", f"{where}/nope.zip was not found"),
+        (
+            "no-object",
+            {"key": "nope.zip"},
+            "RevisionUnavailable",
+            f"{where}/nope.zip was not found",
+        ),
         (
             "no-bucket",
             {"S3Bucket": "no-such-bucket"},
@@ -130,7 +152,12 @@ def test_source_that_cannot_be_fetched_fails_with_what_was_asked_for(team: Team,
             "ConfigurationError",
             re.compile(f"{named}: the credentials' Secret is missing, or has no key accessKeyId"),
         ),
-        ("wrong-region", {"Region": "us-west-2"}, "ConfigurationError", re.compile(f"{named}: the region is not .+")),
+        (
+            "wrong-region",
+            {"Region": "us-west-2"},
+            "ConfigurationError",
+            re.compile(f"{named}: the region is not .+"),
+        ),
         (
             "hostile-zip",
             {"key": "hostile.zip"},
@@ -139,7 +166,8 @@ def test_source_that_cannot_be_fetched_fails_with_what_was_asked_for(team: Team,
         ),
     ]
     failing = [
-        Failing(name, {**s3(team, **fields), "name": ACTION}, code, message) for name, fields, code, message in cases
+        Failing(name, {**s3(team, **fields), "name": ACTION}, code, message)
+        for name, fields, code, message in cases
     ]
     start_all(team, failing)
     for case in failing:
@@ -149,13 +177,23 @@ def test_source_that_cannot_be_fetched_fails_with_what_was_asked_for(team: Team,
 def test_new_version_starts_a_run_and_the_same_one_does_not(
     cluster: Cluster, team: Team, bucket: str, triggers: TriggersProcess
 ) -> None:
-    """G-04, G-06, G-07; the object's absence is told, and its Secret is read once the chart allows it."""
+    """G-04, G-06, G-07; the object's absence is told, and its Secret is read
+    once the chart allows it.
+    """
     action = s3(team, endpoint=cluster.s3.endpoint)
     team.pipeline("web", stage("Source", action), startOnCreate=False)
     triggers.start()
-    eventually(lambda: "may not read the Secret" in source_of(team, "web").get("lastError", ""), 30, "the refusal")
+    eventually(
+        lambda: "may not read the Secret" in source_of(team, "web").get("lastError", ""),
+        30,
+        "the refusal",
+    )
     grant(team, STORE_SECRET)
-    eventually(lambda: "was not found" in source_of(team, "web").get("lastError", ""), 30, "that there is no object")
+    eventually(
+        lambda: "was not found" in source_of(team, "web").get("lastError", ""),
+        30,
+        "that there is no object",
+    )
     first = put(team, KEY, zipped(page="one"))
     await_mark(team, "web", first)
     second = put(team, KEY, zipped(page="two"))

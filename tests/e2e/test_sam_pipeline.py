@@ -1,4 +1,6 @@
-"""The five-stage serverless pipeline on a real cluster, in each of its eight shapes (10.3, O-51)."""
+"""The five-stage serverless pipeline on a real cluster, in each of its eight
+shapes (10.3, O-51).
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,14 @@ STAGES: dict[str, dict[str, Any]] = {
 def install(team: Team, release: str, values: dict[str, Any]) -> None:
     """Install the chart as a user does."""
     command = [
-        str(Path(team.cluster.bin_dir) / "helm"), "--kubeconfig", team.cluster.kubeconfig, "-n", team.namespace,
+        str(Path(team.cluster.bin_dir) / "helm"), "--kubeconfig", team.cluster.kubeconfig, "-n",
+        team.namespace,
         "install", release, str(ROOT / "charts/sam-pipeline"), "--values", "/dev/stdin",
     ]  # fmt: skip
     text = json.dumps(values)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -45,7 +50,8 @@ def test_oracle_o_51_all_eight_combinations_run(team: Team) -> None:
     files = files_below(EXAMPLE / "repository")
     url = push_repository(team.cluster, team.namespace, files).cluster_url
     shared = {
-        "sourceCodeProvider": "Git", "gitUrl": url, "buildImage": "aws/codebuild/standard:7.0", "packageBucket": bucket,
+        "sourceCodeProvider": "Git", "gitUrl": url, "buildImage": "aws/codebuild/standard:7.0",
+        "packageBucket": bucket,
         "gitBranch": "main", "awsAccountId": "000000000000", "awsCredentialsSecret": "aws",
     }  # fmt: skip
     chosen = [
@@ -54,13 +60,23 @@ def test_oracle_o_51_all_eight_combinations_run(team: Team) -> None:
     ]
     for number, stages in enumerate(chosen):
         values = {key: value for stage in stages for key, value in STAGES[stage].items()}
-        install(team, f"sam-{number}", {**shared, **values, "deployStackName": f"sam-{suffix}-{number}"})
+        install(
+            team, f"sam-{number}", {**shared, **values, "deployStackName": f"sam-{suffix}-{number}"}
+        )
     for number in range(len(chosen)):
         team.start(f"sam-{number}", f"run-{number}")
     for number, stages in enumerate(chosen):
         status = team.ended(f"run-{number}", seconds=180)
         assert status["state"] == "Succeeded", (stages, status["statusSummary"])
-        assert [stage["stageName"] for stage in status["stageStates"]] == ["Source", "Build", *stages]
+        assert [stage["stageName"] for stage in status["stageStates"]] == [
+            "Source",
+            "Build",
+            *stages,
+        ]
     stacks = aws_servers.client(server, "cloudformation").list_stacks()["StackSummaries"]
-    deployed = {stack["StackName"] for stack in stacks if stack["StackName"].startswith(f"sam-{suffix}-")}
-    assert deployed == {f"sam-{suffix}-{number}" for number, stages in enumerate(chosen) if "Deploy" in stages}
+    deployed = {
+        stack["StackName"] for stack in stacks if stack["StackName"].startswith(f"sam-{suffix}-")
+    }
+    assert deployed == {
+        f"sam-{suffix}-{number}" for number, stages in enumerate(chosen) if "Deploy" in stages
+    }

@@ -1,7 +1,8 @@
-"""No secret leaves the agent: the keys of the store, the credential of a Git host, the service account's token.
+"""No secret leaves the agent: the keys of the store, the credential of a Git
+host, the service account's token.
 
-Everything that a run leaves behind is searched. A word that must be there is planted, too, so that a search
-which looks at nothing is seen.
+Everything that a run leaves behind is searched. A word that must be there is planted, too, so that
+a search which looks at nothing is seen.
 """
 
 from __future__ import annotations
@@ -21,11 +22,20 @@ from tests.support.kube import Document, Kube
 
 PUBLIC = "canary-that-everyone-may-see"
 TOKEN_START = "eyJhbGciOi"
-PLURALS = ("pipelines", "pipelineruns", "jobs", "pods", "events", "controllerrevisions", "configmaps")
+PLURALS = (
+    "pipelines",
+    "pipelineruns",
+    "jobs",
+    "pods",
+    "events",
+    "controllerrevisions",
+    "configmaps",
+)
 SNOOP = (
     f"mkdir -p /tmp; echo {PUBLIC} > /tmp/found",
     "env >> /tmp/found; set >> /tmp/found; cat /proc/*/environ >> /tmp/found 2>/dev/null; true",
-    "find /penstock /workspace /var/run /run -type f -exec cat {} + >> /tmp/found 2>/dev/null; true",
+    "find /penstock /workspace /var/run /run -type f -exec cat {} + >> /tmp/found 2>/dev/null; "
+    "true",
     "mv /tmp/found found; cat found",
 )
 
@@ -38,25 +48,42 @@ def hidden(cluster: Cluster) -> dict[str, bytes]:
     found = {"password": password, "key": key, "token": TOKEN_START}
     coded = {
         name: base64.b64encode(text.encode()).decode()
-        for name, text in (("password in base64", password), ("key in base64", key), ("basic authentication", basic))
+        for name, text in (
+            ("password in base64", password),
+            ("key in base64", key),
+            ("basic authentication", basic),
+        )
     }
     return {name: text.encode() for name, text in (found | coded).items()}
 
 
 @pytest.fixture(scope="module")
 def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
-    """Run a pipeline on a private repository whose command looks for secrets, and one that prints a key."""
+    """Run a pipeline on a private repository whose command looks for secrets,
+    and one that prints a key.
+    """
     with new_team(cluster, kube) as team:
         keys = {"username": cluster.git.user, "password": cluster.git.password}
-        secret: Document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git"}, "stringData": keys}
+        secret: Document = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "git"},
+            "stringData": keys,
+        }
         kube.apply([{**secret, "type": "kubernetes.io/basic-auth"}], team.namespace)
         url = _push_private(cluster, team.namespace)
         source = git("Fetch", url, CredentialsSecret="git")
-        snoop = commands("Snoop", *SNOOP, inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Out"}])
+        snoop = commands(
+            "Snoop", *SNOOP, inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Out"}]
+        )
         half = len(cluster.s3.secret_key) // 2
         first, second = cluster.s3.secret_key[:half], cluster.s3.secret_key[half:]
         team.pipeline("snoop", stage("Source", source), stage("Work", snoop), wait=False)
-        team.pipeline("print", stage("Work", commands("Print", f"printf '<%s%s>\\n' {first} {second}")), wait=False)
+        team.pipeline(
+            "print",
+            stage("Work", commands("Print", f"printf '<%s%s>\\n' {first} {second}")),
+            wait=False,
+        )
         for name in ("snoop", "print"):
             team.start(name, name)
         for name in ("snoop", "print"):
@@ -92,13 +119,21 @@ def stored(cluster: Cluster, team: Team) -> Iterator[tuple[str, bytes]]:
             if any(uid in item["Key"] for uid in uids):
                 data: bytes = client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
                 is_packed = data.startswith(b"\x28\xb5\x2f\xfd")
-                yield item["Key"], zstandard.ZstdDecompressor().decompressobj().decompress(data) if is_packed else data
+                yield (
+                    item["Key"],
+                    zstandard.ZstdDecompressor().decompressobj().decompress(data)
+                    if is_packed
+                    else data,
+                )
 
 
 def assert_clean(found: dict[str, bytes], hidden: dict[str, bytes]) -> None:
     """Check that no secret is anywhere; say where, and which, but never the secret."""
     leaks = [
-        f"the {name} is in {place}" for place, data in found.items() for name, text in hidden.items() if text in data
+        f"the {name} is in {place}"
+        for place, data in found.items()
+        for name, text in hidden.items()
+        if text in data
     ]
     assert leaks == []
 
@@ -123,7 +158,8 @@ def test_no_secret_is_in_the_store(cluster: Cluster, ended: Team, hidden: dict[s
 
 def test_no_secret_is_in_an_object_or_event(ended: Team, hidden: dict[str, bytes]) -> None:
     found = {
-        f"{plural} of the team": json.dumps(ended.kube.objects(plural, ended.namespace)).encode() for plural in PLURALS
+        f"{plural} of the team": json.dumps(ended.kube.objects(plural, ended.namespace)).encode()
+        for plural in PLURALS
     }
     assert PUBLIC.encode() in found["pipelines of the team"]
     assert b"RunSucceeded" in found["events of the team"]

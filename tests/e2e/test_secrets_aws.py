@@ -1,4 +1,6 @@
-"""No AWS credential leaves the agent; a build whose project asks for a role gets the role's keys, masked."""
+"""No AWS credential leaves the agent; a build whose project asks for a role
+gets the role's keys, masked.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ version: 0.2
 phases:
   build:
     commands:
-      - 'echo "key:$AWS_SECRET_ACCESS_KEY:" "token:$AWS_SESSION_TOKEN:" "id:$(expr substr "$AWS_ACCESS_KEY_ID" 1 4)"'
+      - >-
+        echo "key:$AWS_SECRET_ACCESS_KEY:" "token:$AWS_SESSION_TOKEN:"
+        "id:$(expr substr "$AWS_ACCESS_KEY_ID" 1 4)"
       - 'test "$(printenv AWS_SECRET_ACCESS_KEY)" != ""'
 """
 
@@ -30,17 +34,28 @@ phases:
 def hidden() -> dict[str, bytes]:
     """Return the planted key in the forms in which it could travel."""
     coded = base64.b64encode(PLANTED.encode())
-    return {"key": PLANTED.encode(), "key in base64": coded, "half of the key": PLANTED[:24].encode()}
+    return {
+        "key": PLANTED.encode(),
+        "key in base64": coded,
+        "half of the key": PLANTED[:24].encode(),
+    }
 
 
 @pytest.fixture(scope="module")
 def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
-    """Run actions that call AWS with the planted key, a build that acts as a role, and a command that looks."""
+    """Run actions that call AWS with the planted key, a build that acts as a
+    role, and a command that looks.
+    """
     server = aws_servers.ready(cluster, "serverlessrepo")
     aws_servers.ready(cluster, "aws")
     with new_team(cluster, kube) as team:
         keys = {"accessKeyId": server.access_key, "secretAccessKey": PLANTED}
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws"}, "stringData": keys}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "aws"},
+            "stringData": keys,
+        }
         role = {"serviceRole": "arn:aws:iam::000000000000:role/build", "credentialsSecret": "aws"}
         project = {
             "apiVersion": "penstock.dev/v1alpha1",
@@ -49,15 +64,26 @@ def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
             "spec": {"image": "docker.io/library/debian:12-slim", "buildspec": BUILD, **role},
         }
         kube.apply([secret, project], team.namespace)
-        made = commands("Make", f"echo {PUBLIC} > file", outputArtifacts=[{"name": "Made", "files": ["file"]}])
+        made = commands(
+            "Make", f"echo {PUBLIC} > file", outputArtifacts=[{"name": "Made", "files": ["file"]}]
+        )
         team.pipeline(
             "cloud",
             stage("Make", made),
             stage(
                 "Call",
                 aws("Deploy", "S3", {"BucketName": "does-not-exist", "Extract": "true"}),
-                aws("Deploy", "CloudFormation", {"ActionMode": "DELETE_ONLY", "StackName": "not-there"}, inputs=()),
-                aws("Invoke", "Lambda", {"FunctionName": "not-there", "ArtifactCredentials": "Inherit"}),
+                aws(
+                    "Deploy",
+                    "CloudFormation",
+                    {"ActionMode": "DELETE_ONLY", "StackName": "not-there"},
+                    inputs=(),
+                ),
+                aws(
+                    "Invoke",
+                    "Lambda",
+                    {"FunctionName": "not-there", "ArtifactCredentials": "Inherit"},
+                ),
                 {
                     "name": "Build",
                     "actionTypeId": {"category": "Build", "provider": "CodeBuild"},
@@ -72,10 +98,17 @@ def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         yield team
 
 
-def aws(category: str, provider: str, configuration: Document, inputs: tuple[str, ...] = ("Made",)) -> Document:
+def aws(
+    category: str, provider: str, configuration: Document, inputs: tuple[str, ...] = ("Made",)
+) -> Document:
     return {
         "name": provider,
-        "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
+        "actionTypeId": {
+            "category": category,
+            "owner": "AWS",
+            "provider": provider,
+            "version": "1",
+        },
         "configuration": {"CredentialsSecret": "aws", **configuration},
         "inputArtifacts": [{"name": name} for name in inputs],
     }
@@ -95,7 +128,10 @@ def test_actions_ended_as_they_should(ended: Team) -> None:
 def test_no_aws_key_is_in_a_log_the_store_an_object_or_an_event(
     cluster: Cluster, ended: Team, hidden: dict[str, bytes]
 ) -> None:
-    objects = {f"{plural} of the team": json.dumps(ended.kube.objects(plural, ended.namespace)) for plural in PLURALS}
+    objects = {
+        f"{plural} of the team": json.dumps(ended.kube.objects(plural, ended.namespace))
+        for plural in PLURALS
+    }
     found = {
         **dict(logs(ended)),
         **dict(stored(cluster, ended)),

@@ -1,4 +1,6 @@
-"""Stopping runs on a real cluster (X-53..X-58): waiting, abandoning, queued runs, too late, and by kubectl alone."""
+"""Stopping runs on a real cluster (X-53..X-58): waiting, abandoning, queued
+runs, too late, and by kubectl alone.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def rows(status: Document) -> dict[str, str]:
     found: dict[str, str] = {}
     for state in status["stageStates"]:
         found[state["stageName"]] = state["status"]
-        found |= {a["actionName"]: a["executions"][-1]["status"] for a in state.get("actionStates", [])}
+        found |= {
+            a["actionName"]: a["executions"][-1]["status"] for a in state.get("actionStates", [])
+        }
     return found
 
 
@@ -40,18 +44,30 @@ def event_notes(team: Team, run: str) -> list[tuple[str, str]]:
 
 def as_asker(request: Document) -> tuple[str, ...]:
     """Return kubectl's flags to be whom a request names: the API server refuses another's name."""
-    return ("--as", request["requestedBy"], "--as-group", "system:masters") if "requestedBy" in request else ()
+    return (
+        ("--as", request["requestedBy"], "--as-group", "system:masters")
+        if "requestedBy" in request
+        else ()
+    )
 
 
 def ask(team: Team, run: str = "run", **request: Any) -> None:
     """Ask a run to stop as a user does who has nothing but kubectl."""
     patch = json.dumps({"spec": {"stop": request}})
-    team.kube.kubectl("-n", team.namespace, *as_asker(request), "patch", "plr", run, "--type=merge", "-p", patch)
+    team.kube.kubectl(
+        "-n", team.namespace, *as_asker(request), "patch", "plr", run, "--type=merge", "-p", patch
+    )
 
 
-def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_nothing_more(team: Team) -> None:
+def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_nothing_more(
+    team: Team,
+) -> None:
     both = (commands("A", "sleep 4"), commands("B", "sleep 5; echo done"))
-    team.pipeline("web", stage("Build", *both, commands("C", "true", runOrder=2)), stage("Prod", commands("D", "true")))
+    team.pipeline(
+        "web",
+        stage("Build", *both, commands("C", "true", runOrder=2)),
+        stage("Prod", commands("D", "true")),
+    )
     team.start("web")
     eventually(lambda: is_under_way(team, "A", "B"), 30, "both actions run")
     ask(team, reason="wrong branch", requestedBy="alice")
@@ -70,16 +86,24 @@ def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_not
         "Stalled": ("True", "Stopped"),
     }
     assert status["observedGeneration"] == team.run()["metadata"]["generation"]
-    told = eventually(lambda: dict(event_notes(team, "run")).get("RunStopped"), 10, "an Event tells of it")
+    told = eventually(
+        lambda: dict(event_notes(team, "run")).get("RunStopped"), 10, "an Event tells of it"
+    )
     assert told == "Run stopped: stopped, as asked by alice: wrong branch"
 
 
-def test_oracle_o_16_abandoned_actions_end_and_the_queued_run_enters_only_when_their_pods_are_gone(team: Team) -> None:
-    team.pipeline("web", stage("Build", commands("A", SLOW), commands("B", SLOW)), executionMode="QUEUED")
+def test_oracle_o_16_abandoned_actions_end_and_the_queued_run_enters_only_when_their_pods_are_gone(
+    team: Team,
+) -> None:
+    team.pipeline(
+        "web", stage("Build", commands("A", SLOW), commands("B", SLOW)), executionMode="QUEUED"
+    )
     team.start("web")
     eventually(lambda: is_under_way(team, "A", "B"), 30, "both actions run")
     team.start("web", "next")
-    eventually(lambda: team.condition("pipelineruns", "next", "Succeeded"), 10, "the next run waits")
+    eventually(
+        lambda: team.condition("pipelineruns", "next", "Succeeded"), 10, "the next run waits"
+    )
     first = team.run()["metadata"]["uid"]
     ask(team, abandon=True)
     eventually(lambda: rows(team.status())["A"] == "Abandoned", 10, "the actions are abandoned")
@@ -115,16 +139,22 @@ def test_x_55_stop_that_comes_too_late_is_refused_where_people_look(team: Team) 
     team.ended()
     refused = penstock(team, "stop", "run")
     assert refused.returncode == 1
-    assert refused.stderr == "penstock: PipelineExecutionNotStoppable: run run has ended: Succeeded\n"
+    assert (
+        refused.stderr == "penstock: PipelineExecutionNotStoppable: run run has ended: Succeeded\n"
+    )
 
     ask(team)
-    condition = eventually(lambda: team.condition("pipelineruns", "run", "RequestRefused"), 10, "the refusal")
+    condition = eventually(
+        lambda: team.condition("pipelineruns", "run", "RequestRefused"), 10, "the refusal"
+    )
     assert condition["reason"] == "PipelineExecutionNotStoppable"
     assert team.status()["state"] == "Succeeded"
     assert team.status()["observedGeneration"] == team.run()["metadata"]["generation"]
     told = dict(eventually(lambda: event_notes(team, "run"), 10, "an Event"))
     assert told["PipelineExecutionNotStoppable"] == condition["message"]
-    team.kube.kubectl("-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=5s")
+    team.kube.kubectl(
+        "-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=5s"
+    )
 
 
 def test_command_stops_by_waiting_and_may_raise_it_to_abandon(team: Team) -> None:

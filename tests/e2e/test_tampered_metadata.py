@@ -1,7 +1,8 @@
-"""Every label, annotation, owner reference and finalizer of every object of ours is changed by hand, at every state.
+"""Every label, annotation, owner reference and finalizer of every object of ours is changed by
+hand, at every state.
 
-Nothing hangs, nothing happens twice, nothing lies: the run ends as it would have, or says in its own words what was
-done to it.
+Nothing hangs, nothing happens twice, nothing lies: the run ends as it would have, or says in its
+own words what was done to it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,24 @@ from tests.e2e.conftest import Team, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.support.kube import Document, Kube, KubeError, eventually
 
-FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "11111111-1111-1111-1111-111111111111"}
-OURS = ("pipeline", "run-uid", "stage", "action", "run", "attempt", "try", "spec-hash", "request", "not-after")
+FOREIGN = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "name": "none",
+    "uid": "11111111-1111-1111-1111-111111111111",
+}
+OURS = (
+    "pipeline",
+    "run-uid",
+    "stage",
+    "action",
+    "run",
+    "attempt",
+    "try",
+    "spec-hash",
+    "request",
+    "not-after",
+)
 
 
 def relabelled(value: str | None) -> Document:
@@ -42,7 +59,9 @@ def effects(cluster: Cluster) -> Effects:
 
 
 def change(kube: Kube, plural: str, document: Document, meta: Document) -> None:
-    """Write metadata as somebody with the right to edit does; what is gone, or may not be changed, is left."""
+    """Write metadata as somebody with the right to edit does; what is gone,
+    or may not be changed, is left.
+    """
     where = document["metadata"]
     with contextlib.suppress(KubeError):
         kube.patch(plural, where["namespace"], where["name"], {"metadata": meta})
@@ -50,7 +69,8 @@ def change(kube: Kube, plural: str, document: Document, meta: Document) -> None:
 
 @pytest.fixture
 def tampered(team: Team) -> Iterator[Callable[[str, str], None]]:
-    """Change the metadata of the objects that belong to a change's pipeline: all of their names begin with its name.
+    """Change the metadata of the objects that belong to a change's pipeline: all of their names
+    begin with its name.
 
     Finalizers are taken off at the end, lest the namespace hang.
     """
@@ -72,18 +92,28 @@ def tries(team: Team, *runs: str) -> dict[str, int]:
 
 
 def start_all(team: Team, effects: Effects, suffix: str) -> list[str]:
-    """Start a run for each change and wait until the first action of all of them is in the middle."""
+    """Start a run for each change and wait until the first action of all of
+    them is in the middle.
+    """
     before = len(effects.keys())
     runs = [team.start(what, f"{what}-{suffix}") for what in CHANGES]
-    eventually(lambda: len(effects.keys()) >= before + len(CHANGES), 90, "the first action of every run is under way")
+    eventually(
+        lambda: len(effects.keys()) >= before + len(CHANGES),
+        90,
+        "the first action of every run is under way",
+    )
     return runs
 
 
-@pytest.mark.parametrize("plural", ["jobs", "pods", "pipelineruns", "pipelines", "controllerrevisions"])
+@pytest.mark.parametrize(
+    "plural", ["jobs", "pods", "pipelineruns", "pipelines", "controllerrevisions"]
+)
 def test_attack_04_what_is_changed_by_hand_while_it_runs_changes_nothing(
     team: Team, effects: Effects, tampered: Callable[[str, str], None], plural: str
 ) -> None:
-    """One pipeline for each change, all at once, and another run that meets whatever the first has left behind."""
+    """One pipeline for each change, all at once, and another run that meets
+    whatever the first has left behind.
+    """
     for what in CHANGES:
         first, second = effects.action(f"{what}-a", sleep_s=4), effects.action(f"{what}-b")
         team.pipeline(what, stage("Build", first), stage("Prod", second), wait=False)
@@ -99,22 +129,36 @@ def test_attack_04_what_is_changed_by_hand_while_it_runs_changes_nothing(
     assert effects.per_try() == tries(team, *runs)
 
 
-def test_attack_08_pod_that_looks_like_the_jobs_own_has_no_say(team: Team, effects: Effects) -> None:
-    """Whoever may create pods and read runs makes a pod with a Job's labels that reports success."""
-    team.pipeline("web", stage("Build", effects.action("A", sleep_s=4)), stage("Prod", effects.action("B")))
+def test_attack_08_pod_that_looks_like_the_jobs_own_has_no_say(
+    team: Team, effects: Effects
+) -> None:
+    """Whoever may create pods and read runs makes a pod with a Job's labels
+    that reports success.
+    """
+    team.pipeline(
+        "web", stage("Build", effects.action("A", sleep_s=4)), stage("Prod", effects.action("B"))
+    )
     team.start("web")
     job = eventually(lambda: team.execution("A").get("jobName"), 20, "the first action has a Job")
     (real,) = eventually(lambda: team.kube.objects("pods", team.namespace), 20, "its pod")
     message = '{"version":1,"status":"Succeeded","exitCode":0,"variables":{"Forged":"yes"}}'
     script = f"echo '{message}' > /dev/termination-log"
-    container = {"image": "docker.io/library/busybox:1.35", "imagePullPolicy": "Never", "command": ["sh", "-c", script]}
+    container = {
+        "image": "docker.io/library/busybox:1.35",
+        "imagePullPolicy": "Never",
+        "command": ["sh", "-c", script],
+    }
     owner = {**real["metadata"]["ownerReferences"][0], "uid": FOREIGN["uid"]}
     for index, owners in enumerate(([], [owner])):
         body: dict[str, Any] = {
             "metadata": {
                 "name": f"{job}-aaaa{index}",
-                "labels": {k: v for k, v in real["metadata"]["labels"].items() if "controller-uid" not in k},
-                "annotations": {k: v for k, v in real["metadata"]["annotations"].items() if "penstock.dev/" in k},
+                "labels": {
+                    k: v for k, v in real["metadata"]["labels"].items() if "controller-uid" not in k
+                },
+                "annotations": {
+                    k: v for k, v in real["metadata"]["annotations"].items() if "penstock.dev/" in k
+                },
                 "ownerReferences": owners,
             },
             "spec": {

@@ -1,4 +1,6 @@
-"""Transitions on a real cluster (X-71..X-74): declared in the Pipeline, and switched beside it by kubectl."""
+"""Transitions on a real cluster (X-71..X-74): declared in the Pipeline, and
+switched beside it by kubectl.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def declare(team: Team, mode: str, disabled: list[Document]) -> None:
 
 def prod(team: Team) -> Document:
     """Return stage Prod as the Pipeline's status shows it."""
-    states = team.kube.get("pipelines", team.namespace, "web").get("status", {}).get("stageStates", [])
+    states = (
+        team.kube.get("pipelines", team.namespace, "web").get("status", {}).get("stageStates", [])
+    )
     return next((state for state in states if state["stageName"] == "Prod"), {})
 
 
@@ -31,7 +35,9 @@ def waiting(team: Team) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["SUPERSEDED", "QUEUED"])
-def test_oracle_o_18_runs_pile_up_in_front_of_a_disabled_stage_until_it_is_enabled(team: Team, mode: str) -> None:
+def test_oracle_o_18_runs_pile_up_in_front_of_a_disabled_stage_until_it_is_enabled(
+    team: Team, mode: str
+) -> None:
     declare(team, mode, FREEZE)
     runs = ["first", "second"]
     for name in runs:
@@ -40,7 +46,10 @@ def test_oracle_o_18_runs_pile_up_in_front_of_a_disabled_stage_until_it_is_enabl
     kept = runs[1:] if mode == "SUPERSEDED" else runs
     assert waiting(team) == kept
     state = prod(team)
-    assert (state["inboundTransitionState"]["enabled"], state["inboundTransitionState"]["disabledReason"]) == (
+    assert (
+        state["inboundTransitionState"]["enabled"],
+        state["inboundTransitionState"]["disabledReason"],
+    ) == (
         False,
         "release freeze",
     )
@@ -55,7 +64,9 @@ def test_oracle_o_18_runs_pile_up_in_front_of_a_disabled_stage_until_it_is_enabl
         "Superseded" if mode == "SUPERSEDED" else "Succeeded",
         "Succeeded",
     ]
-    entered = [status["stageStates"][1]["startTime"] for status in ended if len(status["stageStates"]) > 1]
+    entered = [
+        status["stageStates"][1]["startTime"] for status in ended if len(status["stageStates"]) > 1
+    ]
     assert entered == sorted(entered)
     eventually(lambda: not waiting(team), 10, "nobody waits any more")
     assert prod(team)["inboundTransitionState"]["enabled"] is True
@@ -72,20 +83,36 @@ def switch(team: Team, user: str, **spec: Any) -> None:
         "spec": wanted,
     }
     who = ("--as", user, "--as-group", "system:masters")
-    arguments = ("-n", team.namespace, *who, "apply", "--server-side", f"--field-manager={user}", "--force-conflicts")
+    arguments = (
+        "-n",
+        team.namespace,
+        *who,
+        "apply",
+        "--server-side",
+        f"--field-manager={user}",
+        "--force-conflicts",
+    )
     team.kube.kubectl(*arguments, "-f", "-", text=yaml.safe_dump(body))
 
 
-def test_switch_holds_runs_until_somebody_enables_it_whatever_gitops_applies_again(team: Team) -> None:
+def test_switch_holds_runs_until_somebody_enables_it_whatever_gitops_applies_again(
+    team: Team,
+) -> None:
     """Server-side apply of the Git version over it, as self-healing does, undoes nothing."""
     declare(team, "SUPERSEDED", [])
     switch(team, "alice", enabled=False, reason="incident 42")
-    eventually(lambda: prod(team).get("inboundTransitionState"), 20, "the Pipeline shows the switch")
+    eventually(
+        lambda: prod(team).get("inboundTransitionState"), 20, "the Pipeline shows the switch"
+    )
     team.start("web")
     eventually(lambda: waiting(team) == ["run"], 30, "the run waits in front of Prod")
     declare(team, "SUPERSEDED", [])
     state = prod(team)["inboundTransitionState"]
-    assert (state["enabled"], state["disabledReason"], state["lastChangedBy"]) == (False, "incident 42", "alice")
+    assert (state["enabled"], state["disabledReason"], state["lastChangedBy"]) == (
+        False,
+        "incident 42",
+        "alice",
+    )
     why = "waiting for stage Prod: its inbound transition is disabled: incident 42 (by alice)"
     assert team.status()["statusSummary"] == why
     assert "incident 42" in team.kube.kubectl("-n", team.namespace, "get", "stt")

@@ -1,7 +1,8 @@
-"""Runs that start by themselves: a Pipeline's creation, and changes that polling sees (X-20, X-21, G-04, G-06).
+"""Runs that start by themselves: a Pipeline's creation, and changes that
+polling sees (X-20, X-21, G-04, G-06).
 
-The process runs here, under the chart's account for triggers, so that it can be killed; the last test uses
-the chart's own Deployment.
+The process runs here, under the chart's account for triggers, so that it can be killed; the last
+test uses the chart's own Deployment.
 """
 
 from __future__ import annotations
@@ -39,7 +40,16 @@ def force(team: Team, commit: str, name: str = "web") -> None:
     with tempfile.TemporaryDirectory() as folder:
         run("git", "clone", "-q", url, folder)
         # A branch keeps what main leaves, so that a later clone has it.
-        run("git", "-C", folder, "push", "-q", "--force", "origin", f"HEAD:refs/heads/kept-{time.monotonic_ns()}")
+        run(
+            "git",
+            "-C",
+            folder,
+            "push",
+            "-q",
+            "--force",
+            "origin",
+            f"HEAD:refs/heads/kept-{time.monotonic_ns()}",
+        )
         run("git", "-C", folder, "push", "-q", "--force", "origin", f"{commit}:refs/heads/main")
 
 
@@ -53,14 +63,22 @@ def main_of(repository: Repository, name: str = "Fetch", **configuration: str) -
 
 def triggered(team: Team, name: str) -> list[tuple[str, str]]:
     """Return trigger type and detail of a pipeline's runs, oldest first."""
-    runs = [r for r in team.kube.objects("pipelineruns", team.namespace) if r["spec"]["pipelineRef"]["name"] == name]
-    runs.sort(key=lambda r: (r["metadata"]["creationTimestamp"], int(r["metadata"]["resourceVersion"])))
+    runs = [
+        r
+        for r in team.kube.objects("pipelineruns", team.namespace)
+        if r["spec"]["pipelineRef"]["name"] == name
+    ]
+    runs.sort(
+        key=lambda r: (r["metadata"]["creationTimestamp"], int(r["metadata"]["resourceVersion"]))
+    )
     found = [r["spec"]["trigger"] for r in runs]
     return [(trigger["triggerType"], trigger.get("triggerDetail", "")) for trigger in found]
 
 
 def polled(team: Team, name: str) -> list[str]:
-    return sorted(detail for kind, detail in triggered(team, name) if kind == "PollForSourceChanges")
+    return sorted(
+        detail for kind, detail in triggered(team, name) if kind == "PollForSourceChanges"
+    )
 
 
 def source_of(team: Team, name: str, action: str = "Fetch") -> Document:
@@ -69,18 +87,24 @@ def source_of(team: Team, name: str, action: str = "Fetch") -> Document:
 
 
 def await_mark(team: Team, name: str, revision: str) -> None:
-    eventually(lambda: source_of(team, name).get("revision") == revision, 30, f"{revision} remembered")
+    eventually(
+        lambda: source_of(team, name).get("revision") == revision, 30, f"{revision} remembered"
+    )
 
 
 def writes_of_triggers(team: Team, name: str) -> list[Document]:
-    """Return what triggers own of a Pipeline and since when: the operator writes its status, too, when a run ends."""
+    """Return what triggers own of a Pipeline and since when: the operator
+    writes its status, too, when a run ends.
+    """
     fields = team.kube.get("pipelines", team.namespace, name)["metadata"]["managedFields"]
     found = [entry for entry in fields if entry["manager"] == "penstock-triggers"]
     assert found, "the Pipeline does not tell what triggers have written"
     return found
 
 
-def test_creation_starts_the_first_run_and_a_push_one_more(team: Team, triggers: TriggersProcess) -> None:
+def test_creation_starts_the_first_run_and_a_push_one_more(
+    team: Team, triggers: TriggersProcess
+) -> None:
     triggers.start()
     first = push(team, "one")
     pipeline(team, "web", main_of(first))
@@ -92,7 +116,10 @@ def test_creation_starts_the_first_run_and_a_push_one_more(team: Team, triggers:
     await_mark(team, "web", second.commit)
     settle(3 * POLL_S)
 
-    assert [kind for kind, _ in triggered(team, "web")] == ["CreatePipeline", "PollForSourceChanges"]
+    assert [kind for kind, _ in triggered(team, "web")] == [
+        "CreatePipeline",
+        "PollForSourceChanges",
+    ]
     assert polled(team, "web") == [f"source Fetch changed to {second.commit}"]
     status = team.kube.get("pipelines", team.namespace, "web")["status"]
     assert status["startedOnCreate"] is True
@@ -132,7 +159,11 @@ def test_triggers_that_die_after_each_of_their_writes_lose_no_run_and_start_none
         while lives < 20 and source_of(team, "web").get("revision") != revision:
             triggers.start(die_after_writes=1)
             eventually(
-                lambda: not triggers.is_running or source_of(team, "web").get("revision") == revision, 40, "a write"
+                lambda: (
+                    not triggers.is_running or source_of(team, "web").get("revision") == revision
+                ),
+                40,
+                "a write",
             )
             triggers.kill()
             lives += 1
@@ -151,19 +182,25 @@ def test_triggers_that_die_after_each_of_their_writes_lose_no_run_and_start_none
     third = push(team, "three")
     eventually(lambda: not triggers.is_running, 40, "the run's creation")
     force(team, second.commit)
-    # Status still says what it said before the crash: only the third run tells that the way back was seen.
+    # Status still says what it said before the crash: only the third run tells that the way back
+    # was seen.
     triggers.start()
     eventually(lambda: len(polled(team, "web")) == 3, 40, "the run for the way back")
     await_mark(team, "web", second.commit)
     settle(3 * POLL_S)
 
     assert lives >= 5, "the fault points were not met"
-    details = [f"source Fetch changed to {commit}" for commit in (second.commit, second.commit, third.commit)]
+    details = [
+        f"source Fetch changed to {commit}"
+        for commit in (second.commit, second.commit, third.commit)
+    ]
     assert polled(team, "web") == sorted(details), triggers.log()[-2000:]
     assert [kind for kind, _ in triggered(team, "web")].count("CreatePipeline") == 1
 
 
-def test_source_that_cannot_be_reached_says_so_and_holds_up_no_other(team: Team, triggers: TriggersProcess) -> None:
+def test_source_that_cannot_be_reached_says_so_and_holds_up_no_other(
+    team: Team, triggers: TriggersProcess
+) -> None:
     triggers.start()
     first = push(team, "one")
     inside = git("Inside", "http://169.254.169.254/latest.git", output="Inside", Branch="main")
@@ -198,21 +235,36 @@ def test_what_is_switched_off_stays_off(team: Team, triggers: TriggersProcess) -
     assert team.kube.get("pipelines", team.namespace, "deaf")["status"]["startedOnCreate"] is False
 
 
-def test_bug_18_pipeline_made_anew_under_way_starts_its_first_run(team: Team, triggers: TriggersProcess) -> None:
-    """`kubectl replace --force` while a run of the old one is in a command: the new one's run follows it."""
+def test_bug_18_pipeline_made_anew_under_way_starts_its_first_run(
+    team: Team, triggers: TriggersProcess
+) -> None:
+    """`kubectl replace --force` while a run of the old one is in a command:
+    the new one's run follows it.
+    """
     triggers.start()
     team.pipeline("web", stage("Build", commands("Long", "sleep 8")))
     eventually(lambda: len(triggered(team, "web")) == 1, 30, "the first run of the old Pipeline")
-    eventually(lambda: team.kube.get("pipelines", team.namespace, "web")["status"].get("lastRun"), 30, "it is shown")
+    eventually(
+        lambda: team.kube.get("pipelines", team.namespace, "web")["status"].get("lastRun"),
+        30,
+        "it is shown",
+    )
     old = team.kube.get("pipelines", team.namespace, "web")
     body = {key: old[key] for key in ("apiVersion", "kind")}
     text = json.dumps({**body, "metadata": {"name": "web"}, "spec": old["spec"]})
     team.kube.kubectl("-n", team.namespace, "replace", "--force", "-f", "-", text=text)
-    assert team.kube.get("pipelines", team.namespace, "web")["metadata"]["uid"] != old["metadata"]["uid"]
+    assert (
+        team.kube.get("pipelines", team.namespace, "web")["metadata"]["uid"]
+        != old["metadata"]["uid"]
+    )
     eventually(lambda: len(triggered(team, "web")) == 2, 30, "the first run of the new Pipeline")
 
     runs = team.kube.objects("pipelineruns", team.namespace)
-    new = next(run["metadata"]["name"] for run in runs if run["metadata"]["name"] != old["status"]["lastRun"])
+    new = next(
+        run["metadata"]["name"]
+        for run in runs
+        if run["metadata"]["name"] != old["status"]["lastRun"]
+    )
     assert [kind for kind, _ in triggered(team, "web")] == ["CreatePipeline", "CreatePipeline"]
     assert team.ended(new)["state"] == "Succeeded"
     settle(2 * POLL_S)
@@ -226,17 +278,32 @@ def test_private_repository_is_polled_once_its_secret_is_opened_and_the_secret_s
     found, password = team.cluster.git, team.cluster.git.password
     repository = push(team, "one")
     keys = {"username": found.user, "password": password}
-    secret: Document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git"}, "stringData": keys}
+    secret: Document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "git"},
+        "stringData": keys,
+    }
     team.kube.apply([{**secret, "type": "kubernetes.io/basic-auth"}], team.namespace)
-    pipeline(team, "web", git("Fetch", repository.url, Branch="main", CredentialsSecret="git"), startOnCreate=False)
+    pipeline(
+        team,
+        "web",
+        git("Fetch", repository.url, Branch="main", CredentialsSecret="git"),
+        startOnCreate=False,
+    )
     triggers.start()
-    eventually(lambda: "may not read the Secret git" in source_of(team, "web").get("lastError", ""), 30, "the refusal")
+    eventually(
+        lambda: "may not read the Secret git" in source_of(team, "web").get("lastError", ""),
+        30,
+        "the refusal",
+    )
     grant(team)
     await_mark(team, "web", repository.commit)
 
     basic = base64.b64encode(f"{found.user}:{password}".encode()).decode()
     said = triggers.log() + "".join(
-        json.dumps(team.kube.objects(plural, team.namespace)) for plural in ("pipelines", "pipelineruns", "events")
+        json.dumps(team.kube.objects(plural, team.namespace))
+        for plural in ("pipelines", "pipelineruns", "events")
     )
     assert repository.commit in said, "the search looks at what there is"
     assert password not in said
@@ -268,11 +335,18 @@ def test_second_replica_waits_and_takes_over(
 def grant(team: Team, secret: str = "git") -> None:
     """What the chart's triggers.credentials makes of a namespace and a Secret's name."""
     api = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get"]}]
+    rules = [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get"]}
+    ]
     role = {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": "poll"}, "rules": rules}
     subject = {"kind": "ServiceAccount", "name": "penstock-triggers", "namespace": SYSTEM}
     reference = {"apiGroup": api, "kind": "Role", "name": "poll"}
-    binding = {"kind": "RoleBinding", "metadata": {"name": "poll"}, "subjects": [subject], "roleRef": reference}
+    binding = {
+        "kind": "RoleBinding",
+        "metadata": {"name": "poll"},
+        "subjects": [subject],
+        "roleRef": reference,
+    }
     team.kube.apply([role, {"apiVersion": f"{api}/v1", **binding}], team.namespace)
 
 
@@ -287,6 +361,9 @@ def test_chart_runs_triggers(cluster: Cluster, kube: Kube, team: Team) -> None:
         eventually(lambda: triggered(team, "web"), 60, "the first run")
         second = push(team, "two")
         await_mark(team, "web", second.commit)
-        assert [kind for kind, _ in triggered(team, "web")] == ["CreatePipeline", "PollForSourceChanges"]
+        assert [kind for kind, _ in triggered(team, "web")] == [
+            "CreatePipeline",
+            "PollForSourceChanges",
+        ]
     finally:
         install_chart(cluster, kube, QUICK_VALUES)

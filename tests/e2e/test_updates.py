@@ -1,4 +1,6 @@
-"""Edits of a Pipeline under its runs, and runs side by side, on a real cluster (X-38..X-43, X-21)."""
+"""Edits of a Pipeline under its runs, and runs side by side, on a real
+cluster (X-38..X-43, X-21).
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def rows(status: Document) -> list[tuple[str, str]]:
 
 
 def start_in_order(team: Team, *names: str) -> None:
-    """Start runs one after the other: of two that are seen at once in one second, names decide who came first."""
+    """Start runs one after the other: of two that are seen at once in one
+    second, names decide who came first.
+    """
     for name in names:
         team.start("web", name)
         eventually(lambda: team.condition("pipelineruns", name, "Succeeded"), 10, f"{name} is seen")  # noqa: B023
@@ -46,7 +50,11 @@ def is_running(team: Team, run: str) -> bool:
 def test_oracle_o_19_edit_lets_the_running_action_end_and_cancels_the_run(team: Team) -> None:
     declare(team, "sleep 4", executionMode="QUEUED")
     start_in_order(team, "run", "next")
-    eventually(lambda: is_running(team, "run") and team.condition("pipelineruns", "next", "Succeeded"), 20, "it runs")
+    eventually(
+        lambda: is_running(team, "run") and team.condition("pipelineruns", "next", "Succeeded"),
+        20,
+        "it runs",
+    )
     declare(team, "true", executionMode="QUEUED")
     assert team.ended("next")["state"] == "Cancelled"
     assert rows(team.status("run")) == [("Make", "InProgress")]
@@ -75,8 +83,12 @@ def test_oracle_o_04_parallel_runs_share_a_stage_and_those_above_the_limit_wait(
     declare(team, "sleep 3", executionMode="PARALLEL", maxConcurrentExecutions=2)
     for name in ("first", "second", "third"):
         team.start("web", name)
-    eventually(lambda: is_running(team, "first") and is_running(team, "second"), 20, "two run at once")
-    waiting = eventually(lambda: team.condition("pipelineruns", "third", "Succeeded"), 10, "the third waits")
+    eventually(
+        lambda: is_running(team, "first") and is_running(team, "second"), 20, "two run at once"
+    )
+    waiting = eventually(
+        lambda: team.condition("pipelineruns", "third", "Succeeded"), 10, "the third waits"
+    )
     assert (waiting["reason"], waiting["message"]) == (
         "Queued",
         "waiting for one of 2 runs under way to end (spec.maxConcurrentExecutions)",
@@ -102,4 +114,7 @@ def test_x_21_pipeline_that_edits_itself_is_started_again_when_it_asks_for_it(
     eventually(lambda: remembered() == 1, 20, "the first version is remembered")
     declare(team, "echo edited", restartExecutionOnUpdate=True)
     eventually(lambda: remembered() == 2, 20, "the edit is remembered")
-    assert started() == ["pipeline web created", "restartExecutionOnUpdate: version 2 of pipeline web"]
+    assert started() == [
+        "pipeline web created",
+        "restartExecutionOnUpdate: version 2 of pipeline web",
+    ]

@@ -15,7 +15,9 @@ POLL_S = 1.0
 
 @dataclass
 class TriggersProcess(OperatorProcess):
-    """One triggers process; it may reach the cluster's Git server, which is no address of the internet."""
+    """One triggers process; it may reach the cluster's Git server, which is
+    no address of the internet.
+    """
 
     identity: str = "test-triggers"
     module: str = "tests.e2e.faulty_triggers"

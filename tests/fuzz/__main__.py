@@ -1,9 +1,10 @@
 """Runs every fuzzer in this folder for its share of ``FUZZ_S`` seconds, and closes with a table.
 
-A fuzzer is a module ``fuzz_<name>.py`` with a function ``batch(random, folder) -> int`` (see `finding.Batch`), or with
-``one(random)``, which tries a single input and raises AssertionError; and if it wants more than one share of the time
-``WEIGHT``: how many. ``SEED`` repeats a run: batch n of a fuzzer gets its inputs from the seed, its name and n alone.
-``FUZZ`` names the fuzzers to run, separated by blanks.
+A fuzzer is a module ``fuzz_<name>.py`` with a function ``batch(random, folder) -> int`` (see
+`finding.Batch`), or with ``one(random)``, which tries a single input and raises AssertionError; and
+if it wants more than one share of the time ``WEIGHT``: how many. ``SEED`` repeats a run: batch n of
+a fuzzer gets its inputs from the seed, its name and n alone. ``FUZZ`` names the fuzzers to run,
+separated by blanks.
 """
 
 import importlib
@@ -42,7 +43,9 @@ class Told(NamedTuple):
 
 def names() -> list[str]:
     """Return the fuzzers that are there, or those that FUZZ names."""
-    found = sorted(path.stem.removeprefix("fuzz_") for path in Path(__file__).parent.glob("fuzz_*.py"))
+    found = sorted(
+        path.stem.removeprefix("fuzz_") for path in Path(__file__).parent.glob("fuzz_*.py")
+    )
     wanted = os.environ.get("FUZZ", "").split()
     return [name for name in found if not wanted or name in wanted]
 

@@ -7,9 +7,11 @@ from typing import Any
 Schema = dict[str, Any]
 
 _TEXTS = (
-    "", "a", "web", "Build", "Source", "main", "#{Src.CommitId}", "#{variables.X}", "'\"$(x)`", "ä…\u2028", "x" * 300,
+    "", "a", "web", "Build", "Source", "main", "#{Src.CommitId}", "#{variables.X}", "'\"$(x)`",
+    "ä…\u2028", "x" * 300,
     "0",     "true", "{}", "[]", '{"a": [1]}', "0 0 * * ? *", "0 0/00 * * * ?", "[a-z]{3}", "(a|",
-    "**/*.{a,b}", "../x", "Europe/Berlin",     "arn:aws:iam::123456789012:role/x", "https://example.com",
+    "**/*.{a,b}", "../x", "Europe/Berlin",     "arn:aws:iam::123456789012:role/x",
+    "https://example.com",
     "s3://b/k", "artifact::file",
     "2026-11-28T12:00:00Z", "S3", "b-1",
 )  # fmt: skip
@@ -38,10 +40,15 @@ def document(schema: Schema, random: Random, name: str = "", depth: int = 0) -> 
 
 def _object(schema: Schema, random: Random, depth: int) -> dict[str, Any]:
     if isinstance(inner := schema.get("additionalProperties"), dict):
-        return {random.choice(_TEXTS): document(inner, random, "", depth + 1) for _ in range(random.randrange(3))}
+        return {
+            random.choice(_TEXTS): document(inner, random, "", depth + 1)
+            for _ in range(random.randrange(3))
+        }
     required, rate = set(schema.get("required", ())), 0.6 if depth < 6 else 0.3
     wanted = {
-        key: item for key, item in schema.get("properties", {}).items() if key in required or random.random() < rate
+        key: item
+        for key, item in schema.get("properties", {}).items()
+        if key in required or random.random() < rate
     }
     return {key: document(item, random, key, depth + 1) for key, item in wanted.items()}
 

@@ -1,4 +1,6 @@
-"""Buildspecs: whatever the text, a buildspec comes of it or YAML_FILE_ERROR or ConfigurationError, never more."""
+"""Buildspecs: whatever the text, a buildspec comes of it or YAML_FILE_ERROR
+or ConfigurationError, never more.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,12 @@ _CODES = {"YAML_FILE_ERROR", "ConfigurationError"}
 
 
 def one(source: random.Random) -> None:
-    """Feed one hostile buildspec to the reader; raise AssertionError with it if anything else comes out."""
-    text = mutated(source, _GOOD, _WORDS).decode("utf-8", source.choice(["replace", "ignore", "surrogateescape"]))
+    """Feed one hostile buildspec to the reader; raise AssertionError with it
+    if anything else comes out.
+    """
+    text = mutated(source, _GOOD, _WORDS).decode(
+        "utf-8", source.choice(["replace", "ignore", "surrogateescape"])
+    )
     try:
         is_inline(text)
         found: Buildspec = parse(text)
@@ -56,6 +62,8 @@ def one(source: random.Random) -> None:
     except Exception as error:
         raise AssertionError(f"{error!r}: {text!r}") from error
     else:
-        commands = (item for phase in found.phases.values() for item in (*phase.commands, *phase.finally_))
+        commands = (
+            item for phase in found.phases.values() for item in (*phase.commands, *phase.finally_)
+        )
         length = sum(map(len, commands))
         assert length <= 1024 * 1024, text

@@ -1,4 +1,6 @@
-"""What a hostile image writes as its result, and what stands in an annotation: read, or refused by one error."""
+"""What a hostile image writes as its result, and what stands in an
+annotation: read, or refused by one error.
+"""
 
 import json
 from pathlib import Path
@@ -9,7 +11,8 @@ from penstock.api.contract.contracts import ActionRequest, ActionResult, Contrac
 from tests.fuzz.finding import Finding
 
 BATCH = 500
-_KEYS = ("version", "status", "podUid", "code", "message", "exitCode", "outputs", "variables", "revision", "reports",
+_KEYS = ("version", "status", "podUid", "code", "message", "exitCode", "outputs", "variables",
+    "revision", "reports",
          "log",          "name", "key", "size", "sha256", "format", "x")  # fmt: skip
 _VALUES: tuple[Any, ...] = (
     None,
@@ -41,9 +44,21 @@ def value(random: Random, depth: int = 0) -> Any:
 
 def text(random: Random) -> str:
     """Return a text that may be a result: JSON, cut or not, compressed, or nothing of the kind."""
-    made = {"version": random.choice([1, 1, 1, 2, "1"]), **{random.choice(_KEYS): value(random) for _ in range(6)}}
+    made = {
+        "version": random.choice([1, 1, 1, 2, "1"]),
+        **{random.choice(_KEYS): value(random) for _ in range(6)},
+    }
     found = json.dumps(made)
-    return random.choice([found, found[: random.randrange(len(found))], f"z:{found}", "z:eJw=", "[" * 2_000, found * 2])
+    return random.choice(
+        [
+            found,
+            found[: random.randrange(len(found))],
+            f"z:{found}",
+            "z:eJw=",
+            "[" * 2_000,
+            found * 2,
+        ]
+    )
 
 
 def batch(random: Random, folder: Path) -> int:
@@ -56,5 +71,7 @@ def batch(random: Random, folder: Path) -> int:
             except ContractError:
                 continue
             except Exception as error:
-                raise Finding(f"{contract.__name__}: {type(error).__name__}: {error}: {hostile[:300]!r}") from error
+                raise Finding(
+                    f"{contract.__name__}: {type(error).__name__}: {error}: {hostile[:300]!r}"
+                ) from error
     return BATCH

@@ -1,4 +1,6 @@
-"""Cron windows against a second reading of the rules: minute by minute, days of a month written out."""
+"""Cron windows against a second reading of the rules: minute by minute, days
+of a month written out.
+"""
 
 import calendar
 import functools
@@ -20,7 +22,9 @@ def number(random: Random, least: int, most: int) -> str:
     """Return one item of a list of numbers."""
     one, other = random.randint(least, most), random.randint(least, most)
     step = random.choice(["1", "2", "5", "07", "30", "9999"])
-    return random.choice(["*", f"{one}", f"{one}-{other}", f"{one}/{step}", f"*/{step}", f"{one}-{other}/{step}"])
+    return random.choice(
+        ["*", f"{one}", f"{one}-{other}", f"{one}/{step}", f"*/{step}", f"{one}-{other}/{step}"]
+    )
 
 
 def numbers(random: Random, least: int, most: int) -> str:
@@ -34,7 +38,9 @@ def expression(random: Random) -> str:
     if random.random() < 0.2:
         months = random.choice(_MONTHS)
     day = random.randint(1, 31)
-    of_month = random.choice(["?", "*", numbers(random, 1, 31), "L", "LW", f"L-{random.randint(1, 30)}", f"{day}W"])
+    of_month = random.choice(
+        ["?", "*", numbers(random, 1, 31), "L", "LW", f"L-{random.randint(1, 30)}", f"{day}W"]
+    )
     one, other = random.choice(_DAYS), random.choice(_DAYS)
     of_week = random.choice(
         [
@@ -55,7 +61,9 @@ def expression(random: Random) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def is_in(field: str, value: int, least: int, most: int) -> bool:
-    """Whether a value is one that a field of numbers names: every item is walked from its first to its last."""
+    """Whether a value is one that a field of numbers names: every item is
+    walked from its first to its last.
+    """
     return any(_is_in(item, value, least, most) for item in field.split(","))
 
 
@@ -93,7 +101,9 @@ def is_day(of_month: str, of_week: str, day: date) -> bool:
             return back < len(month) and day == month[-1 - back]
         if of_month.endswith("W"):
             wanted = int(of_month[:-1])
-            workdays = sorted((abs(each.day - wanted), each.day) for each in month if each.isoweekday() < 6)
+            workdays = sorted(
+                (abs(each.day - wanted), each.day) for each in month if each.isoweekday() < 6
+            )
             return wanted <= len(month) and day.day == workdays[0][1]
         return is_in(of_month, day.day, 1, 31)
     same = [each for each in month if each.isoweekday() == day.isoweekday()]
@@ -121,23 +131,32 @@ def is_open(text: str, moment: datetime) -> bool:
 
 
 def batch(random: Random, folder: Path) -> int:
-    """Compare windows at random moments and at their next opening, and try texts that say nothing."""
+    """Compare windows at random moments and at their next opening, and try
+    texts that say nothing.
+    """
     for _ in range(BATCH // 2):
         text = expression(random)
         window = window_of(text, "")
-        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=random.randrange(3 * 365 * 1440))
+        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(
+            minutes=random.randrange(3 * 365 * 1440)
+        )
         for minutes in random.sample(range(60 * 1440), 30):
             moment = start + timedelta(minutes=minutes)
             if window.is_open(moment) != is_open(text, moment):
                 raise Finding(f"{text!r} at {moment}: it is {window.is_open(moment)}")
         check_opening(text, start, random.choice([180] * 9 + [2 * 1440]))
         odd = "".join(random.choices(_ODD, k=random.randrange(40)))
-        is_anything(random.choice([odd, f"0 {odd}", f"0 0 {odd} * ?", f"0 0/{odd} 0 * * ?"]), random.choice(["", odd]))
+        is_anything(
+            random.choice([odd, f"0 {odd}", f"0 0 {odd} * ?", f"0 0/{odd} 0 * * ?"]),
+            random.choice(["", odd]),
+        )
     return BATCH
 
 
 def check_opening(text: str, start: datetime, length: int) -> None:
-    """Raise Finding unless the next opening within so many minutes is the first one that matches."""
+    """Raise Finding unless the next opening within so many minutes is the
+    first one that matches.
+    """
     until = start + timedelta(minutes=length)
     moments = (start + timedelta(minutes=n) for n in range(1, length + 1))
     wanted = next((moment for moment in moments if is_open(text, moment)), None)

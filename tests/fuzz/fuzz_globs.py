@@ -13,16 +13,22 @@ BATCH = 500
 _ODD = "ab./-*?[]{},\\!^\0é\n"
 
 Piece = tuple[str, str]
-"""A piece of a pattern, and the expression for it; ``**`` is looked at with what stands around it."""
+"""A piece of a pattern, and the expression for it; ``**`` is looked at with
+what stands around it.
+"""
 
 _PIECES: list[Piece] = [
-    ("a", "a"), ("b", "b"), ("/", "/"), ("/", "/"), ("?", "[^/]"), ("*", "[^/]*"), ("**", "**"), ("**", "**"),
-    ("[ab]", "[ab]"), ("[!a]", "[^a/]"), ("\\*", "\\*"), (".", "\\."), ("[a-c]", "[a-c]"), ("[.-0]", "[.0]"),
+    ("a", "a"), ("b", "b"), ("/", "/"), ("/", "/"), ("?", "[^/]"), ("*", "[^/]*"), ("**", "**"),
+    ("**", "**"),
+    ("[ab]", "[ab]"), ("[!a]", "[^a/]"), ("\\*", "\\*"), (".", "\\."), ("[a-c]", "[a-c]"),
+    ("[.-0]", "[.0]"),
 ]  # fmt: skip
 
 
 def pieces(random: Random) -> list[Piece]:
-    """Return a pattern without braces; no star stands directly before another, which would be one glob."""
+    """Return a pattern without braces; no star stands directly before
+    another, which would be one glob.
+    """
     found: list[Piece] = []
     for _ in range(random.randrange(5)):
         piece = random.choice(_PIECES)
@@ -36,7 +42,9 @@ def pattern(random: Random) -> tuple[str, str]:
     parts: list[list[list[Piece]]] = []
     for _ in range(random.choice([1, 1, 2, 3])):
         parts.append(
-            [pieces(random)] if random.random() < 0.6 else [pieces(random) for _ in range(random.choice([1, 2, 3]))]
+            [pieces(random)]
+            if random.random() < 0.6
+            else [pieces(random) for _ in range(random.choice([1, 2, 3]))]
         )
     text = ""
     for part in parts:
@@ -52,7 +60,11 @@ def _expression(flat: list[Piece]) -> str:
     while index < len(flat):
         shown, expression = flat[index]
         index += 1
-        if shown == "**" and (index == 1 or flat[index - 2][0] == "/") and flat[index : index + 1] == [("/", "/")]:
+        if (
+            shown == "**"
+            and (index == 1 or flat[index - 2][0] == "/")
+            and flat[index : index + 1] == [("/", "/")]
+        ):
             expression, index = "(?:.*/)?", index + 1
         out += ".*" if expression == "**" else expression
     return out

@@ -1,4 +1,6 @@
-"""References in JSON: no value changes what a document is made of, and any text at all is read or refused."""
+"""References in JSON: no value changes what a document is made of, and any
+text at all is read or refused.
+"""
 
 import json
 from pathlib import Path
@@ -11,7 +13,21 @@ from penstock.engine.language.variables import Reference, UnresolvedError
 from tests.fuzz.finding import Finding
 
 BATCH = 200
-_VALUES = ['", "Admin": "yes', "\\", '"', "}", "]", "#{S.A}", "", "\n", "é\u2028", "null", "1", "\x00", "[" * 2_000]
+_VALUES = [
+    '", "Admin": "yes',
+    "\\",
+    '"',
+    "}",
+    "]",
+    "#{S.A}",
+    "",
+    "\n",
+    "é\u2028",
+    "null",
+    "1",
+    "\x00",
+    "[" * 2_000,
+]
 _ODD = '[]{}",:\\ntrue01.eE-#S.A \n\ud800é'
 _ODD_PIECES = [*_ODD, "#{S.A}", '"#{S.A}"', "NaN", "1e999", "[" * 70, '{"a":' * 70, '"\\"']
 
@@ -70,4 +86,6 @@ def check(text: str, values: dict[Reference, str]) -> None:
     except Exception as error:
         raise Finding(f"{text!r}: {error!r}") from error
     if is_resolved != is_resolvable(text) or (is_read and not is_resolved):
-        raise Finding(f"{text!r}: read {is_read}, resolved {is_resolved}, resolvable {is_resolvable(text)}")
+        raise Finding(
+            f"{text!r}: read {is_read}, resolved {is_resolved}, resolvable {is_resolvable(text)}"
+        )

@@ -33,7 +33,9 @@ _MOST = 20
 
 
 def one(source: random.Random) -> None:
-    """Feed one hostile report to the reader; raise AssertionError with it if anything else comes out."""
+    """Feed one hostile report to the reader; raise AssertionError with it if
+    anything else comes out.
+    """
     data = mutated(source, _GOOD, _WORDS)
     try:
         cases = parse(data, _MOST)
@@ -41,4 +43,6 @@ def one(source: random.Random) -> None:
         return
     except Exception as error:
         raise AssertionError(f"{error!r}: {data!r}") from error
-    assert len(cases) <= _MOST and all(case.seconds is None or 0 <= case.seconds < 1e12 for case in cases), data
+    assert len(cases) <= _MOST and all(
+        case.seconds is None or 0 <= case.seconds < 1e12 for case in cases
+    ), data

@@ -1,4 +1,6 @@
-"""Kustomizations: whatever one says, it is checked within bounds, or refused with ConfigurationError."""
+"""Kustomizations: whatever one says, it is checked within bounds, or refused with
+ConfigurationError.
+"""
 
 from __future__ import annotations
 

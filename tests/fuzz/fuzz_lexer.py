@@ -1,7 +1,9 @@
-"""The lexer by execution: no shell runs a value in a program that the lexer accepts, and each arrives as it is.
+"""The lexer by execution: no shell runs a value in a program that the lexer
+accepts, and each arrives as it is.
 
-The programs run in a throw-away folder, with no more on the PATH than they may need: a probe, shells
-and a few tools. A value that is run makes a marker; a probe notes its arguments byte for byte.
+The programs run in a throw-away folder, with no more on the PATH than they
+may need: a probe, shells and a few tools. A value that is run makes a marker;
+a probe notes its arguments byte for byte.
 """
 
 import contextlib
@@ -31,8 +33,8 @@ STUCK_S = 2
 LOOK_MS = 250
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"])
 TOOLS = """
-    sh bash dash busybox touch cat env nice nohup timeout xargs find grep tee awk sed tar which head python3 perl
-    true echo printf test expr sort uname
+    sh bash dash busybox touch cat env nice nohup timeout xargs find grep tee awk sed tar which head
+    python3 perl true echo printf test expr sort uname
 """
 NAMES = tuple(variable_of(Reference("S", key)) for key in "AB")
 _CONCURRENT = re.compile(r"(?<![&|])[&|](?![&|])")
@@ -60,7 +62,8 @@ class Tried(NamedTuple):
     def told(self, shell: list[str], what: str) -> Finding:
         """Return the finding that a program is."""
         return Finding(
-            f"{what} by {' '.join(shell)}\n{self.program.text!r}\nbecomes {self.code!r}\nwith {self.given!r}"
+            f"{what} by {' '.join(shell)}\n{self.program.text!r}\nbecomes {self.code!r}\nwith "
+            f"{self.given!r}"
         )
 
 
@@ -91,7 +94,9 @@ def accept(program: Program, given: tuple[str, str]) -> Tried | None:
 
 
 def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
-    """Run programs in one process of a shell; raise Finding for a marker, or an argument that is not as it was."""
+    """Run programs in one process of a shell; raise Finding for a marker, or
+    an argument that is not as it was.
+    """
     out = prepared(folder)
     script = PRELUDE.format(work=folder / "work", out=out, marker=folder / "PWNED")
     for index, tried in enumerate(accepted):
@@ -99,7 +104,8 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
         script += f"{sets}; one {index} {shlex.quote(tried.code)}\n"
     (folder / "script").write_text(script + "wait\n")
     env = {"PATH": str(folder / "bin"), "HOME": str(folder), "SHELL": "/bin/sh", "FUNCNEST": "50"}
-    with subprocess.Popen([*shell, str(folder / "script")], env=env, cwd=folder, start_new_session=True,
+    with subprocess.Popen([*shell, str(folder / "script")], env=env, cwd=folder,
+        start_new_session=True,
                           stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL) as process:  # fmt: skip
         try:
             ended = watch(process.pid, out / "begun")
@@ -115,9 +121,11 @@ def run(shell: list[str], accepted: list[Tried], folder: Path) -> None:
 
 
 def watch(shell: int, begun: Path) -> set[int]:
-    """Wait for a shell, and end each program that does not: a mutation may well loop. Return which ones these were.
+    """Wait for a shell, and end each program that does not: a mutation may
+    well loop. Return which ones these were.
 
-    Those behind it are tried all the same. A sign of each program's begin shows how far the shell has come.
+    Those behind it are tried all the same. A sign of each program's begin
+    shows how far the shell has come.
     """
     ended, reached, until = set[int](), -1, time.monotonic() + LONGEST_S
     handle, waiting = os.pidfd_open(shell), select.poll()
@@ -141,9 +149,11 @@ def watch(shell: int, begun: Path) -> set[int]:
 
 
 def end_session(session: int) -> None:
-    """Kill every process of a session: a program may have made groups of its own, and go on forking.
+    """Kill every process of a session: a program may have made groups of its
+    own, and go on forking.
 
-    A parent that ends while it is looked for may have left a child that is not: so nothing must be found three times.
+    A parent that ends while it is looked for may have left a child that is not: so nothing must be
+    found three times.
     """
     empty = 0
     while empty < 3:
@@ -153,9 +163,12 @@ def end_session(session: int) -> None:
 def end_members(session: int, spared: int = 0) -> bool:
     """Kill the processes that a session has now, but for one; return whether there were any.
 
-    The newest are looked at first, before they end; stopped at once, they make no more of themselves meanwhile.
+    The newest are looked at first, before they end; stopped at once, they make no more of
+    themselves meanwhile.
     """
-    members = [pid for pid in sorted(running(), reverse=True) if pid != spared and stopped(pid, session)]
+    members = [
+        pid for pid in sorted(running(), reverse=True) if pid != spared and stopped(pid, session)
+    ]
     for pid in members:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Manifests mean to us what they mean to kubectl, which is asked: whole files, as bytes.
 
-What we apply is what kubectl would apply, object by object and value by value. A file that kubectl takes may be
-refused only for one of the reasons of `STRICTER`, which say what to do.
+What we apply is what kubectl would apply, object by object and value by value. A file that kubectl
+takes may be refused only for one of the reasons of `STRICTER`, which say what to do.
 """
 
 import re
@@ -39,11 +39,15 @@ STRICTER = re.compile(
     )
 )
 LAXER = re.compile("unknown escape character|found incompatible YAML document")
-"""What kubectl refuses and we read, since it can only mean one thing: ``\\/``, and ``%YAML 1.2``."""
+"""What kubectl refuses and we read, since it can only mean one thing:
+``\\/``, and ``%YAML 1.2``.
+"""
 
 
 class Ours(NamedTuple):
-    """What we make of a file: the objects in the order of their application, or why there are none."""
+    """What we make of a file: the objects in the order of their application,
+    or why there are none.
+    """
 
     objects: list[dict[str, Any]]
     refusal: str
@@ -89,7 +93,9 @@ def difference(mine: Ours, theirs: kubectl.Answer) -> str:
 
 
 def labelled(body: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with the label that kubectl puts on it; labels that are not all texts it drops."""
+    """Return an object with the label that kubectl puts on it; labels that
+    are not all texts it drops.
+    """
     labels = body["metadata"].get("labels") or {}
     kept = labels if all(isinstance(value, str) for value in labels.values()) else {}
     key, value = kubectl.LABEL

@@ -1,4 +1,6 @@
-"""Whatever the API server lets through goes through cache, gatherer and engine: no object stops its own pass."""
+"""Whatever the API server lets through goes through cache, gatherer and
+engine: no object stops its own pass.
+"""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +28,12 @@ VALID = {
             "actions": [
                 {
                     "name": "web",
-                    "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+                    "actionTypeId": {
+                        "category": "Compute",
+                        "owner": "AWS",
+                        "provider": "Commands",
+                        "version": "1",
+                    },
                     "commands": ["true"],
                 }
             ],
@@ -57,14 +64,20 @@ def made(resource: Resource, random: Random, number: int) -> dict[str, Any]:
         meta["namespace"] = "team"
     if random.random() < 0.2:
         meta["deletionTimestamp"] = "2026-11-28T12:00:10Z"
-    owner = {"apiVersion": random.choice(["batch/v1", "penstock.dev/v1alpha1"]), "name": random.choice(NAMES)}
+    owner = {
+        "apiVersion": random.choice(["batch/v1", "penstock.dev/v1alpha1"]),
+        "name": random.choice(NAMES),
+    }
     if random.random() < 0.7:
         kind = random.choice(["Job", "PipelineRun", "Pipeline", "Other"])
-        meta["ownerReferences"] = [{**owner, "kind": kind, "uid": f"uid-{random.randrange(12)}", "controller": True}]
+        meta["ownerReferences"] = [
+            {**owner, "kind": kind, "uid": f"uid-{random.randrange(12)}", "controller": True}
+        ]
     for kind in ("labels", "annotations"):
         if random.random() < 0.5:
             meta[kind] = {
-                f"penstock.dev/{word}": random.choice(NAMES) for word in ("pipeline", "run-uid", "stage", "run")
+                f"penstock.dev/{word}": random.choice(NAMES)
+                for word in ("pipeline", "run-uid", "stage", "run")
             }
     return {"kind": resource.kind, "metadata": meta, **body(resource, random)}
 
@@ -72,10 +85,14 @@ def made(resource: Resource, random: Random, number: int) -> dict[str, Any]:
 def body(resource: Resource, random: Random) -> dict[str, Any]:
     """Return what an object says beside its metadata."""
     if resource is REVISIONS:
-        return {"revision": random.randrange(5), "data": document(schemas()["Pipeline"]["properties"]["spec"], random)}
+        return {
+            "revision": random.randrange(5),
+            "data": document(schemas()["Pipeline"]["properties"]["spec"], random),
+        }
     if resource is JOBS:
         conditions = [
-            {"type": kind, "status": "True", "reason": "R", "message": "m"} for kind in ("Complete", "Failed")
+            {"type": kind, "status": "True", "reason": "R", "message": "m"}
+            for kind in ("Complete", "Failed")
         ]
         return {
             "spec": {"template": {"metadata": {}, "spec": {}}},
@@ -87,13 +104,23 @@ def body(resource: Resource, random: Random) -> dict[str, Any]:
             {"waiting": {"reason": "ErrImagePull"}},
             {"running": {"startedAt": "2026-11-28T12:00:01Z"}},
         ]
-        states.append({"terminated": {"exitCode": 0, "message": random.choice(["", "{}", '{"version":1}', "z:x"])}})
+        states.append(
+            {
+                "terminated": {
+                    "exitCode": 0,
+                    "message": random.choice(["", "{}", '{"version":1}', "z:x"]),
+                }
+            }
+        )
         shown = [
             {"name": name, "state": random.choice(states), "restartCount": random.randrange(2)}
             for name in ("agent", "action")
         ]
         phase = random.choice(["Pending", "Running", "Succeeded", "Failed"])
-        return {"spec": {"containers": [{"name": "agent"}]}, "status": {"phase": phase, "containerStatuses": shown}}
+        return {
+            "spec": {"containers": [{"name": "agent"}]},
+            "status": {"phase": phase, "containerStatuses": shown},
+        }
     properties = schemas()[resource.kind]["properties"]
     spec = document(properties["spec"], random)
     if resource is PIPELINES and random.random() < 0.7:
@@ -110,7 +137,10 @@ def batch(random: Random, folder: Path) -> int:
     """Fill a cache and plan, again and again; an exception is a finding."""
     for _ in range(BATCH):
         known = Cache()
-        documents = [(kind, made(kind, random, n)) for n, kind in enumerate(random.choices(KINDS, k=12), start=1)]
+        documents = [
+            (kind, made(kind, random, n))
+            for n, kind in enumerate(random.choices(KINDS, k=12), start=1)
+        ]
         try:
             for kind, item in documents:
                 (known.put if random.random() < 0.9 else known.remove)(kind, item)

@@ -1,4 +1,6 @@
-"""Users' regular expressions against Python's own matcher, on what both read alike; and any text at all."""
+"""Users' regular expressions against Python's own matcher, on what both read
+alike; and any text at all.
+"""
 
 import re
 import signal
@@ -9,7 +11,8 @@ from penstock.engine.language.patterns import PatternError, matches
 from tests.fuzz.finding import Finding
 
 BATCH = 500
-_ATOMS = ["a", "b", "1", "_", ".", "[ab]", "[^a]", "[a-c1]", "\\d", "\\w", "\\S", "\\s", "\\.", "\\D", "\\W", "[\\d_]",
+_ATOMS = ["a", "b", "1", "_", ".", "[ab]", "[^a]", "[a-c1]", "\\d", "\\w", "\\S", "\\s", "\\.",
+    "\\D", "\\W", "[\\d_]",
           "[^\\s]", "\\x61", "-", "é", "[é-ü]", "\\-", "[.a]", "[\\]a]"]  # fmt: skip
 _REPEATS = ["", "", "", "*", "+", "?", "{2}", "{1,3}", "{0,1}", "*?", "+?", "??", "{2,}"]
 _ODD = "ab\\[](){}*+?|^$.,-&0123456789dwsQEpPuxkz:<>!=i\n é"
@@ -18,12 +21,15 @@ _ODD = "ab\\[](){}*+?|^$.,-&0123456789dwsQEpPuxkz:<>!=i\n é"
 def expression(random: Random, depth: int = 0) -> str:
     """Return an expression of what Java, Python and RE2 read alike."""
     pieces = []
-    # Python's matcher, the oracle, takes time without bound where repetitions are nested: within groups they are few.
+    # Python's matcher, the oracle, takes time without bound where repetitions are nested: within
+    # groups they are few.
     repeats = _REPEATS if depth == 0 else ["", "", "?", "+"]
     for _ in range(random.choice([0, 1, 1, 2, 3] if depth == 0 else [0, 1, 1, 2])):
         atom = random.choice(_ATOMS)
         if depth < 2 and random.random() < 0.3:
-            atom = random.choice(["({})", "(?:{})", "({}|a)", "(|{})"]).format(expression(random, depth + 1))
+            atom = random.choice(["({})", "(?:{})", "({}|a)", "(|{})"]).format(
+                expression(random, depth + 1)
+            )
         pieces.append(atom + random.choice(repeats))
     return "".join(pieces)
 
@@ -33,7 +39,9 @@ class _NoAnswer(Exception):
 
 
 def by_python(pattern: str, text: str) -> bool | None:
-    """Return whether Python's matcher takes the whole text; None where it has no answer within a second."""
+    """Return whether Python's matcher takes the whole text; None where it has
+    no answer within a second.
+    """
 
     def give_up(*_: object) -> None:
         raise _NoAnswer
@@ -52,7 +60,10 @@ def by_python(pattern: str, text: str) -> bool | None:
 def batch(random: Random, folder: Path) -> int:
     """Compare, and try texts that are no expressions."""
     for _ in range(BATCH // 2):
-        pattern, text = expression(random), "".join(random.choices("ab1_.-\n é]", k=random.randrange(7)))
+        pattern, text = (
+            expression(random),
+            "".join(random.choices("ab1_.-\n é]", k=random.randrange(7))),
+        )
         wanted = by_python(pattern, text)
         if wanted is not None and matches(pattern, text) != wanted:
             raise Finding(f"{pattern!r} and {text!r}: wanted {wanted}")

@@ -1,7 +1,7 @@
 """The properties of the unit tests, over inputs that no change is judged by (profile ``explore``).
 
-A batch is a few properties in a process of pytest. A failure is told with the seed that Hypothesis drew from, and the
-failing example, which `@reproduce_failure` repeats.
+A batch is a few properties in a process of pytest. A failure is told with the seed that Hypothesis
+drew from, and the failing example, which `@reproduce_failure` repeats.
 """
 
 import os
@@ -30,20 +30,41 @@ def batch(random: Random, folder: Path) -> int:
 
 def explore(names: list[str], seed: int, folder: Path) -> int:
     """Explore properties from a seed; return how many examples were tried."""
-    told = pytest(f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", f"--basetemp={folder}/pytest", *names)
+    told = pytest(
+        f"--hypothesis-seed={seed}",
+        "--hypothesis-show-statistics",
+        f"--basetemp={folder}/pytest",
+        *names,
+    )
     if told.returncode:
-        raise Finding(f"EXAMPLES={EXAMPLES} --hypothesis-seed={seed} {' '.join(names)}\n{told.stdout[-8000:]}")
+        raise Finding(
+            f"EXAMPLES={EXAMPLES} --hypothesis-seed={seed} {' '.join(names)}\n{told.stdout[-8000:]}"
+        )
     return sum(map(int, _PASSED.findall(told.stdout)))
 
 
 @cache
 def properties() -> list[str]:
-    """Return the names of all properties, tests with Hypothesis's `given`; raise Finding if there are none."""
-    files = [path for path in (ROOT / "tests/unit").rglob("test_*.py") if "from hypothesis" in path.read_text()]
+    """Return the names of all properties, tests with Hypothesis's `given`;
+    raise Finding if there are none.
+    """
+    files = [
+        path
+        for path in (ROOT / "tests/unit").rglob("test_*.py")
+        if "from hypothesis" in path.read_text()
+    ]
     told = pytest("--collect-only", *map(str, files))
-    found = sorted({line.partition("[")[0] for line in told.stdout.splitlines() if line.startswith("tests/unit/")})
+    found = sorted(
+        {
+            line.partition("[")[0]
+            for line in told.stdout.splitlines()
+            if line.startswith("tests/unit/")
+        }
+    )
     if len(found) < TOGETHER:
-        raise Finding(f"no properties are found in tests/unit:\n{told.stdout[-2000:]}{told.stderr[-2000:]}")
+        raise Finding(
+            f"no properties are found in tests/unit:\n{told.stdout[-2000:]}{told.stderr[-2000:]}"
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Tars, plain and packed: whatever the bytes, files come of them within the folder and the caps, or ArtifactError."""
+"""Tars, plain and packed: whatever the bytes, files come of them within the
+folder and the caps, or ArtifactError.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +50,14 @@ def _tar(source: random.Random) -> bytes:
     with tarfile.open(fileobj=data, mode="w:", format=form) as archive:
         for _ in range(source.randint(0, 4)):
             info = tarfile.TarInfo(source.choice(_NAMES))
-            info.type, info.linkname = source.choice(_TYPES), source.choice(["", "a", "../x", "/etc", "d"])
+            info.type, info.linkname = (
+                source.choice(_TYPES),
+                source.choice(["", "a", "../x", "/etc", "d"]),
+            )
             content = (
-                source.choice([b"", b"a", bytes(5000)]) if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) else b""
+                source.choice([b"", b"a", bytes(5000)])
+                if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+                else b""
             )
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
@@ -58,10 +65,17 @@ def _tar(source: random.Random) -> bytes:
 
 
 def _packed(source: random.Random) -> bytes:
-    """Return a hostile tar, or a tar in a hostile packing; checksums are put right, or nothing else is ever met."""
+    """Return a hostile tar, or a tar in a hostile packing; checksums are put
+    right, or nothing else is ever met.
+    """
     kind = source.randint(0, 3)
     plain = _tar(source) if kind == 3 else _repaired(mutated(source, _tar(source), _WORDS))
-    packers: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, zstandard.compress, gzip.compress]
+    packers: list[Callable[[bytes], bytes]] = [
+        bytes,
+        gzip.compress,
+        zstandard.compress,
+        gzip.compress,
+    ]
     packed = packers[kind](plain)
     return mutated(source, packed) if kind == 3 else packed
 
@@ -97,7 +111,10 @@ def _check(root: Path, target: Path, data: bytes) -> None:
     assert {path.name for path in root.iterdir()} == {"archive", "target"}, data
     found = list(target.rglob("*"))
     assert len(found) <= 2 * _CAPS.entries + 1, data
-    assert sum(path.lstat().st_size for path in found if path.is_file() and not path.is_symlink()) <= _CAPS.bytes, data
+    assert (
+        sum(path.lstat().st_size for path in found if path.is_file() and not path.is_symlink())
+        <= _CAPS.bytes
+    ), data
     for path in found:
         if path.is_symlink():
             assert not str(path.readlink()).startswith("/"), data

@@ -37,11 +37,17 @@ def _zip(source: random.Random) -> bytes:
     data = io.BytesIO()
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(data, "w") as archive:
         for number in range(source.randint(0, 4)):
-            info = zipfile.ZipInfo(source.choice(["a", "a/b", "d/", "é", "a\\b", "../x", f"f{number}", "l"]))
+            info = zipfile.ZipInfo(
+                source.choice(["a", "a/b", "d/", "é", "a\\b", "../x", f"f{number}", "l"])
+            )
             info.create_system = source.choice([0, 3, 10, 19])
-            mode = source.choice([0, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755, stat.S_IFIFO])
+            mode = source.choice(
+                [0, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777, stat.S_IFDIR | 0o755, stat.S_IFIFO]
+            )
             info.external_attr = mode << 16 | source.choice([0, 0x10])
-            info.compress_type = source.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+            info.compress_type = source.choice(
+                [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]
+            )
             archive.writestr(info, source.choice([b"", b"a", b"../x", bytes(5000), b"/etc/passwd"]))
     return data.getvalue()
 
@@ -68,7 +74,10 @@ def _check(root: Path, target: Path, data: bytes) -> None:
     assert {path.name for path in root.iterdir()} == {"archive", "target"}, data
     found = list(target.rglob("*"))
     assert len(found) <= 2 * _CAPS.entries + 1, data
-    assert sum(path.lstat().st_size for path in found if path.is_file() and not path.is_symlink()) <= _CAPS.bytes, data
+    assert (
+        sum(path.lstat().st_size for path in found if path.is_file() and not path.is_symlink())
+        <= _CAPS.bytes
+    ), data
     for path in found:
         if path.is_symlink():
             assert not str(path.readlink()).startswith("/"), data

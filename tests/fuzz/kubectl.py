@@ -1,4 +1,5 @@
-"""Asks the real kubectl what files of manifests mean: ``kubectl label --local`` reads as ``apply`` does, and no server.
+"""Asks the real kubectl what files of manifests mean: ``kubectl label --local`` reads as ``apply``
+does, and no server.
 
 kubectl is one of the programs of the tests' cluster (`tests.cluster.binaries`), which need not run.
 """
@@ -15,24 +16,41 @@ from tests.cluster.places import Places
 from tests.fuzz.finding import Finding
 
 LABEL = ("asked", "yes")
-_COMMAND = ("kubectl", "--kubeconfig=/dev/null", "label", "--local", f"{'='.join(LABEL)}", "-o", "json", "-f")
+_COMMAND = (
+    "kubectl",
+    "--kubeconfig=/dev/null",
+    "label",
+    "--local",
+    f"{'='.join(LABEL)}",
+    "-o",
+    "json",
+    "-f",
+)
 _FENCE = "penstock.dev/fence"
 _LONGEST_S = 120
 
 
 class Answer(NamedTuple):
-    """What kubectl makes of a file: the objects in their order, and why it read no further, or nothing."""
+    """What kubectl makes of a file: the objects in their order, and why it
+    read no further, or nothing.
+    """
 
     objects: list[dict[str, Any]]
     refusal: str
 
 
 def ask(folder: Path, cases: list[bytes]) -> list[Answer]:
-    """Return what kubectl makes of each file; one process reads all of them, with a fence before each."""
+    """Return what kubectl makes of each file; one process reads all of them,
+    with a fence before each.
+    """
     for number, data in enumerate(cases):
-        (folder / f"{number:05}-a.yaml").write_text(f"apiVersion: {_FENCE}\nkind: Fence\nmetadata: {{name: f}}\n")
+        (folder / f"{number:05}-a.yaml").write_text(
+            f"apiVersion: {_FENCE}\nkind: Fence\nmetadata: {{name: f}}\n"
+        )
         (folder / f"{number:05}-b.yaml").write_bytes(data)
-    done = subprocess.run([program(), *_COMMAND, folder], capture_output=True, timeout=_LONGEST_S, check=False)
+    done = subprocess.run(
+        [program(), *_COMMAND, folder], capture_output=True, timeout=_LONGEST_S, check=False
+    )
     told = done.stderr.decode(errors="replace")
     objects: list[list[dict[str, Any]]] = []
     for item in _stream(done.stdout.decode()):
@@ -41,7 +59,9 @@ def ask(folder: Path, cases: list[bytes]) -> list[Answer]:
         else:
             objects[-1].append(item)
     if len(objects) != len(cases):
-        raise Finding(f"kubectl did not read all files: exit code {done.returncode}, {told[-2000:]}")
+        raise Finding(
+            f"kubectl did not read all files: exit code {done.returncode}, {told[-2000:]}"
+        )
     whys = _refusals(told)
     return [Answer(found, whys.get(number, "")) for number, found in enumerate(objects)]
 
@@ -55,9 +75,13 @@ def program() -> Path:
 
 
 def _refusals(told: str) -> dict[int, str]:
-    """Return by number of a case what kubectl complains of; a complaint that names no file is one of all."""
+    """Return by number of a case what kubectl complains of; a complaint that
+    names no file is one of all.
+    """
     parts = re.split(r"(?=\S*/(\d{5})-b\.yaml)", told)
-    return {int(number): text.strip() for number, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        int(number): text.strip() for number, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 def _stream(text: str) -> Iterator[dict[str, Any]]:

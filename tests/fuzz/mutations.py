@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 
 def mutated(source: random.Random, data: bytes, words: Sequence[bytes] = ()) -> bytes:
-    """Return the bytes with a few changes: flipped, cut, doubled, moved, or with a word of the format put in."""
+    """Return the bytes with a few changes: flipped, cut, doubled, moved, or
+    with a word of the format put in.
+    """
     found = bytearray(data)
     for _ in range(source.randint(1, 6)):
         at, end = sorted(source.randint(0, len(found)) for _ in range(2))

@@ -1,4 +1,6 @@
-"""Random shell programs with references: a grammar that composes every context, and mutations of a corpus."""
+"""Random shell programs with references: a grammar that composes every
+context, and mutations of a corpus.
+"""
 
 from random import Random
 from typing import NamedTuple
@@ -19,14 +21,20 @@ def values(random: Random, marker: str) -> tuple[str, str]:
     """Return a value for each reference, most of them hostile: what runs them makes the marker."""
     run = random.choice([f"touch {marker}", f">{marker}", f"{{ :>{marker}; }}"])
     shapes = (
-        "$({})", "`{}`", "; {} ;", "x; {} #", "\n{}\n", "'; {}; '", '"; {}; "', "$({}) `{}` \\", "| {}", "&& {}",
-        "a[$({})]", "x[$({})]=1", "a[`{}`]", "$(({}))", "${{x:-$({})}}", ") {} (", "} {} {{", "*", "?", "[a-z]", "-n",
-        "--", "-e {}", "-c {}", "-exec {} ;", "-v", "-eq", "!", "(", ")", "]", "]]", "=", "~", "$X", "${{V}}", " a  b ",
-        "\\", "\\\\n", "'", '"', "\t", "a\nb", "", "é\u0081\u0301", "\u0081\u0088", "%s%d", "%n", "EOF\n{}\n", "EOF",
+        "$({})", "`{}`", "; {} ;", "x; {} #", "\n{}\n", "'; {}; '", '"; {}; "', "$({}) `{}` \\",
+        "| {}", "&& {}",
+        "a[$({})]", "x[$({})]=1", "a[`{}`]", "$(({}))", "${{x:-$({})}}", ") {} (", "} {} {{", "*",
+        "?", "[a-z]", "-n",
+        "--", "-e {}", "-c {}", "-exec {} ;", "-v", "-eq", "!", "(", ")", "]", "]]", "=", "~", "$X",
+        "${{V}}", " a  b ",
+        "\\", "\\\\n", "'", '"', "\t", "a\nb", "", "é\u0081\u0301", "\u0081\u0088", "%s%d", "%n",
+        "EOF\n{}\n", "EOF",
         "}}",
-        "{{a,b}}", "<({})", ">({})", "0 + a[$({})]", "1", "0", "-", "+", "in", "esac", ";; *) {};;", "done; {}",
+        "{{a,b}}", "<({})", ">({})", "0 + a[$({})]", "1", "0", "-", "+", "in", "esac", ";; *) {};;",
+        "done; {}",
         "fi\n{}", ":",
-        "__import__('os').system('{}')", "system('{}')", "'\"$({})\"'", "\"'$({})'\"", "\\$({})", "#", "# {}", "!!",
+        "__import__('os').system('{}')", "system('{}')", "'\"$({})\"'", "\"'$({})'\"", "\\$({})",
+        "#", "# {}", "!!",
         "&",
     )  # fmt: skip
     return tuple(_filled(random.choice(shapes), run) for _ in REFERENCES)  # type: ignore[return-value]
@@ -53,14 +61,27 @@ class Grammar:
         return Program(text, self.expected)
 
     def listed(self) -> str:
-        joints = ["; ", "\n", " && ", " || ", " & ", " ;", "\n\n# it's \" `\n", " |", " &&\n", " | \\\n"]
+        joints = [
+            "; ",
+            "\n",
+            " && ",
+            " || ",
+            " & ",
+            " ;",
+            "\n\n# it's \" `\n",
+            " |",
+            " &&\n",
+            " | \\\n",
+        ]
         text = self.command()
         for _ in range(self.random.choice([0, 0, 0, 1, 1, 2])):
             text += ("\n" if "<<" in text else self.random.choice(joints)) + self.command()
         return text + "\n:" if "<<" in text else text
 
     def hidden(self) -> str:
-        """Return commands for a place where they are read in another way: nothing is expected of them."""
+        """Return commands for a place where they are read in another way:
+        nothing is expected of them.
+        """
         known = dict(self.expected)
         text = self.listed()
         self.expected = known
@@ -92,7 +113,9 @@ class Grammar:
         number = self._number()
         words = [self.word() for _ in range(self.random.choice([1, 1, 2]))]
         self.expected[number] = tuple(value for _, value in words)
-        probe = self.random.choice(["probe"] * 8 + ["command probe", "V=x probe", "./probe", "env probe", '"probe"'])
+        probe = self.random.choice(
+            ["probe"] * 8 + ["command probe", "V=x probe", "./probe", "env probe", '"probe"']
+        )
         return f"{probe} {number} " + " ".join(text for text, _ in words)
 
     def heredoc(self) -> str:
@@ -178,8 +201,14 @@ FRAGMENTS = (CORPUS / "lexer" / "fragments.txt").read_text().rstrip("\n").split(
 
 
 def mutated(random: Random, given: tuple[str, str]) -> Program:
-    """Return a program of the corpus or of the grammar with some of its text changed: nothing is expected of it."""
-    text = random.choice(ODD + COMPOUND + PLAIN) if random.random() < 0.5 else Grammar(random, given).program().text
+    """Return a program of the corpus or of the grammar with some of its text
+    changed: nothing is expected of it.
+    """
+    text = (
+        random.choice(ODD + COMPOUND + PLAIN)
+        if random.random() < 0.5
+        else Grammar(random, given).program().text
+    )
     for mark in ("{}", "<w>", "<l>", "<r>"):
         while mark in text:
             text = text.replace(mark, random.choice([*REFERENCES, *FRAGMENTS]), 1)

@@ -1,4 +1,6 @@
-"""Random files of manifests: every kind of scalar, key and collection of YAML, streams, lists, JSON, and mutations."""
+"""Random files of manifests: every kind of scalar, key and collection of YAML, streams, lists,
+JSON, and mutations.
+"""
 
 import json
 from random import Random
@@ -50,7 +52,9 @@ def encoded(random: Random, text: str) -> bytes:
         at = random.randrange(len(text) + 1)
         text = text[:at] + random.choice(CONTROLS) + text[at:]
     if random.random() < 0.03:
-        return text.encode(random.choice(["utf-16", "utf-16-be", "utf-16-le", "utf-32"]), "surrogatepass")
+        return text.encode(
+            random.choice(["utf-16", "utf-16-be", "utf-16-le", "utf-32"]), "surrogatepass"
+        )
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -76,7 +80,9 @@ class Grammar:
         self.anchors = 0
         kind = self.random.randrange(20)
         if kind == 0:
-            return self.random.choice([f"{self.flow(2)}\n", f"{self.block(0, 1)}\n", "", "\n", "# c\n", "null\n"])
+            return self.random.choice(
+                [f"{self.flow(2)}\n", f"{self.block(0, 1)}\n", "", "\n", "# c\n", "null\n"]
+            )
         if kind == 1:
             return self.listed()
         head = self.random.choice(HEADS if self.random.random() < 0.95 else ODD_HEADS)
@@ -90,14 +96,19 @@ class Grammar:
         """Return a list of objects, some of which leave out what they are."""
         kind = self.random.choice(["List", "ConfigMapList", "CaseList", "Case"])
         api = self.random.choice(["v1", "example.com/v1"])
+        said = ["", "apiVersion: v1, ", "kind: A, ", "apiVersion: v1, kind: B, "]
         items = "".join(
-            f"- {self.random.choice(['', 'apiVersion: v1, ', 'kind: A, ', 'apiVersion: v1, kind: B, '])}"
-            f"metadata: {{name: n{number}}}, v: {self.flow(1)}\n".replace("- ", "- {", 1).replace("\n", "}\n")
+            f"- {self.random.choice(said)}"
+            f"metadata: {{name: n{number}}}, v: {self.flow(1)}\n".replace("- ", "- {", 1).replace(
+                "\n", "}\n"
+            )
             for number in range(self.random.randrange(4))
         )
         items = items or self.random.choice(["[]\n", "null\n", "{}\n", "\n", "x\n"])
         name = self.random.choice(["items", "items", "items", "Items"])
-        return f"apiVersion: {api}\nkind: {kind}\n{name}:{' ' if items[0] != '-' else chr(10)}{items}"
+        return (
+            f"apiVersion: {api}\nkind: {kind}\n{name}:{' ' if items[0] != '-' else chr(10)}{items}"
+        )
 
     def value(self, indent: int, depth: int) -> str:
         """Return what stands behind the colon of a key."""
@@ -110,7 +121,8 @@ class Grammar:
         if kind < 8:
             return gap + self.properties() + self.flow(3 - depth) + self.random.choice(COMMENTS)
         deeper = indent + self.random.choice([0, 1, 2, 2, 2, 2, 2, 4])
-        return f"{gap}{self.properties()}{self.random.choice(COMMENTS)}\n{self.block(deeper, depth + 1)}"
+        head = f"{gap}{self.properties()}{self.random.choice(COMMENTS)}"
+        return f"{head}\n{self.block(deeper, depth + 1)}"
 
     def block(self, indent: int, depth: int) -> str:
         """Return a mapping or a sequence in block style."""
@@ -120,7 +132,9 @@ class Grammar:
             if is_sequence:
                 lines.append(f"{pad}-{self.value(indent, depth)}")
             elif self.random.random() < 0.1:
-                lines.append(f"{pad}?{self.value(indent, depth)}\n{pad}:{self.value(indent, depth)}")
+                lines.append(
+                    f"{pad}?{self.value(indent, depth)}\n{pad}:{self.value(indent, depth)}"
+                )
             else:
                 colon = self.random.choice([":", ":", ":", ":", " :", "\t:"])
                 lines.append(f"{pad}{self.key()}{colon}{self.value(indent, depth)}")
@@ -132,7 +146,9 @@ class Grammar:
         """Return a key."""
         if self.random.random() < 0.5:
             return self.random.choice(["a", "b", "c", "a", "'a'", '"b"'])
-        return self.properties() + self.random.choice([self.random.choice(KEYS), scalar_word(self.random)])
+        return self.properties() + self.random.choice(
+            [self.random.choice(KEYS), scalar_word(self.random)]
+        )
 
     def properties(self) -> str:
         """Return a tag, an anchor, both or mostly none."""
@@ -151,8 +167,24 @@ class Grammar:
             return scalar_word(self.random)
         if kind == 4:
             return f"*x{self.random.randrange(self.anchors)}" if self.anchors else ""
-        joints = ["", "", "", "", "", "", " ", f"\n{' ' * (indent + 1)}", "\n\n ", "\n\t", " \n  ", "\t", "\\\n  "]
-        kinds = self.random.choices([ESCAPES, CHARACTERS, LINES, ["a", "b"]], k=self.random.randint(0, 4))
+        joints = [
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            " ",
+            f"\n{' ' * (indent + 1)}",
+            "\n\n ",
+            "\n\t",
+            " \n  ",
+            "\t",
+            "\\\n  ",
+        ]
+        kinds = self.random.choices(
+            [ESCAPES, CHARACTERS, LINES, ["a", "b"]], k=self.random.randint(0, 4)
+        )
         parts = [self.random.choice(kind) for kind in kinds]
         text = "".join(part + self.random.choice(joints) for part in parts)
         if kind == 5:
@@ -184,13 +216,18 @@ class Grammar:
         """Return a node in flow style."""
         kind = self.random.randrange(10)
         if depth <= 0 or kind < 4:
-            return self.properties() + self.random.choice([scalar_word(self.random), self.scalar(2)])
+            return self.properties() + self.random.choice(
+                [scalar_word(self.random), self.scalar(2)]
+            )
         gap = self.random.choice(["", "", " ", "\n  ", "\t", " # c\n  ", "\n"])
         joint = self.random.choice([", ", ",", ", ", f",{gap}"])
         count = self.random.randrange(4)
         end = self.random.choice(["", "", "", "", ",", gap])
         if kind < 6:
-            items = [self.random.choice([self.flow(depth - 1), self.pair(depth - 1)]) for _ in range(count)]
+            items = [
+                self.random.choice([self.flow(depth - 1), self.pair(depth - 1)])
+                for _ in range(count)
+            ]
             return f"[{gap}{joint.join(items)}{end}]"
         return f"{{{gap}{joint.join(self.pair(depth - 1) for _ in range(count))}{end}}}"
 
@@ -214,7 +251,9 @@ class Grammar:
 
 
 def json_stream(random: Random) -> str:
-    """Return objects in JSON one behind another, mostly without anything that JSON does not allow."""
+    """Return objects in JSON one behind another, mostly without anything that
+    JSON does not allow.
+    """
     joint, end = random.choice(JSON_JOINTS), random.choice(JSON_JOINTS)
     texts = [json_text(random) for _ in range(random.choice([1, 1, 2, 3]))]
     return random.choice(["", "", "", "", " ", "\n", "\ufeff", "\u00a0"]) + joint.join(texts) + end
@@ -222,9 +261,15 @@ def json_stream(random: Random) -> str:
 
 def json_text(random: Random) -> str:
     """Return one object in JSON."""
-    head = {"apiVersion": "v1", "kind": random.choice(["Case", "List", "Secret"]), "metadata": {"name": "j"}}
+    head = {
+        "apiVersion": "v1",
+        "kind": random.choice(["Case", "List", "Secret"]),
+        "metadata": {"name": "j"},
+    }
     body = {**head, random.choice(["data", "v", "items", "Items"]): json_value(random, 0)}
-    text = json.dumps(body, ensure_ascii=random.random() < 0.5, indent=random.choice([None, 1, "\t"]))
+    text = json.dumps(
+        body, ensure_ascii=random.random() < 0.5, indent=random.choice([None, 1, "\t"])
+    )
     for _ in range(random.choice([0, 0, 0, 1, 2])):
         text = text.replace('"REPLACE"', random.choice(JSON_WORDS), 1)
     return text
@@ -236,7 +281,9 @@ def json_value(random: Random, depth: int) -> Any:
     if kind < 2:
         return random.choice(["REPLACE", "x", "yes", "1", "", *CHARACTERS, *LINES])
     if kind < 4:
-        return random.choice([0, -1, 1.5, 2**63, 2**64, -(2**63) - 1, 9e18, 1e100, 10**40, True, None, 0.1 + 0.2])
+        return random.choice(
+            [0, -1, 1.5, 2**63, 2**64, -(2**63) - 1, 9e18, 1e100, 10**40, True, None, 0.1 + 0.2]
+        )
     if kind == 4:
         return [json_value(random, depth + 1) for _ in range(random.randrange(3))]
     keys = ["a", "b", "<<", "=", "apiVersion", "kind", "metadata", "1", "", "é", "\u2028"]

@@ -99,13 +99,16 @@ ODD_HEADS = [
 ]  # fmt: skip
 JSON_JOINTS = ["", "\n", " ", "\n---\n", "---\n", ",", "\nnull\n", "\t\r\n", "\n# c\n", "\n5\n"]
 JSON_WORDS = [
-    "NaN", "Infinity", "1e999", "-0", "-0.0", "01", "1.", "0x1", "1E3", "true", '"\\ud83d"', '"\\/"',
+    "NaN", "Infinity", "1e999", "-0", "-0.0", "01", "1.", "0x1", "1E3", "true", '"\\ud83d"',
+    '"\\/"',
     '"\\ud83d\\ude00"', '"a\tb"', '"\\x41"', "9" * 400, "9223372036854775807.0", "1e18", "1e21",
 ]  # fmt: skip
 
 
 def scalar_word(random: Random) -> str:
-    """Return a plain scalar, mostly: a word of the table, pieces of numbers, or a number of any length."""
+    """Return a plain scalar, mostly: a word of the table, pieces of numbers,
+    or a number of any length.
+    """
     kind = random.randrange(40)
     if kind < 20:
         return random.choice(WORDS)
@@ -123,17 +126,24 @@ def scalar_word(random: Random) -> str:
 def number_word(random: Random) -> str:
     """Return a number in any base, of any length."""
     known = random.choice(["01", "01234567", "0123456789", "0123456789abcdefF", "0123456789_"])
-    digits = "".join(random.choices(known, k=random.choice([1, 3, 16, 19, 20, 21, 22, 30, 65, 400])))
+    digits = "".join(
+        random.choices(known, k=random.choice([1, 3, 16, 19, 20, 21, 22, 30, 65, 400]))
+    )
     end = random.choice(["", "", ".", ".5", "e3", "e-3", ".0e0", "E+400", "_"])
-    sign, base = random.choice(["", "", "-", "+"]), random.choice(["", "", "0x", "0o", "0", "0b", "0X"])
+    sign, base = (
+        random.choice(["", "", "-", "+"]),
+        random.choice(["", "", "0x", "0o", "0", "0b", "0X"]),
+    )
     return sign + base + digits + end
 
 
 def timestamp_word(random: Random) -> str:
     """Return what may be a moment."""
-    day = f"{random.choice([1, 999, 2020, 12020])}-{random.randrange(15)}-{random.randrange(1, 33):02}"
+    year = random.choice([1, 999, 2020, 12020])
+    day = f"{year}-{random.randrange(15)}-{random.randrange(1, 33):02}"
     if random.random() < 0.3:
         return day
     joint = random.choice(["T", "t", " ", "  ", ""])
     end = random.choice(["", "Z", "z", ".5Z", " Z", "+01:00", "-1", "+0100", ".123456789"])
-    return f"{day}{joint}{random.randrange(26)}:{random.randrange(62):02}:{random.randrange(62):02}{end}"
+    hour, minute, second = random.randrange(26), random.randrange(62), random.randrange(62)
+    return f"{day}{joint}{hour}:{minute:02}:{second:02}{end}"

@@ -1,4 +1,6 @@
-"""Integration tests talk to the real API server; no pod runs, and a test that needs one plays kubelet."""
+"""Integration tests talk to the real API server; no pod runs, and a test that
+needs one plays kubelet.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the API server lets into an ActionType, and whom (P-80): nothing that a Pipeline's author could not reach."""
+"""What the API server lets into an ActionType, and whom (P-80): nothing that
+a Pipeline's author could not reach.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from tests.support.kube import Kube, KubeError
 SPEC: dict[str, Any] = {
     "category": "Deploy",
     "provider": "Script",
-    "configurationProperties": [{"name": "Target", "required": True}, {"name": "Login", "secret": True}],
+    "configurationProperties": [
+        {"name": "Target", "required": True},
+        {"name": "Login", "secret": True},
+    ],
     "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 5},
     "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 0},
     "template": {"image": "debian:12", "commands": ["deploy"]},
@@ -27,7 +32,12 @@ def action_type(**fields: Any) -> dict[str, Any]:
     spec = copy.deepcopy(SPEC)
     spec["template"] |= fields.pop("template", {})
     meta = {"generateName": "script-"}
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "ActionType", "metadata": meta, "spec": {**spec, **fields}}
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "ActionType",
+        "metadata": meta,
+        "spec": {**spec, **fields},
+    }
 
 
 def test_action_type_gets_its_defaults(kube: Kube, namespace: str) -> None:
@@ -59,7 +69,9 @@ def test_everything_that_a_template_may_say_is_accepted(kube: Kube, namespace: s
         "affinity": {
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [node]},
-                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": node}],
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "preference": node}
+                ],
             }
         },
         "priorityClassName": "low",
@@ -110,16 +122,35 @@ def test_template_holds_nothing_that_reaches_further_than_its_container(
     ("fields", "message"),
     [
         ({"category": "Approval"}, 'Unsupported value: "Approval"'),
-        ({"configurationProperties": [{"name": f"P{n}"} for n in range(11)]}, "must have at most 10 items"),
-        ({"configurationProperties": [{"name": "../x"}]}, "should match"),
-        ({"configurationProperties": [{"name": "A", "queryable": True}]}, "a queryable property is required"),
         (
-            {"configurationProperties": [{"name": n, "queryable": True, "required": True} for n in "AB"]},
+            {"configurationProperties": [{"name": f"P{n}"} for n in range(11)]},
+            "must have at most 10 items",
+        ),
+        ({"configurationProperties": [{"name": "../x"}]}, "should match"),
+        (
+            {"configurationProperties": [{"name": "A", "queryable": True}]},
+            "a queryable property is required",
+        ),
+        (
+            {
+                "configurationProperties": [
+                    {"name": n, "queryable": True, "required": True} for n in "AB"
+                ]
+            },
             "at most one property is queryable",
         ),
-        ({"configurationProperties": [{"name": "A", "secret": True, "type": "Number"}]}, "its type is String"),
-        ({"inputArtifactDetails": {"minimumCount": 2, "maximumCount": 1}}, "minimumCount is at most maximumCount"),
-        ({"inputArtifactDetails": {"minimumCount": 0, "maximumCount": 6}}, "less than or equal to 5"),
+        (
+            {"configurationProperties": [{"name": "A", "secret": True, "type": "Number"}]},
+            "its type is String",
+        ),
+        (
+            {"inputArtifactDetails": {"minimumCount": 2, "maximumCount": 1}},
+            "minimumCount is at most maximumCount",
+        ),
+        (
+            {"inputArtifactDetails": {"minimumCount": 0, "maximumCount": 6}},
+            "less than or equal to 5",
+        ),
         ({"jobTimeout": 59}, "greater than or equal to 60"),
         ({"jobTimeout": 43_201}, "less than or equal to 43200"),
         ({"settings": {"executionUrlTemplate": "javascript:alert(1)"}}, "should match"),
@@ -130,9 +161,15 @@ def test_template_holds_nothing_that_reaches_further_than_its_container(
             {"template": {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1500m"}}}},
             "is more than limits.cpu",
         ),
-        ({"template": {"tolerations": [{"operator": "Exists", "value": "x"}]}}, "Exists takes no value"),
+        (
+            {"template": {"tolerations": [{"operator": "Exists", "value": "x"}]}},
+            "Exists takes no value",
+        ),
         ({"template": {"tolerations": [{"value": "x"}]}}, "without a key, say Exists"),
-        ({"template": {"tolerations": [{"key": "a", "tolerationSeconds": 1}]}}, "of the effect NoExecute"),
+        (
+            {"template": {"tolerations": [{"key": "a", "tolerationSeconds": 1}]}},
+            "of the effect NoExecute",
+        ),
     ],
 )
 def test_action_type_that_cannot_be_meant_is_refused(
@@ -142,11 +179,17 @@ def test_action_type_that_cannot_be_meant_is_refused(
         kube.create("actiontypes", namespace, action_type(**fields))
 
 
-def test_editors_write_types_of_their_namespace_and_none_of_the_cluster(kube: Kube, namespace: str) -> None:
+def test_editors_write_types_of_their_namespace_and_none_of_the_cluster(
+    kube: Kube, namespace: str
+) -> None:
     let_edit(kube, namespace, "alice")
     alice = acting_as(kube, "alice")
     alice.create("actiontypes", namespace, action_type())
-    shared = {**action_type(), "kind": "ClusterActionType", "metadata": {"name": f"shared-{secrets.token_hex(4)}"}}
+    shared = {
+        **action_type(),
+        "kind": "ClusterActionType",
+        "metadata": {"name": f"shared-{secrets.token_hex(4)}"},
+    }
     with pytest.raises(KubeError, match="forbidden"):
         alice.create("clusteractiontypes", None, shared)
     with pytest.raises(KubeError, match="forbidden"):

@@ -1,4 +1,6 @@
-"""Attacks on approvals, at the real API server with the real operator: nobody decides for another, or twice."""
+"""Attacks on approvals, at the real API server with the real operator: nobody
+decides for another, or twice.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Ask = Callable[..., Document]
 
 @pytest.fixture
 def ask(kube: Kube, namespace: str) -> Ask:
-    """Start a run of a pipeline that is one approval, and return the Approval once it is pending."""
+    """Start a run of a pipeline that is one approval, and return the Approval
+    once it is pending.
+    """
     let_edit(kube, namespace, *PEOPLE)
 
     def start(*, run: str = "run", starter: str = "", **configuration: str) -> Document:
@@ -28,12 +32,21 @@ def ask(kube: Kube, namespace: str) -> Ask:
     return start
 
 
-def start_run(kube: Kube, namespace: str, run: str = "run", starter: str = "", **configuration: str) -> None:
-    spec: Document = {"stages": [{"name": "Prod", "actions": [approval_action(configuration=configuration)]}]}
+def start_run(
+    kube: Kube, namespace: str, run: str = "run", starter: str = "", **configuration: str
+) -> None:
+    spec: Document = {
+        "stages": [{"name": "Prod", "actions": [approval_action(configuration=configuration)]}]
+    }
     kinds = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": run}}
     kube.create("pipelines", namespace, {**kinds, "spec": spec})
     wanted = {"pipelineRef": {"name": run}} | ({"requestedBy": starter} if starter else {})
-    body = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": run}, "spec": wanted}
+    body = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "PipelineRun",
+        "metadata": {"name": run},
+        "spec": wanted,
+    }
     acting_as(kube, starter or "alice").create("pipelineruns", namespace, body)
 
 
@@ -56,8 +69,14 @@ def test_two_approvers_decide_and_the_run_succeeds(kube: Kube, namespace: str, a
         decide(acting_as(kube, user), namespace, name, "Approved", f"{user} is fine with it")
     assert ended(kube, namespace)["state"] == "Succeeded"
     status = kube.get("approvals", namespace, name)["status"]
-    assert (status["state"], status["approvals"], status["lastUpdatedBy"]) == ("Approved", "2/2", "bob")
-    row = kube.get("pipelineruns", namespace, "run")["status"]["stageStates"][0]["actionStates"][0]["executions"][0]
+    assert (status["state"], status["approvals"], status["lastUpdatedBy"]) == (
+        "Approved",
+        "2/2",
+        "bob",
+    )
+    row = kube.get("pipelineruns", namespace, "run")["status"]["stageStates"][0]["actionStates"][0][
+        "executions"
+    ][0]
     assert (row["status"], row["lastUpdatedBy"]) == ("Succeeded", "bob")
     assert row["summary"] == "alice: alice is fine with it; bob: bob is fine with it"
     assert not {"token", "jobName"} & set(row)
@@ -74,9 +93,14 @@ def test_member_of_a_group_decides(kube: Kube, namespace: str, ask: Ask) -> None
 def test_decision_in_anothers_name_is_denied(kube: Kube, namespace: str, ask: Ask) -> None:
     approval = ask(**NAMED)
     for user in ("mallory", "bob"):
-        with pytest.raises(KubeError, match=f"user must be your own name, {user}: nobody decides for another"):
+        with pytest.raises(
+            KubeError, match=f"user must be your own name, {user}: nobody decides for another"
+        ):
             merge(
-                acting_as(kube, user), namespace, approval, {"decisions": [{"user": "alice", "decision": "Approved"}]}
+                acting_as(kube, user),
+                namespace,
+                approval,
+                {"decisions": [{"user": "alice", "decision": "Approved"}]},
             )
     both = [{"user": "bob", "decision": "Approved"}, {"user": "alice", "decision": "Approved"}]
     with pytest.raises(KubeError, match="nobody decides for another"):
@@ -86,7 +110,12 @@ def test_decision_in_anothers_name_is_denied(kube: Kube, namespace: str, ask: As
 def test_administrator_is_no_approver_by_that(kube: Kube, namespace: str, ask: Ask) -> None:
     """The kubeconfig's own user may do everything that RBAC knows; the policy asks for more."""
     with pytest.raises(KubeError, match="nobody decides for another"):
-        merge(kube, namespace, ask(**NAMED), {"decisions": [{"user": "alice", "decision": "Approved"}]})
+        merge(
+            kube,
+            namespace,
+            ask(**NAMED),
+            {"decisions": [{"user": "alice", "decision": "Approved"}]},
+        )
 
 
 def test_somebody_who_is_no_approver_is_denied(kube: Kube, namespace: str, ask: Ask) -> None:
@@ -94,7 +123,9 @@ def test_somebody_who_is_no_approver_is_denied(kube: Kube, namespace: str, ask: 
         decide(acting_as(kube, "mallory"), namespace, ask(**NAMED)["metadata"]["name"], "Approved")
 
 
-def test_somebody_without_the_right_to_change_approvals_is_denied(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_somebody_without_the_right_to_change_approvals_is_denied(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     name = ask()["metadata"]["name"]
     with pytest.raises(KubeError, match="forbidden"):
         decide(acting_as(kube, "stranger"), namespace, name, "Approved")
@@ -103,7 +134,9 @@ def test_somebody_without_the_right_to_change_approvals_is_denied(kube: Kube, na
     assert ended(kube, namespace)["state"] == "Succeeded"
 
 
-def test_who_started_the_run_is_denied_where_they_are_excluded(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_who_started_the_run_is_denied_where_they_are_excluded(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     name = ask(starter="alice", ExcludeStarter="true")["metadata"]["name"]
     with pytest.raises(KubeError, match="alice started the run and may not decide"):
         decide(acting_as(kube, "alice"), namespace, name, "Approved")
@@ -127,7 +160,9 @@ def test_decision_cannot_be_changed_or_withdrawn(
     approval = ask(**NAMED)
     decide(acting_as(kube, "alice"), namespace, approval["metadata"]["name"], "Approved")
     for user in ("alice", "bob"):
-        with pytest.raises(KubeError, match=r"cannot be changed or withdrawn|nobody decides for another"):
+        with pytest.raises(
+            KubeError, match=r"cannot be changed or withdrawn|nobody decides for another"
+        ):
             merge(acting_as(kube, user), namespace, approval, {"decisions": decisions})
 
 
@@ -161,10 +196,16 @@ def test_nothing_but_decisions_can_be_edited(kube: Kube, namespace: str, ask: As
         for field, value in EDITS.items():
             with pytest.raises(KubeError, match=r"only decisions are written|only spec\.decisions"):
                 merge(acting_as(kube, user), namespace, approval, {field: value})
-    assert set(EDITS) | {"decisions"} == set(approval["spec"]) | {"externalEntityLink", "excludedUsers", "decisions"}
+    assert set(EDITS) | {"decisions"} == set(approval["spec"]) | {
+        "externalEntityLink",
+        "excludedUsers",
+        "decisions",
+    }
 
 
-def test_nobody_but_the_operator_creates_an_approval_or_writes_its_status(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_nobody_but_the_operator_creates_an_approval_or_writes_its_status(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     approval = ask(**NAMED)
     forged = {**approval, "metadata": {"name": "pre-created", "namespace": namespace}}
     forged.pop("status")
@@ -190,14 +231,20 @@ def test_approval_that_is_deleted_counts_as_rejected(kube: Kube, namespace: str,
     assert not kube.objects("approvals", namespace), "it must not be created again"
 
 
-def test_oracle_o_07_wrong_token_and_second_answer_are_refused(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_oracle_o_07_wrong_token_and_second_answer_are_refused(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     approval = ask()
     name, alice = approval["metadata"]["name"], acting_as(kube, "alice")
     with pytest.raises(KubeError, match="InvalidApprovalToken"):
         decide(alice, namespace, name, "Approved", token="of-an-earlier-attempt")
     decide(alice, namespace, name, "Rejected", "no", token=approval["spec"]["token"])
     assert ended(kube, namespace)["state"] == "Failed"
-    eventually(lambda: kube.get("approvals", namespace, name)["status"]["state"] == "Rejected", 10, "the verdict")
+    eventually(
+        lambda: kube.get("approvals", namespace, name)["status"]["state"] == "Rejected",
+        10,
+        "the verdict",
+    )
     with pytest.raises(KubeError, match="ApprovalAlreadyCompleted: the Approval is Rejected"):
         decide(acting_as(kube, "bob"), namespace, name, "Approved")
 
@@ -234,14 +281,31 @@ def test_kubectl_shows_what_waits_for_whom(kube: Kube, namespace: str, ask: Ask)
     name = ask(**NAMED, CustomData="ship?")["metadata"]["name"]
     shown = kube.kubectl("-n", namespace, "get", "appr")
     head, line = shown.splitlines()
-    assert head.split() == ["NAME", "PIPELINE", "RUN", "STAGE", "ACTION", "STATE", "APPROVALS", "EXPIRES", "SUMMARY"]
+    assert head.split() == [
+        "NAME",
+        "PIPELINE",
+        "RUN",
+        "STAGE",
+        "ACTION",
+        "STATE",
+        "APPROVALS",
+        "EXPIRES",
+        "SUMMARY",
+    ]
     assert line.split()[:7] == [name, "run", "run", "Prod", "Ok", "Pending", "0/2"]
     assert "waiting for alice, bob, 0/2 have approved; expires at" in line
     kube.kubectl("-n", namespace, "delete", "plr", "run")
-    eventually(lambda: not kube.objects("approvals", namespace), 30, "the Approval gone with its run")
+    eventually(
+        lambda: not kube.objects("approvals", namespace), 30, "the Approval gone with its run"
+    )
 
 
-FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "11111111-1111-1111-1111-111111111111"}
+FOREIGN = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "name": "none",
+    "uid": "11111111-1111-1111-1111-111111111111",
+}
 
 
 @pytest.mark.parametrize(
@@ -265,7 +329,9 @@ def test_attack_09_metadata_that_says_whose_an_approval_is_cannot_be_changed(
     assert kube.get("pipelineruns", namespace, "run")["status"]["state"] == "InProgress"
 
 
-def test_labels_and_annotations_of_others_may_stand_on_an_approval(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_labels_and_annotations_of_others_may_stand_on_an_approval(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     name = ask(**NAMED)["metadata"]["name"]
     theirs = {"labels": {"example.com/team": "a"}, "annotations": {"example.com/note": "b"}}
     acting_as(kube, "bob").patch("approvals", namespace, name, {"metadata": theirs})
@@ -274,10 +340,16 @@ def test_labels_and_annotations_of_others_may_stand_on_an_approval(kube: Kube, n
     assert ended(kube, namespace)["state"] == "Succeeded"
 
 
-def test_garbage_collector_may_still_take_an_approval_from_its_run(kube: Kube, namespace: str, ask: Ask) -> None:
+def test_garbage_collector_may_still_take_an_approval_from_its_run(
+    kube: Kube, namespace: str, ask: Ask
+) -> None:
     name = ask(**NAMED)["metadata"]["name"]
-    kube.request("DELETE", kube.path("pipelineruns", namespace, "run"), {"propagationPolicy": "Orphan"})
+    kube.request(
+        "DELETE", kube.path("pipelineruns", namespace, "run"), {"propagationPolicy": "Orphan"}
+    )
     eventually(
-        lambda: kube.find("pipelineruns", namespace, "run") is None, 20, "the run is gone, its Approval orphaned"
+        lambda: kube.find("pipelineruns", namespace, "run") is None,
+        20,
+        "the run is gone, its Approval orphaned",
     )
     assert "ownerReferences" not in kube.get("approvals", namespace, name)["metadata"]

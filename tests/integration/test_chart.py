@@ -18,9 +18,12 @@ from tests.support.install import ROOT, chart_values
 
 
 def template(cluster: Cluster, **values: Any) -> list[dict[str, Any]]:
-    """Return the objects that the chart renders; raise RuntimeError with Helm's own words when it refuses."""
+    """Return the objects that the chart renders; raise RuntimeError with
+    Helm's own words when it refuses.
+    """
     done = subprocess.run(
-        [str(Path(cluster.bin_dir) / "helm"), "template", "penstock", str(ROOT / "charts" / "penstock"),
+        [str(Path(cluster.bin_dir) / "helm"), "template", "penstock",
+        str(ROOT / "charts" / "penstock"),
          "--namespace", "penstock-system", "--kube-version", "1.35.0", "--values", "/dev/stdin"],
         input=json.dumps(values), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
@@ -49,12 +52,16 @@ def named(documents: list[dict[str, Any]], kind: str, name: str = "penstock") ->
         ({"triggers": {"credentials": [{"namespace": "a", "secretNames": []}]}}, "secretNames"),
     ],
 )
-def test_value_that_the_schema_does_not_know_is_refused(cluster: Cluster, values: dict[str, Any], message: str) -> None:
+def test_value_that_the_schema_does_not_know_is_refused(
+    cluster: Cluster, values: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RuntimeError, match=message):
         template(cluster, **values)
 
 
-def test_operator_of_chosen_namespaces_has_roles_there_and_no_cluster_role_for_its_work(cluster: Cluster) -> None:
+def test_operator_of_chosen_namespaces_has_roles_there_and_no_cluster_role_for_its_work(
+    cluster: Cluster,
+) -> None:
     everywhere, chosen = template(cluster), template(cluster, watchNamespaces=["team-a", "team-b"])
     work = named(everywhere, "ClusterRole")["rules"]
     roles = [d for d in chosen if d["kind"] == "Role" and d["metadata"]["name"] == "penstock"]
@@ -84,8 +91,15 @@ def test_operator_understands_the_configuration_that_the_chart_writes(
     assert settings.engine.limits.grace_s == engine.get("limits", {}).get("grace_s", 10)
 
 
-def test_triggers_understand_the_configuration_that_the_chart_writes(cluster: Cluster, tmp_path: Path) -> None:
-    values = {"pollSeconds": 5, "allowedHosts": ["Git.dev"], "allowedCidrs": ["10.0.0.0/8"], "parallel": 2}
+def test_triggers_understand_the_configuration_that_the_chart_writes(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    values = {
+        "pollSeconds": 5,
+        "allowedHosts": ["Git.dev"],
+        "allowedCidrs": ["10.0.0.0/8"],
+        "parallel": 2,
+    }
     rendered = template(cluster, watchNamespaces=["team-a"], triggers=values)
     file = tmp_path / "config.yaml"
     file.write_text(named(rendered, "ConfigMap", "penstock-triggers")["data"]["config.yaml"])
@@ -148,7 +162,9 @@ def test_pods_of_the_operator_meet_the_restricted_level(cluster: Cluster) -> Non
         }
 
 
-def helm(cluster: Cluster, *arguments: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+def helm(
+    cluster: Cluster, *arguments: str, values: dict[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run Helm against the cluster."""
     return subprocess.run(
         [str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments],
@@ -156,14 +172,18 @@ def helm(cluster: Cluster, *arguments: str, values: dict[str, Any] | None = None
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["team-a"]}, {"triggers": {"enabled": False}}])
+@pytest.mark.parametrize(
+    "values", [{}, {"watchNamespaces": ["team-a"]}, {"triggers": {"enabled": False}}]
+)
 def test_helm_lint_finds_nothing(cluster: Cluster, values: dict[str, Any]) -> None:
     chart = str(ROOT / "charts" / "penstock")
     done = helm(cluster, "lint", "--strict", chart, "--values", "/dev/stdin", values=values)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_object_of_the_chart_is_accepted_by_the_server(cluster: Cluster, namespace: str) -> None:
+def test_every_object_of_the_chart_is_accepted_by_the_server(
+    cluster: Cluster, namespace: str
+) -> None:
     """Under another name, with what a default installation leaves out."""
     values = {
         "crds": {"install": False},
@@ -172,18 +192,28 @@ def test_every_object_of_the_chart_is_accepted_by_the_server(cluster: Cluster, n
         "tolerations": [{"key": "ci", "operator": "Exists"}],
         "priorityClassName": "system-cluster-critical",
         "serviceAccountAnnotations": {"a": "b"},
-        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}]},
+        "networkPolicy": {
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}]
+        },
         "watchNamespaces": [namespace],
         "triggers": {"credentials": [{"namespace": namespace, "secretNames": ["git"]}]},
     }
-    arguments = ("install", f"other-{namespace}", str(ROOT / "charts" / "penstock"), "--namespace", namespace)
+    arguments = (
+        "install",
+        f"other-{namespace}",
+        str(ROOT / "charts" / "penstock"),
+        "--namespace",
+        namespace,
+    )
     done = helm(cluster, *arguments, "--dry-run=server", "--values", "/dev/stdin", values=values)
     assert done.returncode == 0, done.stderr
     assert "kind: NetworkPolicy" in done.stdout
     assert "kind: PodDisruptionBudget" in done.stdout
 
 
-def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(cluster: Cluster) -> None:
+def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(
+    cluster: Cluster,
+) -> None:
     definitions = [d for d in template(cluster) if d["kind"] == "CustomResourceDefinition"]
     assert sorted(d["spec"]["names"]["kind"] for d in definitions) == [
         "ActionType",
@@ -194,16 +224,27 @@ def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(clu
         "PipelineRun",
         "StageTransition",
     ]
-    assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions)
-    assert not [d for d in template(cluster, crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]
+    assert all(
+        d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions
+    )
+    assert not [
+        d
+        for d in template(cluster, crds={"install": False})
+        if d["kind"] == "CustomResourceDefinition"
+    ]
 
 
 def test_policies_stay_with_the_definitions_that_they_guard(cluster: Cluster) -> None:
-    """An Approval that outlives an uninstall must not be left to be forged until the next installation."""
+    """An Approval that outlives an uninstall must not be left to be forged
+    until the next installation.
+    """
     for keep, wanted in ((True, {"helm.sh/resource-policy": "keep"}), (False, None)):
         documents = template(cluster, crds={"keep": keep})
         policies = [d for d in documents if d["kind"].startswith("ValidatingAdmissionPolicy")]
-        assert sorted(d["metadata"]["name"] for d in policies) == ["penstock-approvals"] * 2 + ["penstock-requests"] * 2
+        assert (
+            sorted(d["metadata"]["name"] for d in policies)
+            == ["penstock-approvals"] * 2 + ["penstock-requests"] * 2
+        )
         assert [d["metadata"].get("annotations") for d in policies] == [wanted] * 4
 
 
@@ -211,9 +252,14 @@ def test_policies_of_chosen_namespaces_bind_there_alone(cluster: Cluster) -> Non
     documents = template(cluster, watchNamespaces=["team-a"])
     for binding in (d for d in documents if d["kind"] == "ValidatingAdmissionPolicyBinding"):
         (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
-        assert (expression["key"], expression["values"]) == ("kubernetes.io/metadata.name", ["team-a"])
+        assert (expression["key"], expression["values"]) == (
+            "kubernetes.io/metadata.name",
+            ["team-a"],
+        )
 
 
-def test_one_replica_has_no_disruption_budget_that_would_block_every_drain(cluster: Cluster) -> None:
+def test_one_replica_has_no_disruption_budget_that_would_block_every_drain(
+    cluster: Cluster,
+) -> None:
     kinds = [{d["kind"] for d in template(cluster, replicas=replicas)} for replicas in (1, 2)]
     assert ["PodDisruptionBudget" in found for found in kinds] == [False, True]

@@ -1,4 +1,6 @@
-"""The operator's one port: health says nothing but yes or no, metrics want a token that may read them."""
+"""The operator's one port: health says nothing but yes or no, metrics want a
+token that may read them.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ HEALTHY = [True]
 
 
 def _no_lease() -> None:
-    raise AssertionError("a replica that does not lead asked for a token's rights as if it were an effect")
+    raise AssertionError(
+        "a replica that does not lead asked for a token's rights as if it were an effect"
+    )
 
 
 async def get(port: int, path: str, token: str = "") -> tuple[int, str]:
@@ -58,7 +62,9 @@ async def get(port: int, path: str, token: str = "") -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("is_healthy", "status"), [(True, 200), (False, 500)])
-async def test_health_answers_yes_or_no_and_nothing_else(port: int, is_healthy: bool, status: int) -> None:
+async def test_health_answers_yes_or_no_and_nothing_else(
+    port: int, is_healthy: bool, status: int
+) -> None:
     HEALTHY[0] = is_healthy
     assert await get(port, "/healthz") == (status, "")
 
@@ -74,7 +80,10 @@ async def test_metrics_want_the_right_to_read_them(kube: Kube, namespace: str, p
     assert (await get(port, "/metrics", token))[0] == 401
 
     rbac = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": namespace}
-    role = {"metadata": {"name": namespace}, "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]}
+    role = {
+        "metadata": {"name": namespace},
+        "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}],
+    }
     subject = {"kind": "ServiceAccount", "name": "prometheus", "namespace": namespace}
     binding = {"metadata": {"name": namespace}, "roleRef": rbac, "subjects": [subject]}
     path = "/apis/rbac.authorization.k8s.io/v1"

@@ -24,7 +24,13 @@ def nested(levels: int) -> str:
 
 
 def with_deep_fields(name: str, levels: int, **more: Any) -> str:
-    fields = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": "DEEP"}
+    fields = {
+        "manager": "x",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": "DEEP",
+    }
     body = {"metadata": {"name": name, "managedFields": [fields]}, **more}
     return json.dumps(body).replace('"DEEP"', f'{{"f:spec":{nested(levels)}}}')
 
@@ -32,7 +38,9 @@ def with_deep_fields(name: str, levels: int, **more: Any) -> str:
 def restarts(kube: Kube) -> int:
     pods = kube.objects("pods", "penstock-system", "app.kubernetes.io/name=penstock")
     assert pods
-    return sum(status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"])
+    return sum(
+        status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]
+    )
 
 
 def becomes_ready(kube: Kube, namespace: str, name: str) -> bool:
@@ -41,18 +49,27 @@ def becomes_ready(kube: Kube, namespace: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize("levels", [300, 600, 900, 1_500, 9_000])
-def test_attack_01_object_too_deep_to_read_stops_nobody_else(kube: Kube, namespace: str, levels: int) -> None:
+def test_attack_01_object_too_deep_to_read_stops_nobody_else(
+    kube: Kube, namespace: str, levels: int
+) -> None:
     before = restarts(kube)
     pipelines = f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/pipelines"
     pod = {"spec": {"containers": [{"name": "agent", "image": "none"}]}}
     hostile = with_deep_fields("deep-pod", levels, **pod)
-    hostile = hostile.replace('"name": "deep-pod"', '"name": "deep-pod", "labels": {"penstock.dev/run-uid": "x"}')
+    hostile = hostile.replace(
+        '"name": "deep-pod"', '"name": "deep-pod", "labels": {"penstock.dev/run-uid": "x"}'
+    )
 
-    assert kube.status_of("POST", pipelines, with_deep_fields("deep", levels, **HEADER, spec=SPEC)) == 201
+    assert (
+        kube.status_of("POST", pipelines, with_deep_fields("deep", levels, **HEADER, spec=SPEC))
+        == 201
+    )
     assert kube.status_of("POST", f"/api/v1/namespaces/{namespace}/pods", hostile) == 201
     with kube.namespace(f"{namespace}-next") as neighbour:
         kube.create("pipelines", neighbour, {**HEADER, "metadata": {"name": "p"}, "spec": SPEC})
-        eventually(lambda: becomes_ready(kube, neighbour, "p"), 30, "the neighbour's Pipeline is Ready")
+        eventually(
+            lambda: becomes_ready(kube, neighbour, "p"), 30, "the neighbour's Pipeline is Ready"
+        )
 
     assert restarts(kube) == before
 
@@ -66,6 +83,12 @@ def test_attack_01_no_field_is_open_ended(kube: Kube, namespace: str, field: str
         "artifactStores": f'"artifactStores":{{"us-east-1":{deep}}},"stages":[{stage}}}]',
         "blockers": f'"stages":[{stage},"blockers":[{deep}]}}]',
     }[field]
-    body = f'{{"apiVersion":"penstock.dev/v1alpha1","kind":"Pipeline","metadata":{{"name":"p"}},"spec":{{{inside}}}}}'
+    head = '"apiVersion":"penstock.dev/v1alpha1","kind":"Pipeline","metadata":{"name":"p"}'
+    body = f'{{{head},"spec":{{{inside}}}}}'
 
-    assert kube.status_of("POST", f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/pipelines", body) == 422
+    assert (
+        kube.status_of(
+            "POST", f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/pipelines", body
+        )
+        == 422
+    )

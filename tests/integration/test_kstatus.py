@@ -1,4 +1,6 @@
-"""What the real kstatus rules make of our objects in every state (design: the objects); Helm and Flux read them so."""
+"""What the real kstatus rules make of our objects in every state (design: the objects); Helm and
+Flux read them so.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ def kstatus() -> Callable[[list[Document]], list[str]]:
 
     def compute(objects: list[Document]) -> list[str]:
         told = subprocess.run(
-            [KSTATUS.path(places)], input=json.dumps(objects), capture_output=True, text=True, timeout=30, check=True
+            [KSTATUS.path(places)],
+            input=json.dumps(objects),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
         )
         return [answer["status"] for answer in json.loads(told.stdout)]
 
@@ -147,14 +154,21 @@ def document(kind: str, generation: int, status: Document) -> Document:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": {}, "status": shown}
 
 
-def test_run_in_every_state_is_what_kstatus_says_of_it(kstatus: Callable[[list[Document]], list[str]]) -> None:
+def test_run_in_every_state_is_what_kstatus_says_of_it(
+    kstatus: Callable[[list[Document]], list[str]],
+) -> None:
     runs = [world().runs["run-1"] for world in RUNS]
     found = kstatus([document("PipelineRun", run.generation, run.status.to_dict()) for run in runs])
-    names = [f"{number} {run.status.state} {run.status.status_summary}" for number, run in enumerate(runs)]
+    names = [
+        f"{number} {run.status.state} {run.status.status_summary}"
+        for number, run in enumerate(runs)
+    ]
     assert dict(zip(names, found, strict=True)) == dict(zip(names, RUNS.values(), strict=True))
 
 
-def test_pipeline_is_current_when_valid_and_failed_when_not(kstatus: Callable[[list[Document]], list[str]]) -> None:
+def test_pipeline_is_current_when_valid_and_failed_when_not(
+    kstatus: Callable[[list[Document]], list[str]],
+) -> None:
     broken = World.of(stage("Build", commands_action("Make", inputArtifacts=[{"name": "Nowhere"}])))
     broken.settle()
     unseen = World.of(BUILD)

@@ -14,7 +14,9 @@ def states(kube: Kube, namespace: str) -> dict[str, str]:
     return {line.split()[0]: line[begin:end].strip() for line in lines}
 
 
-def test_run_that_waits_for_its_turn_is_shown_as_queued_and_never_as_none(kube: Kube, namespace: str) -> None:
+def test_run_that_waits_for_its_turn_is_shown_as_queued_and_never_as_none(
+    kube: Kube, namespace: str
+) -> None:
     keep_pods_pending(kube, namespace)
     pipeline(kube, namespace, "p", action("Make"), maxConcurrentExecutions=1)
     for name, of in {"r1": "p", "r2": "p", "lost": "absent"}.items():

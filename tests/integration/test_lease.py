@@ -1,4 +1,6 @@
-"""The Lease against the real API server: one holder at a time, and none that writes past its time."""
+"""The Lease against the real API server: one holder at a time, and none that
+writes past its time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,13 @@ def leases(kube: Kube, namespace: str) -> Iterator[list[Lease]]:
     kube.create("serviceaccounts", namespace, account)
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
     subject = {"kind": "ServiceAccount", "name": "operator", "namespace": namespace}
-    rules = [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}]
+    rules = [
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "create", "patch"],
+        }
+    ]
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
     kube.request("POST", f"{path}/roles", {"metadata": {"name": "leases"}, "rules": rules})
     binding = {"roleRef": {**role, "kind": "Role", "name": "leases"}, "subjects": [subject]}
@@ -41,7 +49,9 @@ def leases(kube: Kube, namespace: str) -> Iterator[list[Lease]]:
 
 
 def lease_of(credentials: Credentials, namespace: str, identity: str) -> Lease:
-    settings = LeaseSettings(namespace, "test", identity, duration_s=DURATION_S, renew_s=0.5, write_timeout_s=1.0)
+    settings = LeaseSettings(
+        namespace, "test", identity, duration_s=DURATION_S, renew_s=0.5, write_timeout_s=1.0
+    )
     lease = Lease(credentials, settings)
 
     def lost() -> None:
@@ -51,7 +61,9 @@ def lease_of(credentials: Credentials, namespace: str, identity: str) -> Lease:
     return lease
 
 
-def test_second_waits_while_the_first_renews_and_follows_at_once_when_it_is_given_back(leases: list[Lease]) -> None:
+def test_second_waits_while_the_first_renews_and_follows_at_once_when_it_is_given_back(
+    leases: list[Lease],
+) -> None:
     one, two = leases
     one.start()
     eventually(lambda: one.is_held, 10, "the first holds it")
@@ -68,7 +80,11 @@ def test_second_waits_while_the_first_renews_and_follows_at_once_when_it_is_give
 def test_lease_of_a_dead_holder_is_taken_over_after_its_duration(
     kube: Kube, namespace: str, leases: list[Lease]
 ) -> None:
-    spec = {"holderIdentity": "dead", "leaseDurationSeconds": 2, "renewTime": "2026-11-21T12:00:00.000000Z"}
+    spec = {
+        "holderIdentity": "dead",
+        "leaseDurationSeconds": 2,
+        "renewTime": "2026-11-21T12:00:00.000000Z",
+    }
     kube.create("leases", namespace, {"metadata": {"name": "test"}, "spec": spec})
     one, _ = leases
     one.start()
@@ -93,8 +109,14 @@ def test_holder_that_could_not_renew_in_time_may_not_write(
         one.check()
 
 
-def test_restarted_container_of_the_same_pod_goes_on_at_once(leases: list[Lease], kube: Kube, namespace: str) -> None:
-    spec = {"holderIdentity": "one", "leaseDurationSeconds": 600, "renewTime": "2026-11-21T12:00:00.000000Z"}
+def test_restarted_container_of_the_same_pod_goes_on_at_once(
+    leases: list[Lease], kube: Kube, namespace: str
+) -> None:
+    spec = {
+        "holderIdentity": "one",
+        "leaseDurationSeconds": 600,
+        "renewTime": "2026-11-21T12:00:00.000000Z",
+    }
     kube.create("leases", namespace, {"metadata": {"name": "test"}, "spec": spec})
     one, _ = leases
     one.start()
@@ -130,14 +152,18 @@ def test_attack_10_lease_whose_holder_was_edited_is_lost_and_followed_only_after
     two.start()
     eventually(lambda: two._saw_another, 15, "the second has seen who holds it")
     edited = clock()
-    kube.patch("leases", namespace, "test", {"spec": {"holderIdentity": holder, "leaseDurationSeconds": 1}})
+    kube.patch(
+        "leases", namespace, "test", {"spec": {"holderIdentity": holder, "leaseDurationSeconds": 1}}
+    )
 
     assert lost.wait(10)
     eventually(lambda: two.is_held or one.is_held, 20, "somebody holds it again")
     assert clock() - edited > DURATION_S
 
 
-def test_lease_that_nobody_ever_held_is_taken_at_once(kube: Kube, namespace: str, leases: list[Lease]) -> None:
+def test_lease_that_nobody_ever_held_is_taken_at_once(
+    kube: Kube, namespace: str, leases: list[Lease]
+) -> None:
     """As the chart makes it."""
     kube.create("leases", namespace, {"metadata": {"name": "test"}})
     one, _ = leases

@@ -1,4 +1,6 @@
-"""Every refusal of the API server is the run's news: told at once, tried again, and no other run's."""
+"""Every refusal of the API server is the run's news: told at once, tried
+again, and no other run's.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,36 @@ APPROVAL = {
 
 
 def pipeline(kube: Kube, namespace: str, name: str, *actions: Document, **fields: Any) -> None:
-    spec = {"executionMode": "PARALLEL", "stages": [{"name": "S", "actions": list(actions)}], **fields}
-    kube.create("pipelines", namespace, {**HEADER, "kind": "Pipeline", "metadata": {"name": name}, "spec": spec})
+    spec = {
+        "executionMode": "PARALLEL",
+        "stages": [{"name": "S", "actions": list(actions)}],
+        **fields,
+    }
+    kube.create(
+        "pipelines",
+        namespace,
+        {**HEADER, "kind": "Pipeline", "metadata": {"name": name}, "spec": spec},
+    )
 
 
 def run(kube: Kube, namespace: str, name: str, of: str = "p") -> None:
     spec = {"pipelineRef": {"name": of}}
-    kube.create("pipelineruns", namespace, {**HEADER, "kind": "PipelineRun", "metadata": {"name": name}, "spec": spec})
+    kube.create(
+        "pipelineruns",
+        namespace,
+        {**HEADER, "kind": "PipelineRun", "metadata": {"name": name}, "spec": spec},
+    )
 
 
 def quota(kube: Kube, namespace: str, resource: str, most: int = 0) -> None:
     body = {"metadata": {"name": "tight"}, "spec": {"hard": {f"count/{resource}": str(most)}}}
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
     kube.request("POST", path, body)
-    eventually(lambda: kube.request("GET", f"{path}/tight").get("status", {}).get("hard"), 20, "the quota counts")
+    eventually(
+        lambda: kube.request("GET", f"{path}/tight").get("status", {}).get("hard"),
+        20,
+        "the quota counts",
+    )
 
 
 def status(kube: Kube, namespace: str, name: str) -> Document:
@@ -53,15 +71,21 @@ def reason(kube: Kube, namespace: str, name: str) -> str:
 
 def row(kube: Kube, namespace: str, name: str) -> Document:
     stages = status(kube, namespace, name).get("stageStates", ())
-    rows: list[Document] = [e for s in stages for a in s.get("actionStates", ()) for e in a.get("executions", ())]
+    rows: list[Document] = [
+        e for s in stages for a in s.get("actionStates", ()) for e in a.get("executions", ())
+    ]
     return rows[-1] if rows else {}
 
 
 def jobs(kube: Kube, namespace: str) -> list[str]:
-    return [job["metadata"]["name"] for job in kube.objects("jobs", namespace, "penstock.dev/run-uid")]
+    return [
+        job["metadata"]["name"] for job in kube.objects("jobs", namespace, "penstock.dev/run-uid")
+    ]
 
 
-@pytest.mark.parametrize(("resource", "first"), [("jobs.batch", action("Make")), ("approvals.penstock.dev", APPROVAL)])
+@pytest.mark.parametrize(
+    ("resource", "first"), [("jobs.batch", action("Make")), ("approvals.penstock.dev", APPROVAL)]
+)
 def test_attack_06_quota_is_told_by_the_run_and_its_action_until_it_has_room(
     kube: Kube, namespace: str, resource: str, first: Document
 ) -> None:
@@ -70,24 +94,36 @@ def test_attack_06_quota_is_told_by_the_run_and_its_action_until_it_has_room(
     quota(kube, namespace, resource)
     run(kube, namespace, "r")
 
-    eventually(lambda: reason(kube, namespace, "r") == "QuotaExceeded", 20, "the run says why it does not start")
+    eventually(
+        lambda: reason(kube, namespace, "r") == "QuotaExceeded",
+        20,
+        "the run says why it does not start",
+    )
     told = row(kube, namespace, "r")
     assert (told["status"], told["waiting"]["code"]) == ("InProgress", "QuotaExceeded")
     assert "exceeded quota" in told["waiting"]["message"]
     assert f"S/{first['name']} cannot start: " in status(kube, namespace, "r")["statusSummary"]
 
     kube.request("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/tight")
-    eventually(lambda: "waiting" not in row(kube, namespace, "r"), 30, "it starts once there is room")
+    eventually(
+        lambda: "waiting" not in row(kube, namespace, "r"), 30, "it starts once there is room"
+    )
     assert row(kube, namespace, "r")["status"] == "InProgress"
 
 
-def test_attack_06_quota_of_definitions_is_told_by_the_run_that_needs_one(kube: Kube, namespace: str) -> None:
+def test_attack_06_quota_of_definitions_is_told_by_the_run_that_needs_one(
+    kube: Kube, namespace: str
+) -> None:
     keep_pods_pending(kube, namespace)
     quota(kube, namespace, "controllerrevisions.apps")
     pipeline(kube, namespace, "p", action("Make"))
     run(kube, namespace, "r")
 
-    eventually(lambda: reason(kube, namespace, "r") == "QuotaExceeded", 20, "the run says why it does not start")
+    eventually(
+        lambda: reason(kube, namespace, "r") == "QuotaExceeded",
+        20,
+        "the run says why it does not start",
+    )
     assert "state" not in status(kube, namespace, "r")
 
     kube.request("DELETE", f"/api/v1/namespaces/{namespace}/resourcequotas/tight")
@@ -106,9 +142,15 @@ def test_attack_06_name_that_is_taken_stalls_no_other_run(kube: Kube, namespace:
     pipeline(kube, namespace, "p", action("Make"))
     run(kube, namespace, "r2")
 
-    eventually(lambda: reason(kube, namespace, "r1") == "NameTaken", 30, "the first run says that its name is taken")
+    eventually(
+        lambda: reason(kube, namespace, "r1") == "NameTaken",
+        30,
+        "the first run says that its name is taken",
+    )
     eventually(lambda: len(jobs(kube, namespace)) == 1, 20, "the second run has its Job")
     assert f"Job {namespace}/{name} exists" in status(kube, namespace, "r1")["statusSummary"]
 
     kube.request("DELETE", kube.path("jobs", namespace, name))
-    eventually(lambda: len(jobs(kube, namespace)) == 2, 30, "the first run goes on when its name is free")
+    eventually(
+        lambda: len(jobs(kube, namespace)) == 2, 30, "the first run goes on when its name is free"
+    )

@@ -1,4 +1,6 @@
-"""``requestedBy`` is who asks: a run's creation and what is asked of it later, at the real API server."""
+"""``requestedBy`` is who asks: a run's creation and what is asked of it
+later, at the real API server.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,19 @@ def _people(kube: Kube, namespace: str) -> None:
 
 def run(name: str = "r", **spec: Any) -> Document:
     spec = {"pipelineRef": {"name": "absent"}, **spec}
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "PipelineRun",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def test_run_is_started_in_ones_own_name_or_in_none(kube: Kube, namespace: str) -> None:
     alice = acting_as(kube, "alice")
-    with pytest.raises(KubeError, match=r"spec\.requestedBy must be your own name, alice, or be left out"):
+    with pytest.raises(
+        KubeError, match=r"spec\.requestedBy must be your own name, alice, or be left out"
+    ):
         alice.create("pipelineruns", namespace, run(requestedBy="bob"))
     alice.create("pipelineruns", namespace, run("own", requestedBy="alice"))
     alice.create("pipelineruns", namespace, run("unknown"))
@@ -34,8 +43,12 @@ def test_operator_and_triggers_start_runs_for_others(kube: Kube, namespace: str,
     acting_as(kube, user).create("pipelineruns", namespace, run(requestedBy="bob", trigger=trigger))
 
 
-@pytest.mark.parametrize("kind", ["StartPipelineExecution", "ManualRollback", "PollForSourceChanges", "Webhook"])
-def test_only_triggers_start_runs_in_the_name_of_a_trigger(kube: Kube, namespace: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["StartPipelineExecution", "ManualRollback", "PollForSourceChanges", "Webhook"]
+)
+def test_only_triggers_start_runs_in_the_name_of_a_trigger(
+    kube: Kube, namespace: str, kind: str
+) -> None:
     """X-07: whoever could claim a trigger could hide that they started the run."""
     alice, wanted = acting_as(kube, "alice"), run(trigger={"triggerType": kind})
     if kind in ("StartPipelineExecution", "ManualRollback"):
@@ -53,9 +66,16 @@ def test_stop_is_asked_for_in_ones_own_name_or_in_none(kube: Kube, namespace: st
     alice.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"requestedBy": "alice"}}})
     with pytest.raises(KubeError, match=r"spec\.stop\.requestedBy must be your own name, mallory"):
         mallory.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"abandon": True}}})
-    mallory.patch("pipelineruns", namespace, "r", {"spec": {"stop": {"abandon": True, "requestedBy": "mallory"}}})
+    mallory.patch(
+        "pipelineruns",
+        namespace,
+        "r",
+        {"spec": {"stop": {"abandon": True, "requestedBy": "mallory"}}},
+    )
     labelled = alice.patch("pipelineruns", namespace, "r", {"metadata": {"labels": {"team": "a"}}})
-    assert labelled["spec"]["stop"]["requestedBy"] == "mallory", "what others asked for does not hinder other changes"
+    assert labelled["spec"]["stop"]["requestedBy"] == "mallory", (
+        "what others asked for does not hinder other changes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +92,9 @@ def test_retry_and_override_are_asked_for_in_ones_own_name_or_in_none(
     kube.create("pipelineruns", namespace, run())
     alice, mallory = acting_as(kube, "alice"), acting_as(kube, "mallory")
     asked: list[Document] = [{**request_, "requestedBy": "alice"}]
-    with pytest.raises(KubeError, match=rf"spec\.{field}: requestedBy must be your own name, mallory"):
+    with pytest.raises(
+        KubeError, match=rf"spec\.{field}: requestedBy must be your own name, mallory"
+    ):
         mallory.patch("pipelineruns", namespace, "r", {"spec": {field: asked}})
     alice.patch("pipelineruns", namespace, "r", {"spec": {field: asked}})
     asked += [{**request_, "requestedBy": "mallory"}, request_]
@@ -80,8 +102,19 @@ def test_retry_and_override_are_asked_for_in_ones_own_name_or_in_none(
 
 
 def transition(**spec: Any) -> Document:
-    wanted = {"pipelineName": "web", "stageName": "Prod", "enabled": False, "reason": "incident", **spec}
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "StageTransition", "metadata": {"name": "t"}, "spec": wanted}
+    wanted = {
+        "pipelineName": "web",
+        "stageName": "Prod",
+        "enabled": False,
+        "reason": "incident",
+        **spec,
+    }
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "StageTransition",
+        "metadata": {"name": "t"},
+        "spec": wanted,
+    }
 
 
 def test_transition_is_switched_in_ones_own_name_or_in_none(kube: Kube, namespace: str) -> None:
@@ -89,11 +122,17 @@ def test_transition_is_switched_in_ones_own_name_or_in_none(kube: Kube, namespac
     with pytest.raises(KubeError, match=r"spec\.requestedBy must be your own name, mallory"):
         mallory.create("stagetransitions", namespace, transition(requestedBy="alice"))
     alice.create("stagetransitions", namespace, transition(requestedBy="alice"))
-    with pytest.raises(KubeError, match=r"spec\.requestedBy must be the name of who changes the rest, mallory"):
+    with pytest.raises(
+        KubeError, match=r"spec\.requestedBy must be the name of who changes the rest, mallory"
+    ):
         mallory.patch("stagetransitions", namespace, "t", {"spec": {"enabled": True}})
     mallory.patch("stagetransitions", namespace, "t", {"metadata": {"labels": {"team": "a"}}})
-    mallory.patch("stagetransitions", namespace, "t", {"spec": {"enabled": True, "requestedBy": "mallory"}})
-    changed = alice.patch("stagetransitions", namespace, "t", {"spec": {"enabled": False, "requestedBy": None}})
+    mallory.patch(
+        "stagetransitions", namespace, "t", {"spec": {"enabled": True, "requestedBy": "mallory"}}
+    )
+    changed = alice.patch(
+        "stagetransitions", namespace, "t", {"spec": {"enabled": False, "requestedBy": None}}
+    )
     assert "requestedBy" not in changed["spec"]
 
 

@@ -1,4 +1,6 @@
-"""The accounts of operator and triggers may do what they do, and nothing else (design: security laws)."""
+"""The accounts of operator and triggers may do what they do, and nothing else
+(design: security laws).
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,17 @@ def may(
     user: str = OPERATOR,
 ) -> bool:
     plural, _, part = resource.partition("/")
-    attributes = {"verb": verb, "resource": plural, "group": group, "namespace": namespace, "name": name}
-    spec = {"user": user, "resourceAttributes": {**attributes, **({"subresource": part} if part else {})}}
+    attributes = {
+        "verb": verb,
+        "resource": plural,
+        "group": group,
+        "namespace": namespace,
+        "name": name,
+    }
+    spec = {
+        "user": user,
+        "resourceAttributes": {**attributes, **({"subresource": part} if part else {})},
+    }
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     answer = kube.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
     return bool(answer["status"]["allowed"])
@@ -94,7 +105,9 @@ def test_policy_of_approvals_is_the_only_one_the_operator_may_read(kube: Kube) -
         assert not may(kube, "patch", kind, group, "", "penstock-approvals")
 
 
-def test_token_of_the_operator_cannot_read_a_secret(kube: Kube, cluster: object, namespace: str) -> None:
+def test_token_of_the_operator_cannot_read_a_secret(
+    kube: Kube, cluster: object, namespace: str
+) -> None:
     kube.create("secrets", namespace, {"metadata": {"name": "s"}, "stringData": {"a": "b"}})
     operator = Kube(kube.kubeconfig, token=kube.token_of(SYSTEM, "penstock"))
     with pytest.raises(KubeError, match="forbidden"):

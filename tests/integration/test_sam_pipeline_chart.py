@@ -1,4 +1,6 @@
-"""The chart of the five-stage serverless pipeline: its eight combinations, and what it refuses in words."""
+"""The chart of the five-stage serverless pipeline: its eight combinations,
+and what it refuses in words.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ from tests.support.kube import Kube
 CHART = ROOT / "charts" / "sam-pipeline"
 BASE = {"gitHubOwner": "example", "gitHubRepo": "shop", "awsAccountId": "123456789012"}
 TEST = {"integTestRoleName": "shop-test"}
-DEPLOY = {"deployRoleName": "shop-deploy", "deployStackName": "shop", "deployParameterOverrides": '{"Size": "2"}'}
+DEPLOY = {
+    "deployRoleName": "shop-deploy",
+    "deployStackName": "shop",
+    "deployParameterOverrides": '{"Size": "2"}',
+}
 BY_ITSELF = {"publishToSAR": True}
 PUBLISH = {**BY_ITSELF, "publishFunctionName": "publish-app"}
 ALL = {**BASE, **TEST, **DEPLOY, **PUBLISH}
@@ -32,7 +38,8 @@ TEMPLATE = "BuildArtifact::packaged-template.yaml"
 def helm(cluster: Cluster, *arguments: str, values: dict[str, Any]) -> str:
     """Run Helm on the chart; raise RuntimeError with its own words when it refuses."""
     done = subprocess.run(
-        [str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments, "--values", "/dev/stdin"],
+        [str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments,
+        "--values", "/dev/stdin"],
         input=json.dumps(values), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -65,7 +72,9 @@ def stage(cluster: Cluster, name: str, **values: Any) -> list[dict[str, Any]]:
 def test_oracle_o_51_stages_are_those_whose_parameters_are_given(
     cluster: Cluster, has_test: bool, has_deploy: bool, publish: dict[str, Any]
 ) -> None:
-    """O-51: each of the eight combinations is rendered, with both ways to publish; nothing is to be said about any."""
+    """O-51: each of the eight combinations is rendered, with both ways to
+    publish; nothing is to be said about any.
+    """
     has_publish = bool(publish)
     given = ((has_test, TEST), (has_deploy, DEPLOY), (has_publish, publish))
     values: dict[str, Any] = dict(BASE)
@@ -78,13 +87,20 @@ def test_oracle_o_51_stages_are_those_whose_parameters_are_given(
     assert [item.name for item in spec.stages] == ["Source", "Build", *optional]
     findings = validate(spec, has_default_store=True)
     assert (findings.problems, findings.incompatibilities) == ((), ())
-    assert [str(warning) for warning in findings.warnings] == ["spec.pipelineType: accepted, without effect here"]
+    assert [str(warning) for warning in findings.warnings] == [
+        "spec.pipelineType: accepted, without effect here"
+    ]
 
     projects = {d["metadata"]["name"]: d["spec"] for d in documents if d["kind"] == "BuildProject"}
     assert set(projects) == {"shop-build"} | ({"shop-integration-tests"} if has_test else set())
     for project in projects.values():
         BuildProjectSpec.model_validate(project)
-    named = {a.configuration["ProjectName"] for s in spec.stages for a in s.actions if "ProjectName" in a.configuration}
+    named = {
+        a.configuration["ProjectName"]
+        for s in spec.stages
+        for a in s.actions
+        if "ProjectName" in a.configuration
+    }
     assert named == set(projects)
 
 
@@ -100,16 +116,26 @@ def test_server_accepts_every_object(cluster: Cluster, kube: Kube, namespace: st
         "gitCredentialsSecret": "git",
         "packageBucket": "packages",
     }
-    kube.apply(helm(cluster, "template", "shop", str(CHART), "--namespace", namespace, values=values), namespace)
-    assert "1 chart(s) linted, 0 chart(s) failed" in helm(cluster, "lint", "--strict", str(CHART), values=values)
+    kube.apply(
+        helm(cluster, "template", "shop", str(CHART), "--namespace", namespace, values=values),
+        namespace,
+    )
+    assert "1 chart(s) linted, 0 chart(s) failed" in helm(
+        cluster, "lint", "--strict", str(CHART), values=values
+    )
 
 
 def test_test_stage_runs_on_source_and_build_as_its_role(cluster: Cluster) -> None:
     (action,) = stage(cluster, "Test", **BASE, **TEST)
-    assert action["configuration"] == {"ProjectName": "shop-integration-tests", "PrimarySource": "SourceArtifact"}
+    assert action["configuration"] == {
+        "ProjectName": "shop-integration-tests",
+        "PrimarySource": "SourceArtifact",
+    }
     assert action["inputArtifacts"] == [{"name": "SourceArtifact"}, {"name": "BuildArtifact"}]
     documents = template(cluster, **BASE, **TEST, packageBucket="packages")
-    project = next(d["spec"] for d in documents if d["metadata"]["name"] == "shop-integration-tests")
+    project = next(
+        d["spec"] for d in documents if d["metadata"]["name"] == "shop-integration-tests"
+    )
     assert project["buildspec"] == "buildspec-integ-test.yaml"
     assert project["serviceRole"] == "arn:aws:iam::123456789012:role/shop-test"
     assert project["environmentVariables"] == [{"name": "PACKAGE_BUCKET", "value": "packages"}]
@@ -118,7 +144,9 @@ def test_test_stage_runs_on_source_and_build_as_its_role(cluster: Cluster) -> No
 
 
 def test_deploy_stage_creates_a_change_set_and_then_executes_it(cluster: Cluster) -> None:
-    create, execute = stage(cluster, "Deploy", **BASE, **DEPLOY, awsRegion="eu-central-1", packageBucket="packages")
+    create, execute = stage(
+        cluster, "Deploy", **BASE, **DEPLOY, awsRegion="eu-central-1", packageBucket="packages"
+    )
     assert (create["runOrder"], execute["runOrder"]) == (1, 2)
     assert create["inputArtifacts"] == ARTIFACT
     assert "inputArtifacts" not in execute
@@ -143,8 +171,14 @@ def test_deploy_stage_creates_a_change_set_and_then_executes_it(cluster: Cluster
 
 def test_publish_stage_invokes_the_function_or_publishes_by_itself(cluster: Cluster) -> None:
     (by_function,) = stage(cluster, "Publish", **BASE, **PUBLISH)
-    assert (by_function["actionTypeId"]["provider"], by_function["inputArtifacts"]) == ("Lambda", ARTIFACT)
-    assert by_function["configuration"] == {"FunctionName": "publish-app", "ArtifactCredentials": "Inherit"}
+    assert (by_function["actionTypeId"]["provider"], by_function["inputArtifacts"]) == (
+        "Lambda",
+        ARTIFACT,
+    )
+    assert by_function["configuration"] == {
+        "FunctionName": "publish-app",
+        "ArtifactCredentials": "Inherit",
+    }
     (by_itself,) = stage(cluster, "Publish", **BASE, publishToSAR=True)
     assert by_itself["actionTypeId"]["provider"] == "ServerlessApplicationRepository"
     assert by_itself["configuration"] == {"TemplatePath": TEMPLATE}
@@ -181,7 +215,12 @@ def test_every_provider_of_sources_is_the_git_source(
 ) -> None:
     (action,) = stage(cluster, "Source", **values)
     assert (action["name"], action["configuration"]) == (name, configuration)
-    assert action["actionTypeId"] == {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"}
+    assert action["actionTypeId"] == {
+        "category": "Source",
+        "owner": "ThirdParty",
+        "provider": "Git",
+        "version": "1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -192,14 +231,24 @@ def test_every_provider_of_sources_is_the_git_source(
         ({**BASE, "gitHubOAuthToken": "t"}, "gitHubOAuthToken is refused"),
         ({"sourceCodeProvider": "CodeCommit", "codeCommitRepo": "x"}, "CodeCommit needs awsRegion"),
         (
-            {"sourceCodeProvider": "CodeCommit", "codeCommitRepo": "x", "awsRegion": "eu-central-1"},
+            {
+                "sourceCodeProvider": "CodeCommit",
+                "codeCommitRepo": "x",
+                "awsRegion": "eu-central-1",
+            },
             "CodeCommit needs gitCredentialsSecret",
         ),
         ({"sourceCodeProvider": "Git"}, "sourceCodeProvider Git needs gitUrl"),
         ({"sourceCodeProvider": "Git", "gitUrl": "https://u:p@git.dev/x"}, "gitUrl"),
         ({**BASE, "deployRoleName": "d"}, "needs deployStackName"),
-        ({**BASE, **DEPLOY, "awsAccountId": ""}, "deployRoleName is the name of a role: set awsAccountId"),
-        ({**BASE, **TEST, "awsAccountId": ""}, "integTestRoleName is the name of a role: set awsAccountId"),
+        (
+            {**BASE, **DEPLOY, "awsAccountId": ""},
+            "deployRoleName is the name of a role: set awsAccountId",
+        ),
+        (
+            {**BASE, **TEST, "awsAccountId": ""},
+            "integTestRoleName is the name of a role: set awsAccountId",
+        ),
         ({**BASE, "environmentType": "WINDOWS_CONTAINER"}, "WINDOWS_CONTAINER is refused"),
         ({**BASE, "computeType": "HUGE"}, "computeType"),
         ({**BASE, "publishToSAR": "true"}, "publishToSAR"),
@@ -215,7 +264,9 @@ def test_values_that_make_no_pipeline_are_refused_in_words(
 
 def test_role_that_is_an_arn_needs_no_account(cluster: Cluster) -> None:
     arn = "arn:aws-cn:iam::210987654321:role/path/deploy"
-    create, _ = stage(cluster, "Deploy", **{**BASE, **DEPLOY, "awsAccountId": "", "deployRoleName": arn})
+    create, _ = stage(
+        cluster, "Deploy", **{**BASE, **DEPLOY, "awsAccountId": "", "deployRoleName": arn}
+    )
     assert create["configuration"]["RoleArn"] == arn
 
 

@@ -18,7 +18,12 @@ SPEC: dict[str, Any] = {
             "actions": [
                 {
                     "name": "Fetch",
-                    "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+                    "actionTypeId": {
+                        "category": "Source",
+                        "owner": "ThirdParty",
+                        "provider": "Git",
+                        "version": "1",
+                    },
                     "configuration": {"Url": "http://git/x.git"},
                     "outputArtifacts": [{"name": "Source"}],
                 }
@@ -29,7 +34,12 @@ SPEC: dict[str, Any] = {
             "actions": [
                 {
                     "name": "Make",
-                    "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+                    "actionTypeId": {
+                        "category": "Compute",
+                        "owner": "AWS",
+                        "provider": "Commands",
+                        "version": "1",
+                    },
                     "commands": ["make"],
                     "inputArtifacts": [{"name": "Source"}],
                 }
@@ -49,9 +59,18 @@ GET_PIPELINE: dict[str, Any] = {
             "actions": [
                 {
                     "name": "Source",
-                    "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"},
+                    "actionTypeId": {
+                        "category": "Source",
+                        "owner": "AWS",
+                        "provider": "CodeCommit",
+                        "version": "1",
+                    },
                     "runOrder": 1,
-                    "configuration": {"BranchName": "main", "PollForSourceChanges": "false", "RepositoryName": "demo"},
+                    "configuration": {
+                        "BranchName": "main",
+                        "PollForSourceChanges": "false",
+                        "RepositoryName": "demo",
+                    },
                     "outputArtifacts": [{"name": "SourceArtifact"}],
                     "inputArtifacts": [],
                     "region": "us-east-1",
@@ -64,7 +83,12 @@ GET_PIPELINE: dict[str, Any] = {
             "actions": [
                 {
                     "name": "Deploy",
-                    "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "CodeDeploy", "version": "1"},
+                    "actionTypeId": {
+                        "category": "Deploy",
+                        "owner": "AWS",
+                        "provider": "CodeDeploy",
+                        "version": "1",
+                    },
                     "runOrder": 1,
                     "configuration": {"ApplicationName": "demo", "DeploymentGroupName": "demo"},
                     "outputArtifacts": [],
@@ -93,16 +117,28 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def pipeline(spec: dict[str, Any], name: str = "p") -> dict[str, Any]:
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": name}, "spec": spec}
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Pipeline",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def run(**spec: Any) -> dict[str, Any]:
     spec = {"pipelineRef": {"name": "p"}, **spec}
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": "r"}, "spec": spec}
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "PipelineRun",
+        "metadata": {"name": "r"},
+        "spec": spec,
+    }
 
 
 @pytest.mark.parametrize("spec", [SPEC, GET_PIPELINE], ids=["ours", "get-pipeline"])
-def test_definition_of_codepipeline_is_accepted_as_it_is(kube: Kube, namespace: str, spec: dict[str, Any]) -> None:
+def test_definition_of_codepipeline_is_accepted_as_it_is(
+    kube: Kube, namespace: str, spec: dict[str, Any]
+) -> None:
     stored = kube.create("pipelines", namespace, pipeline(spec))
     assert stored["spec"] == spec, "the server changed or dropped a field"
 
@@ -126,7 +162,11 @@ ACTION = "stages.1.actions.0"
         (f"{ACTION}.commands", ["x"] * 51, "commands"),
         (f"{ACTION}.commands", ["x" * 1001], "commands[0]"),
         (f"{ACTION}.outputVariables", ["a", "a"], "Duplicate value"),
-        (f"{ACTION}.environmentVariables", [{"name": "a-b", "value": "x"}], "environmentVariables[0].name"),
+        (
+            f"{ACTION}.environmentVariables",
+            [{"name": "a-b", "value": "x"}],
+            "environmentVariables[0].name",
+        ),
         (f"{ACTION}.timeoutInMinutes", 4, "timeoutInMinutes"),
         (f"{ACTION}.nope", 1, "unknown field"),
         ("nope", 1, "unknown field"),
@@ -136,9 +176,17 @@ ACTION = "stages.1.actions.0"
         ("artifactStore", {"type": "S3", "location": "ok-1", "endpoint": "ftp://x"}, "endpoint"),
         ("pipelineType", "V1", "(V-23)"),
         ("variables", [{"name": "a", "defaultValue": ""}], "defaultValue"),
-        ("disableInboundStageTransitions", [{"stageName": "Build"}], "disableInboundStageTransitions[0].reason"),
+        (
+            "disableInboundStageTransitions",
+            [{"stageName": "Build"}],
+            "disableInboundStageTransitions[0].reason",
+        ),
         ("disableInboundStageTransitions", [{"stageName": "Build", "reason": "x" * 301}], "reason"),
-        ("disableInboundStageTransitions", [{"stageName": "Build", "reason": "x"}] * 2, "Duplicate value"),
+        (
+            "disableInboundStageTransitions",
+            [{"stageName": "Build", "reason": "x"}] * 2,
+            "Duplicate value",
+        ),
     ],
 )
 def test_definition_that_breaks_a_rule_is_refused_with_the_fields_path(
@@ -149,16 +197,26 @@ def test_definition_that_breaks_a_rule_is_refused_with_the_fields_path(
     assert message in raised.value.message
 
 
-def test_bug_03_configuration_value_may_have_fifty_thousand_characters(kube: Kube, namespace: str) -> None:
+def test_bug_03_configuration_value_may_have_fifty_thousand_characters(
+    kube: Kube, namespace: str
+) -> None:
     """AWS's own error allows as many; it was a thousand."""
-    made = kube.create("pipelines", namespace, pipeline(changed(f"{ACTION}.configuration", {"Image": "x" * 50_000})))
+    made = kube.create(
+        "pipelines",
+        namespace,
+        pipeline(changed(f"{ACTION}.configuration", {"Image": "x" * 50_000})),
+    )
     assert len(made["spec"]["stages"][1]["actions"][0]["configuration"]["Image"]) == 50_000
 
 
 def test_both_kinds_of_store_exclude_each_other(kube: Kube, namespace: str) -> None:
     store = {"type": "S3", "location": "bucket"}
     with pytest.raises(KubeError, match="V-12"):
-        kube.create("pipelines", namespace, pipeline({**SPEC, "artifactStore": store, "artifactStores": {"a": store}}))
+        kube.create(
+            "pipelines",
+            namespace,
+            pipeline({**SPEC, "artifactStore": store, "artifactStores": {"a": store}}),
+        )
 
 
 CHANGES: dict[str, Any] = {
@@ -191,15 +249,27 @@ def test_run_cannot_be_changed_once_it_is_created(kube: Kube, namespace: str) ->
     assert labelled["metadata"]["labels"] == {"team": "a"}
 
 
-def test_oracle_o_17_stop_can_be_asked_once_and_only_be_raised_to_abandon(kube: Kube, namespace: str) -> None:
+def test_oracle_o_17_stop_can_be_asked_once_and_only_be_raised_to_abandon(
+    kube: Kube, namespace: str
+) -> None:
     kube.create("pipelineruns", namespace, run())
 
     def ask(request: Any, user: str = "alice") -> dict[str, Any]:
         somebody = acting_as(kube, user, "system:masters")
-        return somebody.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})["spec"]["stop"]  # type: ignore[no-any-return]
+        patched = somebody.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})
+        stop: dict[str, Any] = patched["spec"]["stop"]
+        return stop
 
-    assert ask({"reason": "wrong", "requestedBy": "alice"}) == {"reason": "wrong", "requestedBy": "alice"}
-    for refused in ({"reason": "other"}, {"requestedBy": "mallory"}, {"requestedBy": None}, {"abandon": False}):
+    assert ask({"reason": "wrong", "requestedBy": "alice"}) == {
+        "reason": "wrong",
+        "requestedBy": "alice",
+    }
+    for refused in (
+        {"reason": "other"},
+        {"requestedBy": "mallory"},
+        {"requestedBy": None},
+        {"abandon": False},
+    ):
         with pytest.raises(KubeError, match="DuplicatedStopRequest"):
             ask(refused)
     with pytest.raises(KubeError, match="a stop cannot be taken back"):
@@ -228,7 +298,11 @@ ROLLBACK = {"stageName": "Build", "targetRun": "other"}
         {"rollback": ROLLBACK},
         {"executionType": "STANDARD", "rollback": ROLLBACK},
         {"executionType": "ROLLBACK", "rollback": ROLLBACK, "variables": CHANGES["variables"]},
-        {"executionType": "ROLLBACK", "rollback": ROLLBACK, "sourceRevisions": CHANGES["sourceRevisions"]},
+        {
+            "executionType": "ROLLBACK",
+            "rollback": ROLLBACK,
+            "sourceRevisions": CHANGES["sourceRevisions"],
+        },
     ],
 )
 def test_rollback_says_its_type_and_takes_all_else_from_its_target(
@@ -248,35 +322,59 @@ def test_rollback_names_its_target_in_one_of_two_ways(kube: Kube, namespace: str
 
 
 def test_run_that_was_retried_can_be_asked_to_stop_anew(kube: Kube, namespace: str) -> None:
-    kube.create("pipelineruns", namespace, {**run(), "spec": {"pipelineRef": {"name": "p"}, "stop": {"abandon": True}}})
+    kube.create(
+        "pipelineruns",
+        namespace,
+        {**run(), "spec": {"pipelineRef": {"name": "p"}, "stop": {"abandon": True}}},
+    )
 
     def ask(request: Any) -> Any:
-        return kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})["spec"]["stop"]
+        return kube.patch("pipelineruns", namespace, "r", {"spec": {"stop": request}})["spec"][
+            "stop"
+        ]
 
     assert ask({"afterRetries": 1, "reason": "again"})["reason"] == "again"
     for refused in ({"reason": "other"}, {"afterRetries": 0}, {"afterRetries": None}):
-        with pytest.raises(KubeError, match="a run that was retried since is stopped anew with a greater afterRetries"):
+        with pytest.raises(
+            KubeError,
+            match="a run that was retried since is stopped anew with a greater afterRetries",
+        ):
             ask(refused)
     assert ask({"afterRetries": 2, "abandon": None})["afterRetries"] == 2
 
 
 def test_retries_are_only_ever_added_at_the_end(kube: Kube, namespace: str) -> None:
     kube.create("pipelineruns", namespace, run())
-    first = {"stageName": "Build", "retryMode": "FAILED_ACTIONS", "requestedBy": "alice", "reason": "flaky"}
+    first = {
+        "stageName": "Build",
+        "retryMode": "FAILED_ACTIONS",
+        "requestedBy": "alice",
+        "reason": "flaky",
+    }
     second = {"stageName": "Build", "retryMode": "ALL_ACTIONS"}
 
     alice = acting_as(kube, "alice", "system:masters")
 
     def ask(retries: Any) -> Any:
-        return alice.patch("pipelineruns", namespace, "r", {"spec": {"retries": retries}})["spec"]["retries"]
+        return alice.patch("pipelineruns", namespace, "r", {"spec": {"retries": retries}})["spec"][
+            "retries"
+        ]
 
     assert ask([first]) == [first]
     assert ask([first, second]) == [first, second]
     added = '[{"op": "add", "path": "/spec/retries/-", "value": {"stageName": "Prod"}}]'
     kube.kubectl("-n", namespace, "patch", "plr", "r", "--type=json", "-p", added)
     third = {"stageName": "Prod"}
-    for refused in ([first], [second, first, third], [first, third, second], [{**first, "reason": "x"}, second, third]):
-        with pytest.raises(KubeError, match="retries are added at the end; those that stand there cannot be changed"):
+    for refused in (
+        [first],
+        [second, first, third],
+        [first, third, second],
+        [{**first, "reason": "x"}, second, third],
+    ):
+        with pytest.raises(
+            KubeError,
+            match="retries are added at the end; those that stand there cannot be changed",
+        ):
             ask(refused)
     with pytest.raises(KubeError, match="retries cannot be taken back"):
         ask(None)
@@ -296,7 +394,10 @@ def test_overrides_are_only_ever_added_at_the_end(kube: Kube, namespace: str) ->
             kube.patch("pipelineruns", namespace, "r", {"spec": {"overrides": refused}})
     with pytest.raises(KubeError, match="Unsupported value"):
         kube.patch(
-            "pipelineruns", namespace, "r", {"spec": {"overrides": [first, second, {**first, "conditionType": "X"}]}}
+            "pipelineruns",
+            namespace,
+            "r",
+            {"spec": {"overrides": [first, second, {**first, "conditionType": "X"}]}},
         )
 
 
@@ -310,7 +411,10 @@ CHECK = {
     ("condition", "message"),
     [
         ([{"result": "FAIL", "rules": []}], "rules"),
-        ([{"result": "FAIL", "rules": [{**CHECK, "name": f"r{number}"} for number in range(6)]}], "at most 5 items"),
+        (
+            [{"result": "FAIL", "rules": [{**CHECK, "name": f"r{number}"} for number in range(6)]}],
+            "at most 5 items",
+        ),
         ([{"result": "FAIL", "rules": [CHECK, CHECK]}], "Duplicate value"),
         ([{"result": "FAIL", "rules": [CHECK]}] * 2, "at most 1 item"),
         ([{"result": "MAYBE", "rules": [CHECK]}], "Unsupported value"),
@@ -323,18 +427,35 @@ def test_v_21_condition_has_the_shape_of_codepipelines(
 ) -> None:
     for place in ("beforeEntry", "onSuccess", "onFailure"):
         with pytest.raises(KubeError) as raised:
-            kube.create("pipelines", namespace, pipeline(changed(f"stages.1.{place}", {"conditions": condition})))
+            kube.create(
+                "pipelines",
+                namespace,
+                pipeline(changed(f"stages.1.{place}", {"conditions": condition})),
+            )
         assert message in raised.value.message
-    kube.create("pipelines", namespace, pipeline(changed("stages.1.beforeEntry", {"conditions": [{"rules": [CHECK]}]})))
+    kube.create(
+        "pipelines",
+        namespace,
+        pipeline(changed("stages.1.beforeEntry", {"conditions": [{"rules": [CHECK]}]})),
+    )
 
 
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
         ({"result": "PANIC"}, "onFailure.result"),
-        ({"result": "RETRY", "retryConfiguration": {"retryMode": "SOME"}}, "retryConfiguration.retryMode"),
-        ({"result": "RETRY", "retryConfiguration": {"maxAttempts": 11}}, "retryConfiguration.maxAttempts"),
-        ({"result": "RETRY", "retryConfiguration": {"backoffSeconds": 0}}, "retryConfiguration.backoffSeconds"),
+        (
+            {"result": "RETRY", "retryConfiguration": {"retryMode": "SOME"}},
+            "retryConfiguration.retryMode",
+        ),
+        (
+            {"result": "RETRY", "retryConfiguration": {"maxAttempts": 11}},
+            "retryConfiguration.maxAttempts",
+        ),
+        (
+            {"result": "RETRY", "retryConfiguration": {"backoffSeconds": 0}},
+            "retryConfiguration.backoffSeconds",
+        ),
     ],
 )
 def test_failure_of_a_stage_is_declared_in_codepipelines_words(
@@ -345,7 +466,9 @@ def test_failure_of_a_stage_is_declared_in_codepipelines_words(
     assert message in raised.value.message
 
 
-def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(kube: Kube, namespace: str) -> None:
+def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(
+    kube: Kube, namespace: str
+) -> None:
     created = kube.create("pipelineruns", namespace, {**run(), "status": {"state": "Succeeded"}})
     assert created["status"] == {"observedGeneration": -1}
     spoofed = kube.patch("pipelineruns", namespace, "r", {"status": {"state": "Succeeded"}})
@@ -353,7 +476,9 @@ def test_new_object_counts_as_unseen_and_its_status_is_a_subresource(kube: Kube,
 
 
 @pytest.mark.parametrize("short", ["pl", "plr", "penstock"])
-def test_kubectl_knows_the_short_names_and_the_category(kube: Kube, namespace: str, short: str) -> None:
+def test_kubectl_knows_the_short_names_and_the_category(
+    kube: Kube, namespace: str, short: str
+) -> None:
     kube.create("pipelines", namespace, pipeline(SPEC))
     kube.create("pipelineruns", namespace, run())
     assert kube.kubectl("get", short, "-n", namespace, "-o", "name").strip()

@@ -1,4 +1,6 @@
-"""Stack sets and their instances (P-40, P-41) against moto's server, which a proxy lets use the ids it is given."""
+"""Stack sets and their instances (P-40, P-41) against moto's server, which a
+proxy lets use the ids it is given.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ ONE, OTHER = "111111111111", "222222222222"
 TEMPLATE = {
     "Parameters": {"Colour": {"Type": "String", "Default": "red"}},
     "Resources": {
-        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "topics", "DisplayName": {"Ref": "Colour"}}}
+        "Topic": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"TopicName": "topics", "DisplayName": {"Ref": "Colour"}},
+        }
     },
 }
 BUSY = (409, "OperationInProgressException", "Another Operation is in progress")
@@ -50,7 +55,9 @@ class Sets:
         self._jobs += 1
         (root := self._root / str(self._jobs)).mkdir()
         wanted = {"StackSetName": self.name, **configuration}
-        job = aws_job(root, "cloudformation_stack_set", wanted, AwsAccess(REGION, self.proxy.address))
+        job = aws_job(
+            root, "cloudformation_stack_set", wanted, AwsAccess(REGION, self.proxy.address)
+        )
         attempt = job.request.attempt._replace(run_uid=secrets.token_hex(8))
         job.request = job.request._replace(attempt=attempt)
         (folder := root / "App").mkdir()
@@ -104,15 +111,24 @@ def test_p_40_new_instances_are_created_first_and_then_the_set_is_updated(sets: 
     sets.deploy(DeploymentTargets=ONE, Regions="eu-west-1")
     assert sets.instances() == {(ONE, "eu-west-1")}
     changed = json.dumps({**TEMPLATE, "Description": "new"})
-    outcome = sets.deploy({"template.json": changed}, DeploymentTargets=f"{ONE},{OTHER}", Regions="eu-west-1")
+    outcome = sets.deploy(
+        {"template.json": changed}, DeploymentTargets=f"{ONE},{OTHER}", Regions="eu-west-1"
+    )
     assert outcome.summary == f"stack set {sets.name} updated"
     assert sets.instances() == {(ONE, "eu-west-1"), (OTHER, "eu-west-1")}
-    assert sets.operations() == ["CREATE", "CREATE", "UPDATE", "UPDATE"]  # moto writes an update twice
+    assert sets.operations() == [
+        "CREATE",
+        "CREATE",
+        "UPDATE",
+        "UPDATE",
+    ]  # moto writes an update twice
     assert json.loads(sets.described()["TemplateBody"])["Description"] == "new"
 
 
 def test_w_27_variables_are_the_sets_id_and_the_last_operation(sets: Sets) -> None:
-    job = sets.job(TemplatePath="App::template.json", DeploymentTargets=ONE, Regions="eu-west-1,us-east-1")
+    job = sets.job(
+        TemplatePath="App::template.json", DeploymentTargets=ONE, Regions="eu-west-1,us-east-1"
+    )
     outcome = stack_set.run(job)
     assert outcome.variables["StackSetId"] == sets.described()["StackSetId"]
     assert outcome.variables["OperationId"] == job.identified == outcome.external_execution_id
@@ -125,7 +141,8 @@ def test_p_40_parameters_and_targets_are_files_of_artifacts(sets: Sets) -> None:
         "accounts.json": f'["{ONE}", "{OTHER}"]',
     }
     sets.deploy(
-        files, Parameters="App::parameters.json", DeploymentTargets="App::accounts.json", Regions="eu-west-1",
+        files, Parameters="App::parameters.json", DeploymentTargets="App::accounts.json",
+        Regions="eu-west-1",
         FailureTolerancePercentage="20", MaxConcurrentPercentage="50",
     )  # fmt: skip
     assert sets.instances() == {(ONE, "eu-west-1"), (OTHER, "eu-west-1")}
@@ -156,10 +173,15 @@ def test_p_41_set_that_is_not_there_is_told(sets: Sets) -> None:
 
 
 def test_first_account_that_fails_is_the_error(sets: Sets) -> None:
-    sets.proxy.failing = {OTHER: "should have 'AWSCloudFormationStackSetAdministrationRole' role with trust"}
+    sets.proxy.failing = {
+        OTHER: "should have 'AWSCloudFormationStackSetAdministrationRole' role with trust"
+    }
     error = failure(lambda: sets.deploy(DeploymentTargets=f"{ONE},{OTHER}", Regions="eu-west-1"))
     assert error.code == "JobFailed"
-    assert f"on stack set {sets.name} is FAILED: account {OTHER} in eu-west-1: FAILED: should have" in error.message
+    assert (
+        f"on stack set {sets.name} is FAILED: account {OTHER} in eu-west-1: FAILED: should have"
+        in error.message
+    )
 
 
 def test_try_after_a_lost_one_finds_the_operations_and_begins_none(sets: Sets) -> None:
@@ -173,7 +195,9 @@ def test_try_after_a_lost_one_finds_the_operations_and_begins_none(sets: Sets) -
 
 def test_try_after_a_lost_update_begins_no_other(sets: Sets) -> None:
     sets.deploy(DeploymentTargets=ONE, Regions="eu-west-1")
-    job = sets.job(TemplatePath="App::template.json", DeploymentTargets=f"{ONE},{OTHER}", Regions="eu-west-1")
+    job = sets.job(
+        TemplatePath="App::template.json", DeploymentTargets=f"{ONE},{OTHER}", Regions="eu-west-1"
+    )
     first, before = stack_set.run(job), sets.operations()
     again = stack_set.run(next_try(job))
     assert (again.variables, sets.operations()) == (first.variables, before)
@@ -209,7 +233,9 @@ def test_role_that_may_not_read_results_deploys_without_them(sets: Sets) -> None
 
 
 def test_service_managed_set_tells_how_it_deploys_by_itself(sets: Sets) -> None:
-    sets.deploy(PermissionModel="SERVICE_MANAGED", OrganizationsAutoDeployment="EnabledWithStackRetention")
+    sets.deploy(
+        PermissionModel="SERVICE_MANAGED", OrganizationsAutoDeployment="EnabledWithStackRetention"
+    )
     assert sets.described()["PermissionModel"] == "SERVICE_MANAGED"
     (request,) = [body for body in sets.proxy.bodies if body["Action"] == ["CreateStackSet"]]
     flags = ("AutoDeployment.Enabled", "AutoDeployment.RetainStacksOnAccountRemoval")

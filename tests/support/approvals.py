@@ -1,4 +1,6 @@
-"""People who decide approvals: identities of a test cluster, and how each writes with nothing but kubectl's means."""
+"""People who decide approvals: identities of a test cluster, and how each
+writes with nothing but kubectl's means.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,18 @@ def let_edit(kube: Kube, namespace: str, *users: str, role: str = "edit") -> Non
         "kind": "RoleBinding",
         "metadata": {"name": f"people-{role}"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"} for user in users],
+        "subjects": [
+            {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
+            for user in users
+        ],
     }
     kube.apply([binding], namespace)
-    wanted = {"group": "penstock.dev", "resource": "approvals", "verb": "patch", "namespace": namespace}
+    wanted = {
+        "group": "penstock.dev",
+        "resource": "approvals",
+        "verb": "patch",
+        "namespace": namespace,
+    }
     for user in users:
         kube.await_right(user, resourceAttributes=wanted)
 
@@ -45,16 +55,22 @@ def pending(kube: Kube, namespace: str, run: str = "run", seconds: float = 20) -
     """Wait until a run waits for an approval; return the Approval."""
 
     def found() -> Document | None:
-        items = [item for item in kube.objects("approvals", namespace) if item["spec"]["run"] == run]
+        items = [
+            item for item in kube.objects("approvals", namespace) if item["spec"]["run"] == run
+        ]
         return next((item for item in items if item["status"].get("state") == "Pending"), None)
 
     approval: Document = eventually(found, seconds, f"an approval for run {run}")
     return approval
 
 
-def decide(kube: Kube, namespace: str, name: str, decision: str, comment: str = "", **more: str) -> Document:
+def decide(
+    kube: Kube, namespace: str, name: str, decision: str, comment: str = "", **more: str
+) -> Document:
     """Add one's own decision, by a JSON patch as the documentation shows it."""
-    made = {"user": kube.user, "decision": decision} | ({"comment": comment} if comment else {}) | more
+    made = (
+        {"user": kube.user, "decision": decision} | ({"comment": comment} if comment else {}) | more
+    )
     patch = [{"op": "add", "path": "/spec/decisions/-", "value": made}]
     path = kube.path("approvals", namespace, name)
     return kube.request("PATCH", path, patch, content_type="application/json-patch+json")
@@ -62,7 +78,9 @@ def decide(kube: Kube, namespace: str, name: str, decision: str, comment: str = 
 
 @contextlib.contextmanager
 def unguarded(kube: Kube, plural: str, weaker: Document | None = None) -> Iterator[None]:
-    """Remove the policy of Approvals, or its binding, for the time of a test, or only make it weaker."""
+    """Remove the policy of Approvals, or its binding, for the time of a test,
+    or only make it weaker.
+    """
     kept = kube.get(plural, None, POLICY)
     if weaker:
         kube.patch(plural, None, POLICY, {"spec": weaker})
@@ -73,7 +91,9 @@ def unguarded(kube: Kube, plural: str, weaker: Document | None = None) -> Iterat
         yield
     finally:
         # As Helm wrote it: an upgrade would stumble over fields of another manager.
-        managers = [m["manager"] for m in kept["metadata"]["managedFields"] if not m.get("subresource")]
+        managers = [
+            m["manager"] for m in kept["metadata"]["managedFields"] if not m.get("subresource")
+        ]
         for field in ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"):
             kept["metadata"].pop(field, None)
         kept.pop("status", None)
@@ -86,11 +106,13 @@ def is_forgery_denied(kube: Kube) -> bool:
     """Whether somebody who may do everything is denied to create an Approval."""
     path = f"{kube.path('approvals', 'default')}?dryRun=All"
     spec = {
-        "pipelineName": "p", "pipelineExecutionId": "u", "run": "r", "stageName": "S", "actionName": "A",
+        "pipelineName": "p", "pipelineExecutionId": "u", "run": "r", "stageName": "S",
+        "actionName": "A",
         "attempt": 1, "token": "t", "quorum": 1, "expirationTime": "2100-01-01T00:00:00Z",
     }  # fmt: skip
     body = {
-        "apiVersion": "penstock.dev/v1alpha1", "kind": "Approval", "metadata": {"name": "forged"}, "spec": spec,
+        "apiVersion": "penstock.dev/v1alpha1", "kind": "Approval", "metadata": {"name": "forged"},
+        "spec": spec,
     }  # fmt: skip
     try:
         kube.request("POST", path, body)

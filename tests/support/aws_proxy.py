@@ -1,4 +1,6 @@
-"""Stands before an AWS server and refuses some calls: throttled, or denied; everything else is the server's answer."""
+"""Stands before an AWS server and refuses some calls: throttled, or denied;
+everything else is the server's answer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,11 @@ from typing import Self
 from urllib.parse import parse_qs
 
 THROTTLED = (400, "Throttling", "Rate exceeded")
-DENIED = (403, "AccessDenied", "User: arn:aws:iam::123456789012:user/x is not authorized to perform this")
+DENIED = (
+    403,
+    "AccessDenied",
+    "User: arn:aws:iam::123456789012:user/x is not authorized to perform this",
+)
 
 
 class AwsProxy:
@@ -30,7 +36,9 @@ class AwsProxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 proxy.bodies.append(parse_qs(body.decode()))
                 action = proxy.bodies[-1].get("Action", [""])[0]
-                status, answer = proxy._refusal(action) or proxy.pass_on(action, self.path, dict(self.headers), body)
+                status, answer = proxy._refusal(action) or proxy.pass_on(
+                    action, self.path, dict(self.headers), body
+                )
                 self.send_response(status)
                 self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(answer)))
@@ -47,7 +55,9 @@ class AwsProxy:
         """Refuse an action the next times."""
         self._refusals[action] = (how, times)
 
-    def pass_on(self, action: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def pass_on(
+        self, action: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         """Return the server's own answer to a call."""
         return forward(self._target + path, headers, body)
 
@@ -71,7 +81,8 @@ class AwsProxy:
 
 
 class OperationIds(AwsProxy):
-    """Stands before moto, which makes ids of operations of its own: callers see theirs, as AWS lets them.
+    """Stands before moto, which makes ids of operations of its own: callers
+    see theirs, as AWS lets them.
 
     An operation that is not there is called as AWS calls it, too.
     """
@@ -82,26 +93,51 @@ class OperationIds(AwsProxy):
         self.failing: dict[str, str] = {}
         """Reason by account: operations that touch one of these are told to have failed."""
 
-    def pass_on(self, action: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def pass_on(
+        self, action: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes]:
         wanted = parse_qs(body.decode()).get("OperationId", [""])[0]
         if wanted in self._ids and action in ("CreateStackInstances", "UpdateStackSet"):
-            return 400, error_of("OperationIdAlreadyExistsException", "The specified operation ID already exists.")
-        body = body.replace(wanted.encode(), self._ids.get(wanted, wanted).encode()) if wanted else body
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+            return 400, error_of(
+                "OperationIdAlreadyExistsException", "The specified operation ID already exists."
+            )
+        body = (
+            body.replace(wanted.encode(), self._ids.get(wanted, wanted).encode())
+            if wanted
+            else body
+        )
+        headers = {
+            name: value for name, value in headers.items() if name.lower() != "content-length"
+        }
         status, answer = super().pass_on(action, path, headers, body)
         if action == "DescribeStackSetOperation" and status == 400:
-            return 400, error_of("OperationNotFoundException", "The ID refers to an operation that doesn't exist.")
-        if (made := re.search(rb"<OperationId>([^<]+)</OperationId>", answer)) and wanted and wanted not in self._ids:
+            return 400, error_of(
+                "OperationNotFoundException", "The ID refers to an operation that doesn't exist."
+            )
+        if (
+            (made := re.search(rb"<OperationId>([^<]+)</OperationId>", answer))
+            and wanted
+            and wanted not in self._ids
+        ):
             self._ids[wanted] = made[1].decode()
-        return status, self._failed(answer.replace(self._ids.get(wanted, wanted).encode() or b"\0", wanted.encode()))
+        return status, self._failed(
+            answer.replace(self._ids.get(wanted, wanted).encode() or b"\0", wanted.encode())
+        )
 
     def _failed(self, answer: bytes) -> bytes:
         """Let operations fail, and the results of the accounts where they do."""
         if self.failing and b"<StackSetOperation>" in answer:
             return answer.replace(b"<Status>SUCCEEDED</Status>", b"<Status>FAILED</Status>")
         for account, reason in self.failing.items():
-            pattern = rb"(<Account>%b</Account><Region>[^<]*</Region><Status>)SUCCEEDED</Status>" % account.encode()
-            answer = re.sub(pattern, rb"\g<1>FAILED</Status><StatusReason>%b</StatusReason>" % reason.encode(), answer)
+            pattern = (
+                rb"(<Account>%b</Account><Region>[^<]*</Region><Status>)SUCCEEDED</Status>"
+                % account.encode()
+            )
+            answer = re.sub(
+                pattern,
+                rb"\g<1>FAILED</Status><StatusReason>%b</StatusReason>" % reason.encode(),
+                answer,
+            )
         return answer
 
 
@@ -115,7 +151,9 @@ def forward(url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]
     """Return the server's own answer."""
     request = urllib.request.Request(url, body, headers)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            request, timeout=30
+        ) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

@@ -22,7 +22,9 @@ def ready(cluster: Cluster, name: str) -> AwsServer:
     Its state lives as long as its pod: tests give what they make names of their own.
     """
     server: AwsServer = getattr(cluster, name)
-    wait_until(f"the server {name}", lambda: answers(server.endpoint + _HEALTH[name]), limit=_LIMIT_S)
+    wait_until(
+        f"the server {name}", lambda: answers(server.endpoint + _HEALTH[name]), limit=_LIMIT_S
+    )
     return server
 
 

@@ -106,7 +106,9 @@ class Cloud:
 
     def events(self) -> list[dict[str, Any]]:
         """Return the stack's events, the newest first."""
-        found: list[dict[str, Any]] = self.client.describe_stack_events(StackName=self.stack)["StackEvents"]
+        found: list[dict[str, Any]] = self.client.describe_stack_events(StackName=self.stack)[
+            "StackEvents"
+        ]
         return found
 
 

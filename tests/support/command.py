@@ -1,4 +1,6 @@
-"""The penstock command in this process, against a local server: its exit code, and what it prints."""
+"""The penstock command in this process, against a local server: its exit
+code, and what it prints.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +45,26 @@ class Command:
         """Let the namespace have these objects of a kind, and no other."""
         listed = {"kind": "List", "items": list(objects)}
         path = f"{GROUP}/{plural}"
-        self.api.answers["GET", path] = lambda seen: (200, b"" if seen.query.get("watch") else listed)
+        self.api.answers["GET", path] = lambda seen: (
+            200,
+            b"" if seen.query.get("watch") else listed,
+        )
         for found in objects:
             self.api.put(f"{GROUP}/{plural}/{found['metadata']['name']}", found)
 
     def written(self) -> list[Seen]:
         """Return what was asked to be changed."""
-        return [seen for seen in self.api.seen if seen.method != "GET" and "selfsubject" not in seen.path]
+        return [
+            seen
+            for seen in self.api.seen
+            if seen.method != "GET" and "selfsubject" not in seen.path
+        ]
 
 
 @contextmanager
-def commanding(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def commanding(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
     """Serve a namespace with nothing in it; what is written is answered as it would be."""
     with serving(None) as api:
         file = folder / "kubeconfig"
@@ -80,11 +91,21 @@ def kubeconfig(server: str) -> Document:
 
 
 def run(
-    name: str = "run", state: str = "Succeeded", *stages: Document, pipeline: str = "web", **status: Any
+    name: str = "run",
+    state: str = "Succeeded",
+    *stages: Document,
+    pipeline: str = "web",
+    **status: Any,
 ) -> Document:
     """Return a PipelineRun as the operator leaves it."""
     times = {} if state in ("", "InProgress") else {"completionTime": TIME}
-    found = {"startTime": TIME, **times, "pipelineUid": "p-uid", "stageStates": list(stages), **status}
+    found = {
+        "startTime": TIME,
+        **times,
+        "pipelineUid": "p-uid",
+        "stageStates": list(stages),
+        **status,
+    }
     return {
         "kind": "PipelineRun",
         "metadata": {
@@ -97,7 +118,13 @@ def run(
 
 
 def stage(name: str, *actions: Document, status: str = "Succeeded", **fields: Any) -> Document:
-    return {"stageName": name, "status": status, "startTime": TIME, "actionStates": list(actions), **fields}
+    return {
+        "stageName": name,
+        "status": status,
+        "startTime": TIME,
+        "actionStates": list(actions),
+        **fields,
+    }
 
 
 def action(name: str, *rows: Document) -> Document:
@@ -118,25 +145,41 @@ def pipeline(name: str = "web", *stages: str, action: str = "Make", **spec: Any)
     ]
     return {
         "kind": "Pipeline",
-        "metadata": {"name": name, "namespace": NAMESPACE, "uid": "p-uid", "creationTimestamp": TIME},
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": "p-uid",
+            "creationTimestamp": TIME,
+        },
         "spec": {"stages": made, **spec},
     }
 
 
-def approval(name: str, action: str, state: str = "Pending", run: str = "run", created: str = TIME) -> Document:
+def approval(
+    name: str, action: str, state: str = "Pending", run: str = "run", created: str = TIME
+) -> Document:
     return {
         "kind": "Approval",
-        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"{name}-uid", "creationTimestamp": created},
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"{name}-uid",
+        "creationTimestamp": created},
         "spec": {
-            "pipelineName": "web", "pipelineExecutionId": "run-uid", "run": run, "stageName": "Prod",
+            "pipelineName": "web", "pipelineExecutionId": "run-uid", "run": run,
+            "stageName": "Prod",
             "actionName": action, "attempt": 1, "token": "t", "quorum": 1, "expirationTime": TIME,
         },
         "status": {"state": state},
     }  # fmt: skip
 
 
-def transition(name: str, stage: str, *, enabled: bool = False, pipeline: str = "web", **more: Any) -> Document:
-    metadata = {"name": name, "namespace": NAMESPACE, "uid": f"{name}-uid", "creationTimestamp": TIME}
+def transition(
+    name: str, stage: str, *, enabled: bool = False, pipeline: str = "web", **more: Any
+) -> Document:
+    metadata = {
+        "name": name,
+        "namespace": NAMESPACE,
+        "uid": f"{name}-uid",
+        "creationTimestamp": TIME,
+    }
     marks = {key: more.pop(key) for key in ("labels", "annotations") if key in more}
     spec = {"pipelineName": pipeline, "stageName": stage, "enabled": enabled, **more}
     return {"kind": "StageTransition", "metadata": {**metadata, **marks}, "spec": spec}

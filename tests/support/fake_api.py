@@ -1,6 +1,8 @@
-"""A local HTTPS server that answers as an API server would, and a proxy in front of it; both write down what arrives.
+"""A local HTTPS server that answers as an API server would, and a proxy in front of it; both write
+down what arrives.
 
-It stands outside of the program under test: what the command sends over the wire is what is looked at.
+It stands outside of the program under test: what the command sends over the
+wire is what is looked at.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ Answer = tuple[int, Document | bytes | list[bytes]]
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority of its own, in a folder; it makes certificates for servers and clients."""
+    """A certificate authority of its own, in a folder; it makes certificates
+    for servers and clients.
+    """
 
     folder: Path
     key: ec.EllipticCurvePrivateKey
@@ -43,7 +47,9 @@ class Authority:
         """Make one; ``ca.crt`` in the folder is what clients trust."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("penstock-test-ca")
-        certificate = _built(name, name, key.public_key(), key, x509.BasicConstraints(True, None), [])
+        certificate = _built(
+            name, name, key.public_key(), key, x509.BasicConstraints(True, None), []
+        )
         (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return cls(folder, key, certificate)
 
@@ -58,9 +64,18 @@ class Authority:
         names: list[x509.GeneralName] = []
         for host in hosts:
             is_address = host.replace(".", "").isdigit()
-            names.append(x509.IPAddress(ipaddress.ip_address(host)) if is_address else x509.DNSName(host))
+            names.append(
+                x509.IPAddress(ipaddress.ip_address(host)) if is_address else x509.DNSName(host)
+            )
         constraints = x509.BasicConstraints(False, None)
-        made = _built(_name(common_name), self.certificate.subject, key.public_key(), self.key, constraints, names)
+        made = _built(
+            _name(common_name),
+            self.certificate.subject,
+            key.public_key(),
+            self.key,
+            constraints,
+            names,
+        )
         files = self.folder / f"{common_name}.crt", self.folder / f"{common_name}.key"
         files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
         encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -82,7 +97,9 @@ def _built(
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
-    builder = x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number(), now - day, now + day)
+    builder = x509.CertificateBuilder(
+        issuer, subject, public, x509.random_serial_number(), now - day, now + day
+    )
     builder = builder.add_extension(constraints, critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -108,9 +125,11 @@ class Seen:
 
 @dataclass
 class Api:
-    """The server. ``answers`` maps method and path to what is answered, or to what makes the answer.
+    """The server. ``answers`` maps method and path to what is answered, or to
+    what makes the answer.
 
-    A body of several chunks breaks off after the last: the connection is closed without the end of the answer.
+    A body of several chunks breaks off after the last: the connection is
+    closed without the end of the answer.
     """
 
     address: str = ""
@@ -119,7 +138,10 @@ class Api:
 
     def put(self, path: str, document: Document | list[Document]) -> None:
         """Answer GET of a path by an object, or by a list of them."""
-        self.answers["GET", path] = 200, {"kind": "List", "items": document} if isinstance(document, list) else document
+        self.answers["GET", path] = (
+            200,
+            {"kind": "List", "items": document} if isinstance(document, list) else document,
+        )
 
     def asked(self, method: str) -> list[Seen]:
         """Return the requests of a method."""
@@ -136,7 +158,9 @@ class Api:
 
 @contextmanager
 def serving(authority: Authority | None, *hosts: str, clients: bool = False) -> Iterator[Api]:
-    """Serve until the block ends; with an authority over TLS, with a certificate for these hosts."""
+    """Serve until the block ends; with an authority over TLS, with a
+    certificate for these hosts.
+    """
     api = Api()
     names: dict[int, str] = {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(api, names))
@@ -146,7 +170,9 @@ def serving(authority: Authority | None, *hosts: str, clients: bool = False) -> 
         context.load_cert_chain(*authority.issue("server", *(hosts or ("127.0.0.1",))))
         context.load_verify_locations(authority.file)
         context.verify_mode = ssl.CERT_OPTIONAL if clients else ssl.CERT_NONE
-        context.sni_callback = lambda tls, name, _: names.update({cast(ssl.SSLSocket, tls).fileno(): name or ""})
+        context.sni_callback = lambda tls, name, _: names.update(
+            {cast(ssl.SSLSocket, tls).fileno(): name or ""}
+        )
         server.socket = context.wrap_socket(server.socket, server_side=True)
     api.address = f"{'https' if authority else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -171,7 +197,15 @@ def _handler(api: Api, names: dict[int, str]) -> type[BaseHTTPRequestHandler]:
             peer: Any = secure.getpeercert() if secure else None
             client = next((pair[0][1] for pair in peer.get("subject", ())), None) if peer else None
             name = names.get(self.connection.fileno()) if secure else None
-            seen = Seen(self.command, url.path, parse_qs(url.query), list(self.headers.items()), name, client, body)
+            seen = Seen(
+                self.command,
+                url.path,
+                parse_qs(url.query),
+                list(self.headers.items()),
+                name,
+                client,
+                body,
+            )
             api.seen.append(seen)
             status, answer = api.answer(seen)
             if isinstance(answer, list):

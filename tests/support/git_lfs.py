@@ -1,4 +1,6 @@
-"""What a repository with Git LFS is made of, without git-lfs: pointers, attributes, and objects put on the server."""
+"""What a repository with Git LFS is made of, without git-lfs: pointers,
+attributes, and objects put on the server.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ def pointer(data: bytes, size: int | None = None) -> bytes:
     """Return the pointer of a file; ``size`` is what it claims if not the truth."""
     oid = hashlib.sha256(data).hexdigest()
     claimed = len(data) if size is None else size
-    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {claimed}\n".encode()
+    return (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {claimed}\n".encode()
+    )
 
 
 def put(repository: str, data: bytes, user: str, password: str) -> None:

@@ -26,11 +26,14 @@ class Objects:
         date = "2026-01-02T03:04:05Z"
         environment = {
             "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "Eve", "GIT_AUTHOR_EMAIL": "eve@example.com", "GIT_AUTHOR_DATE": date,
-            "GIT_COMMITTER_NAME": "Eve", "GIT_COMMITTER_EMAIL": "eve@example.com", "GIT_COMMITTER_DATE": date,
+            "GIT_AUTHOR_NAME": "Eve", "GIT_AUTHOR_EMAIL": "eve@example.com",
+            "GIT_AUTHOR_DATE": date,
+            "GIT_COMMITTER_NAME": "Eve", "GIT_COMMITTER_EMAIL": "eve@example.com",
+            "GIT_COMMITTER_DATE": date,
         }  # fmt: skip
         done = subprocess.run(
-            ("git", "-C", str(self.folder), *arguments), input=data, env=environment, capture_output=True, timeout=60,
+            ("git", "-C", str(self.folder), *arguments), input=data, env=environment,
+            capture_output=True, timeout=60,
             check=False,
         )  # fmt: skip
         if done.returncode:
@@ -44,7 +47,9 @@ class Objects:
     def tree(self, *rows: Row) -> str:
         """Write a tree of exactly these rows; return its id."""
         ordered = sorted(rows, key=lambda row: row[1] + (b"/" if row[0] == FOLDER else b""))
-        data = b"".join(mode.encode() + b" " + name + b"\0" + bytes.fromhex(id_) for mode, name, id_ in ordered)
+        data = b"".join(
+            mode.encode() + b" " + name + b"\0" + bytes.fromhex(id_) for mode, name, id_ in ordered
+        )
         return self.git("hash-object", "-t", "tree", "--literally", "-w", "--stdin", data=data)
 
     def files(self, files: dict[bytes, bytes], *rows: Row) -> str:
@@ -69,10 +74,15 @@ class Objects:
             file.truncate(mebibytes * 1024 * 1024)
             return self.git("-c", "core.bigFileThreshold=1m", "hash-object", "-w", file.name)
 
-    def with_submodules(self, modules: dict[bytes, tuple[str, str]], files: dict[bytes, bytes] | None = None) -> str:
-        """Commit submodules at top level: name to URL and commit, described in .gitmodules; return the commit's id."""
+    def with_submodules(
+        self, modules: dict[bytes, tuple[str, str]], files: dict[bytes, bytes] | None = None
+    ) -> str:
+        """Commit submodules at top level: name to URL and commit, described
+        in .gitmodules; return the commit's id.
+        """
         text = b"".join(
-            b'[submodule "%s"]\n\tpath = %s\n\turl = %s\n' % (n, n, u.encode()) for n, (u, _) in modules.items()
+            b'[submodule "%s"]\n\tpath = %s\n\turl = %s\n' % (n, n, u.encode())
+            for n, (u, _) in modules.items()
         )
         rows = [(SUBMODULE, name, commit) for name, (_, commit) in modules.items()]
         return self.commit(self.files({b".gitmodules": text, **(files or {})}, *rows))

@@ -1,4 +1,6 @@
-"""A Git server that answers with anything but Git: garbage, no end, redirects. It runs alone, as a program in a pod."""
+"""A Git server that answers with anything but Git: garbage, no end,
+redirects. It runs alone, as a program in a pod.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere.git/info/refs")
                 self.end_headers()
                 return
-            self.send_response(500 if kind == "escapes" else 200, "\x1b[31mno" if kind == "escapes" else "OK")
-            smart = "application/x-git-upload-pack-advertisement" if kind == "refs" else "text/plain"
+            self.send_response(
+                500 if kind == "escapes" else 200, "\x1b[31mno" if kind == "escapes" else "OK"
+            )
+            smart = (
+                "application/x-git-upload-pack-advertisement" if kind == "refs" else "text/plain"
+            )
             self.send_header("Content-Type", smart)
             self.end_headers()
             for part in self.parts(kind):
@@ -40,7 +46,8 @@ class Handler(BaseHTTPRequestHandler):
             line = b"%s refs/heads/any\n" % (b"a" * 40)
             while True:
                 yield b"%04x%s" % (len(line) + 4, line) * 1000
-        # The same garbage every time; it begins with what would pass for git's own words, and is longer than a message.
+        # The same garbage every time; it begins with what would pass for git's own words, and is
+        # longer than a message.
         yield b"\rfatal: Authentication failed\x0bfatal: repository 'x' not found\n" * 20
         yield random.Random(kind).randbytes(5000)
 

@@ -44,10 +44,15 @@ def chart_values(cluster: Cluster) -> Document:
         "commandsImage": "docker.io/library/busybox:1.35",
         "buildImages": {"aws/codebuild/standard:7.0": BUILD_IMAGE},
         # One server that stands for all of AWS.
-        "aws": {"region": cluster.serverlessrepo.region, "endpoint": cluster.serverlessrepo.cluster_endpoint},
-        # Account and rights are there, but nothing starts by itself: test_triggers runs the process.
+        "aws": {
+            "region": cluster.serverlessrepo.region,
+            "endpoint": cluster.serverlessrepo.cluster_endpoint,
+        },
+        # Account and rights are there, but nothing starts by itself: test_triggers runs the
+        # process.
         "triggers": {"replicas": 0},
-        # The tag stays when the image changes: without this an upgrade would leave the old operator running.
+        # The tag stays when the image changes: without this an upgrade would leave the old operator
+        # running.
         "podAnnotations": {"penstock.dev/image-sources": _sources()},
     }
 
@@ -71,7 +76,8 @@ def install_chart(cluster: Cluster, kube: Kube, values: Document | None = None) 
         json.dump({**chart_values(cluster), **(values or {})}, file)
         file.flush()
         helm(
-            cluster, "upgrade", "--install", "penstock", str(ROOT / "charts" / "penstock"), "--namespace", SYSTEM,
+            cluster, "upgrade", "--install", "penstock", str(ROOT / "charts" / "penstock"),
+            "--namespace", SYSTEM,
             "--create-namespace", "--values", file.name, "--wait", "--timeout", "60s",
         )  # fmt: skip
     # A Lease that was not there is waited out: somebody may have held the one before.
@@ -84,7 +90,9 @@ def _holder(kube: Kube) -> str:
 
 
 def helm(cluster: Cluster, *arguments: str) -> str:
-    """Run Helm against the cluster and return what it prints; raise RuntimeError with its own words."""
+    """Run Helm against the cluster and return what it prints; raise
+    RuntimeError with its own words.
+    """
     return run(str(Path(cluster.bin_dir) / "helm"), "--kubeconfig", cluster.kubeconfig, *arguments)
 
 
@@ -105,11 +113,16 @@ def make_bucket(cluster: Cluster, bucket: str = BUCKET) -> None:
     try:
         s3_client(cluster).create_bucket(Bucket=bucket)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+        if error.response["Error"]["Code"] not in (
+            "BucketAlreadyOwnedByYou",
+            "BucketAlreadyExists",
+        ):
             raise
 
 
-def make_store_secret(cluster: Cluster, kube: Kube, namespace: str, name: str = STORE_SECRET) -> None:
+def make_store_secret(
+    cluster: Cluster, kube: Kube, namespace: str, name: str = STORE_SECRET
+) -> None:
     """Create the Secret by which the agents of a namespace reach the S3 server."""
     keys = {"accessKeyId": cluster.s3.access_key, "secretAccessKey": cluster.s3.secret_key}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": keys}
@@ -125,16 +138,31 @@ class Repository:
     commit: str
 
 
-def push_repository(cluster: Cluster, name: str, files: dict[str, str], *, message: str = "Publish") -> Repository:
-    """Push files as one new commit on main of a repository; what was on main before stays in its history."""
+def push_repository(
+    cluster: Cluster, name: str, files: dict[str, str], *, message: str = "Publish"
+) -> Repository:
+    """Push files as one new commit on main of a repository; what was on main
+    before stays in its history.
+    """
     url = f"{cluster.git.url}/{name}.git"
     with tempfile.TemporaryDirectory() as folder:
-        git = ("git", "-C", folder, "-c", "user.name=Developer", "-c", "user.email=developer@example.com")
+        git = (
+            "git",
+            "-C",
+            folder,
+            "-c",
+            "user.name=Developer",
+            "-c",
+            "user.email=developer@example.com",
+        )
         run(*git, "init", "-q", "-b", "main")
         run(*git, "remote", "add", "origin", url)
         if (
             subprocess.run(
-                (*git, "fetch", "-q", "origin", "main"), capture_output=True, timeout=30, check=False
+                (*git, "fetch", "-q", "origin", "main"),
+                capture_output=True,
+                timeout=30,
+                check=False,
             ).returncode
             == 0
         ):
@@ -152,11 +180,17 @@ def push_repository(cluster: Cluster, name: str, files: dict[str, str], *, messa
 
 def files_below(folder: Path) -> dict[str, str]:
     """Return path to text for every file below a folder."""
-    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def run(*command: str) -> str:
-    """Run a program and return what it prints; raise RuntimeError with its own words when it fails."""
+    """Run a program and return what it prints; raise RuntimeError with its
+    own words when it fails.
+    """
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} …: {done.stderr.strip()}")

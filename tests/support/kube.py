@@ -78,7 +78,9 @@ class Kube:
             key_file=None if self.token else settings.key_file,
         )
 
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Document:
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> Document:
         """Send one request; raise KubeError for an answer that is no success."""
         headers = urllib3.HTTPHeaderDict({"Content-Type": content_type})
         if self.token:
@@ -88,7 +90,9 @@ class Kube:
         for group in self.groups:
             headers.add("Impersonate-Group", group)
         data = None if body is None else json.dumps(body)
-        response = self._pool.request(method, self.host + path, body=data, headers=headers, timeout=30.0)
+        response = self._pool.request(
+            method, self.host + path, body=data, headers=headers, timeout=30.0
+        )
         if response.status >= 300:
             with contextlib.suppress(ValueError):
                 raise KubeError(response.status, json.loads(response.data).get("message", ""))
@@ -99,7 +103,9 @@ class Kube:
     def status_of(self, method: str, path: str, body: str) -> int:
         """Send a text that json would not write, and return the status of the answer."""
         headers = {"Content-Type": "application/json"}
-        return self._pool.request(method, self.host + path, body=body, headers=headers, timeout=30.0).status
+        return self._pool.request(
+            method, self.host + path, body=body, headers=headers, timeout=30.0
+        ).status
 
     def raw(self, path: str) -> str:
         """Return what a path answers, as text."""
@@ -126,7 +132,9 @@ class Kube:
                 return None
             raise
 
-    def objects(self, plural: str, namespace: str | None = None, selector: str = "") -> list[Document]:
+    def objects(
+        self, plural: str, namespace: str | None = None, selector: str = ""
+    ) -> list[Document]:
         """Return the objects of a kind."""
         query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
         items: list[Document] = self.request("GET", self.path(plural, namespace) + query)["items"]
@@ -136,22 +144,33 @@ class Kube:
         """Create an object under strict validation."""
         return self.request("POST", f"{self.path(plural, namespace)}?fieldValidation=Strict", body)
 
-    def patch(self, plural: str, namespace: str | None, name: str, body: Document, *, part: str = "") -> Document:
+    def patch(
+        self, plural: str, namespace: str | None, name: str, body: Document, *, part: str = ""
+    ) -> Document:
         """Merge a patch into an object, or into a part of it such as ``/status``."""
         return self.request(
-            "PATCH", self.path(plural, namespace, name) + part, body, content_type="application/merge-patch+json"
+            "PATCH",
+            self.path(plural, namespace, name) + part,
+            body,
+            content_type="application/merge-patch+json",
         )
 
     def delete(self, plural: str, namespace: str | None, name: str, **options: Any) -> None:
         """Delete an object; that it is gone already is success."""
         try:
-            self.request("DELETE", self.path(plural, namespace, name), options or {"propagationPolicy": "Background"})
+            self.request(
+                "DELETE",
+                self.path(plural, namespace, name),
+                options or {"propagationPolicy": "Background"},
+            )
         except KubeError as error:
             if error.status != 404:
                 raise
 
     def apply(self, documents: str | list[Document], namespace: str = "default") -> None:
-        """Apply manifests as a user would, with kubectl; a namespace of "" is the kubeconfig's own."""
+        """Apply manifests as a user would, with kubectl; a namespace of "" is
+        the kubeconfig's own.
+        """
         text = documents if isinstance(documents, str) else yaml.safe_dump_all(documents)
         where = ("-n", namespace) if namespace else ()
         self.kubectl("apply", *where, "--server-side", "--force-conflicts", "-f", "-", text=text)
@@ -173,21 +192,33 @@ class Kube:
         return str(self.request("POST", path, body)["status"]["token"])
 
     def await_right(self, user: str, **attributes: Any) -> None:
-        """Wait until the server knows of a right that was just given: it reads bindings as they come, not at once.
+        """Wait until the server knows of a right that was just given: it reads bindings as they
+        come, not at once.
 
-        ``attributes`` are ``resourceAttributes`` or ``nonResourceAttributes`` of a SubjectAccessReview.
+        ``attributes`` are ``resourceAttributes`` or ``nonResourceAttributes`` of a
+        SubjectAccessReview.
         """
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         body = {"spec": {"user": user, **attributes}}
-        eventually(lambda: self.request("POST", path, body)["status"]["allowed"], 60, f"{user} has the right it got")
+        eventually(
+            lambda: self.request("POST", path, body)["status"]["allowed"],
+            60,
+            f"{user} has the right it got",
+        )
 
     def watch(self, plural: str, namespace: str, seconds: float) -> Iterator[Document]:
         """Yield every object of a kind that changes from now on, until the time is over."""
         path = self.path(plural, namespace)
         version = self.request("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
-        query = urlencode({"watch": "1", "resourceVersion": version, "timeoutSeconds": str(int(seconds))})
+        query = urlencode(
+            {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(int(seconds))}
+        )
         response = self._pool.request(
-            "GET", f"{self.host}{path}?{query}", timeout=seconds + 5, preload_content=False, retries=False
+            "GET",
+            f"{self.host}{path}?{query}",
+            timeout=seconds + 5,
+            preload_content=False,
+            retries=False,
         )
         return self._events(response)
 
@@ -232,5 +263,7 @@ def eventually(check: Callable[[], Any], seconds: float, what: str, pause: float
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {seconds:g} s; last seen: {value!r}")
+            raise AssertionError(
+                f"{what} did not come true within {seconds:g} s; last seen: {value!r}"
+            )
         time.sleep(pause)

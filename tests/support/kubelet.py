@@ -44,7 +44,13 @@ def tell(kube: Kube, pod: Document, **status: Any) -> None:
 def ended(name: str, code: int, message: str = "", reason: str = "Completed") -> Document:
     """Return the status of a container that has ended."""
     at = format_seconds(datetime.now(UTC))
-    state = {"exitCode": code, "reason": reason, "message": message, "startedAt": at, "finishedAt": at}
+    state = {
+        "exitCode": code,
+        "reason": reason,
+        "message": message,
+        "startedAt": at,
+        "finishedAt": at,
+    }
     return _container(name, {"terminated": state})
 
 
@@ -54,12 +60,25 @@ def running(name: str) -> Document:
 
 
 def _container(name: str, state: Document) -> Document:
-    return {"name": name, "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": "x"}
+    return {
+        "name": name,
+        "state": state,
+        "ready": False,
+        "restartCount": 0,
+        "image": "x",
+        "imageID": "x",
+    }
 
 
 def succeeded(pod: Document, **result: Any) -> str:
     """Return the message of an agent whose action succeeded."""
-    told = {"version": 1, "status": "Succeeded", "podUid": pod["metadata"]["uid"], "exitCode": 0, **result}
+    told = {
+        "version": 1,
+        "status": "Succeeded",
+        "podUid": pod["metadata"]["uid"],
+        "exitCode": 0,
+        **result,
+    }
     return json.dumps(told)
 
 
@@ -70,13 +89,17 @@ def rows_of(run: Document) -> Iterator[tuple[str, Document]]:
             yield from ((action["actionName"], row) for row in action.get("executions", ()))
 
 
-DUPLICATE = json.dumps({"version": 1, "status": "Lost", "code": "DuplicateExecution", "message": "was started before"})
+DUPLICATE = json.dumps(
+    {"version": 1, "status": "Lost", "code": "DuplicateExecution", "message": "was started before"}
+)
 """The message of an agent that found its try claimed."""
 
 
 @dataclass
 class Node:
-    """The node of all pods of a namespace. As the store does for real, it lets one pod of each try have its effect."""
+    """The node of all pods of a namespace. As the store does for real, it
+    lets one pod of each try have its effect.
+    """
 
     kube: Kube
     namespace: str
@@ -95,7 +118,9 @@ class Node:
         for job in wanted & set(found):
             pods = {pod["metadata"]["uid"]: pod for pod in found[job]}
             if self.claims.get(job) not in pods:
-                self.claims[job] = min(pods, key=lambda uid: pods[uid]["metadata"]["creationTimestamp"])
+                self.claims[job] = min(
+                    pods, key=lambda uid: pods[uid]["metadata"]["creationTimestamp"]
+                )
             self._tell_all(
                 (pods[u], "Failed", [ended("agent", 1, DUPLICATE), ended("action", 1)])
                 for u in pods
@@ -114,7 +139,8 @@ class Node:
     def succeed(self, pods: Iterable[Document], **result: Any) -> None:
         """Say of pods that their actions succeeded."""
         self._tell_all(
-            (pod, "Succeeded", [ended("agent", 0, succeeded(pod, **result)), ended("action", 0)]) for pod in pods
+            (pod, "Succeeded", [ended("agent", 0, succeeded(pod, **result)), ended("action", 0)])
+            for pod in pods
         )
 
     def _tell_all(self, told: Iterable[tuple[Document, str, list[Document]]]) -> None:

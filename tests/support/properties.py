@@ -8,8 +8,9 @@ from hypothesis import settings
 _USUAL = 100
 """Hypothesis's own number of examples, which ``steady`` keeps."""
 
-# A deadline would be an assertion on the machine's speed: how much work is done is counted where it matters.
-# The same inputs each time: a change is judged by what it did, not by luck. `make fuzz` looks for new ones.
+# A deadline would be an assertion on the machine's speed: how much work is done is counted where it
+# matters. The same inputs each time: a change is judged by what it did, not by luck. `make fuzz`
+# looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "explore",
@@ -24,5 +25,7 @@ settings.load_profile("steady")
 
 
 def examples(usual: int, **others: Any) -> settings:
-    """Return settings for a property that takes longer or is worth more: so many, where others take a hundred."""
+    """Return settings for a property that takes longer or is worth more: so
+    many, where others take a hundred.
+    """
     return settings(max_examples=max(1, usual * settings().max_examples // _USUAL), **others)

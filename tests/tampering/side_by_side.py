@@ -1,4 +1,6 @@
-"""Many pipelines of one namespace that are brought to the same state together, and then each to its end."""
+"""Many pipelines of one namespace that are brought to the same state
+together, and then each to its end.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,8 @@ _OVER = ("Succeeded", "Failed", "Stopped", "Cancelled", "Superseded")
 def plant(kube: Kube, namespace: str, name: str, *, is_held: bool = False) -> None:
     """Create a pipeline that has one of everything, and what it needs, all by that name.
 
-    Its actions are a source of an ActionType, a build of a BuildProject, an approval, and one of a ClusterActionType
-    in front of which stands a StageTransition.
+    Its actions are a source of an ActionType, a build of a BuildProject, an approval, and one of a
+    ClusterActionType in front of which stands a StageTransition.
     """
     meta = {"name": name, **WORDS}
 
@@ -70,7 +72,9 @@ def _stages(name: str) -> list[Document]:
         return {"name": action_name, "actionTypeId": type_id, **fields}
 
     artifact = [{"name": "Source"}]
-    build = action("A", "Build", "CodeBuild", configuration={"ProjectName": name}, inputArtifacts=artifact)
+    build = action(
+        "A", "Build", "CodeBuild", configuration={"ProjectName": name}, inputArtifacts=artifact
+    )
     return [
         stage("Source", action("Src", "Source", name, outputArtifacts=artifact)),
         stage("Build", build),
@@ -98,7 +102,10 @@ class SideBySide:
 
     def runs(self) -> dict[str, Document]:
         """Return the runs by name."""
-        return {run["metadata"]["name"]: run for run in self.kube.objects("pipelineruns", self.namespace)}
+        return {
+            run["metadata"]["name"]: run
+            for run in self.kube.objects("pipelineruns", self.namespace)
+        }
 
     def start(self, name: str, pipeline: str) -> None:
         """Create a run."""
@@ -120,10 +127,14 @@ class SideBySide:
         if state in ("running", "stopping", "recorded"):
             self.node.run(self.pods(wanted))
         if state == "recorded":
-            eventually(lambda: self._are_recorded(wanted), 60, "the pods of all runs in their statuses")
+            eventually(
+                lambda: self._are_recorded(wanted), 60, "the pods of all runs in their statuses"
+            )
         if state == "stopping":
             for name in wanted:
-                self.kube.patch("pipelineruns", self.namespace, name, {"spec": {"stop": {"reason": "enough"}}})
+                self.kube.patch(
+                    "pipelineruns", self.namespace, name, {"spec": {"stop": {"reason": "enough"}}}
+                )
             eventually(lambda: self._states(wanted) == {"Stopping"}, 30, "all stopping")
 
     def _are_recorded(self, names: Iterable[str]) -> bool:
@@ -153,9 +164,16 @@ class SideBySide:
         return list(self.node.pods_of(row for row in rows if row["status"] == "InProgress"))
 
     def play(self, actions: Iterable[str]) -> None:
-        """Let every try that is under way come to its end, and every Approval be approved, of these actions."""
+        """Let every try that is under way come to its end, and every Approval
+        be approved, of these actions.
+        """
         wanted = set(actions)
-        rows = [item for run in self.runs().values() for item in rows_of(run) if item[1]["status"] == "InProgress"]
+        rows = [
+            item
+            for run in self.runs().values()
+            for item in rows_of(run)
+            if item[1]["status"] == "InProgress"
+        ]
         list(self.node.pods_of(row for _, row in rows))  # who comes first has the try
         sources = [row for action, row in rows if action == "Src" and action in wanted]
         self._succeed(sources, outputs=_SOURCE)
@@ -177,7 +195,9 @@ class SideBySide:
             self.told.add(found["metadata"]["uid"])
 
     def play_out(self, names: Iterable[str]) -> dict[str, str]:
-        """Bring runs to their ends; return what became of each, also of those that do not get there."""
+        """Bring runs to their ends; return what became of each, also of those
+        that do not get there.
+        """
         wanted = set(names)
 
         def is_done() -> bool:
@@ -227,9 +247,14 @@ class CreatedJobs:
             self.uids.setdefault(meta["name"], set()).add(meta["uid"])
 
     def until_now(self) -> dict[str, set[str]]:
-        """Return what was created, once a Job that is created now has been seen; nothing is followed after that."""
+        """Return what was created, once a Job that is created now has been seen; nothing is
+        followed after that.
+        """
         container = {"name": "none", "image": "none"}
-        spec = {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+        spec = {
+            "suspend": True,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+        }
         self._kube.create("jobs", self._namespace, {"metadata": {"name": _LAST}, "spec": spec})
         assert self._is_over.wait(60), "the watch of the Jobs has ended"
         return self.uids

@@ -1,7 +1,9 @@
-"""Every label, annotation, owner and finalizer of every object of ours is changed by hand, at every state of a run.
+"""Every label, annotation, owner and finalizer of every object of ours is
+changed by hand, at every state of a run.
 
-Nothing hangs, doubles or lies: the run comes to the end that it would have had, each try has one Job, and the next
-run of the same pipeline does as well. All cases of a state go on together, each with a pipeline of its own.
+Nothing hangs, doubles or lies: the run comes to the end that it would have had, each try has one
+Job, and the next run of the same pipeline does as well. All cases of a state go on together, each
+with a pipeline of its own.
 """
 
 from __future__ import annotations
@@ -35,9 +37,22 @@ PLURALS = {
     "ClusterActionType": "clusteractiontypes",
 }
 DATA = {"Definition": "stages", "FrozenProject": "buildProject", "FrozenType": "actionType"}
-ALWAYS = ("Pipeline", "Definition", "StageTransition", "BuildProject", "ActionType", "ClusterActionType")
+ALWAYS = (
+    "Pipeline",
+    "Definition",
+    "StageTransition",
+    "BuildProject",
+    "ActionType",
+    "ClusterActionType",
+)
 """The kinds that are there without a run."""
-COSTS_A_LIFE = {("Job", DELETED), ("Job", ORPHANED), ("Pod", DELETED), ("Pod", ORPHANED), ("PipelineRun", DELETED)}
+COSTS_A_LIFE = {
+    ("Job", DELETED),
+    ("Job", ORPHANED),
+    ("Pod", DELETED),
+    ("Pod", ORPHANED),
+    ("PipelineRun", DELETED),
+}
 """What may change the end of a run, so that nothing else is changed in it."""
 RUNNING = {"pending": "A", "running": "A", "stopping": "A", "second": "B", "waiting": "Ok"}
 """The action that is under way in a state."""
@@ -50,7 +65,9 @@ Changes = dict[str, list[Change]]
 
 @dataclass(frozen=True)
 class Case:
-    """A pipeline, and a run of the same name; of each kind of its objects it is said how they are changed."""
+    """A pipeline, and a run of the same name; of each kind of its objects it
+    is said how they are changed.
+    """
 
     name: str
     changes: dict[str, Change]
@@ -65,13 +82,17 @@ class Case:
 
 
 def cases_of(changes: Changes, state: str) -> Iterator[Case]:
-    """Yield cases that hold every change of every kind there is in a state, those of different kinds together."""
+    """Yield cases that hold every change of every kind there is in a state,
+    those of different kinds together.
+    """
     names = (f"{state}-{number}-{secrets.token_hex(3)}" for number in count())
     left: Changes = {}
     for kind, of_kind in changes.items():
         if kind in ALWAYS or state != "idle":
             left[kind] = [change for change in of_kind if (kind, change.name) not in COSTS_A_LIFE]
-            yield from (Case(next(names), {kind: c}) for c in of_kind if (kind, c.name) in COSTS_A_LIFE)
+            yield from (
+                Case(next(names), {kind: c}) for c in of_kind if (kind, c.name) in COSTS_A_LIFE
+            )
     while any(left.values()):
         yield Case(next(names), {kind: rest.pop() for kind, rest in left.items() if rest})
 
@@ -80,12 +101,18 @@ def cases_of(changes: Changes, state: str) -> Iterator[Case]:
 def carried(kube: Kube) -> dict[str, list[Document]]:
     """Objects of each kind as runs leave them behind: what changes there are, they show."""
     with kube.namespace(f"it-{secrets.token_hex(4)}") as namespace:
-        runs, names = SideBySide(kube, namespace), [f"one-{secrets.token_hex(3)}", f"two-{secrets.token_hex(3)}"]
+        runs, names = (
+            SideBySide(kube, namespace),
+            [f"one-{secrets.token_hex(3)}", f"two-{secrets.token_hex(3)}"],
+        )
         for name in names:
             plant(kube, namespace, name)
             runs.start(name, name)
         runs.bring(names, "ended")
-        found = {kind: [item for name in names for item in objects_of(runs, kind, name)] for kind in PLURALS}
+        found = {
+            kind: [item for name in names for item in objects_of(runs, kind, name)]
+            for kind in PLURALS
+        }
         for name in names:
             kube.delete("clusteractiontypes", None, name)
         return found
@@ -95,7 +122,10 @@ def carried(kube: Kube) -> dict[str, list[Document]]:
 def changes(kube: Kube, namespace: str, carried: dict[str, list[Document]]) -> Iterator[Changes]:
     """The changes of each kind; what finalizers keep is let go at the end."""
     bystander = kube.create("configmaps", namespace, {"metadata": {"name": "bystander"}})
-    yield {kind: list(changes_of(kind, found[0], found[-1], bystander)) for kind, found in carried.items()}
+    yield {
+        kind: list(changes_of(kind, found[0], found[-1], bystander))
+        for kind, found in carried.items()
+    }
     for plural in dict.fromkeys(PLURALS.values()):
         for item in kube.objects(plural, None if plural == "clusteractiontypes" else namespace):
             let_go(kube, plural, item)
@@ -180,9 +210,13 @@ class Story:
         try:
             change.apply(self.runs.kube, PLURALS[kind], live)
         except KubeError as error:
-            is_refused = "cannot be changed" in error.message or "can only be taken off" in error.message
+            is_refused = (
+                "cannot be changed" in error.message or "can only be taken off" in error.message
+            )
             assert is_refused, f"{kind}: {change.name}: {error}"
-        assert is_refused == (kind == "Approval" and change.is_guarded(live)), f"{kind}: {change.name}"
+        assert is_refused == (kind == "Approval" and change.is_guarded(live)), (
+            f"{kind}: {change.name}"
+        )
 
     def let_in(self) -> None:
         """Enable what was held."""
@@ -202,7 +236,8 @@ class Story:
     def expected(self, case: Case) -> set[str]:
         """Return the ends that a run may come to: more than one only where its pod is deleted.
 
-        Then it matters whether the status names the pod already: if not, the Job's next pod is as good.
+        Then it matters whether the status names the pod already: if not, the
+        Job's next pod is as good.
         """
         changed = case.kinds
         running = RUNNING.get(self.state, "")
@@ -210,21 +245,31 @@ class Story:
         if ("Job", ORPHANED) in changed and running in ("A", "B"):
             return {outcome("Stopped" if is_stopping else "Failed", running, "Failed(JobDeleted)")}
         if ("PipelineRun", DELETED) in changed and self.state not in ("stopping", "ended"):
-            return {outcome("Cancelled", running or "Ok", "Abandoned(Abandoned)" if running else "Succeeded")}
+            return {
+                outcome(
+                    "Cancelled", running or "Ok", "Abandoned(Abandoned)" if running else "Succeeded"
+                )
+            }
         ends = {outcome("Stopped", "A") if is_stopping else outcome("Succeeded")}
         if ("Pod", ORPHANED) in changed and is_stopping:
             ends.add(outcome("Stopped", "A", "Failed(ExecutionLost)"))
         elif ("Pod", ORPHANED) in changed:
             ends.add(
-                outcome("Failed", "B", "Failed(ExecutionLost)") if running == "B" else outcome("Succeeded", a=AGAIN)
+                outcome("Failed", "B", "Failed(ExecutionLost)")
+                if running == "B"
+                else outcome("Succeeded", a=AGAIN)
             )
         return ends
 
 
 def outcome(state: str, last: str = "B", end: str = "Succeeded", a: str = "Succeeded") -> str:
-    """Return how a run ends in a state: all actions before the last one have succeeded, A as is said."""
+    """Return how a run ends in a state: all actions before the last one have
+    succeeded, A as is said.
+    """
     told = {**dict.fromkeys(ACTIONS, "Succeeded"), "A": a, last: end}
-    return " ".join([state, *(f"{action}={told[action]}" for action in ACTIONS[: ACTIONS.index(last) + 1])])
+    return " ".join(
+        [state, *(f"{action}={told[action]}" for action in ACTIONS[: ACTIONS.index(last) + 1])]
+    )
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -239,10 +284,16 @@ def test_attack_04_whatever_is_changed_by_hand_nothing_hangs_doubles_or_lies(
         story.let_in()
     if state != "idle":
         ends = runs.play_out(story.names)
-        wrong = {str(case): end for case in story.cases if (end := ends[case.name]) not in story.expected(case)}
+        wrong = {
+            str(case): end
+            for case in story.cases
+            if (end := ends[case.name]) not in story.expected(case)
+        }
         assert wrong == {}
     story.start_again()
 
     created = jobs.until_now()
     rows = [row for run in runs.runs().values() for _, row in rows_of(run)]
-    assert {name: len(uids) for name, uids in created.items()} == {r["jobName"]: 1 for r in rows if "jobName" in r}
+    assert {name: len(uids) for name, uids in created.items()} == {
+        r["jobName"]: 1 for r in rows if "jobName" in r
+    }

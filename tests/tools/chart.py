@@ -1,7 +1,8 @@
-"""Writes what each chart says of its values from the one place that describes them: ``values.schema.json``.
+"""Writes what each chart says of its values from the one place that describes them:
+``values.schema.json``.
 
-Run by ``make chart``; a unit test checks that every ``values.yaml`` and README is current. The table of the
-engine's limits comes from the docstrings of `penstock.engine.settings`.
+Run by ``make chart``; a unit test checks that every ``values.yaml`` and README is current. The
+table of the engine's limits comes from the docstrings of `penstock.engine.settings`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,15 @@ _SET_ELSEWHERE = {
 
 def values_yaml(schema: dict[str, Any]) -> str:
     """Return values.yaml: every value at its default, below its description."""
-    head = ["# Generated from values.schema.json by `make chart`: change the schema, not this file."]
-    return "\n".join(head + [line for name, part in _parts(schema) for line in ("", *_lines(name, part, ""))]) + "\n"
+    head = [
+        "# Generated from values.schema.json by `make chart`: change the schema, not this file."
+    ]
+    return (
+        "\n".join(
+            head + [line for name, part in _parts(schema) for line in ("", *_lines(name, part, ""))]
+        )
+        + "\n"
+    )
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -40,7 +48,9 @@ def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _lines(name: str, part: dict[str, Any], indent: str) -> Iterator[str]:
     if text := part.get("description"):
-        yield from textwrap.wrap(text, 118, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        yield from textwrap.wrap(
+            text, 118, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
     if "default" in part:
         yield f"{indent}{name}: {json.dumps(part['default'])}"
         return
@@ -52,7 +62,9 @@ def _lines(name: str, part: dict[str, Any], indent: str) -> Iterator[str]:
 def values_table(schema: dict[str, Any]) -> str:
     """Return the Markdown table of all values."""
     rows = ["| value | default | what it is |", "|---|---|---|"]
-    return "\n".join(rows + [f"| `{path}` | `{default}` | {text} |" for path, default, text in _rows(schema, "")])
+    return "\n".join(
+        rows + [f"| `{path}` | `{default}` | {text} |" for path, default, text in _rows(schema, "")]
+    )
 
 
 def _rows(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
@@ -66,23 +78,35 @@ def _rows(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
 
 
 def engine_table(source: str) -> str:
-    """Return the Markdown table of the engine's limits, from the fields and docstrings of its settings."""
+    """Return the Markdown table of the engine's limits, from the fields and
+    docstrings of its settings.
+    """
     body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     rows = ["| value | default | what it is |", "|---|---|---|"]
     for index, node in enumerate(body):
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
+        if (
+            not isinstance(node, ast.AnnAssign)
+            or not isinstance(node.target, ast.Name)
+            or node.value is None
+        ):
             continue
         name, after = node.target.id, body[index + 1] if index + 1 < len(body) else None
         if name in _SET_ELSEWHERE:
             continue
         text = _docstring(after)
-        default = ast.unparse(node.value) if isinstance(node.value, ast.Constant | ast.BinOp) else "…"
+        default = (
+            ast.unparse(node.value) if isinstance(node.value, ast.Constant | ast.BinOp) else "…"
+        )
         rows.append(f"| `engine.{name}` | `{default}` | {text} |")
     return "\n".join(rows)
 
 
 def _docstring(node: ast.stmt | None) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return " ".join(node.value.value.split()).replace("``", "`")
     return ""
 

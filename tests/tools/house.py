@@ -1,4 +1,5 @@
-"""Prints the figures by which the house is judged: sizes of files, functions and folders, comments, import cycles.
+"""Prints the figures by which the house is judged: sizes of files, functions
+and folders, comments, import cycles.
 
 ``python -m tests.tools.house [folder]`` measures a source tree, this one's if none is named.
 """
@@ -53,7 +54,8 @@ def measure(source: Path) -> Figures:
         comments=sum(map(comment_lines, texts.values())) / lines,
         docstrings=sum(docstring_lines(ast.parse(text)) for text in texts.values()) / lines,
         biggest_folder=(str(biggest.relative_to(source)), count),
-        long_lines=sum(len(line) > LONG for text in texts.values() for line in text.splitlines()) / sum(sizes),
+        long_lines=sum(len(line) > LONG for text in texts.values() for line in text.splitlines())
+        / sum(sizes),
     )
 
 
@@ -67,7 +69,9 @@ def function_sizes(tree: ast.AST) -> Iterator[int]:
 def comment_lines(text: str) -> int:
     """Return how many lines hold nothing but a comment."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return sum(token.type == tokenize.COMMENT and token.line.lstrip().startswith("#") for token in tokens)
+    return sum(
+        token.type == tokenize.COMMENT and token.line.lstrip().startswith("#") for token in tokens
+    )
 
 
 def docstring_lines(tree: ast.AST) -> int:
@@ -75,7 +79,9 @@ def docstring_lines(tree: ast.AST) -> int:
     return sum(
         (node.end_lineno or node.lineno) - node.lineno + 1
         for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
 
 
@@ -89,8 +95,14 @@ def main() -> None:
     found = measure(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
     folder, count = found.biggest_folder
     print(f"files                        {found.files}")
-    print(f"file median / p90 / max      {found.file_median:.0f} / {found.file_p90:.0f} / {found.file_max}")
-    print(f"function median / p90 / max  {found.function_median:.0f} / {found.function_p90:.0f} / {found.function_max}")
+    print(
+        f"file median / p90 / max      {found.file_median:.0f} / {found.file_p90:.0f} / "
+        f"{found.file_max}"
+    )
+    print(
+        f"function median / p90 / max  {found.function_median:.0f} / {found.function_p90:.0f} / "
+        f"{found.function_max}"
+    )
     print(f"comment lines                {found.comments:.1%}")
     print(f"docstring lines              {found.docstrings:.1%}")
     print(f"biggest folder               {folder}: {count}")

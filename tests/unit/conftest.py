@@ -11,7 +11,9 @@ from tests.support.command import Command, commanding
 
 
 @pytest.fixture
-def penstock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def penstock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
     """Return the command, against a local server whose namespace is empty."""
     with commanding(tmp_path, monkeypatch, capsys) as command:
         yield command

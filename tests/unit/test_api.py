@@ -1,4 +1,6 @@
-"""The objects: generated CRDs are current and structural, names legal, conditions as the table says."""
+"""The objects: generated CRDs are current and structural, names legal,
+conditions as the table says.
+"""
 
 import json
 import re
@@ -32,26 +34,44 @@ NAMES = st.text(alphabet="ABCxyz019.@-_", min_size=1, max_size=100)
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
 @pytest.mark.parametrize("folder", ["crds", "charts/penstock/files/crds"])
 def test_generated_crd_is_current(resource: CustomResource, folder: str) -> None:
-    assert (ROOT / folder / f"{resource.plural}.yaml").read_text() == render(resource), "run `make crds`"
+    assert (ROOT / folder / f"{resource.plural}.yaml").read_text() == render(resource), (
+        "run `make crds`"
+    )
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
 def test_crd_holds_nothing_that_a_structural_schema_forbids(resource: CustomResource) -> None:
     text = json.dumps(crd_of(resource))
-    forbidden = ("$ref", "anyOf", "oneOf", "allOf", "const", "title", "uniqueItems", "prefixItems", "patternProperties")
+    forbidden = (
+        "$ref",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "const",
+        "title",
+        "uniqueItems",
+        "prefixItems",
+        "patternProperties",
+    )
     assert [word for word in forbidden if f'"{word}"' in text] == []
     assert len(text) < 100_000
 
 
 def walk(schema: dict[str, Any]) -> list[dict[str, Any]]:
     inner = [*schema.get("properties", {}).values()]
-    inner += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
+    inner += [
+        schema[key]
+        for key in ("items", "additionalProperties")
+        if isinstance(schema.get(key), dict)
+    ]
     return [schema, *(item for child in inner for item in walk(child))]
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
 def test_every_string_and_list_of_a_spec_is_bounded(resource: CustomResource) -> None:
-    spec = crd_of(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec = crd_of(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
+        "spec"
+    ]
     for schema in walk(spec):
         if schema.get("type") == "array":
             assert "maxItems" in schema, schema
@@ -84,7 +104,9 @@ class Untyped(BaseModel):
         (Untyped, "Untyped.value: has no type"),
     ],
 )
-def test_model_that_no_structural_schema_can_say_is_refused_with_its_path(model: type[BaseModel], message: str) -> None:
+def test_model_that_no_structural_schema_can_say_is_refused_with_its_path(
+    model: type[BaseModel], message: str
+) -> None:
     with pytest.raises(UntranslatableError, match=re.escape(message)):
         structural_schema(model)
 
@@ -123,8 +145,12 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("state", CONDITIONS)
 def test_conditions_of_a_run_are_those_of_the_designs_table(state: RunState) -> None:
-    status = with_conditions(PipelineRunStatus(state=state), generation=3, now=NOW, reason="R", message="m")
-    assert {condition.type: condition.status for condition in status.conditions} == CONDITIONS[state]
+    status = with_conditions(
+        PipelineRunStatus(state=state), generation=3, now=NOW, reason="R", message="m"
+    )
+    assert {condition.type: condition.status for condition in status.conditions} == CONDITIONS[
+        state
+    ]
     assert {condition.observed_generation for condition in status.conditions} == {3}
 
 
@@ -148,7 +174,11 @@ def test_crds_are_valid_yaml_with_a_status_that_counts_as_unseen() -> None:
 
 def table_of_fields() -> dict[str, str]:
     """Return field to class from the table in crds/README.md."""
-    rows = re.findall(r"^\| `([A-Za-z\[\].]+)` \| (acted on|without effect|refused)", README.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([A-Za-z\[\].]+)` \| (acted on|without effect|refused)",
+        README.read_text(),
+        re.MULTILINE,
+    )
     return dict(rows)
 
 
@@ -163,13 +193,20 @@ def fields_of(schema: dict[str, Any], prefix: str = "") -> set[str]:
 
 def test_every_field_of_a_pipeline_falls_in_one_of_the_three_classes() -> None:
     (pipelines,) = (resource for resource in RESOURCES if resource.plural == "pipelines")
-    spec = crd_of(pipelines)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec = crd_of(pipelines)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
+        "spec"
+    ]
     assert set(table_of_fields()) == fields_of(spec) | {"artifactStore.encryptionKey"}
 
 
 REFUSED: dict[str, Any] = {
     "triggers": {
-        "triggers": [{"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "A"}}]
+        "triggers": [
+            {
+                "providerType": "CodeStarSourceConnection",
+                "gitConfiguration": {"sourceActionName": "A"},
+            }
+        ]
     },
     "stages[].blockers": {"stage": {"blockers": [{"name": "b", "type": "Schedule"}]}},
 }
@@ -191,16 +228,25 @@ def findings_of(change: dict[str, Any]) -> Findings:
     }
     stage = {"name": "S", "actions": [action], **change.get("stage", {})}
     spec = {key: value for key, value in change.items() if key not in ("action", "stage")}
-    return validate(PipelineSpec.model_validate({"stages": [stage], **spec}), has_default_store=True)
+    return validate(
+        PipelineSpec.model_validate({"stages": [stage], **spec}), has_default_store=True
+    )
 
 
-@pytest.mark.parametrize("field", [name for name, kind in table_of_fields().items() if kind == "refused"])
+@pytest.mark.parametrize(
+    "field", [name for name, kind in table_of_fields().items() if kind == "refused"]
+)
 def test_field_that_the_table_calls_refused_is_refused(field: str) -> None:
     (problem,) = findings_of(REFUSED[field]).problems
-    assert (problem.path.replace("[0]", "[]"), problem.reason) == (f"spec.{field}", "UnsupportedField")
+    assert (problem.path.replace("[0]", "[]"), problem.reason) == (
+        f"spec.{field}",
+        "UnsupportedField",
+    )
 
 
-@pytest.mark.parametrize("field", [name for name, kind in table_of_fields().items() if kind == "without effect"])
+@pytest.mark.parametrize(
+    "field", [name for name, kind in table_of_fields().items() if kind == "without effect"]
+)
 def test_field_that_the_table_calls_without_effect_is_named_as_such(field: str) -> None:
     found = findings_of(WITHOUT_EFFECT[field])
     assert found.problems == ()

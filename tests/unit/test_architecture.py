@@ -1,4 +1,6 @@
-"""The import law, by import-linter and by a look at the files; what resolvers once did wrong; sizes."""
+"""The import law, by import-linter and by a look at the files; what resolvers
+once did wrong; sizes.
+"""
 
 import ast
 import re
@@ -15,12 +17,25 @@ from penstock.actions.declaration import declarations
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "operator" / "penstock"
 ROOMS = {
-    "api", "engine", "actions", "artifacts", "agent", "cluster", "controller", "handlers", "triggers",
+    "api", "engine", "actions", "artifacts", "agent", "cluster", "controller", "handlers",
+    "triggers",
     "codepipeline", "cli", "runtime",
 }  # fmt: skip
-PURE = ("time", "random", "os", "socket", "asyncio", "logging", "subprocess", "pathlib", "threading")
+PURE = (
+    "time",
+    "random",
+    "os",
+    "socket",
+    "asyncio",
+    "logging",
+    "subprocess",
+    "pathlib",
+    "threading",
+)
 MODULES = sorted(SOURCE.rglob("*.py"))
-DECIDING = [path for path in MODULES if path.relative_to(SOURCE).parts[0] in ("engine", "controller")]
+DECIDING = [
+    path for path in MODULES if path.relative_to(SOURCE).parts[0] in ("engine", "controller")
+]
 
 
 def imports(path: Path) -> set[str]:
@@ -40,13 +55,16 @@ def roots(path: Path) -> set[str]:
 
 def test_rooms_are_those_of_the_design_and_the_source_root_is_no_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
-    assert {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"} <= ROOMS
+    assert {
+        path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"
+    } <= ROOMS
 
 
 def test_import_contracts_hold() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"PYTHONPATH": "operator"},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={"PYTHONPATH": "operator"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -81,11 +99,17 @@ def test_module_says_why_it_is_there_and_stays_readable(path: Path) -> None:
 def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     """Return the parameters that may be given by place."""
     arguments = function.args
-    return [item.arg for item in (*arguments.posonlyargs, *arguments.args) if item.arg not in ("self", "cls")]
+    return [
+        item.arg
+        for item in (*arguments.posonlyargs, *arguments.args)
+        if item.arg not in ("self", "cls")
+    ]
 
 
 def is_command(name: str, text: str) -> bool:
-    """Whether a function is a command of the CLI: its parameters are the command's options, given by name."""
+    """Whether a function is a command of the CLI: its parameters are the
+    command's options, given by name.
+    """
     return bool(re.search(rf"\.command\([^)]*\)\({name}\)|\.command\([^)]*\)\ndef {name}\(", text))
 
 
@@ -97,8 +121,14 @@ def test_no_folder_is_larger_than_can_be_taken_in_at_a_glance() -> None:
 @pytest.mark.parametrize("path", DECIDING, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_engine_names_no_provider(path: Path) -> None:
     """A provider says of itself what the engine needs to know: a new one changes nothing there."""
-    names = {known.provider for known in declarations()} | {known.rule.name for known in declarations() if known.rule}
-    texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    names = {known.provider for known in declarations()} | {
+        known.rule.name for known in declarations() if known.rule
+    }
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+    }
     assert names & texts == set()
 
 
@@ -134,6 +164,7 @@ def test_top_level_holds_what_the_design_names() -> None:
     ).stdout.splitlines()
     top = {name.partition("/")[0] for name in tracked if not name.startswith(".")}
     assert top <= {
-        "pyproject.toml", "README.md", "operator", "crds", "charts", "tests", "examples", "Makefile", "LICENSE",
+        "pyproject.toml", "README.md", "operator", "crds", "charts", "tests", "examples",
+        "Makefile", "LICENSE",
         "requirements.txt", "requirements-dev.txt",
     }  # fmt: skip

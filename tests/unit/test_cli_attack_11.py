@@ -1,4 +1,6 @@
-"""Attack 11: no text that others wrote steers the terminal, whichever command prints it (attacks.md)."""
+"""Attack 11: no text that others wrote steers the terminal, whichever command
+prints it (attacks.md).
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,23 @@ from tests.support.command import (
     transition,
 )
 
-# A title, a cleared screen, the clipboard, a link, a bell, a C1 sequence, a carriage return, a turned direction.
+# A title, a cleared screen, the clipboard, a link, a bell, a C1 sequence, a carriage return, a
+# turned direction.
 EVIL = "\x1b]0;owned\x07\x1b[2J\x1b]52;c;b3duZWQ=\x07\x1b]8;;http://evil\x1b\\x\x1b]8;;\x1b\\\x9b31m\rfake\u202eoof\x7f\x08\x00"
-STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def evil_run(state: str = "Failed") -> dict[str, object]:
-    """Return a run in which every text is hostile that a person, a repository or an action can write."""
+    """Return a run in which every text is hostile that a person, a repository
+    or an action can write.
+    """
     test = {"name": EVIL, "suite": EVIL, "message": EVIL}
     report = {"name": EVIL, "total": 1, "failed": 1, "failedTests": [test], "key": EVIL}
     made = row(
-        "Failed", jobName="job", errorDetails={"code": EVIL, "message": EVIL}, summary=EVIL, entityUrl=EVIL,
+        "Failed", jobName="job", errorDetails={"code": EVIL, "message": EVIL}, summary=EVIL,
+        entityUrl=EVIL,
         externalExecutionUrl=EVIL, outputVariables={"NAME": EVIL}, reports=[report],
         outputArtifacts=[{"name": EVIL, "size": 1, "sha256": EVIL}], podUid=EVIL, hasLog=True,
     )  # fmt: skip
@@ -44,7 +52,9 @@ def evil_run(state: str = "Failed") -> dict[str, object]:
     status: dict[str, Any] = {
         "statusSummary": EVIL,
         "variables": [{"name": "V", "resolvedValue": f"{EVIL}\nstate     Succeeded"}],
-        "artifactRevisions": [{"name": "S", "actionName": "F", "revisionId": EVIL, "revisionSummary": EVIL}],
+        "artifactRevisions": [
+            {"name": "S", "actionName": "F", "revisionId": EVIL, "revisionSummary": EVIL}
+        ],
         "conditions": [reason],
         "stopTrigger": {"time": EVIL, "reason": EVIL},
     }
@@ -72,7 +82,9 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "said"
+    ("arguments", "said"),
+    COMMANDS,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "said",
 )
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
 def test_attack_11_no_command_lets_a_text_steer_the_terminal(
@@ -85,7 +97,10 @@ def test_attack_11_no_command_lets_a_text_steer_the_terminal(
     penstock.have("approvals", approval("one", "One"), approval("two", "Two"))
     penstock.have("stagetransitions", transition("freeze", "Build", reason=EVIL))
     penstock.api.put(f"{CORE}/pods", [{"metadata": {"name": "pod"}}])
-    penstock.api.answers["GET", f"{CORE}/pods/pod/log"] = 200, f"2026-11-21T12:00:00.000000000Z {EVIL}\n".encode()
+    penstock.api.answers["GET", f"{CORE}/pods/pod/log"] = (
+        200,
+        f"2026-11-21T12:00:00.000000000Z {EVIL}\n".encode(),
+    )
     refusal = {"kind": "Status", "message": EVIL}
     penstock.api.answers["GET", f"{GROUP}/pipelines/gone"] = 404, refusal
     penstock.api.answers["POST", f"{GROUP}/pipelineruns"] = 422, refusal
@@ -128,7 +143,12 @@ def test_attack_11_log_keeps_its_colours_and_nothing_else(line: str, shown: str)
 
 @given(st.text(st.characters()))
 def test_attack_11_whatever_the_text_nothing_that_steers_is_left(written: str) -> None:
-    for shown in (text.visible(written), text.in_line(written), text.first_line(written), text.to_json([written])):
+    for shown in (
+        text.visible(written),
+        text.in_line(written),
+        text.first_line(written),
+        text.to_json([written]),
+    ):
         assert not STEERING.search(shown)
     assert not STEERING.search(re.sub(r"\x1b\[[0-9;]*m", "", text.log_line(written)))
     assert "\n" not in text.in_line(written)

@@ -1,4 +1,6 @@
-"""What the exit code says while the API server is away, of requests that are refused, and of waits in vain (8, 17)."""
+"""What the exit code says while the API server is away, of requests that are
+refused, and of waits in vain (8, 17).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import GROUP, Command, action, approval, kubeconfig, pipeline, row, run, stage, transition
+from tests.support.command import (
+    GROUP,
+    Command,
+    action,
+    approval,
+    kubeconfig,
+    pipeline,
+    row,
+    run,
+    stage,
+    transition,
+)
 from tests.support.fake_api import Answer, Document, Seen
 
 RUN = f"{GROUP}/pipelineruns/run"
@@ -23,12 +36,25 @@ def in_turn(penstock: Command, path: str, *answers: Answer) -> None:
 
 
 def shown(state: str) -> Answer:
-    return 200, run("run", state, stage("Build", action("Make", row("InProgress" if state == "InProgress" else state))))
+    return 200, run(
+        "run",
+        state,
+        stage("Build", action("Make", row("InProgress" if state == "InProgress" else state))),
+    )
 
 
 def test_first_hour_08_watch_goes_on_while_the_api_server_is_away(penstock: Command) -> None:
     penstock.patch.setattr("penstock.cli.watching._PAUSE_S", 0.01)
-    in_turn(penstock, RUN, shown("InProgress"), AWAY, AWAY, AWAY, shown("InProgress"), shown("Succeeded"))
+    in_turn(
+        penstock,
+        RUN,
+        shown("InProgress"),
+        AWAY,
+        AWAY,
+        AWAY,
+        shown("InProgress"),
+        shown("Succeeded"),
+    )
     code, out, err = penstock("watch", "run")
     assert (code, "Build/Make: Succeeded" in out) == (0, True), out
     assert err.splitlines() == [
@@ -37,7 +63,9 @@ def test_first_hour_08_watch_goes_on_while_the_api_server_is_away(penstock: Comm
     ]
 
 
-def test_first_hour_08_start_and_watch_of_a_server_that_refuses_connections_is_4(penstock: Command) -> None:
+def test_first_hour_08_start_and_watch_of_a_server_that_refuses_connections_is_4(
+    penstock: Command,
+) -> None:
     """It starts the run, and then nobody listens any more."""
     penstock.patch.setattr("penstock.cli.watching._PAUSE_S", 0.01)
     penstock.have("pipelines", pipeline())
@@ -45,7 +73,10 @@ def test_first_hour_08_start_and_watch_of_a_server_that_refuses_connections_is_4
     penstock.api.answers["GET", RUN] = AWAY
     code, out, err = penstock("start", "web", "--watch", "--timeout", "0.2")
     assert (code, out) == (4, "run\n")
-    assert err.splitlines()[-1] == "penstock: gave up after 0.2 s: run run has not ended as far as is known"
+    assert (
+        err.splitlines()[-1]
+        == "penstock: gave up after 0.2 s: run run has not ended as far as is known"
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +100,10 @@ def test_first_hour_08_server_that_does_not_answer_is_never_a_failed_run(
 ) -> None:
     if status:
         for path in ("pipelineruns/run", "pipelines/web", "pipelineruns", "pipelines", "approvals"):
-            penstock.api.answers["GET", f"{GROUP}/{path}"] = status, {"kind": "Status", "message": "not now"}
+            penstock.api.answers["GET", f"{GROUP}/{path}"] = (
+                status,
+                {"kind": "Status", "message": "not now"},
+            )
     else:
         file = Path(os.environ["KUBECONFIG"])
         file.write_text(json.dumps(kubeconfig("http://127.0.0.1:1")))
@@ -87,7 +121,9 @@ EVENTS: list[Answer] = [
 
 
 @pytest.mark.parametrize("answer", EVENTS, ids=["410", "ERROR", "half", "broken off"])
-def test_first_hour_08_watch_that_cannot_go_on_begins_anew(penstock: Command, answer: Answer) -> None:
+def test_first_hour_08_watch_that_cannot_go_on_begins_anew(
+    penstock: Command, answer: Answer
+) -> None:
     penstock.patch.setattr("penstock.cli.watching._PAUSE_S", 0.01)
     in_turn(penstock, RUN, shown("InProgress"), shown("Succeeded"))
     penstock.api.answers["GET", RUNS] = answer
@@ -115,12 +151,17 @@ def test_what_is_deleted_while_it_is_waited_for_ended_otherwise(penstock: Comman
 
 
 @pytest.mark.parametrize(
-    ("becomes", "code"), [("Stopped", 0), ("Succeeded", 3), ("Failed", 3), ("Cancelled", 3), (None, 3)]
+    ("becomes", "code"),
+    [("Stopped", 0), ("Succeeded", 3), ("Failed", 3), ("Cancelled", 3), (None, 3)],
 )
-def test_stop_and_wait_tells_whether_the_run_was_stopped(penstock: Command, becomes: str | None, code: int) -> None:
+def test_stop_and_wait_tells_whether_the_run_was_stopped(
+    penstock: Command, becomes: str | None, code: int
+) -> None:
     penstock.patch.setattr("penstock.cli.watching._PAUSE_S", 0.01)
     gone: Answer = (404, {"kind": "Status", "message": "not found"})
-    in_turn(penstock, RUN, shown("InProgress"), shown("InProgress"), ended(becomes) if becomes else gone)
+    in_turn(
+        penstock, RUN, shown("InProgress"), shown("InProgress"), ended(becomes) if becomes else gone
+    )
     penstock.api.answers["PATCH", RUN] = shown("InProgress")
     assert penstock("stop", "run", "--wait", "--timeout", "5")[0] == code
 
@@ -143,16 +184,27 @@ def test_watch_asks_the_server_for_no_longer_than_it_waits(penstock: Command) ->
 
 
 def stages() -> tuple[Document, Document]:
-    return stage("Build", action("Make", row("Failed")), status="Failed"), pipeline("web", "Build", "Prod")
+    return stage("Build", action("Make", row("Failed")), status="Failed"), pipeline(
+        "web", "Build", "Prod"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("retry", "run", "Biuld"), 'StageNotFound: run run has no stage "Biuld"; did you mean "Build"?'),
-        (("retry", "run", "Nope"), 'StageNotFound: run run has no stage "Nope"; there is Build, Prod'),
+        (
+            ("retry", "run", "Biuld"),
+            'StageNotFound: run run has no stage "Biuld"; did you mean "Build"?',
+        ),
+        (
+            ("retry", "run", "Nope"),
+            'StageNotFound: run run has no stage "Nope"; there is Build, Prod',
+        ),
         (("override", "run", "Biuld", "--condition", "ON_SUCCESS"), 'did you mean "Build"?'),
-        (("rollback", "web", "Biuld", "--to", "run"), 'pipeline web has no stage "Biuld"; did you mean "Build"?'),
+        (
+            ("rollback", "web", "Biuld", "--to", "run"),
+            'pipeline web has no stage "Biuld"; did you mean "Build"?',
+        ),
         (("rollback", "web", "Build", "--to", "rnu"), 'did you mean "run"?'),
         (("transition", "enable", "web", "Biuld"), 'did you mean "Build"?'),
         (("transition", "disable", "web", "Biuld", "--reason", "x"), 'did you mean "Build"?'),
@@ -174,7 +226,9 @@ def written(seen: Seen) -> Answer:
     added = seen.body[-1]
     failed, _ = stages()
     found = run("run", "Failed", failed)
-    found["spec"][added["path"].split("/")[2]] = [added["value"]] if added["path"].endswith("-") else added["value"]
+    found["spec"][added["path"].split("/")[2]] = (
+        [added["value"]] if added["path"].endswith("-") else added["value"]
+    )
     return 200, found
 
 
@@ -190,19 +244,35 @@ def test_first_hour_17_waits_in_vain_say_what_they_waited_for(penstock: Command)
     waits = {
         ("retry", "run", "Build"): "the operator has not answered what was asked of run run",
         ("approve", "run"): "approval ok-1 is pending: others must decide, too",
-        ("transition", "disable", "web", "Build", "--reason", "x"): "does not show Build as disabled",
+        (
+            "transition",
+            "disable",
+            "web",
+            "Build",
+            "--reason",
+            "x",
+        ): "does not show Build as disabled",
     }
     for arguments, said in waits.items():
         code, _, err = penstock(*arguments, "--wait", "--timeout", "0")
         assert (code, said in err, "gave up after 0 s" in err) == (4, True, True), err
     (asked,) = [seen for seen in penstock.written() if seen.path == RUN]
-    assert asked.body[-1]["value"] == [{"requestedBy": "carol", "stageName": "Build", "retryMode": "FAILED_ACTIONS"}]
+    assert asked.body[-1]["value"] == [
+        {"requestedBy": "carol", "stageName": "Build", "retryMode": "FAILED_ACTIONS"}
+    ]
     assert asked.query["fieldManager"] == ["penstock-cli"]
     assert asked.header("User-Agent") == ["penstock-cli"]
 
 
-def test_queued_run_is_shown_as_queued_and_one_that_nobody_saw_as_pending(penstock: Command) -> None:
-    queued = {"type": "Succeeded", "status": "Unknown", "reason": "Queued", "message": "3 runs are under way"}
+def test_queued_run_is_shown_as_queued_and_one_that_nobody_saw_as_pending(
+    penstock: Command,
+) -> None:
+    queued = {
+        "type": "Succeeded",
+        "status": "Unknown",
+        "reason": "Queued",
+        "message": "3 runs are under way",
+    }
     penstock.have("pipelineruns", run("one", "", conditions=[queued]), run("two", ""))
     lines = penstock("runs")[1].splitlines()
     assert ["Queued" in lines[1], "Pending" in lines[2]] == [True, True], json.dumps(lines)
@@ -212,4 +282,6 @@ def test_object_of_another_version_is_told_and_not_guessed_at(penstock: Command)
     penstock.have("pipelineruns", run("run", "Sleeping"))
     code, out, err = penstock("describe", "run")
     assert (code, out) == (1, "")
-    assert err.startswith("penstock: Run run is not as this version of penstock knows it: status.state: ")
+    assert err.startswith(
+        "penstock: Run run is not as this version of penstock knows it: status.state: "
+    )

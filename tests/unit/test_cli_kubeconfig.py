@@ -1,4 +1,6 @@
-"""The kubeconfig matrix: each row as kubectl treats it, seen by a server with a CA of its own (first hour, 6 and 7)."""
+"""The kubeconfig matrix: each row as kubectl treats it, seen by a server with a CA of its own
+(first hour, 6 and 7).
+"""
 
 from __future__ import annotations
 
@@ -42,19 +44,30 @@ def api(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 def reviewed(seen: Seen) -> tuple[int, Document]:
-    """Say who somebody is, as an API server does: whom the request acts as, else whose token it has."""
+    """Say who somebody is, as an API server does: whom the request acts as,
+    else whose token it has.
+    """
     (name,) = seen.header("Impersonate-User") or seen.header("Authorization") or ["nobody"]
     return 201, {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": name}}}
 
 
-def config(api: Api, authority: Authority, cluster: Document | None = None, user: Document | None = None) -> Document:
+def config(
+    api: Api, authority: Authority, cluster: Document | None = None, user: Document | None = None
+) -> Document:
     reach = {"server": api.address, "certificate-authority": str(authority.file), **(cluster or {})}
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "here", "cluster": {key: value for key, value in reach.items() if value is not None}}],
+        "clusters": [
+            {
+                "name": "here",
+                "cluster": {key: value for key, value in reach.items() if value is not None},
+            }
+        ],
         "users": [{"name": "me", "user": user or {"token": "secret"}}],
-        "contexts": [{"name": "one", "context": {"cluster": "here", "user": "me", "namespace": "first"}}],
+        "contexts": [
+            {"name": "one", "context": {"cluster": "here", "user": "me", "namespace": "first"}}
+        ],
         "current-context": "one",
     }
 
@@ -78,9 +91,13 @@ def last(api: Api) -> Seen:
     return api.seen[-1]
 
 
-def test_first_hour_06_context_brings_its_own_namespace(api: Api, authority: Authority, use: Any) -> None:
+def test_first_hour_06_context_brings_its_own_namespace(
+    api: Api, authority: Authority, use: Any
+) -> None:
     document = config(api, authority)
-    document["contexts"].append({"name": "two", "context": {"cluster": "here", "user": "me", "namespace": "second"}})
+    document["contexts"].append(
+        {"name": "two", "context": {"cluster": "here", "user": "me", "namespace": "second"}}
+    )
     document["contexts"].append({"name": "bare", "context": {"cluster": "here", "user": "me"}})
     use(document)
     assert Cluster(None, None).namespace == "first"
@@ -93,7 +110,13 @@ def test_first_hour_06_as_acts_as_that_user_everywhere_and_requested_by_is_their
     api: Api, authority: Authority, use: Any
 ) -> None:
     extra = {"scopes": ["view", "edit"], "example.com/a b": ["ü"]}
-    user = {"token": "secret", "as": "alice", "as-uid": "7", "as-groups": ["ops", "devs"], "as-user-extra": extra}
+    user = {
+        "token": "secret",
+        "as": "alice",
+        "as-uid": "7",
+        "as-groups": ["ops", "devs"],
+        "as-user-extra": extra,
+    }
     use(config(api, authority, user=user))
     cluster = Cluster(None, None)
     assert cluster.whoami() == "alice"
@@ -106,7 +129,9 @@ def test_first_hour_06_as_acts_as_that_user_everywhere_and_requested_by_is_their
     assert seen.header("Impersonate-Extra-example.com%2Fa%20b") == ["ü".encode().decode("latin-1")]
 
 
-@pytest.mark.parametrize("more", [{"as-uid": "7"}, {"as-groups": ["ops"]}, {"as-user-extra": {"a": ["b"]}}])
+@pytest.mark.parametrize(
+    "more", [{"as-uid": "7"}, {"as-groups": ["ops"]}, {"as-user-extra": {"a": ["b"]}}]
+)
 def test_first_hour_06_parts_of_an_impersonation_without_a_user_are_refused(
     api: Api, authority: Authority, use: Any, more: Document
 ) -> None:
@@ -115,7 +140,9 @@ def test_first_hour_06_parts_of_an_impersonation_without_a_user_are_refused(
         Cluster(None, None)
 
 
-def test_first_hour_06_context_that_is_not_there_is_named(api: Api, authority: Authority, use: Any) -> None:
+def test_first_hour_06_context_that_is_not_there_is_named(
+    api: Api, authority: Authority, use: Any
+) -> None:
     use(config(api, authority))
     with pytest.raises(CliError, match=r'context "onee" is not in .*did you mean "one"'):
         Cluster("onee", None)
@@ -142,7 +169,9 @@ def test_first_hour_07_proxy_url_is_used_with_its_password_and_whatever_no_proxy
 def test_first_hour_07_https_proxy_is_used_and_no_proxy_excludes(
     authority: Authority, use: Any, monkeypatch: pytest.MonkeyPatch, variable: str, api: Api
 ) -> None:
-    """The server is on another machine, as Go knows it; the proxy leads to ours, which has its certificate."""
+    """The server is on another machine, as Go knows it; the proxy leads to
+    ours, which has its certificate.
+    """
     server = {"server": "https://203.0.113.1:6443", "tls-server-name": "127.0.0.1"}
     with proxying(api.address) as proxy:
         monkeypatch.setenv(variable, proxy.address)
@@ -156,12 +185,16 @@ def test_first_hour_07_https_proxy_is_used_and_no_proxy_excludes(
     assert len(proxy.asked) == 1
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "socks5://user:secret@127.0.0.1:1", "ftp://x"])
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1", "socks5://user:secret@127.0.0.1:1", "ftp://x"]
+)
 def test_first_hour_07_proxy_that_cannot_be_used_is_refused_by_name(
     api: Api, authority: Authority, use: Any, proxy: str
 ) -> None:
     use(config(api, authority, {"proxy-url": proxy}))
-    with pytest.raises(CliError, match=r"proxy-url is .*: an http or https proxy is needed") as raised:
+    with pytest.raises(
+        CliError, match=r"proxy-url is .*: an http or https proxy is needed"
+    ) as raised:
         Cluster(None, None).whoami()
     assert "secret" not in str(raised.value)
     assert api.seen == []
@@ -173,7 +206,11 @@ def test_first_hour_07_proxy_that_cannot_be_used_is_refused_by_name(
         ("https://api.example.com", {}, None),
         ("https://api.example.com", {"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
         ("https://api.example.com", {"https_proxy": "p:1"}, "http://p:1"),
-        ("https://api.example.com", {"HTTPS_PROXY": "http://upper", "https_proxy": "http://lower"}, "http://upper"),
+        (
+            "https://api.example.com",
+            {"HTTPS_PROXY": "http://upper", "https_proxy": "http://lower"},
+            "http://upper",
+        ),
         ("https://api.example.com", {"HTTP_PROXY": "http://p:1", "ALL_PROXY": "http://p:1"}, None),
         ("http://api.example.com", {"HTTP_PROXY": "http://p:1"}, "http://p:1"),
         ("http://api.example.com", {"HTTP_PROXY": "http://p:1", "REQUEST_METHOD": "GET"}, None),
@@ -217,7 +254,9 @@ def test_first_hour_07_proxy_of_the_environment_is_chosen_as_by_go(
         ("", "https://api.example.com", False),
     ],
 )
-def test_first_hour_07_no_proxy_is_read_as_by_go(excluded: str, address: str, is_direct: bool) -> None:
+def test_first_hour_07_no_proxy_is_read_as_by_go(
+    excluded: str, address: str, is_direct: bool
+) -> None:
     environment = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": excluded}
     assert (proxy_for(address, environment) is None) is is_direct
 
@@ -231,7 +270,9 @@ def test_first_hour_07_tls_server_name_is_asked_for_and_checked(
         assert asked_of(other).server_name == "api.internal"
         for wrong in (None, "another.internal"):
             use(config(other, authority, {"tls-server-name": wrong}))
-            with pytest.raises(UnreachableError, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(
+                UnreachableError, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"
+            ):
                 Cluster(None, None).whoami()
 
 
@@ -252,7 +293,9 @@ def test_server_of_an_unknown_authority_and_two_opposite_wishes_are_refused(
     with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
         Cluster(None, None).whoami()
     use(config(api, authority, {"insecure-skip-tls-verify": True}))
-    with pytest.raises(CliError, match="insecure-skip-tls-verify and a certificate-authority exclude"):
+    with pytest.raises(
+        CliError, match="insecure-skip-tls-verify and a certificate-authority exclude"
+    ):
         Cluster(None, None)
     assert api.seen == []
 
@@ -277,7 +320,9 @@ def test_first_hour_07_pod_without_a_file_uses_its_service_account(
     with pytest.raises(CliError, match='context "x"'):
         Cluster("x", None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
-    with pytest.raises(CliError, match=r"no cluster to talk to: .*\.kube/config is not there; set KUBECONFIG"):
+    with pytest.raises(
+        CliError, match=r"no cluster to talk to: .*\.kube/config is not there; set KUBECONFIG"
+    ):
         Cluster(None, None)
 
 
@@ -303,7 +348,9 @@ def test_paths_are_relative_to_their_file(
     assert asked_of(api).header("Authorization") == ["Bearer from a file"]
 
 
-def test_certificate_in_the_file_or_beside_it_is_shown_to_the_server(api: Api, authority: Authority, use: Any) -> None:
+def test_certificate_in_the_file_or_beside_it_is_shown_to_the_server(
+    api: Api, authority: Authority, use: Any
+) -> None:
     certificate, key = authority.issue("carol")
     data = {f"client-{kind}-data": base64.b64encode(file.read_bytes()).decode() for kind, file in
             (("certificate", certificate), ("key", key))}  # fmt: skip
@@ -350,7 +397,9 @@ def test_exec_plugin_is_asked_once_until_it_expires_or_is_refused(
     cluster = Cluster(None, None)
     assert [cluster.whoami(), cluster.whoami()] == ["Bearer hi-1", "Bearer hi-1"]
     api.answers["POST", REVIEW] = lambda seen: (
-        (401, {"kind": "Status"}) if seen.header("Authorization") == ["Bearer hi-1"] else reviewed(seen)
+        (401, {"kind": "Status"})
+        if seen.header("Authorization") == ["Bearer hi-1"]
+        else reviewed(seen)
     )
     assert cluster.whoami() == "Bearer hi-2"
     use(config(api, authority, user=plugin(tmp_path, expirationTimestamp="2020-01-01T00:00:00Z")))
@@ -358,7 +407,9 @@ def test_exec_plugin_is_asked_once_until_it_expires_or_is_refused(
     assert [cluster.whoami(), cluster.whoami()] == ["Bearer hi-3", "Bearer hi-4"]
 
 
-def test_exec_plugin_may_print_a_certificate(api: Api, authority: Authority, use: Any, tmp_path: Path) -> None:
+def test_exec_plugin_may_print_a_certificate(
+    api: Api, authority: Authority, use: Any, tmp_path: Path
+) -> None:
     certificate, key = authority.issue("dave")
     status = {"clientCertificateData": certificate.read_text(), "clientKeyData": key.read_text()}
     use(config(api, authority, user=plugin(tmp_path, **status)))
@@ -411,7 +462,9 @@ def test_auth_provider_oidc_is_honoured_as_far_as_it_can_be_and_others_are_refus
             Cluster(None, None).whoami()
 
 
-@pytest.mark.parametrize("user", [{"token": "se\ncret"}, {"token": "se→cret"}, {"token": "x", "as": "secret\r\nX: y"}])
+@pytest.mark.parametrize(
+    "user", [{"token": "se\ncret"}, {"token": "se→cret"}, {"token": "x", "as": "secret\r\nX: y"}]
+)
 def test_value_that_cannot_stand_in_a_header_is_refused_and_not_shown(
     api: Api, authority: Authority, use: Any, user: Document
 ) -> None:
@@ -451,15 +504,22 @@ def test_nothing_secret_is_sent_in_the_clear(use: Any, authority: Authority, api
         ("{current-context: a, clusters: [{name: a, cluster: {server: 1}}]}", "clusters: server: "),
         ("{contexts: [{context: {}}]}", "contexts: KeyError 'name'"),
         ("{contexts: [{name: a, context: {}}, {name: a, context: {}}]}", 'two of the name "a"'),
-        ("{contexts: [{name: a, context: {cluster: x}}]}", "no current-context: choose one with --context: a"),
-        ("{current-context: a, contexts: [{name: a, context: {cluster: x}}]}", 'cluster "x" is not there'),
+        (
+            "{contexts: [{name: a, context: {cluster: x}}]}",
+            "no current-context: choose one with --context: a",
+        ),
+        (
+            "{current-context: a, contexts: [{name: a, context: {cluster: x}}]}",
+            'cluster "x" is not there',
+        ),
         (
             "{current-context: a, contexts: [{name: a, context: {cluster: x, user: y}}],"
             " clusters: [{name: x, cluster: {server: 'https://x'}}]}",
             'user "y" is not there',
         ),
         (
-            "{current-context: a, contexts: [{name: a, context: {cluster: x}}], clusters: [{name: x, cluster: {}}]}",
+            "{current-context: a, contexts: [{name: a, context: {cluster: x}}], clusters: [{name: "
+            "x, cluster: {}}]}",
             "no http or https address",
         ),
     ],

@@ -16,7 +16,9 @@ REPORT = {
 
 def run_with(*executions: dict[str, Any]) -> Run:
     rows = [command.row(**execution) for execution in executions]
-    return read(Run, command.run("run", "Failed", command.stage("Prod", command.action("UnitTest", *rows))))
+    return read(
+        Run, command.run("run", "Failed", command.stage("Prod", command.action("UnitTest", *rows)))
+    )
 
 
 def test_reports_name_counts_and_failed_tests() -> None:

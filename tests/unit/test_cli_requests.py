@@ -1,4 +1,6 @@
-"""What `penstock` makes of its options before it asks the API server; the rest is tried on a cluster."""
+"""What `penstock` makes of its options before it asks the API server; the
+rest is tried on a cluster.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from penstock.cli.render import run_tree
 from tests.support import command
 
 
-def approval(action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21") -> Approval:
+def approval(
+    action: str, state: str = "Pending", run: str = "run", created: str = "2026-11-21"
+) -> Approval:
     return read(Approval, command.approval(f"{action.lower()}-1", action, state, run, created))
 
 
@@ -21,8 +25,12 @@ def approval(action: str, state: str = "Pending", run: str = "run", created: str
     ("target", "action"),
     [("run", None), ("ok-1", None), ("run", "Ok"), ("run", "Prod/Ok"), ("ok-1", "Prod/Ok")],
 )
-def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, action: str | None) -> None:
-    found = find_approval([approval("Old", "Approved"), approval("Ok"), approval("Else", run="other")], target, action)
+def test_pending_approval_is_found_by_run_by_name_and_by_action(
+    target: str, action: str | None
+) -> None:
+    found = find_approval(
+        [approval("Old", "Approved"), approval("Ok"), approval("Else", run="other")], target, action
+    )
     assert found.metadata.name == "ok-1"
 
 
@@ -31,14 +39,19 @@ def test_pending_approval_is_found_by_run_by_name_and_by_action(target: str, act
     [
         ([], "ActionNotFound: there is no approval for run"),
         ([approval("Ok", "Rejected")], "ApprovalAlreadyCompleted: Prod/Ok of run is Rejected"),
-        ([approval("A"), approval("B")], "run waits for 2 approvals; name one with --action: Prod/A, Prod/B"),
+        (
+            [approval("A"), approval("B")],
+            "run waits for 2 approvals; name one with --action: Prod/A, Prod/B",
+        ),
         (
             [approval("A", "Expired", created="2026-11-20"), approval("B", "Approved")],
             "ApprovalAlreadyCompleted: Prod/B of run is Approved",
         ),
     ],
 )
-def test_approval_that_is_not_there_is_told_with_codepipelines_names(approvals: list[Approval], message: str) -> None:
+def test_approval_that_is_not_there_is_told_with_codepipelines_names(
+    approvals: list[Approval], message: str
+) -> None:
     with pytest.raises(CliError) as raised:
         find_approval(approvals, "run", None)
     assert str(raised.value).startswith(message)
@@ -53,7 +66,9 @@ def test_approval_that_is_not_there_is_told_with_codepipelines_names(approvals: 
         ("Get=S3_OBJECT_VERSION_ID=x=y", ("S3_OBJECT_VERSION_ID", "x=y")),
     ],
 )
-def test_revision_is_a_commit_unless_its_type_is_given(given: str, revision: tuple[str, str]) -> None:
+def test_revision_is_a_commit_unless_its_type_is_given(
+    given: str, revision: tuple[str, str]
+) -> None:
     (found,) = start._revisions([given])
     assert (found["revisionType"], found["revisionValue"]) == revision
 
@@ -65,7 +80,10 @@ def test_revision_without_an_action_is_refused() -> None:
 
 def switch(stage: str, *, enabled: bool = False, pipeline: str = "web", **more: str) -> Transition:
     return read(
-        Transition, command.transition(f"{stage}-{len(more)}", stage, enabled=enabled, pipeline=pipeline, **more)
+        Transition,
+        command.transition(
+            f"{stage}-{len(more)}", stage, enabled=enabled, pipeline=pipeline, **more
+        ),
     )
 
 
@@ -79,7 +97,9 @@ def test_enabling_a_stage_finds_every_switch_that_disables_it() -> None:
 
 def test_run_that_waits_shows_for_which_approval() -> None:
     row = command.row("InProgress", approval={"name": "ok-1", "specHash": "h"})
-    run = command.run("run", "InProgress", command.stage("Prod", command.action("Ok", row), status="InProgress"))
+    run = command.run(
+        "run", "InProgress", command.stage("Prod", command.action("Ok", row), status="InProgress")
+    )
     console = Console(width=120)
     with console.capture() as captured:
         console.print(run_tree(read(Run, run), None))

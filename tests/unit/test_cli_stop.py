@@ -1,4 +1,6 @@
-"""What `penstock` shows of a run that was stopped: what was abandoned, and what never ran (X-03)."""
+"""What `penstock` shows of a run that was stopped: what was abandoned, and
+what never ran (X-03).
+"""
 
 from rich.console import Console
 
@@ -16,11 +18,16 @@ def shown(run: Document, pipeline: Document) -> list[list[str]]:
 
 
 def test_abandoned_not_run_and_succeeded_actions_are_told_apart() -> None:
-    done, ended = command.action("Lint", command.row()), command.action("Make", command.row("Abandoned"))
+    done, ended = (
+        command.action("Lint", command.row()),
+        command.action("Make", command.row("Abandoned")),
+    )
     build = command.stage("Build", done, ended, status="Stopped", completionTime=command.TIME)
     pipeline = command.pipeline("web", "Build", "Prod")
     (first,) = pipeline["spec"]["stages"][0]["actions"]
-    pipeline["spec"]["stages"][0]["actions"] = [{**first, "name": name} for name in ("Lint", "Make", "Pack")]
+    pipeline["spec"]["stages"][0]["actions"] = [
+        {**first, "name": name} for name in ("Lint", "Make", "Pack")
+    ]
 
     assert shown(command.run("run", "Stopped", build), pipeline) == [
         ["run", "–", "Stopped", "0.0", "s"],

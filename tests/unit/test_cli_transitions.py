@@ -11,9 +11,15 @@ from tests.support.fake_api import Document
 SWITCHES = f"{GROUP}/stagetransitions"
 OWN = {"app.kubernetes.io/managed-by": "penstock-cli"}
 MARKS: list[tuple[Document, str]] = [
-    ({"annotations": {"argocd.argoproj.io/tracking-id": "b6:x"}}, "argocd.argoproj.io/tracking-id: b6:x"),
+    (
+        {"annotations": {"argocd.argoproj.io/tracking-id": "b6:x"}},
+        "argocd.argoproj.io/tracking-id: b6:x",
+    ),
     ({"labels": {"app.kubernetes.io/instance": "b6"}}, "app.kubernetes.io/instance: b6"),
-    ({"labels": {"kustomize.toolkit.fluxcd.io/name": "b6"}}, "kustomize.toolkit.fluxcd.io/name: b6"),
+    (
+        {"labels": {"kustomize.toolkit.fluxcd.io/name": "b6"}},
+        "kustomize.toolkit.fluxcd.io/name: b6",
+    ),
     ({"labels": {"helm.toolkit.fluxcd.io/name": "b6"}}, "helm.toolkit.fluxcd.io/name: b6"),
     ({"annotations": {"meta.helm.sh/release-name": "b6"}}, "meta.helm.sh/release-name: b6"),
     ({"labels": {**OWN, "app.kubernetes.io/instance": "b6"}}, "app.kubernetes.io/instance: b6"),
@@ -34,17 +40,26 @@ def test_gitops_3_switch_that_a_tool_declares_is_left_alone_and_the_tool_is_name
 
 
 @pytest.mark.parametrize("marks", [{}, {"labels": {"penstock.dev/keep": "true"}}])
-def test_gitops_3_switch_that_somebody_wrote_by_hand_is_left_alone(penstock: Command, marks: Document) -> None:
+def test_gitops_3_switch_that_somebody_wrote_by_hand_is_left_alone(
+    penstock: Command, marks: Document
+) -> None:
     penstock.have("pipelines", pipeline("web", "Build", "Prod"))
     penstock.have("stagetransitions", transition("freeze", "Prod", **marks))
     code, _, err = penstock("transition", "enable", "web", "Prod")
-    assert (code, "freeze was not made by this command: kubectl delete stt freeze" in err) == (1, True), err
+    assert (code, "freeze was not made by this command: kubectl delete stt freeze" in err) == (
+        1,
+        True,
+    ), err
     assert not penstock.written()
 
 
-def test_gitops_3_disabling_is_an_object_of_its_own_beside_a_declared_one(penstock: Command) -> None:
+def test_gitops_3_disabling_is_an_object_of_its_own_beside_a_declared_one(
+    penstock: Command,
+) -> None:
     penstock.have("pipelines", pipeline("web", "Build", "Prod"))
-    declared = transition("freeze", "Prod", enabled=True, labels={"app.kubernetes.io/instance": "b6"})
+    declared = transition(
+        "freeze", "Prod", enabled=True, labels={"app.kubernetes.io/instance": "b6"}
+    )
     penstock.have("stagetransitions", declared)
     name = child_name("web", "web", "Prod")
     own = transition(name, "Prod", reason="incident 42", labels=OWN)
@@ -63,9 +78,13 @@ def test_gitops_3_disabling_is_an_object_of_its_own_beside_a_declared_one(pensto
     assert penstock.written()[-1].method == "PATCH"
 
 
-def test_gitops_3_switch_of_its_own_name_that_git_took_over_is_left_alone(penstock: Command) -> None:
+def test_gitops_3_switch_of_its_own_name_that_git_took_over_is_left_alone(
+    penstock: Command,
+) -> None:
     name = child_name("web", "web", "Prod")
-    taken = transition(name, "Prod", enabled=True, labels=OWN, annotations={"meta.helm.sh/release-name": "web"})
+    taken = transition(
+        name, "Prod", enabled=True, labels=OWN, annotations={"meta.helm.sh/release-name": "web"}
+    )
     penstock.have("pipelines", pipeline("web", "Build", "Prod"))
     penstock.have("stagetransitions", taken)
     code, _, err = penstock("transition", "disable", "web", "Prod", "--reason", "x")

@@ -1,4 +1,6 @@
-"""`make demo` and the tests leave somebody else's cluster alone until they are told to use it (first hour, 15)."""
+"""`make demo` and the tests leave somebody else's cluster alone until they
+are told to use it (first hour, 15).
+"""
 
 from __future__ import annotations
 
@@ -34,24 +36,40 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
 @pytest.mark.parametrize("command", ["up", "down", "image"])
 @pytest.mark.parametrize("text", ["json", "yaml"])
 def test_first_hour_15_cluster_of_kubeconfig_is_left_alone_until_it_is_allowed(
-    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, text: str
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    text: str,
 ) -> None:
     if text == "yaml":
         file = places.state.parent / "config"
-        lines = ["current-context: one", "clusters:", "- cluster:", "    server: https://production.example.com:6443"]
+        lines = [
+            "current-context: one",
+            "clusters:",
+            "- cluster:",
+            "    server: https://production.example.com:6443",
+        ]
         file.write_text("\n".join(lines))
     monkeypatch.setattr("sys.argv", ["tests.cluster", command])
     for name in ("up", "down", "image"):
         monkeypatch.setattr(given, name, lambda _: pytest.fail("the cluster was used"))
     assert driver.main() == 1
     said = capsys.readouterr().err
-    for told in ("context one", "https://production.example.com:6443", "penstock-system", "would lose"):
+    for told in (
+        "context one",
+        "https://production.example.com:6443",
+        "penstock-system",
+        "would lose",
+    ):
         assert told in said, said
     assert "PENSTOCK_USE_KUBECONFIG=yes make demo" in said
 
 
 @pytest.mark.parametrize("value", ["", "no", "true", "YES", "1"])
-def test_first_hour_15_only_yes_allows_it(places: Places, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_first_hour_15_only_yes_allows_it(
+    places: Places, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv(given.ALLOWED_BY, value)
     assert given.refusal(places)
     monkeypatch.setenv(given.ALLOWED_BY, "yes")
@@ -70,7 +88,9 @@ def test_first_hour_15_cluster_that_was_allowed_once_is_not_for_ever(
     assert cluster.load() == described
 
 
-def test_several_files_in_kubeconfig_are_refused(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_files_in_kubeconfig_are_refused(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBECONFIG", "/a:/b")
     with pytest.raises(ClusterError, match="several files"):
         given._kubeconfig()
@@ -78,7 +98,12 @@ def test_several_files_in_kubeconfig_are_refused(places: Places, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("labels", "is_taken"),
-    [({}, False), ({demo.EXAMPLE_LABEL: "another"}, False), ({demo.EXAMPLE_LABEL: "03-devops"}, True), (None, True)],
+    [
+        ({}, False),
+        ({demo.EXAMPLE_LABEL: "another"}, False),
+        ({demo.EXAMPLE_LABEL: "03-devops"}, True),
+        (None, True),
+    ],
 )
 def test_first_hour_15_demo_takes_only_a_namespace_that_a_demo_made(
     tmp_path: Path, labels: Document | None, is_taken: bool

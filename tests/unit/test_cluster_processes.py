@@ -1,4 +1,6 @@
-"""`make cluster-down` ends what `up` started: asked, then made to, and what will not end is named."""
+"""`make cluster-down` ends what `up` started: asked, then made to, and what
+will not end is named.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def spawned(places: Places) -> Iterator[dict[str, subprocess.Popen[str]]]:
         child.stdout.close()
 
 
-def test_process_that_does_not_end_at_once_is_killed(places: Places, spawned: dict[str, subprocess.Popen[str]]) -> None:
+def test_process_that_does_not_end_at_once_is_killed(
+    places: Places, spawned: dict[str, subprocess.Popen[str]]
+) -> None:
     known = list(processes.remembered(places).values())
     assert processes.stop(known, term_s=0.3) == []
     codes = {name: child.wait(10) for name, child in spawned.items()}
@@ -53,10 +57,14 @@ def test_down_names_what_would_not_end_keeps_its_record_and_may_be_repeated(
 ) -> None:
     """The kernel does not end a process that waits for a device: here it is told of no signal."""
     held, kill, stop = spawned["stubborn"].pid, os.kill, processes.stop
-    monkeypatch.setattr("tests.cluster.processes.os.kill", lambda pid, number: pid == held or kill(pid, number))
+    monkeypatch.setattr(
+        "tests.cluster.processes.os.kill", lambda pid, number: pid == held or kill(pid, number)
+    )
     monkeypatch.setattr(processes, "stop", lambda known: stop(known, term_s=0.1, kill_s=0.1))
     for _ in range(2):
-        with pytest.raises(ClusterError, match=rf"would not end, though killed: stubborn \(process {held}\)"):
+        with pytest.raises(
+            ClusterError, match=rf"would not end, though killed: stubborn \(process {held}\)"
+        ):
             sandbox.destroy(places)
         assert list(processes.remembered(places)) == ["stubborn"]
     monkeypatch.setattr("tests.cluster.processes.os.kill", kill)
@@ -65,7 +73,9 @@ def test_down_names_what_would_not_end_keeps_its_record_and_may_be_repeated(
     sandbox.destroy(places)
 
 
-def test_process_that_got_the_pid_of_one_of_ours_is_left_alone(spawned: dict[str, subprocess.Popen[str]]) -> None:
+def test_process_that_got_the_pid_of_one_of_ours_is_left_alone(
+    spawned: dict[str, subprocess.Popen[str]],
+) -> None:
     other = Process("etcd", spawned["willing"].pid, "1")
     assert processes.stop([other], term_s=0.1, kill_s=0.1) == []
     assert spawned["willing"].poll() is None

@@ -40,7 +40,10 @@ def greeting(**configuration: str) -> dict[str, Any]:
 
 def problems(world: World) -> list[str]:
     assert world.pipeline and world.pipeline.spec
-    return [str(found) for found in validate(world.pipeline.spec, world.types(), has_default_store=True).problems]
+    return [
+        str(found)
+        for found in validate(world.pipeline.spec, world.types(), has_default_store=True).problems
+    ]
 
 
 def test_engine_validates_what_the_folder_declares() -> None:
@@ -53,7 +56,9 @@ def test_engine_makes_its_job_and_the_agent_runs_it(tmp_path: Path) -> None:
     world = World.of(stage("Prod", greeting(Name="team")))
     world.start()
     (job,) = (item.manifest for item in world.plan().commands if isinstance(item, CreateJob))
-    asked = ActionRequest.decode(job["spec"]["template"]["metadata"]["annotations"][REQUEST_ANNOTATION])
+    asked = ActionRequest.decode(
+        job["spec"]["template"]["metadata"]["annotations"][REQUEST_ANNOTATION]
+    )
     pod = Pod(tmp_path)
     result = pod.run(request(provider=asked.provider, configuration=asked.configuration))
     assert (result.status, result.variables) == ("Succeeded", {"Greeted": "team"})
@@ -62,7 +67,11 @@ def test_engine_makes_its_job_and_the_agent_runs_it(tmp_path: Path) -> None:
 
 def test_its_failure_is_the_actions(tmp_path: Path) -> None:
     result = Pod(tmp_path).run(request(provider="greeting", configuration={"Name": "nobody"}))
-    assert (result.status, result.code, result.message) == ("Failed", "JobFailed", "there is nobody to greet")
+    assert (result.status, result.code, result.message) == (
+        "Failed",
+        "JobFailed",
+        "there is nobody to greet",
+    )
 
 
 def test_its_rule_is_one_of_the_conditions() -> None:
@@ -72,4 +81,6 @@ def test_its_rule_is_one_of_the_conditions() -> None:
         "configuration": {"Name": "team"},
     }
     condition = {"conditions": [{"result": "FAIL", "rules": [rule]}]}
-    assert problems(World.of({**stage("Prod", greeting(Name="team")), "beforeEntry": condition})) == []
+    assert (
+        problems(World.of({**stage("Prod", greeting(Name="team")), "beforeEntry": condition})) == []
+    )

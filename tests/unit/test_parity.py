@@ -1,4 +1,6 @@
-"""The parity table answers every row that it must, and claims nothing that no test of that name shows."""
+"""The parity table answers every row that it must, and claims nothing that no
+test of that name shows.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def rows() -> list[tuple[str, str, str, list[str]]]:
 def functions_of(file: str) -> set[str]:
     path = ROOT / "tests" / file
     tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
-    return {item.name for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {
+        item.name for item in tree.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 def test_every_row_is_answered_once() -> None:

@@ -1,4 +1,6 @@
-"""How properties are explored: many inputs, none by luck in a run that judges a change, and no failure unseen."""
+"""How properties are explored: many inputs, none by luck in a run that judges
+a change, and no failure unseen.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,10 +31,16 @@ def exploring() -> Iterator[int]:
 
 
 def test_inputs_of_a_run_that_judges_a_change_are_the_same_each_time() -> None:
-    assert (settings().derandomize, settings().deadline, examples(60).max_examples) == (True, None, 60)
+    assert (settings().derandomize, settings().deadline, examples(60).max_examples) == (
+        True,
+        None,
+        60,
+    )
 
 
-def test_property_with_a_number_of_its_own_is_explored_with_a_multiple_of_it(exploring: int) -> None:
+def test_property_with_a_number_of_its_own_is_explored_with_a_multiple_of_it(
+    exploring: int,
+) -> None:
     assert (examples(60).max_examples, examples(60).derandomize) == (60 * exploring // 100, False)
     assert examples(60).max_examples > 60
 
@@ -40,7 +48,9 @@ def test_property_with_a_number_of_its_own_is_explored_with_a_multiple_of_it(exp
 def test_property_that_fails_while_it_is_explored_is_a_finding(tmp_path: Path) -> None:
     file = tmp_path / "test_integers.py"
     file.write_text(_PROPERTY.format(most="1_000_000"))
-    with pytest.raises(Finding, match=r"(?s)--hypothesis-seed=7 .*number=1000000.*reproduce_failure"):
+    with pytest.raises(
+        Finding, match=r"(?s)--hypothesis-seed=7 .*number=1000000.*reproduce_failure"
+    ):
         fuzz_properties.explore([str(file)], 7, tmp_path)
 
 

@@ -9,10 +9,11 @@ from penstock.api.text import printable
 
 
 def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
-    """Return the file that ``name`` names, ``Artifact::file`` or a file of the first input artifact.
+    """Return the file that ``name`` names, ``Artifact::file`` or a file of
+    the first input artifact.
 
-    Links are followed as long as they stay in the artifact. Raise ActionError, which begins with ``where`` the name
-    stands, if there is no such artifact or file.
+    Links are followed as long as they stay in the artifact. Raise ActionError, which begins with
+    ``where`` the name stands, if there is no such artifact or file.
     """
     artifact, path = _parts(inputs, name)
     if artifact not in inputs:
@@ -26,13 +27,17 @@ def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
 
 
 def read(inputs: Mapping[str, Path], where: str, name: str, limit: int) -> bytes:
-    """Return the bytes of the file that ``name`` names; raise ActionError if there are more than ``limit``."""
+    """Return the bytes of the file that ``name`` names; raise ActionError if
+    there are more than ``limit``.
+    """
     artifact, path = _parts(inputs, name)
     try:
         with locate(inputs, where, name).open("rb") as opened:
             data = opened.read(limit + 1)
     except OSError as error:
-        raise _problem(where, f'"{path}" in artifact {artifact} cannot be read: {error.strerror}') from error
+        raise _problem(
+            where, f'"{path}" in artifact {artifact} cannot be read: {error.strerror}'
+        ) from error
     if len(data) > limit:
         raise _problem(where, f'"{path}" in artifact {artifact} is larger than {limit} bytes')
     return data

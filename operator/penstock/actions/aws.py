@@ -1,4 +1,5 @@
-"""AWS for executions: clients in the name of the pod, of a Secret, or of a role, and errors in a user's terms.
+"""AWS for executions: clients in the name of the pod, of a Secret, or of a
+role, and errors in a user's terms.
 
 Imported by executions alone: loading boto3 takes longer than a whole action that does not need it.
 """
@@ -14,7 +15,11 @@ import boto3
 import botocore.session
 from botocore import exceptions
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, DeferredRefreshableCredentials
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    Credentials,
+    DeferredRefreshableCredentials,
+)
 
 from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.execution import (
@@ -30,8 +35,14 @@ from penstock.api.text import printable
 
 _READ_S = 60.0
 _CALLS = 5
-"""How often a call is made that is throttled or meets a server's own failure: botocore's standard mode, with pauses."""
-_ASSUMING = Config(connect_timeout=30, read_timeout=_READ_S, retries={"mode": "standard", "total_max_attempts": _CALLS})
+"""How often a call is made that is throttled or meets a server's own failure: botocore's standard
+mode, with pauses.
+"""
+_ASSUMING = Config(
+    connect_timeout=30,
+    read_timeout=_READ_S,
+    retries={"mode": "standard", "total_max_attempts": _CALLS},
+)
 _MESSAGE_CHARACTERS = 1000
 _DENIED = re.compile(
     r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|OptInRequired|SignatureDoesNotMatch|ExpiredToken|"
@@ -45,10 +56,12 @@ _INVALID = re.compile(r"Validation|InvalidParameter|MalformedPolicy|InvalidInput
 
 
 def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _READ_S) -> Any:
-    """Return a boto3 client for a service; raise ActionError where identity or region cannot be had.
+    """Return a boto3 client for a service; raise ActionError where identity
+    or region cannot be had.
 
-    It lives as long as the action: the credentials of an assumed role are renewed. A call is made up to
-    ``attempts`` times, each of which may wait ``read_s`` seconds for an answer, and none beyond the deadline.
+    It lives as long as the action: the credentials of an assumed role are renewed. A call is made
+    up to ``attempts`` times, each of which may wait ``read_s`` seconds for an answer, and none
+    beyond the deadline.
     """
     access = job.request.aws or AwsAccess()
     config = Config(
@@ -65,7 +78,8 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
 
 
 def environment(job: Job) -> dict[str, str]:
-    """Return the variables by which AWS's own tools act as this action does; raise ActionError without an identity.
+    """Return the variables by which AWS's own tools act as this action does; raise ActionError
+    without an identity.
 
     The keys of an assumed role are good for an hour. What is secret of them is masked from now on.
     """
@@ -88,7 +102,9 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def store_credentials(job: Job) -> Mapping[str, str]:
-    """Return the keys with which this action uses the artifact store, under the names of CodePipeline's event."""
+    """Return the keys with which this action uses the artifact store, under the names of
+    CodePipeline's event.
+    """
     folder = job.request.store.credentials
     if folder:
         given = {key: _text(Path(folder) / key) for key in ("accessKeyId", "secretAccessKey")}
@@ -102,7 +118,9 @@ def store_credentials(job: Job) -> Mapping[str, str]:
     return dict(zip(names, (keys.access_key, keys.secret_key, keys.token or ""), strict=True))
 
 
-def _client(session: botocore.session.Session, service: str, access: AwsAccess, config: Config) -> Any:
+def _client(
+    session: botocore.session.Session, service: str, access: AwsAccess, config: Config
+) -> Any:
     return boto3.Session(botocore_session=session).client(
         service, region_name=access.region, endpoint_url=access.endpoint, config=config
     )
@@ -122,12 +140,20 @@ def _credentials(folder: Path | None, job: Job) -> Credentials | None:
     if folder is None:
         return None
     name = job.request.configuration.get(CREDENTIALS_KEY)
-    where = f"configuration.{CREDENTIALS_KEY}: the Secret {name}" if name else "the BuildProject's credentialsSecret"
-    values = {key: _text(folder / key) for key in ("accessKeyId", "secretAccessKey", "sessionToken")}
+    where = (
+        f"configuration.{CREDENTIALS_KEY}: the Secret {name}"
+        if name
+        else "the BuildProject's credentialsSecret"
+    )
+    values = {
+        key: _text(folder / key) for key in ("accessKeyId", "secretAccessKey", "sessionToken")
+    }
     for key in ("accessKeyId", "secretAccessKey"):
         if not values[key]:
             raise ActionError(CONFIGURATION_ERROR, f"{where} is missing, or has no key {key}")
-    return Credentials(values["accessKeyId"], values["secretAccessKey"], values["sessionToken"] or None)
+    return Credentials(
+        values["accessKeyId"], values["secretAccessKey"], values["sessionToken"] or None
+    )
 
 
 def _text(path: Path) -> str:
@@ -137,8 +163,12 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _assumed(source: botocore.session.Session, role: str, access: AwsAccess, job: Job) -> botocore.session.Session:
-    """Return a session in the name of a role; it is assumed at the first call, and again before it expires."""
+def _assumed(
+    source: botocore.session.Session, role: str, access: AwsAccess, job: Job
+) -> botocore.session.Session:
+    """Return a session in the name of a role; it is assumed at the first
+    call, and again before it expires.
+    """
     identity = source.get_credentials()
     if identity is None:
         raise exceptions.NoCredentialsError
@@ -156,11 +186,14 @@ def _assumed(source: botocore.session.Session, role: str, access: AwsAccess, job
 def _session_name(job: Job) -> str:
     """Return what CloudTrail shows of who called: 2 to 64 of the characters that STS allows."""
     attempt = job.request.attempt
-    return re.sub(r"[^\w+=,.@-]", "-", f"penstock-{attempt.namespace}-{attempt.pipeline}", flags=re.ASCII)[:64]
+    return re.sub(
+        r"[^\w+=,.@-]", "-", f"penstock-{attempt.namespace}-{attempt.pipeline}", flags=re.ASCII
+    )[:64]
 
 
 def client_token(job: Job, purpose: str = "") -> str:
-    """Return a token for one request of this attempt: the same for each of its tries, so that none starts it twice.
+    """Return a token for one request of this attempt: the same for each of
+    its tries, so that none starts it twice.
 
     50 characters: letters, digits and a hyphen, which every AWS service takes.
     """
@@ -188,7 +221,9 @@ def is_throttled(error: exceptions.ClientError) -> bool:
 
 @contextmanager
 def calls() -> Iterator[None]:
-    """Turn what boto3 raises into an ActionError: the failure's type (X-08), and the service's own words."""
+    """Turn what boto3 raises into an ActionError: the failure's type (X-08),
+    and the service's own words.
+    """
     try:
         yield
     except exceptions.ClientError as error:
@@ -197,7 +232,8 @@ def calls() -> Iterator[None]:
         raise ActionError(_type_of(error, code), what) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         what = (
-            "no AWS credentials: give the Pipeline's service account an identity (web identity, Pod Identity), or "
+            "no AWS credentials: give the Pipeline's service account an identity (web identity, "
+            "Pod Identity), or "
             f"name a Secret in configuration.{CREDENTIALS_KEY}"
         )
         raise ActionError(PERMISSION_ERROR, what) from error
@@ -205,11 +241,15 @@ def calls() -> Iterator[None]:
         what = "no AWS region: set the action's region, or the installation's aws.region"
         raise ActionError(CONFIGURATION_ERROR, what) from error
     except (exceptions.ParamValidationError, exceptions.UnknownServiceError) as error:
-        raise ActionError(CONFIGURATION_ERROR, " ".join(str(error).split())[:_MESSAGE_CHARACTERS]) from error
+        raise ActionError(
+            CONFIGURATION_ERROR, " ".join(str(error).split())[:_MESSAGE_CHARACTERS]
+        ) from error
     except exceptions.CredentialRetrievalError as error:
         raise ActionError(PERMISSION_ERROR, str(error)[:_MESSAGE_CHARACTERS]) from error
     except (exceptions.BotoCoreError, OSError) as error:
-        raise ActionError(SYSTEM_UNAVAILABLE, f"AWS could not be reached: {error}"[:_MESSAGE_CHARACTERS]) from error
+        raise ActionError(
+            SYSTEM_UNAVAILABLE, f"AWS could not be reached: {error}"[:_MESSAGE_CHARACTERS]
+        ) from error
 
 
 def _type_of(error: exceptions.ClientError, code: str) -> str:

@@ -1,7 +1,8 @@
 """What a provider declares about itself: pure facts that the engine validates and plans with.
 
-A provider is one folder: ``declaration.py`` holds its `Declaration` as ``DECLARATION``, ``execution.py``
-does the work in the pod. `declarations` finds the folders, so that nothing else names a provider.
+A provider is one folder: ``declaration.py`` holds its `Declaration` as
+``DECLARATION``, ``execution.py`` does the work in the pod. `declarations`
+finds the folders, so that nothing else names a provider.
 """
 
 import importlib
@@ -23,14 +24,20 @@ class OnLostPod(StrEnum):
 
     RERUN = "rerun"
     RESUME = "resume"
-    """A new try follows what the lost one began: it asks with the same client token (design.md section 4)."""
+    """A new try follows what the lost one began: it asks with the same client
+    token (design.md section 4).
+    """
     FAIL = "fail"
 
 
 class Configuration(BaseModel):
-    """The base of a provider's configuration: CodePipeline's keys, text values, unknown keys refused (V-10)."""
+    """The base of a provider's configuration: CodePipeline's keys, text
+    values, unknown keys refused (V-10).
+    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class ArtifactBounds:
 class Override:
     """A revision that a run may pin in a source (X-51): its type, and what it replaces.
 
-    It is the revision itself, or the configuration's ``key``; where ``needs`` names a key, that must say "true".
+    It is the revision itself, or the configuration's ``key``; where ``needs``
+    names a key, that must say "true".
     """
 
     revision_type: str
@@ -72,11 +80,15 @@ class ProjectKeys:
     name: str
     """The key that names the BuildProject."""
     primary_input: str
-    """The key that names the input artifact in whose folder the build runs, where there are several."""
+    """The key that names the input artifact in whose folder the build runs,
+    where there are several.
+    """
     environment: str
     """The key that holds environment variables of the action's own."""
     read_environment: Callable[[str], Mapping[str, str]]
-    """Returns values by name from that key's text; raises ValueError that says what is wrong with it."""
+    """Returns values by name from that key's text; raises ValueError that
+    says what is wrong with it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +100,15 @@ class StageRule:
     may_skip: bool = False
     """Whether a condition before a stage may skip the stage by it (C-06)."""
     is_error_awaited: bool = False
-    """Whether its failure meets a condition onFailure: a function that finds the fault fails (C-22)."""
+    """Whether its failure meets a condition onFailure: a function that finds
+    the fault fails (C-22).
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One provider: everything that the engine knows of it. A new provider changes nothing in the engine.
+    """One provider: everything that the engine knows of it. A new provider
+    changes nothing in the engine.
 
     The first three fields, with ``version``, are an ``actionTypeId``.
     """
@@ -119,7 +134,9 @@ class Declaration:
     runs_commands: bool = False
     """Whether an action has ``commands``, which run in the image that it names."""
     project: ProjectKeys | None = None
-    """The keys of ``configuration`` that name a BuildProject, in whose image the action runs; None without one."""
+    """The keys of ``configuration`` that name a BuildProject, in whose image
+    the action runs; None without one.
+    """
     calls_aws: bool = False
     """Whether it calls AWS: then an action's ``roleArn`` and ``region`` have an effect."""
     rule: StageRule | None = None
@@ -144,16 +161,25 @@ class Declaration:
     artifacts_named: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]] = lambda _: ()
     """Which input artifacts a configuration names: pairs of its key and the artifact's name."""
     approval: Callable[[Mapping[str, str]], ApprovalRequest] | None = None
-    """What a resolved configuration asks of people. Such actions wait for an Approval and have no pod."""
+    """What a resolved configuration asks of people. Such actions wait for an
+    Approval and have no pod.
+    """
     action_type: ActionTypeSpec | None = None
-    """The ActionType that made this declaration, with the pod of its actions; None for a built-in provider."""
+    """The ActionType that made this declaration, with the pod of its actions;
+    None for a built-in provider.
+    """
     is_type_lost: bool = False
     """Whether a try was started with an ActionType that cannot be read any more."""
 
     @property
     def has_container(self) -> bool:
         """Whether the user's image runs beside the agent."""
-        return self.runs_commands or self.project is not None or self.action_type is not None or self.is_type_lost
+        return (
+            self.runs_commands
+            or self.project is not None
+            or self.action_type is not None
+            or self.is_type_lost
+        )
 
     def is_of(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names this provider; owner and version may be left out."""
@@ -180,11 +206,17 @@ def artifacts_in(configuration: Mapping[str, str], *keys: str) -> Iterator[tuple
 @cache
 def declarations() -> tuple[Declaration, ...]:
     """Return every built-in provider's declaration, in the order of their folders."""
-    folders = sorted(info.name for info in pkgutil.iter_modules(penstock.actions.__path__) if info.ispkg)
-    modules = (importlib.import_module(f"penstock.actions.{folder}.declaration") for folder in folders)
+    folders = sorted(
+        info.name for info in pkgutil.iter_modules(penstock.actions.__path__) if info.ispkg
+    )
+    modules = (
+        importlib.import_module(f"penstock.actions.{folder}.declaration") for folder in folders
+    )
     return tuple(module.DECLARATION for module in modules if hasattr(module, "DECLARATION"))
 
 
 def declaration_of(type_id: ActionTypeId) -> Declaration | None:
-    """Return the built-in declaration that an actionTypeId names, None for an unknown provider and for a custom one."""
+    """Return the built-in declaration that an actionTypeId names, None for an
+    unknown provider and for a custom one.
+    """
     return next((declared for declared in declarations() if declared.is_of(type_id)), None)

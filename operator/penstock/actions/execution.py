@@ -2,11 +2,12 @@
 
 An execution is one function, ``run(job: Job) -> Outcome``. Its contract:
 
-- It may run more than once for one attempt. A try whose pod was lost is followed by another one if the declaration says
-  RERUN or RESUME, so an effect elsewhere is made under a name or token that follows from ``job.request.attempt``.
+- It may run more than once for one attempt. A try whose pod was lost is followed by another one if
+  the declaration says RERUN or RESUME, so an effect elsewhere is made under a name or token that
+  follows from ``job.request.attempt``.
 - It ends before ``job.remaining()`` does, which raises TimedOut; a wait asks it each time.
-- It fails by ActionError, with a code and a message that says what to do. Anything else that it raises is reported as a
-  fault of the agent's.
+- It fails by ActionError, with a code and a message that says what to do. Anything else that it
+  raises is reported as a fault of the agent's.
 - It touches neither store, claim, log file nor termination message: those are the agent's.
 """
 
@@ -33,7 +34,9 @@ FAILURE_TYPES = (
 """X-08: what functions and custom actions may fail with."""
 TIMED_OUT = "TimedOut"
 LINE_START = "\x1e"
-"""In a program's output: what follows begins a line of the log, whether or not one is unfinished."""
+"""In a program's output: what follows begins a line of the log, whether or
+not one is unfinished.
+"""
 
 
 class ActionError(Exception):
@@ -60,7 +63,8 @@ class Outcome(NamedTuple):
 class Program(NamedTuple):
     """Shell code for the action's container; ``variables`` are those whose last values it keeps.
 
-    With ``takes_all_variables`` every file in the report's folder of variables is one, without its last newlines.
+    With ``takes_all_variables`` every file in the report's folder of
+    variables is one, without its last newlines.
     """
 
     text: str
@@ -70,7 +74,9 @@ class Program(NamedTuple):
 
 
 class ProgramEnd(NamedTuple):
-    """How a program ended: its exit code, what it noted about its progress, the variables that had a value."""
+    """How a program ended: its exit code, what it noted about its progress,
+    the variables that had a value.
+    """
 
     exit_code: int
     notes: str
@@ -78,7 +84,9 @@ class ProgramEnd(NamedTuple):
 
 
 class StoredObject(NamedTuple):
-    """An object of this try's own in an artifact store on S3, for whoever else works on the action."""
+    """An object of this try's own in an artifact store on S3, for whoever
+    else works on the action.
+    """
 
     bucket: str
     key: str
@@ -100,17 +108,23 @@ class ActionContainer(Protocol):
         """Run the request's script; raise ActionError unless it exits with 0."""
 
     def run_program(self, program: Program) -> ProgramEnd:
-        """Run shell code; raise ActionError if it times out, or if the container dies or there is none."""
+        """Run shell code; raise ActionError if it times out, or if the
+        container dies or there is none.
+        """
 
     def write_file(self, path: str, text: str) -> Path:
         """Write a file that the container can read; return where it is."""
 
     def read_note(self, name: str) -> str:
-        """Return a short text that the program left in the report folder, masked, without its last newlines."""
+        """Return a short text that the program left in the report folder,
+        masked, without its last newlines.
+        """
 
 
 class Outputs(Protocol):
-    """Output artifacts. One that the execution does not store is packed from the source folder in the end."""
+    """Output artifacts. One that the execution does not store is packed from
+    the source folder in the end.
+    """
 
     def folder(self, name: str) -> Path:
         """Return an empty folder for the content of an artifact."""
@@ -119,7 +133,9 @@ class Outputs(Protocol):
         """Store an artifact from a folder."""
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
-        """Store an artifact of single files: path in the artifact to the names below the source folder."""
+        """Store an artifact of single files: path in the artifact to the
+        names below the source folder.
+        """
 
 
 class Objects(Protocol):
@@ -146,7 +162,9 @@ class Reports(Protocol):
         """The reports so far."""
 
     def store(self, report: SuiteReport, document: bytes) -> None:
-        """Store a whole report. That the store does not take it is a warning: the action's end is worth more."""
+        """Store a whole report. That the store does not take it is a warning:
+        the action's end is worth more.
+        """
 
 
 class Job(Protocol):
@@ -166,7 +184,9 @@ class Job(Protocol):
 
     @property
     def source(self) -> Path:
-        """The folder that output artifacts are packed from: the first input's, else an empty one."""
+        """The folder that output artifacts are packed from: the first
+        input's, else an empty one.
+        """
 
     @property
     def scratch(self) -> Path:
@@ -190,7 +210,9 @@ class Job(Protocol):
         """Hide more values in everything that leaves the agent as text."""
 
     def remaining(self) -> float:
-        """Return the seconds until the action's deadline; raise ActionError (TimedOut) when none are left."""
+        """Return the seconds until the action's deadline; raise ActionError
+        (TimedOut) when none are left.
+        """
 
     def report_external_execution(
         self, external_execution_id: str, url: str = "", percent_complete: int | None = None

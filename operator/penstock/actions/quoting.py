@@ -1,4 +1,6 @@
-"""How texts from outside become shell code: `quote` for every value, `variable` for every name; nothing else does."""
+"""How texts from outside become shell code: `quote` for every value, `variable` for every name;
+nothing else does.
+"""
 
 import re
 
@@ -10,14 +12,17 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 def quote(text: str) -> str:
     """Return one shell word that expands to exactly this text in every POSIX shell."""
     if "\0" in text:
-        raise ActionError(CONFIGURATION_ERROR, "a value holds a NUL character, which no shell variable can hold")
+        raise ActionError(
+            CONFIGURATION_ERROR, "a value holds a NUL character, which no shell variable can hold"
+        )
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def evaluated(code: str) -> str:
     """Return the code that runs a command by itself, by ``eval``.
 
-    bash reads on behind a text that ends with a backslash where the eval stands inside ``if``; two newlines end it.
+    bash reads on behind a text that ends with a backslash where the eval
+    stands inside ``if``; two newlines end it.
     """
     last = code.rstrip("\n")
     is_open = (len(last) - len(last.rstrip("\\"))) % 2 == 1
@@ -27,10 +32,17 @@ def evaluated(code: str) -> str:
 def variable(name: str) -> str:
     """Return a name that a shell variable can have; raise ActionError for any other."""
     if not _NAME.fullmatch(name):
-        raise ActionError(CONFIGURATION_ERROR, f'"{name}" is not a name that a shell variable can have')
+        raise ActionError(
+            CONFIGURATION_ERROR, f'"{name}" is not a name that a shell variable can have'
+        )
     return name
 
 
 def keep(name: str, file: str) -> str:
-    """Return the code that writes a variable's value, if it has one, to a file that the agent can read (bug 17)."""
-    return f'[ -z "${{{variable(name)}+x}}" ] || (umask 022; printf \'%s\' "${{{name}}}" >| {quote(file)})'
+    """Return the code that writes a variable's value, if it has one, to a
+    file that the agent can read (bug 17).
+    """
+    return (
+        f'[ -z "${{{variable(name)}+x}}" ] || (umask 022; printf \'%s\' "${{{name}}}" >| '
+        f"{quote(file)})"
+    )

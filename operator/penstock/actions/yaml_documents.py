@@ -1,8 +1,9 @@
 """Makes plain values of YAML, by rules that the caller gives, and never more than it allows.
 
-libyaml reads the text (the Python scanner of PyYAML refuses tabs that YAML allows). What its events mean is
-decided here: what a scalar is and which key a text makes come from `Rules`. An alias shares what it names, so that a
-short text stays short in memory; it counts as if it were written out, since whoever writes the value writes that.
+libyaml reads the text (the Python scanner of PyYAML refuses tabs that YAML allows). What its events
+mean is decided here: what a scalar is and which key a text makes come from `Rules`. An alias shares
+what it names, so that a short text stays short in memory; it counts as if it were written out,
+since whoever writes the value writes that.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +17,10 @@ DEPTH = 200
 _WORDS = {
     "did not find expected <document start>": "something stands behind the end of the document",
     "found unexpected ':'": 'found unexpected ":"; put a space behind it, or the text in quotes',
-    "did not find expected tag URI": 'a tag has no name; write one with a name, such as "!!str", or quote the text',
-    "found unknown escape character": 'found unknown escape character; write "\\\\" for a "\\", or use single quotes',
+    "did not find expected tag URI": 'a tag has no name; write one with a name, such as "!!str", '
+    "or quote the text",
+    "found unknown escape character": 'found unknown escape character; write "\\\\" for a "\\", or '
+    "use single quotes",
 }
 
 
@@ -31,7 +34,9 @@ class YamlError(ValueError):
 
 
 class Scalar(NamedTuple):
-    """A scalar as it is written: its text, its tag or None, and whether its look may decide what it is."""
+    """A scalar as it is written: its text, its tag or None, and whether its
+    look may decide what it is.
+    """
 
     text: str
     tag: str | None
@@ -41,11 +46,11 @@ class Scalar(NamedTuple):
 class Rules(NamedTuple):
     """What YAML means to a reader.
 
-    ``value`` makes a value of a scalar, ``key`` a key; both raise ValueError for what they do not take. ``sort`` tells
-    keys apart that look the same as texts. ``merges_last``: a merge key takes the place of what stands before it
-    (go-yaml 2), else what a mapping says itself counts. ``is_strict`` refuses a key that is set twice.
-    ``refuses_questions``: within brackets and braces, a "?" in a text without quotes ends it, and is an error there
-    (go-yaml 2).
+    ``value`` makes a value of a scalar, ``key`` a key; both raise ValueError for what they do not
+    take. ``sort`` tells keys apart that look the same as texts. ``merges_last``: a merge key takes
+    the place of what stands before it (go-yaml 2), else what a mapping says itself counts.
+    ``is_strict`` refuses a key that is set twice. ``refuses_questions``: within brackets and
+    braces, a "?" in a text without quotes ends it, and is an error there (go-yaml 2).
     """
 
     value: Callable[[Scalar], Any]
@@ -86,7 +91,11 @@ def documents(text: str, rules: Rules, bounds: DocumentBounds) -> Iterator[Any]:
                 yield _Composer(parser, text, rules, bounds).node(parser.get_event(), 0).value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        why = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable characters"
+        why = (
+            getattr(error, "problem", None)
+            or getattr(error, "reason", None)
+            or "unreadable characters"
+        )
         why = _WORDS.get(why, why)
         raise YamlError(f"not YAML: {why}", mark.line + 1 if mark else 0) from error
     except UnicodeError as error:
@@ -130,7 +139,11 @@ class _Composer:
             value = self._asked(self._rules.value, event)
             return _Node(value, 1, len(event.value))
         self._flows += bool(event.flow_style)
-        found = self._sequence(depth) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(depth)
+        found = (
+            self._sequence(depth)
+            if isinstance(event, yaml.SequenceStartEvent)
+            else self._mapping(depth)
+        )
         self._flows -= bool(event.flow_style)
         return found
 
@@ -140,7 +153,9 @@ class _Composer:
             why = "contains itself" if found else "is not there"
             raise _problem(event, f"anchor {event.anchor} {why}")
         if isinstance(found.value, Scalar):  # the anchor of a key
-            return found._replace(value=self._asked(self._rules.value, event, found.value), is_alias=True)
+            return found._replace(
+                value=self._asked(self._rules.value, event, found.value), is_alias=True
+            )
         return found._replace(is_alias=True)
 
     def _sequence(self, depth: int) -> _Node:
@@ -171,7 +186,9 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             found = self._aliased(event).value
             if not isinstance(found, str):
-                raise _problem(event, "an alias of anything but a text is no key; write the key itself")
+                raise _problem(
+                    event, "an alias of anything but a text is no key; write the key itself"
+                )
             return found, "str", len(found)
         if not isinstance(event, yaml.ScalarEvent):
             raise _problem(event, "a list or a mapping is no key")
@@ -181,7 +198,9 @@ class _Composer:
         return key, self._rules.sort(scalar), len(event.value)
 
     def _merge(self, mapping: "_Mapping", event: Any, depth: int) -> None:
-        """Take over the keys of a mapping, or of several: of those the first that has a key counts."""
+        """Take over the keys of a mapping, or of several: of those the first
+        that has a key counts.
+        """
         if isinstance(event, yaml.SequenceStartEvent):
             sources = []
             while not isinstance(item := self._parser.get_event(), yaml.SequenceEndEvent):
@@ -194,11 +213,27 @@ class _Composer:
             mapping.merge(event, source)
             self._check(event, mapping.node())
 
-    def _asked(self, rule: Callable[[Scalar], Any], event: Any, scalar: Scalar | None = None) -> Any:
-        if not scalar and event.tag and not event.value and self._text.startswith(",", event.end_mark.index):
+    def _asked(
+        self, rule: Callable[[Scalar], Any], event: Any, scalar: Scalar | None = None
+    ) -> Any:
+        if (
+            not scalar
+            and event.tag
+            and not event.value
+            and self._text.startswith(",", event.end_mark.index)
+        ):
             # To go-yaml the comma belongs to the tag: [!!str, a] has one entry there, and two here.
-            raise _problem(event, f"a comma stands right behind the tag {event.tag[:80]}; put a space before it")
-        if not scalar and self._flows and self._rules.refuses_questions and not event.style and "?" in event.value[1:]:
+            raise _problem(
+                event,
+                f"a comma stands right behind the tag {event.tag[:80]}; put a space before it",
+            )
+        if (
+            not scalar
+            and self._flows
+            and self._rules.refuses_questions
+            and not event.style
+            and "?" in event.value[1:]
+        ):
             raise _problem(event, 'a "?" stands in a text in brackets or braces; quote it')
         try:
             return rule(scalar or _scalar(event))
@@ -209,7 +244,9 @@ class _Composer:
         if node.nodes > self._bounds.nodes:
             raise _problem(event, f"the document has more than {self._bounds.nodes} nodes")
         if node.characters > self._bounds.characters:
-            raise _problem(event, f"the document has more than {self._bounds.characters} characters")
+            raise _problem(
+                event, f"the document has more than {self._bounds.characters} characters"
+            )
 
 
 class _Mapping:
@@ -248,7 +285,9 @@ class _Mapping:
 
     def _put(self, event: Any, key: str, sort: str, value: Any) -> None:
         if self._sorts.setdefault(key, sort) != sort:
-            raise _problem(event, f'two keys of different types are both "{key[:100]}" in JSON; quote them')
+            raise _problem(
+                event, f'two keys of different types are both "{key[:100]}" in JSON; quote them'
+            )
         self._values[key] = value
 
 

@@ -18,7 +18,8 @@ def main() -> NoReturn:
     interrupt.watch()
     os.umask(_UMASK)
     result = Agent(Paths(), os.environ.get("PENSTOCK_POD_UID", ""), sys.stdout.fileno()).run()
-    # Everything is written; taking the interpreter and its libraries' threads down would only cost the action time.
+    # Everything is written; taking the interpreter and its libraries' threads down would only cost
+    # the action time.
     os._exit(0 if result.status == SUCCEEDED else 1)
 
 

@@ -55,7 +55,9 @@ class Lost(Exception):
 
 
 class Agent:
-    """The program in an action's pod. ``store`` replaces the request's store, for tests and volumes."""
+    """The program in an action's pod. ``store`` replaces the request's store,
+    for tests and volumes.
+    """
 
     def __init__(self, paths: Paths, pod_uid: str, stdout: int, store: Store | None = None) -> None:
         self._paths = paths
@@ -101,7 +103,9 @@ class Agent:
             return results.failure(error.code, error.message, self._pod_uid, _exit_code(error))
         except Interrupted:
             raise
-        except BaseException as error:  # whatever it is (a panic in Rust is no Exception), the user must learn of it
+        except (
+            BaseException
+        ) as error:  # whatever it is (a panic in Rust is no Exception), the user must learn of it
             lines = f"the agent failed: {type(error).__name__}: {error}".splitlines()
             return results.failure(SYSTEM_UNAVAILABLE, lines[0], self._pod_uid)
 
@@ -117,14 +121,18 @@ class Agent:
         self._masker = Masker(secrets_in([*request.secrets.values(), *credentials]))
         self._check_start()
         limits = request.limits
-        store = self._store or open_store(request.store, min(limits.store_timeout_s, limits.timeout_s / 2))
+        store = self._store or open_store(
+            request.store, min(limits.store_timeout_s, limits.timeout_s / 2)
+        )
         if holder := claim(store, request.attempt, self._pod_uid):
             raise Lost(DUPLICATE, f"this try was started before, by {holder}; nothing was done")
         log = Log(self._paths.scratch / "log", self._stdout, self._masker, request.limits.log_bytes)
         result = self._logged(request, control, store, log)
         return self._with_log(result, request, store, log)
 
-    def _logged(self, request: ActionRequest, control: Control, store: Store, log: Log) -> ActionResult:
+    def _logged(
+        self, request: ActionRequest, control: Control, store: Store, log: Log
+    ) -> ActionResult:
         try:
             return self._act(request, control, store, log)
         except (ActionError, ArtifactError) as error:
@@ -135,20 +143,28 @@ class Agent:
         try:
             return ActionRequest.decode(self._paths.request.read_text(encoding="utf-8"))
         except (ContractError, OSError, UnicodeDecodeError) as error:
-            raise ActionError(SYSTEM_UNAVAILABLE, f"the action's request cannot be read: {error}") from error
+            raise ActionError(
+                SYSTEM_UNAVAILABLE, f"the action's request cannot be read: {error}"
+            ) from error
 
     def _check_start(self) -> None:
         not_after = float(self._paths.not_after.read_text())
         late = time.time() - not_after
         if late > 0:
-            raise Lost(STARTED_TOO_LATE, f"the pod started {late:.0f} s after the time it was allowed to")
+            raise Lost(
+                STARTED_TOO_LATE, f"the pod started {late:.0f} s after the time it was allowed to"
+            )
 
-    def _act(self, request: ActionRequest, control: Control, store: Store, log: Log) -> ActionResult:
+    def _act(
+        self, request: ActionRequest, control: Control, store: Store, log: Log
+    ) -> ActionResult:
         execution = _execution(request.provider)
         workspace = Workspace(self._paths.workspace, request, self._pod_uid)
         workspace.fetch(store, self._paths.scratch)
         deadline = self._started + request.limits.timeout_s
-        job = AgentJob(self._paths, request, workspace, log, control=control, store=store, deadline=deadline)
+        job = AgentJob(
+            self._paths, request, workspace, log, control=control, store=store, deadline=deadline
+        )
         self._job = job
         outcome: Outcome = execution.run(job)
         stored = job.outputs.complete()
@@ -158,14 +174,18 @@ class Agent:
             pod_uid=self._pod_uid,
             exit_code=outcome.exit_code,
             outputs=stored,
-            variables={name: self._masker.mask_text(value) for name, value in outcome.variables.items()},
+            variables={
+                name: self._masker.mask_text(value) for name, value in outcome.variables.items()
+            },
             revision=outcome.revision,
             external_execution_id=outcome.external_execution_id,
             external_execution_url=outcome.external_execution_url,
             summary=outcome.summary,
         )
 
-    def _with_log(self, result: ActionResult, request: ActionRequest, store: Store, log: Log) -> ActionResult:
+    def _with_log(
+        self, result: ActionResult, request: ActionRequest, store: Store, log: Log
+    ) -> ActionResult:
         log.close(request.limits.log_drain_s)
         if log.is_empty:
             return result
@@ -188,7 +208,9 @@ def _execution(provider: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise
-        raise ActionError(CONFIGURATION_ERROR, f'this agent does not know the provider "{provider}"') from error
+        raise ActionError(
+            CONFIGURATION_ERROR, f'this agent does not know the provider "{provider}"'
+        ) from error
 
 
 def _exit_code(error: Exception) -> int | None:

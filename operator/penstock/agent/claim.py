@@ -1,8 +1,9 @@
-"""Claims a try in the store before anything else is done, so that no try is ever run twice (law: attempt claim).
+"""Claims a try in the store before anything else is done, so that no try is
+ever run twice (law: attempt claim).
 
-The claim holds the pod's uid and a word of this process. The word tells our own request, repeated after a
-broken connection, from a former agent container of the same pod: that one may have released the action
-already, so its claim counts as foreign, too.
+The claim holds the pod's uid and a word of this process. The word tells our own request, repeated
+after a broken connection, from a former agent container of the same pod: that one may have released
+the action already, so its claim counts as foreign, too.
 """
 
 import os

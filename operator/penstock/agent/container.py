@@ -28,10 +28,18 @@ _VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 
 
 class ScriptContainer:
-    """See `penstock.actions.execution.ActionContainer`. ``deadline`` is in seconds of the monotonic clock."""
+    """See `penstock.actions.execution.ActionContainer`. ``deadline`` is in
+    seconds of the monotonic clock.
+    """
 
     def __init__(
-        self, paths: Paths, request: ActionRequest, workspace: Workspace, log: Log, control: Control, deadline: float
+        self,
+        paths: Paths,
+        request: ActionRequest,
+        workspace: Workspace,
+        log: Log,
+        control: Control,
+        deadline: float,
     ) -> None:
         self._paths, self._request, self._workspace = paths, request, workspace
         self._log, self._control, self._deadline = log, control, deadline
@@ -53,7 +61,9 @@ class ScriptContainer:
         if script is None:
             raise ActionError(CONFIGURATION_ERROR, "the request has no script")
         report = ScriptOutput(self.report)
-        text = render_script(script, self.program.with_name("values"), self._workspace.source, self.report)
+        text = render_script(
+            script, self.program.with_name("values"), self._workspace.source, self.report
+        )
         self._check(self._run(script, text), script, report)
         variables = report.variables(script.output_variables, self._request.limits.variables_bytes)
         return Outcome(variables=variables, exit_code=0)
@@ -83,11 +93,17 @@ class ScriptContainer:
         return self._log.masked(self._left.text(name)) if self._left else ""
 
     def _variables(self, report: ScriptOutput) -> list[str]:
-        """Return the names of the variables that the program left; what no variable can be called is told."""
+        """Return the names of the variables that the program left; what no
+        variable can be called is told.
+        """
         names = report.variable_names()
         for name in names:
             if not _VARIABLE.fullmatch(name):
-                what = f"[penstock] {name!a} in the folder of variables is ignored: no variable can be called so"
+                what = (
+                    f"[penstock] {name!a} in the folder of variables is ignored: no variable "
+                    f"can "
+                    f"be called so"
+                )
                 self._log.write_line(what)
         return [name for name in names if _VARIABLE.fullmatch(name)]
 
@@ -105,7 +121,9 @@ class ScriptContainer:
             message = f"Timed out after {self._request.limits.timeout_s:g} s{what}"
             raise ActionError(TIMED_OUT, message, ended.exit_code)
         if ended.exit_code is None:
-            raise ActionError(CONTAINER_DIED, "the action's container ended before its commands did")
+            raise ActionError(
+                CONTAINER_DIED, "the action's container ended before its commands did"
+            )
         return ended.exit_code
 
     def _check(self, ended: ScriptEnd, script: Script, report: ScriptOutput) -> None:
@@ -113,4 +131,6 @@ class ScriptContainer:
             index = report.command() or 0
             text = script.commands[index].text if index < len(script.commands) else ""
             what = "Command not found, failed" if ended.exit_code == 127 else "Command failed"
-            raise ActionError(JOB_FAILED, f"{what} with exit code {ended.exit_code}: {text}", ended.exit_code)
+            raise ActionError(
+                JOB_FAILED, f"{what} with exit code {ended.exit_code}: {text}", ended.exit_code
+            )

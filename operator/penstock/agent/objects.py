@@ -1,4 +1,6 @@
-"""Objects of one try that are no artifacts: what an action hands to somebody else through the store, and takes back."""
+"""Objects of one try that are no artifacts: what an action hands to somebody else through the
+store, and takes back.
+"""
 
 from pathlib import Path
 
@@ -19,7 +21,11 @@ class StoreObjects:
         """Return where an object stands, or would."""
         location = self._request.store
         if location.folder:
-            what = "spec.artifactStore is a volume, which nothing outside the cluster can read: use one of type S3"
+            what = (
+                "spec.artifactStore is a volume, which nothing outside the cluster can read: "
+                "use "
+                "one of type S3"
+            )
             raise ActionError(CONFIGURATION_ERROR, what)
         prefix = f"{location.prefix.strip('/')}/" if location.prefix else ""
         return StoredObject(location.bucket, f"{prefix}{self._key(name)}", location.endpoint)

@@ -31,7 +31,9 @@ class StoredOutputs:
         self._stored[name] = self._workspace.store_files(self._store, name, files)
 
     def complete(self) -> tuple[ArtifactLocation, ...]:
-        """Store what the execution did not store itself, from the source folder; return all of them in order."""
+        """Store what the execution did not store itself, from the source
+        folder; return all of them in order.
+        """
         return tuple(
             self._stored.get(name) or self._workspace.store_output(self._store, order)
             for name, order in self._orders.items()
@@ -41,7 +43,9 @@ class StoredOutputs:
 class StoredReports:
     """Test reports in the artifact store; see `penstock.actions.execution.Reports`."""
 
-    def __init__(self, store: Store, workspace: Workspace, scratch: Path, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, workspace: Workspace, scratch: Path, log: Callable[[str], None]
+    ) -> None:
         self._store, self._workspace, self._scratch, self._log = store, workspace, scratch, log
         self.stored: tuple[SuiteReport, ...] = ()
 

@@ -34,15 +34,22 @@ def lost(code: str, message: str, pod_uid: str) -> ActionResult:
 
 def masked_report(report: SuiteReport, mask: Callable[[str], str]) -> SuiteReport:
     """Return a report whose texts hold no secret."""
-    tests = (FailedCase(mask(test.suite), mask(test.name), mask(test.message)) for test in report.failed_tests)
+    tests = (
+        FailedCase(mask(test.suite), mask(test.name), mask(test.message))
+        for test in report.failed_tests
+    )
     return report._replace(failed_tests=tuple(tests))
 
 
 def write_result(path: Path, result: ActionResult) -> ActionResult:
     """Write the termination message; return what was really reported."""
-    result = result._replace(message=shorten(result.message, _MESSAGE), summary=shorten(result.summary, _SUMMARY))
+    result = result._replace(
+        message=shorten(result.message, _MESSAGE), summary=shorten(result.summary, _SUMMARY)
+    )
     for tests, message in _DETAILS:
-        result = result._replace(reports=tuple(_shed(report, tests, message) for report in result.reports))
+        result = result._replace(
+            reports=tuple(_shed(report, tests, message) for report in result.reports)
+        )
         text = result.encode()
         if text is not None:
             break
@@ -57,14 +64,23 @@ def write_result(path: Path, result: ActionResult) -> ActionResult:
 
 
 def _too_large(result: ActionResult) -> ActionResult:
-    sizes = {name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()}
-    message = size_message(sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message")
+    sizes = {
+        name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()
+    }
+    message = size_message(
+        sizes, f"which does not fit the {TERMINATION_MESSAGE_BYTES} bytes of a termination message"
+    )
     short = failure(TOO_LARGE, shorten(message, _MESSAGE), result.pod_uid, result.exit_code)
     external = result.external_execution_id
     return short._replace(log=result.log, reports=result.reports, external_execution_id=external)
 
 
 def _shed(report: SuiteReport, tests: int, message: int) -> SuiteReport:
-    """Return a report with at most so many failed tests; the counts and the key of the whole stay."""
-    kept = (test._replace(message=shorten(test.message, message)) for test in report.failed_tests[:tests])
+    """Return a report with at most so many failed tests; the counts and the
+    key of the whole stay.
+    """
+    kept = (
+        test._replace(message=shorten(test.message, message))
+        for test in report.failed_tests[:tests]
+    )
     return report._replace(failed_tests=tuple(kept))

@@ -1,4 +1,6 @@
-"""The folders of one try: input artifacts fetched, verified and unpacked; output artifacts packed and stored."""
+"""The folders of one try: input artifacts fetched, verified and unpacked;
+output artifacts packed and stored.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,18 +20,25 @@ FORMAT = "tar.zst"
 
 
 class Workspace:
-    """Below ``root`` stands ``src/<input artifact>`` for each input; actions without one get an empty folder."""
+    """Below ``root`` stands ``src/<input artifact>`` for each input; actions
+    without one get an empty folder.
+    """
 
     def __init__(self, root: Path, request: ActionRequest, pod_uid: str) -> None:
         self._root = root
         self._pod_uid = pod_uid
         self._request = request
         names = [artifact.name for artifact in request.inputs]
-        self.inputs: Mapping[str, Path] = {name: root / _SOURCES / encode_part(name) for name in names}
+        self.inputs: Mapping[str, Path] = {
+            name: root / _SOURCES / encode_part(name) for name in names
+        }
         named = request.configuration.get("PrimarySource") if len(names) != 1 else None
         first = named or (names[0] if names else "")
         if names and first not in self.inputs:
-            raise ActionError(CONFIGURATION_ERROR, f'PrimarySource "{first}" is no input artifact of the action (P-10)')
+            raise ActionError(
+                CONFIGURATION_ERROR,
+                f'PrimarySource "{first}" is no input artifact of the action (P-10)',
+            )
         self.source = self.inputs[first] if names else root / _SOURCES / _WITHOUT_INPUT
 
     @property
@@ -43,7 +52,9 @@ class Workspace:
         return log_key(self._request.attempt, self._pod_uid)
 
     def environment(self) -> dict[str, str]:
-        """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that another user owns."""
+        """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that
+        another user owns.
+        """
         secondary = [(name, path) for name, path in self.inputs.items() if path != self.source]
         attempt = self._request.attempt
         return {
@@ -56,7 +67,10 @@ class Workspace:
             "PENSTOCK_TRY": str(attempt.try_),
             "PENSTOCK_POD_UID": self._pod_uid,
             "CODEBUILD_SRC_DIR": str(self.source),
-            **{f"CODEBUILD_SRC_DIR_{re.sub('[^A-Za-z0-9_]', '_', name)}": str(path) for name, path in secondary},
+            **{
+                f"CODEBUILD_SRC_DIR_{re.sub('[^A-Za-z0-9_]', '_', name)}": str(path)
+                for name, path in secondary
+            },
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
@@ -71,7 +85,10 @@ class Workspace:
             self._fetch(store, artifact, scratch / "artifact")
 
     def _fetch(self, store: Store, artifact: ArtifactLocation, archive: Path) -> None:
-        from penstock.artifacts.unpacking import Caps, unpack  # zstandard costs 10 ms that not every action needs
+        from penstock.artifacts.unpacking import (
+            Caps,
+            unpack,
+        )  # zstandard costs 10 ms that not every action needs
 
         limits = self._request.limits
         _require_format(artifact.name, artifact.format)
@@ -94,27 +111,47 @@ class Workspace:
         folder.chmod(0o2777)  # whoever the action's container runs as may write there
         return folder
 
-    def store_output(self, store: Store, order: ArtifactOrder, folder: Path | None = None) -> ArtifactLocation:
-        """Pack and store one output artifact, from the source folder unless it has one of its own."""
+    def store_output(
+        self, store: Store, order: ArtifactOrder, folder: Path | None = None
+    ) -> ArtifactLocation:
+        """Pack and store one output artifact, from the source folder unless
+        it has one of its own.
+        """
         from penstock.artifacts.packing import Tree, pack  # see _fetch
 
         _require_format(order.name, order.format)
         limits = self._request.limits
         patterns = [globs.parse(text) for text in order.files]
         names = (folder or self.source).relative_to(self._root).parts
-        tree = Tree(str(self._root), names, order.name, patterns, limits.artifact_entries, limits.artifact_bytes)
+        tree = Tree(
+            str(self._root),
+            names,
+            order.name,
+            patterns,
+            limits.artifact_entries,
+            limits.artifact_bytes,
+        )
         key = artifact_key(self._request.attempt, self._pod_uid, order.name)
         with store.upload(key, limits.artifact_bytes) as upload:
             pack(tree, upload)
         return ArtifactLocation(order.name, key, upload.size, upload.digest.hexdigest(), FORMAT)
 
-    def store_files(self, store: Store, name: str, files: Mapping[str, Sequence[str]]) -> ArtifactLocation:
-        """Pack and store single files as one output artifact: path in it to the names below the source folder."""
+    def store_files(
+        self, store: Store, name: str, files: Mapping[str, Sequence[str]]
+    ) -> ArtifactLocation:
+        """Pack and store single files as one output artifact: path in it to
+        the names below the source folder.
+        """
         from penstock.artifacts.packing import Tree, pack_files  # see _fetch
 
         limits = self._request.limits
         tree = Tree(
-            str(self._root), (_SOURCES, self.source.name), name, (), limits.artifact_entries, limits.artifact_bytes
+            str(self._root),
+            (_SOURCES, self.source.name),
+            name,
+            (),
+            limits.artifact_entries,
+            limits.artifact_bytes,
         )
         key = artifact_key(self._request.attempt, self._pod_uid, name)
         with store.upload(key, limits.artifact_bytes) as upload:
@@ -130,7 +167,9 @@ class Workspace:
 
 def _require_format(name: str, wanted: str) -> None:
     if wanted != FORMAT:
-        raise ActionError(CONFIGURATION_ERROR, f'Artifact "{name}": the format {wanted} is not supported')
+        raise ActionError(
+            CONFIGURATION_ERROR, f'Artifact "{name}": the format {wanted} is not supported'
+        )
 
 
 def _failure(name: str, why: str) -> ActionError:

@@ -1,1 +1,3 @@
-"""What users write and read: models, conditions, names, and the contracts between operator and agent."""
+"""What users write and read: models, conditions, names, and the contracts
+between operator and agent.
+"""

@@ -10,8 +10,8 @@ APPROVAL = "Approval"
 ACTION_TYPE = "ActionType"
 CLUSTER_ACTION_TYPE = "ClusterActionType"
 
-# Labels hold hashes, since a label holds 63 characters and a CodePipeline name may have 100; the full
-# names stand in the annotations of the same words.
+# Labels hold hashes, since a label holds 63 characters and a CodePipeline name may have 100; the
+# full names stand in the annotations of the same words.
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PIPELINE = f"{GROUP}/pipeline"
 LABEL_RUN_UID = f"{GROUP}/run-uid"

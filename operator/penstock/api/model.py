@@ -8,7 +8,9 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """A frozen value with camelCase keys. Unknown keys are ignored: the API server has pruned or named them."""
+    """A frozen value with camelCase keys. Unknown keys are ignored: the API
+    server has pruned or named them.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -19,22 +21,34 @@ class Model(BaseModel):
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values with camelCase keys; unset, null and empty fields are left out."""
-        document: dict[str, Any] = _compact(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+        """Return plain JSON values with camelCase keys; unset, null and empty
+        fields are left out.
+        """
+        document: dict[str, Any] = _compact(
+            self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        )
         return document
 
 
 def _compact(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _compact(item) for key, item in value.items() if item is not None and item not in ([], {})}
+        return {
+            key: _compact(item)
+            for key, item in value.items()
+            if item is not None and item not in ([], {})
+        }
     if isinstance(value, list):
         return [_compact(item) for item in value]
     return value
 
 
 def rule(expression: str, message: str, *, field_path: str | None = None) -> dict[str, str]:
-    """Return one CEL validation of a CRD schema; ``field_path`` is relative, such as ``.stages``."""
-    return {"rule": expression, "message": message} | ({"fieldPath": field_path} if field_path else {})
+    """Return one CEL validation of a CRD schema; ``field_path`` is relative,
+    such as ``.stages``.
+    """
+    return {"rule": expression, "message": message} | (
+        {"fieldPath": field_path} if field_path else {}
+    )
 
 
 def rules(*validations: dict[str, str]) -> dict[str, Any]:
@@ -51,7 +65,15 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 
 def appended(what: str) -> dict[str, Any]:
-    """Return the schema extension for a list of at most 50 requests that only grows; ``what`` they are called."""
+    """Return the schema extension for a list of at most 50 requests that only
+    grows; ``what`` they are called.
+    """
     # CEL has no slices: each place is compared, as far as the old list goes.
-    grows = f"size(self) >= size(oldSelf) && {list(range(50))}.all(i, i >= size(oldSelf) || self[i] == oldSelf[i])"
-    return ATOMIC | rules(rule(grows, f"{what} are added at the end; those that stand there cannot be changed"))
+    grows = (
+        f"size(self) >= size(oldSelf) && {list(range(50))}.all(i, i >= size(oldSelf) || "
+        f"self[i] == "
+        f"oldSelf[i])"
+    )
+    return ATOMIC | rules(
+        rule(grows, f"{what} are added at the end; those that stand there cannot be changed")
+    )

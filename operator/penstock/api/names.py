@@ -1,7 +1,8 @@
 """Names of child objects, made from CodePipeline names of any legal length and alphabet.
 
-CodePipeline allows 100 characters, upper case and ``_ . @`` (N-01); Kubernetes does not. A child is named
-``<slug of at most 30>-<hash of 12>``: at most 43 characters, so that the Job controller's suffix still fits.
+CodePipeline allows 100 characters, upper case and ``_ . @`` (N-01); Kubernetes does not. A child is
+named ``<slug of at most 30>-<hash of 12>``: at most 43 characters, so that the Job controller's
+suffix still fits.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ def hash_of(*parts: str | int) -> str:
 
 
 def slug_of(text: str) -> str:
-    """Return a readable DNS label of at most 30 characters; ``x`` where nothing readable is left."""
+    """Return a readable DNS label of at most 30 characters; ``x`` where
+    nothing readable is left.
+    """
     return _NOT_DNS.sub("-", text.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-") or "x"
 
 
@@ -42,11 +45,15 @@ def approval_name(run_uid: str, stage: str, action: str, attempt: int) -> str:
 
 
 def approval_token(run_uid: str, stage: str, action: str, attempt: int) -> str:
-    """Return the token of an Approval (P-61): the same attempt has the same, another one another."""
+    """Return the token of an Approval (P-61): the same attempt has the same,
+    another one another.
+    """
     parts = [hash_of(run_uid, stage, action, attempt, f"token-{number}") for number in range(3)]
     return "-".join(parts)
 
 
 def pipeline_label(namespace: str, name: str) -> str:
-    """Return the label of everything that runs for a pipeline; by name, so a recreated one shares its locks."""
+    """Return the label of everything that runs for a pipeline; by name, so a
+    recreated one shares its locks.
+    """
     return hash_of(namespace, name)

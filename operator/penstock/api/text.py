@@ -3,7 +3,9 @@
 
 def printable(text: str) -> str:
     """Return a text as one line, control characters escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def one_line(text: str | None) -> str | None:
@@ -15,10 +17,14 @@ _GAP = " … "
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` bytes of UTF-8; a longer one keeps both ends: either may hold the reason."""
+    """Return a text of at most ``limit`` bytes of UTF-8; a longer one keeps
+    both ends: either may hold the reason.
+    """
     data = text.encode("utf-8", "backslashreplace")
     if len(data) <= limit:
         return data.decode()
     room = max(limit - len(_GAP.encode()), 0)
     head, tail = data[: room - room // 2], data[len(data) - room // 2 :]
-    return f"{head.decode('utf-8', 'ignore')}{_GAP}{tail.decode('utf-8', 'ignore')}"[: max(limit, 0)]
+    return f"{head.decode('utf-8', 'ignore')}{_GAP}{tail.decode('utf-8', 'ignore')}"[
+        : max(limit, 0)
+    ]

@@ -1,6 +1,7 @@
 """Unpacks what a source brings: a zip, a tar, a tar.gz or a tar.zst, whatever it is called.
 
-Beside `unpacking`, which every action pays for, since zip and gzip take some milliseconds to import.
+Beside `unpacking`, which every action pays for, since zip and gzip take some
+milliseconds to import.
 """
 
 import gzip
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import IO
 
 from penstock.artifacts import tar
-from penstock.artifacts.unpacking import Caps, TarArchive, malformed, most_bytes, unpack, unpack_archive
+from penstock.artifacts.unpacking import (
+    Caps,
+    TarArchive,
+    malformed,
+    most_bytes,
+    unpack,
+    unpack_archive,
+)
 from penstock.artifacts.zip import ZipArchive
 
 _HEAD = 512
@@ -20,7 +28,8 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
-    """Unpack an archive, told by what it begins with, into an existing folder; return False for what is none.
+    """Unpack an archive, told by what it begins with, into an existing
+    folder; return False for what is none.
 
     Raise ArtifactError at the first entry that is not allowed.
     """
@@ -44,7 +53,9 @@ def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
 
 
 def _is_tar(block: bytes) -> bool:
-    """Whether a block is a tar header: by its magic, or, from before there was one, by its checksum."""
+    """Whether a block is a tar header: by its magic, or, from before there
+    was one, by its checksum.
+    """
     return block[257:262] == b"ustar" or (len(block) == tar.BLOCK and tar.is_header(block))
 
 

@@ -1,4 +1,5 @@
-"""Walks a folder that the agent itself has unpacked and nothing else can change: every file, within bounds.
+"""Walks a folder that the agent itself has unpacked and nothing else can
+change: every file, within bounds.
 
 What an action's container may still change is walked by `packing`.
 """
@@ -18,9 +19,11 @@ class FolderBounds(NamedTuple):
 
 
 def files_in(folder: Path, bounds: FolderBounds) -> Iterator[tuple[str, Path]]:
-    """Yield path within the folder and path of every file, in order; links are followed while they stay inside.
+    """Yield path within the folder and path of every file, in order; links
+    are followed while they stay inside.
 
-    Raise ArtifactError for a link that leads out or to a folder that it stands in, and beyond a bound.
+    Raise ArtifactError for a link that leads out or to a folder that it
+    stands in, and beyond a bound.
     """
     walk = _Walk(folder, bounds)
     yield from walk.below(folder, (walk.inside,))
@@ -36,12 +39,18 @@ class _Walk:
         for path in sorted(folder.iterdir()):
             name, real = str(path.relative_to(self._root)), path.resolve()
             if not real.is_relative_to(self.inside):
-                raise ArtifactError("JobFailed", f'"{shown(name)}" is a symbolic link that leads out of the folder')
+                raise ArtifactError(
+                    "JobFailed", f'"{shown(name)}" is a symbolic link that leads out of the folder'
+                )
             if real in above:
-                raise ArtifactError("JobFailed", f'"{shown(name)}" is a symbolic link to a folder that it stands in')
+                raise ArtifactError(
+                    "JobFailed", f'"{shown(name)}" is a symbolic link to a folder that it stands in'
+                )
             self._entries += 1
             if self._entries > self._bounds.entries:
-                raise ArtifactError("JobFailed", f"there are more than {self._bounds.entries} files and folders")
+                raise ArtifactError(
+                    "JobFailed", f"there are more than {self._bounds.entries} files and folders"
+                )
             if real.is_dir():
                 yield from self.below(path, (*above, real))
             elif real.is_file():
@@ -51,4 +60,6 @@ class _Walk:
     def _count(self, name: str, path: Path) -> None:
         self._bytes += path.stat().st_size
         if self._bytes > self._bounds.bytes:
-            raise ArtifactError("JobFailed", f'"{shown(name)}" makes it larger than {self._bounds.bytes} bytes')
+            raise ArtifactError(
+                "JobFailed", f'"{shown(name)}" makes it larger than {self._bounds.bytes} bytes'
+            )

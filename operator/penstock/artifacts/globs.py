@@ -1,12 +1,14 @@
-r"""The glob engine (G-30..G-36, D-9): ``* ** ? [abc] [!a] {a,b} \``, and the walk of a folder by patterns.
+r"""The glob engine (G-30..G-36, D-9): ``* ** ? [abc] [!a] {a,b} \``, and the
+walk of a folder by patterns.
 
-A pattern becomes a small automaton, and matching carries the set of states that it has reached: a value costs
-at most its length times the pattern's, no input makes it backtrack. A walk carries that set from folder to
-folder, so that a folder below which nothing can match is never entered. There a pattern that matches a folder
-means all of it.
+A pattern becomes a small automaton, and matching carries the set of states that it has reached: a
+value costs at most its length times the pattern's, no input makes it backtrack. A walk carries that
+set from folder to folder, so that a folder below which nothing can match is never entered. There a
+pattern that matches a folder means all of it.
 
-Braces mean the patterns that they stand for, one beside the other: ``{a/,b}**/c`` is ``a/**/c`` or ``b**/c``. Their
-number, a pattern's length and the size of the automaton are bounded; what is larger is refused.
+Braces mean the patterns that they stand for, one beside the other: ``{a/,b}**/c`` is ``a/**/c`` or
+``b**/c``. Their number, a pattern's length and the size of the automaton are bounded; what is
+larger is refused.
 """
 
 from collections.abc import Sequence
@@ -23,11 +25,15 @@ MOST_EXPANSIONS = 256
 MOST_TOKENS = 8_000
 """How long these may be, taken together."""
 MOST_MOVES = 20_000
-"""How many states may be reached from all states without a character: what an automaton takes in memory and time."""
+"""How many states may be reached from all states without a character: what an
+automaton takes in memory and time.
+"""
 
 
 class Step(NamedTuple):
-    """What one character may be, and the state behind it: one of ``characters``, or (negated) none of them."""
+    """What one character may be, and the state behind it: one of
+    ``characters``, or (negated) none of them.
+    """
 
     characters: tuple[tuple[str, str], ...]
     is_negated: bool
@@ -44,7 +50,9 @@ _ANY: tuple[tuple[tuple[str, str], ...], bool] = ((), True)
 
 
 class Pattern(NamedTuple):
-    """A pattern as the user wrote it, and its automaton: steps and free moves by state, first and last state."""
+    """A pattern as the user wrote it, and its automaton: steps and free moves
+    by state, first and last state.
+    """
 
     text: str
     steps: tuple[tuple[Step, ...], ...]
@@ -74,7 +82,9 @@ class Pattern(NamedTuple):
 
 
 class Match(NamedTuple):
-    """How far the patterns have got at a path: ``states`` per pattern; ``complete`` are the satisfied ones."""
+    """How far the patterns have got at a path: ``states`` per pattern;
+    ``complete`` are the satisfied ones.
+    """
 
     states: tuple[frozenset[int], ...]
     complete: frozenset[int]
@@ -89,14 +99,18 @@ class Match(NamedTuple):
 def compile_glob(text: str) -> Pattern:
     """Return the automaton of a pattern; raise ArtifactError for one that is not complete."""
     if len(text) > MOST_CHARACTERS:
-        raise ArtifactError(_INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters')
+        raise ArtifactError(
+            _INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters'
+        )
     builder = _Builder(text)
     last = builder.build(_expanded(text, _Parser(text).pattern()))
     return Pattern(text, tuple(map(tuple, builder.steps)), builder.closures(), last)
 
 
 def parse(text: str) -> Pattern:
-    """Return the pattern of files below a folder; raise ArtifactError for one that leads out of it."""
+    """Return the pattern of files below a folder; raise ArtifactError for one
+    that leads out of it.
+    """
     names = [name for name in text.strip().split("/") if name not in ("", ".")]
     if text.startswith("/") or ".." in names or "\0" in text:
         raise ArtifactError(_INVALID, f'the pattern "{text}" leads out of the source folder')
@@ -112,13 +126,19 @@ def start(patterns: Sequence[Pattern]) -> Match:
 def step(patterns: Sequence[Pattern], match: Match, name: str) -> Match:
     """Return the match at an entry of the folder where ``match`` holds."""
     fed = name if match.is_root else f"/{name}"
-    states = (pattern.feed(reached, fed) for pattern, reached in zip(patterns, match.states, strict=True))
+    states = (
+        pattern.feed(reached, fed) for pattern, reached in zip(patterns, match.states, strict=True)
+    )
     return _match(patterns, tuple(states), is_root=False)
 
 
-def _match(patterns: Sequence[Pattern], states: tuple[frozenset[int], ...], *, is_root: bool) -> Match:
+def _match(
+    patterns: Sequence[Pattern], states: tuple[frozenset[int], ...], *, is_root: bool
+) -> Match:
     pairs = enumerate(zip(patterns, states, strict=True))
-    return Match(states, frozenset(index for index, (pattern, now) in pairs if pattern.last in now), is_root)
+    return Match(
+        states, frozenset(index for index, (pattern, now) in pairs if pattern.last in now), is_root
+    )
 
 
 class _Stars(NamedTuple):
@@ -146,7 +166,9 @@ def _expanded(text: str, pieces: list[list[_Sequence]]) -> list[_Sequence]:
         count = len(found) * len(alternatives)
         tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
         if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
-            raise ArtifactError(_INVALID, f'the braces of the pattern "{text}" stand for too many patterns')
+            raise ArtifactError(
+                _INVALID, f'the braces of the pattern "{text}" stand for too many patterns'
+            )
         found = [sequence + alternative for sequence in found for alternative in alternatives]
     return found
 
@@ -159,7 +181,9 @@ class _Parser:
         self._at = 0
 
     def pattern(self) -> list[list[_Sequence]]:
-        """Return the pieces that follow each other, each a list of alternatives: one, but for braces."""
+        """Return the pieces that follow each other, each a list of
+        alternatives: one, but for braces.
+        """
         pieces: list[list[_Sequence]] = []
         while self._at < len(self._text):
             if self._text[self._at] == "{":
@@ -175,7 +199,9 @@ class _Parser:
             alternatives.append(self._sequence(ends="{,}"))
             ended = self._take("{")
             if ended == "{":
-                raise ArtifactError(_INVALID, f'the pattern "{self._text}" has braces within braces (G-34)')
+                raise ArtifactError(
+                    _INVALID, f'the pattern "{self._text}" has braces within braces (G-34)'
+                )
             if ended == "}":
                 return alternatives
 
@@ -201,26 +227,36 @@ class _Parser:
         return _Stars(1 + self._at - begun)
 
     def _set(self) -> _One:
-        """``[abc]``, ``[a-z]``, ``[!a]``; never a slash. Inside, only ``]`` and a ``-`` in the middle are special."""
+        """``[abc]``, ``[a-z]``, ``[!a]``; never a slash. Inside, only ``]`` and a ``-`` in the
+        middle are special.
+        """
         is_negated = self._text.startswith("!", self._at)
         self._at += is_negated
         members: list[tuple[str, str]] = []
         while (low := self._take("[")) != "]" or not members:
             high = low
-            if self._text.startswith("-", self._at) and self._text[self._at + 1 : self._at + 2] not in ("", "]"):
+            if self._text.startswith("-", self._at) and self._text[
+                self._at + 1 : self._at + 2
+            ] not in ("", "]"):
                 self._at += 1
                 high = self._take("[")
             if high < low:
-                raise ArtifactError(_INVALID, f'the pattern "{self._text}" has the range {low}-{high}')
+                raise ArtifactError(
+                    _INVALID, f'the pattern "{self._text}" has the range {low}-{high}'
+                )
             members.append((low, high))
         if is_negated:
             return _One((*members, _SLASH), True)
-        halves = [half for low, high in members for half in ((low, min(high, ".")), (max(low, "0"), high))]
+        halves = [
+            half for low, high in members for half in ((low, min(high, ".")), (max(low, "0"), high))
+        ]
         return _One(tuple((low, high) for low, high in halves if low <= high), False)
 
     def _take(self, opened_by: str) -> str:
         if self._at >= len(self._text):
-            raise ArtifactError(_INVALID, f'the pattern "{self._text}" ends behind an open {opened_by}')
+            raise ArtifactError(
+                _INVALID, f'the pattern "{self._text}" ends behind an open {opened_by}'
+            )
         self._at += 1
         return self._text[self._at - 1]
 
@@ -241,7 +277,9 @@ class _Builder:
         return end
 
     def closures(self) -> tuple[frozenset[int], ...]:
-        """Return, by state, every state that can be reached without a character, itself included."""
+        """Return, by state, every state that can be reached without a
+        character, itself included.
+        """
         found, moves = [], 0
         for state in range(len(self._moves)):
             reached, waiting = {state}, [state]
@@ -251,7 +289,9 @@ class _Builder:
                 waiting += new
             moves += len(reached)
             if moves > MOST_MOVES:
-                raise ArtifactError(_INVALID, f'the pattern "{self._text}" has too many stars and braces')
+                raise ArtifactError(
+                    _INVALID, f'the pattern "{self._text}" has too many stars and braces'
+                )
             found.append(frozenset(reached))
         return tuple(found)
 
@@ -264,13 +304,17 @@ class _Builder:
                 state = self._step(state, *token)
                 is_at_name = token == _IS_SLASH
                 continue
-            is_folders = token.length > 1 and is_at_name and sequence[index : index + 1] == (_IS_SLASH,)
+            is_folders = (
+                token.length > 1 and is_at_name and sequence[index : index + 1] == (_IS_SLASH,)
+            )
             state = self._stars(state, token, is_folders=is_folders)
             index, is_at_name = index + is_folders, is_folders
         return state
 
     def _stars(self, state: int, stars: _Stars, *, is_folders: bool) -> int:
-        """``*`` within a name, ``**`` across; ``**/`` where a name begins also means no folder at all (D-9)."""
+        """``*`` within a name, ``**`` across; ``**/`` where a name begins
+        also means no folder at all (D-9).
+        """
         loop = self._free(state)
         self.steps[loop].append(Step(*(_NOT_SLASH if stars.length == 1 else _ANY), loop))
         after = self._free(loop)

@@ -1,7 +1,8 @@
-"""Follows symbolic links within a tree that commands have written, by name: what is opened later is opened without.
+"""Follows symbolic links within a tree that commands have written, by name:
+what is opened later is opened without.
 
-The answer is a path without links. Whoever opens it name by name, refusing links, opens that or nothing: a tree that
-changes under way cannot lead anywhere else.
+The answer is a path without links. Whoever opens it name by name, refusing links, opens that or
+nothing: a tree that changes under way cannot lead anywhere else.
 """
 
 import errno
@@ -11,7 +12,9 @@ _HOPS = 40
 
 
 class LinkError(Exception):
-    """A link has no file or folder at its end that may be taken; the text says why, and goes behind its name."""
+    """A link has no file or folder at its end that may be taken; the text
+    says why, and goes behind its name.
+    """
 
 
 class DanglingError(LinkError):
@@ -21,10 +24,16 @@ class DanglingError(LinkError):
 def resolve(root: str, names: tuple[str, ...], below: int = 1) -> tuple[str, ...]:
     """Return the names below ``root`` that a path comes to, links followed.
 
-    It may not leave the folder that its first ``below`` names make. Raise LinkError for where it does, DanglingError
-    where nothing is.
+    It may not leave the folder that its first ``below`` names make. Raise LinkError for where it
+    does, DanglingError where nothing is.
     """
-    region, done, todo, hops, said = names[:below], list(names[:below]), list(reversed(names[below:])), 0, ""
+    region, done, todo, hops, said = (
+        names[:below],
+        list(names[:below]),
+        list(reversed(names[below:])),
+        0,
+        "",
+    )
     while todo:
         name = todo.pop()
         if name in ("", "."):

@@ -1,8 +1,9 @@
 """Packs a folder that hostile commands have written into a tar.zst stream.
 
-A command controls every name below the workspace, and we hold a token and the store's credentials. So each
-path is opened name by name, relative to the folder above it and without following links; what is not a
-file, a folder or a link that stays inside is refused. The stream is written as it is made: flat memory.
+A command controls every name below the workspace, and we hold a token and the store's credentials.
+So each path is opened name by name, relative to the folder above it and without following links;
+what is not a file, a folder or a link that stays inside is refused. The stream is written as it is
+made: flat memory.
 """
 
 import os
@@ -26,9 +27,11 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class Tree(NamedTuple):
-    """What to pack: the folder ``path`` below ``root``, the patterns, and the artifact's name for errors.
+    """What to pack: the folder ``path`` below ``root``, the patterns, and the
+    artifact's name for errors.
 
-    ``max_bytes`` is of files before they are compressed, as unpacking counts: a sparse file costs a command nothing.
+    ``max_bytes`` is of files before they are compressed, as unpacking counts:
+    a sparse file costs a command nothing.
     """
 
     root: str
@@ -40,7 +43,9 @@ class Tree(NamedTuple):
 
 
 def pack(tree: Tree, sink: Sink) -> None:
-    """Write the matching entries as tar.zst; raise ArtifactError for what may not leave the workspace."""
+    """Write the matching entries as tar.zst; raise ArtifactError for what may
+    not leave the workspace.
+    """
     with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(sink, closefd=False) as output:  # type: ignore[arg-type]
         _Packer(tree, output).run()
 
@@ -52,7 +57,9 @@ def pack_files(tree: Tree, files: Mapping[str, Sequence[str]], sink: Sink) -> No
 
 
 class _Place(NamedTuple):
-    """Where the walk is: the path in the artifact, the names below the root without links, the folders around it."""
+    """Where the walk is: the path in the artifact, the names below the root without links, the
+    folders around it.
+    """
 
     path: str
     real: tuple[str, ...]
@@ -60,7 +67,9 @@ class _Place(NamedTuple):
 
 
 class _Packer:
-    """One walk. Folders are open while they are walked, so a folder swapped for a link changes nothing."""
+    """One walk. Folders are open while they are walked, so a folder swapped
+    for a link changes nothing.
+    """
 
     def __init__(self, tree: Tree, output: Sink) -> None:
         self._tree = tree
@@ -75,12 +84,15 @@ class _Packer:
             match = globs.start(self._tree.patterns)
             self._complete |= match.complete
             place = _Place("", real, (real,))
-            self._folder(folder, place, match, is_all=not self._tree.patterns or bool(match.complete))
+            self._folder(
+                folder, place, match, is_all=not self._tree.patterns or bool(match.complete)
+            )
         for index, pattern in enumerate(self._tree.patterns):
             if index not in self._complete:
                 raise ArtifactError(
                     "ConfigurationError",
-                    f'Output artifact "{self._tree.name}": no file matches the pattern "{pattern.text}"',
+                    f'Output artifact "{self._tree.name}": no file matches the pattern '
+                    f'"{pattern.text}"',
                 )
         self._output.write(tar.END)
 
@@ -144,12 +156,16 @@ class _Packer:
             raise self._refusal(path, f"is a {_kind(found.st_mode)}, which an artifact cannot hold")
 
     @contextmanager
-    def _open(self, folder: int, path: str, name: str, found: os.stat_result, flags: int) -> Iterator[int]:
+    def _open(
+        self, folder: int, path: str, name: str, found: os.stat_result, flags: int
+    ) -> Iterator[int]:
         try:
             opened = os.open(name, flags, dir_fd=folder)
         except PermissionError as error:
             owner = f"owner {found.st_uid}:{found.st_gid}, mode {stat.S_IMODE(found.st_mode):04o}"
-            raise self._refusal(path, f"cannot be read by the agent ({owner}, agent {os.geteuid()})") from error
+            raise self._refusal(
+                path, f"cannot be read by the agent ({owner}, agent {os.geteuid()})"
+            ) from error
         except OSError as error:
             raise self._refusal(path, _why(error)) from error
         with _opened(opened):
@@ -170,7 +186,9 @@ class _Packer:
         self._output.write(bytes(tar.padding(found.st_size)))
 
     def _followed(self, place: _Place, match: globs.Match, *, is_wanted: bool) -> None:
-        """Take what a link leads to: the files that patterns choose may leave the link's own target behind."""
+        """Take what a link leads to: the files that patterns choose may leave
+        the link's own target behind.
+        """
         try:
             real = resolve(self._tree.root, place.real)
         except LinkError as error:
@@ -183,36 +201,54 @@ class _Packer:
     def _link(self, folder: int, path: str, name: str, found: os.stat_result) -> None:
         target = os.readlink(name, dir_fd=folder)
         if not stays_inside(path, target):
-            raise self._refusal(path, f"is a symbolic link that leads out of the workspace (-> {target})")
+            raise self._refusal(
+                path, f"is a symbolic link that leads out of the workspace (-> {target})"
+            )
         self._write(path, b"2", found, target=target)
 
-    def _write(self, path: str, kind: bytes, found: os.stat_result, *, size: int = 0, target: str = "") -> None:
+    def _write(
+        self, path: str, kind: bytes, found: os.stat_result, *, size: int = 0, target: str = ""
+    ) -> None:
         self._entries += 1
         if self._entries > self._tree.max_entries:
             raise ArtifactError(
-                "JobFailed", f'Output artifact "{self._tree.name}" has more than {self._tree.max_entries} entries'
+                "JobFailed",
+                f'Output artifact "{self._tree.name}" has more than {self._tree.max_entries} '
+                f"entries",
             )
         self._bytes += size
         if self._bytes > self._tree.max_bytes:
             raise self._refusal(path, f"makes it larger than {self._tree.max_bytes} bytes")
         entry = tar.TarEntry(
-            os.fsencode(path), kind, found.st_mode & 0o777, size, int(found.st_mtime), os.fsencode(target)
+            os.fsencode(path),
+            kind,
+            found.st_mode & 0o777,
+            size,
+            int(found.st_mtime),
+            os.fsencode(target),
         )
         self._output.write(tar.header(entry))
 
     def _refusal(self, path: str, why: str) -> ArtifactError:
-        return ArtifactError("JobFailed", f'Output artifact "{self._tree.name}": "{shown(path.rstrip("/"))}" {why}')
+        return ArtifactError(
+            "JobFailed", f'Output artifact "{self._tree.name}": "{shown(path.rstrip("/"))}" {why}'
+        )
 
 
 def stays_inside(path: str, target: str) -> bool:
     """Whether a link at ``path`` stays in the tree, whatever links it leads through.
 
-    ``..`` may only stand first: from a link's own folder, which is a real one, so many steps up stay inside;
-    behind a name it could go up from wherever another link has led.
+    ``..`` may only stand first: from a link's own folder, which is a real one, so many steps up
+    stay inside; behind a name it could go up from wherever another link has led.
     """
     names = [name for name in target.split("/") if name not in ("", ".")]
     ups = next((index for index, name in enumerate(names) if name != ".."), len(names))
-    return bool(target) and not target.startswith("/") and ".." not in names[ups:] and ups <= path.count("/")
+    return (
+        bool(target)
+        and not target.startswith("/")
+        and ".." not in names[ups:]
+        and ups <= path.count("/")
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The artifact store: claims, streamed uploads and verified downloads, each within a time limit.
 
-Everything goes through obstore, so a volume (its LocalStore) or a store in memory (tests) is the same `Store`.
-An error says what to change: the credentials, the bucket, or the endpoint.
+Everything goes through obstore, so a volume (its LocalStore) or a store in memory (tests) is the
+same `Store`. An error says what to change: the credentials, the bucket, or the endpoint.
 """
 
 import hashlib
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from obstore.store import BackoffConfig, S3Config
 
 PART_BYTES = 8 * 1024 * 1024
-"""What is shorter goes up in one request, the rest in parts of this size: so much memory, whatever the size."""
+"""What is shorter goes up in one request, the rest in parts of this size: so
+much memory, whatever the size.
+"""
 _PARTS_AT_ONCE = 3
 _READ_BYTES = 1024 * 1024
 _ASSEMBLY_BYTES_S = 32 * 1024 * 1024
-"""How fast a server puts the parts of an upload together at least: 2 GiB took 9 s on a busy disk."""
+"""How fast a server puts the parts of an upload together at least: 2 GiB took
+9 s on a busy disk.
+"""
 _NO_LIMIT = timedelta(days=7)
 _BACKOFF: "BackoffConfig" = {
     "init_backoff": timedelta(milliseconds=200),
@@ -78,7 +82,9 @@ class Upload:
 
 
 class Found(NamedTuple):
-    """What the store says of an object: its version where the bucket keeps them, when it was stored, its metadata."""
+    """What the store says of an object: its version where the bucket keeps them, when it was
+    stored, its metadata.
+    """
 
     version: str
     etag: str
@@ -87,7 +93,9 @@ class Found(NamedTuple):
 
 
 class Store:
-    """One artifact store. ``where`` names it in errors, ``away_s`` is how long it may be away, in seconds."""
+    """One artifact store. ``where`` names it in errors, ``away_s`` is how
+    long it may be away, in seconds.
+    """
 
     def __init__(self, backend: ObjectStore, where: str, away_s: float = 0.0) -> None:
         self._backend = backend
@@ -97,8 +105,9 @@ class Store:
     def claim(self, key: str, content: bytes) -> bytes:
         """Create the key with this content unless it exists; return what it then holds.
 
-        Whether a request without an answer created the key is not known. It is asked for again: the store creates a key
-        once, so that the second request is either the first that counts, or finds what is there, ours or another's.
+        Whether a request without an answer created the key is not known. It is asked for again: the
+        store creates a key once, so that the second request is either the first that counts, or
+        finds what is there, ours or another's.
         """
 
         def create() -> bytes:
@@ -111,7 +120,9 @@ class Store:
         return self._patiently(key, create)
 
     def _patiently(self, key: str, request: Callable[[], _Answer]) -> _Answer:
-        """Make a request that may be repeated, until it is answered or the store has been away for too long."""
+        """Make a request that may be repeated, until it is answered or the
+        store has been away for too long.
+        """
         end, pause = time.monotonic() + self._away_s, _BACKOFF["init_backoff"].total_seconds()
         while True:
             try:
@@ -126,17 +137,23 @@ class Store:
 
     @contextmanager
     def upload(self, key: str, limit: int) -> Iterator[Upload]:
-        """Give a sink for one artifact; nothing is stored unless the block ends without an exception."""
+        """Give a sink for one artifact; nothing is stored unless the block
+        ends without an exception.
+        """
         with self._errors(key):
-            writer = obstore.open_writer(self._backend, key, buffer_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+            writer = obstore.open_writer(
+                self._backend, key, buffer_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+            )
             sink = Upload(writer, limit)
             yield sink
             self._close(writer, key, sink.size)
 
     def _close(self, writer: "WritableFile", key: str, size: int) -> None:
-        """Complete the upload. A server may take longer to put parts together than it may be silent for.
+        """Complete the upload. A server may take longer to put parts together
+        than it may be silent for.
 
-        Then the request is repeated, and the repetition finds no such upload: the object itself tells.
+        Then the request is repeated, and the repetition finds no such upload:
+        the object itself tells.
         """
         try:
             writer.close()
@@ -160,16 +177,23 @@ class Store:
                 sink.write(data)
 
     def fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> None:
-        """Write an artifact's bytes to ``target``; raise ArtifactError unless size and hash are the recorded ones."""
+        """Write an artifact's bytes to ``target``; raise ArtifactError unless
+        size and hash are the recorded ones.
+        """
         try:
             size, digest = self._fetch(artifact, target)
         except MissingObjectError as error:
-            what = f'Input artifact "{artifact.name}" is gone, deleted perhaps by a lifecycle rule: {error.message}'
+            what = (
+                f'Input artifact "{artifact.name}" is gone, deleted perhaps by a lifecycle '
+                f"rule: "
+                f"{error.message}"
+            )
             raise MissingObjectError(error.code, what) from error
         if (size, digest.hexdigest()) != (artifact.size, artifact.sha256):
             raise ArtifactError(
                 "SystemUnavailable",
-                f'Input artifact "{artifact.name}": the stored object is not the one that was recorded '
+                f'Input artifact "{artifact.name}": the stored object is not the one that was '
+                f"recorded "
                 f"(size {artifact.size}, sha256 {artifact.sha256}); it was changed or cut off",
             )
 
@@ -191,18 +215,24 @@ class Store:
         return self._patiently(artifact.key, get)
 
     def read(self, key: str, target: IO[bytes], limit: int, version: str | None = None) -> "Found":
-        """Write an object's bytes, at most ``limit``, to ``target``; return what the store says of it."""
+        """Write an object's bytes, at most ``limit``, to ``target``; return
+        what the store says of it.
+        """
         start = target.tell()
 
         def get() -> "GetResult":
-            result = obstore.get(self._backend, key, options={"version": version} if version else {})
+            result = obstore.get(
+                self._backend, key, options={"version": version} if version else {}
+            )
             size = 0
             target.seek(start)
             target.truncate()
             for chunk in result.stream(_READ_BYTES):
                 size += len(chunk)
                 if size > limit:
-                    raise ArtifactError("JobFailed", f"{self._where}: {key} is larger than {limit} bytes")
+                    raise ArtifactError(
+                        "JobFailed", f"{self._where}: {key} is larger than {limit} bytes"
+                    )
                 target.write(chunk)
             return result
 
@@ -225,25 +255,33 @@ class Store:
             raise error_of(self._where, key, error) from error
 
 
-def open_store(location: StoreLocation, timeout_s: float, what: str = "The artifact store") -> Store:
+def open_store(
+    location: StoreLocation, timeout_s: float, what: str = "The artifact store"
+) -> Store:
     """Return the store at a location, called ``what`` in errors; nothing is sent yet.
 
-    ``timeout_s`` bounds how long a request may be without progress. One that fails is made again until twice this
-    time is over, a minute at most: as long as a store takes to start anew.
+    ``timeout_s`` bounds how long a request may be without progress. One that fails is made again
+    until twice this time is over, a minute at most: as long as a store takes to start anew.
     """
     if location.folder:
         where = f'{what} "{location.bucket}" (a volume)'
         try:
             return Store(LocalStore(location.folder), where)
         except exceptions.BaseError as error:
-            raise ArtifactError("ConfigurationError", f"{where} is not there: {brief(str(error))}") from error
-    where = f'{what} "{location.bucket}"' + (f" at {location.endpoint}" if location.endpoint else "")
+            raise ArtifactError(
+                "ConfigurationError", f"{where} is not there: {brief(str(error))}"
+            ) from error
+    where = f'{what} "{location.bucket}"' + (
+        f" at {location.endpoint}" if location.endpoint else ""
+    )
     return _open_s3(location, timeout_s, where)
 
 
 def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
     if location.endpoint and not _ENDPOINT.fullmatch(location.endpoint):
-        raise ArtifactError("ConfigurationError", f"{where}: the endpoint is not an http or https URL")
+        raise ArtifactError(
+            "ConfigurationError", f"{where}: the endpoint is not an http or https URL"
+        )
     config = _credentials(location, where)
     config["region"] = location.region or "us-east-1"
     if location.kms_key:
@@ -268,7 +306,9 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
             retry_config={"max_retries": _TRIES, "retry_timeout": away, "backoff": _BACKOFF},
         )
     except (exceptions.BaseError, ValueError) as error:
-        raise ArtifactError("ConfigurationError", f"{where} is not configured well: {brief(str(error))}") from error
+        raise ArtifactError(
+            "ConfigurationError", f"{where} is not configured well: {brief(str(error))}"
+        ) from error
     return Store(backend, where, away.total_seconds())
 
 
@@ -282,6 +322,7 @@ def _credentials(location: StoreLocation, where: str) -> "S3Config":
             config[option] = (folder / name).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ArtifactError(
-                "ConfigurationError", f"{where}: the credentials' Secret is missing, or has no key {name}"
+                "ConfigurationError",
+                f"{where}: the credentials' Secret is missing, or has no key {name}",
             ) from error
     return config

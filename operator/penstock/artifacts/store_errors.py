@@ -1,4 +1,6 @@
-"""What went wrong at the artifact store, in words that say what to change: credentials, bucket or endpoint."""
+"""What went wrong at the artifact store, in words that say what to change:
+credentials, bucket or endpoint.
+"""
 
 import re
 
@@ -6,9 +8,21 @@ from obstore import exceptions
 
 from penstock.artifacts.errors import ArtifactError
 
-_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "XAdminUserNotFound"}
-"""What servers call it: AWS and most others, and versitygw, which answers 404 for an unknown key."""
-_WRONG_REGION = {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}
+_WRONG_KEYS = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidToken",
+    "ExpiredToken",
+    "XAdminUserNotFound",
+}
+"""What servers call it: AWS and most others, and versitygw, which answers 404
+for an unknown key.
+"""
+_WRONG_REGION = {
+    "AuthorizationHeaderMalformed",
+    "PermanentRedirect",
+    "IllegalLocationConstraintException",
+}
 _NO_VERSION = {"NoSuchVersion", "InvalidArgument"}
 """What servers say of a version that is not there, or is none."""
 _TAGS = ("Code", "Message")
@@ -25,11 +39,16 @@ def error_of(where: str, key: str, error: Exception) -> ArtifactError:
     code, why = _said(text, debug)
     refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
     if code == "NoSuchBucket" or code in _WRONG_REGION:
-        what = "the bucket does not exist" if code == "NoSuchBucket" else f"the region is not the bucket's: {why}"
+        what = (
+            "the bucket does not exist"
+            if code == "NoSuchBucket"
+            else f"the region is not the bucket's: {why}"
+        )
         return ArtifactError("ConfigurationError", f"{where}: {what}")
     if code in _WRONG_KEYS:
         return ArtifactError(
-            "PermissionError", f"{where}: the credentials are wrong, check the keys in their Secret: {why}"
+            "PermissionError",
+            f"{where}: the credentials are wrong, check the keys in their Secret: {why}",
         )
     if "Permission denied (os error 13)" in f"{text} {debug}":
         hint = "group 65532 (the pod's fsGroup) must be able to write to the volume"
@@ -46,8 +65,12 @@ def error_of(where: str, key: str, error: Exception) -> ArtifactError:
 
 
 def _said(text: str, debug: str) -> tuple[str, str]:
-    """Return the server's own error code, and what went wrong in its words or in those of the connection."""
-    code, message = (found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS)
+    """Return the server's own error code, and what went wrong in its words or
+    in those of the connection.
+    """
+    code, message = (
+        found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS
+    )
     if "&" in message:
         from html import unescape  # Here, as its table is large and errors are few.
 

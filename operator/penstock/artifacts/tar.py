@@ -1,7 +1,8 @@
-"""Tar headers: the few kinds of entry that an artifact may hold, written and read without surprises.
+"""Tar headers: the few kinds of entry that an artifact may hold, written and
+read without surprises.
 
-The standard library's ``tarfile`` reads extension headers of any length into memory and costs most of the
-time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is small.
+The standard library's ``tarfile`` reads extension headers of any length into memory and costs most
+of the time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is small.
 """
 
 import os
@@ -18,7 +19,9 @@ _LABEL = b"V"
 
 
 class TarEntry(NamedTuple):
-    """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic link, 5 folder, others unwanted."""
+    """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic
+    link, 5 folder, others unwanted.
+    """
 
     name: bytes
     kind: bytes
@@ -34,7 +37,9 @@ def padding(size: int) -> int:
 
 
 def header(entry: TarEntry) -> bytes:
-    """Return the blocks that announce an entry: its header, before it an extension where it does not fit."""
+    """Return the blocks that announce an entry: its header, before it an
+    extension where it does not fit.
+    """
     records = b""
     if len(entry.name) > 100 or not entry.name.isascii():
         records += _record(b"path", entry.name)
@@ -65,7 +70,12 @@ def _block(entry: TarEntry) -> bytes:
     def octal(value: int, width: int) -> bytes:
         return b"%0*o\0" % (width - 1, min(max(value, 0), 8 ** (width - 1) - 1))
 
-    head = entry.name[:100].ljust(100, b"\0") + octal(entry.mode & 0o777, 8) + octal(0, 8) + octal(0, 8)
+    head = (
+        entry.name[:100].ljust(100, b"\0")
+        + octal(entry.mode & 0o777, 8)
+        + octal(0, 8)
+        + octal(0, 8)
+    )
     head += octal(entry.size if entry.size < _USTAR_SIZE else 0, 12) + octal(entry.mtime, 12)
     tail = entry.kind + entry.target[:100].ljust(100, b"\0") + b"ustar\x0000" + bytes(247)
     checksum = sum(head) + sum(tail) + 8 * 32
@@ -73,7 +83,9 @@ def _block(entry: TarEntry) -> bytes:
 
 
 def read_headers(stream: IO[bytes] | Any) -> Iterator[TarEntry]:
-    """Yield the entries; the caller reads each file's bytes and their padding before it asks for the next."""
+    """Yield the entries; the caller reads each file's bytes and their padding
+    before it asks for the next.
+    """
     extended: dict[bytes, bytes] = {}
     bytes_left = _EXTENSION_BYTES
     while True:
@@ -150,7 +162,9 @@ def _number(data: bytes) -> int:
 
 def _body(stream: IO[bytes] | Any, entry: TarEntry, most: int) -> bytes:
     if entry.size > _EXTENSION_BYTES or most < 0:
-        raise _malformed(f"the extension headers of an entry have more than {_EXTENSION_BYTES} bytes")
+        raise _malformed(
+            f"the extension headers of an entry have more than {_EXTENSION_BYTES} bytes"
+        )
     return read_exactly(stream, entry.size + padding(entry.size))[: entry.size]
 
 
@@ -162,7 +176,12 @@ def _extension(entry: TarEntry, body: bytes) -> dict[bytes, bytes]:
     records: dict[bytes, bytes] = {}
     while body:
         digits, space, _ = body.partition(b" ")
-        if not space or not digits.isdigit() or len(digits) > 7 or not len(digits) < int(digits) <= len(body):
+        if (
+            not space
+            or not digits.isdigit()
+            or len(digits) > 7
+            or not len(digits) < int(digits) <= len(body)
+        ):
             raise _malformed("an extension record is none")
         record, body = body[: int(digits)], body[int(digits) :]
         key, equals, value = record[len(digits) + 1 :].partition(b"=")
@@ -173,12 +192,17 @@ def _extension(entry: TarEntry, body: bytes) -> dict[bytes, bytes]:
 
 
 def _extend(entry: TarEntry, extended: dict[bytes, bytes]) -> TarEntry:
-    """Return an entry as its extension headers have it; what has a folder's name is one, as in the oldest tars."""
+    """Return an entry as its extension headers have it; what has a folder's
+    name is one, as in the oldest tars.
+    """
     name = extended.get(b"path") or entry.name
     kind = b"5" if entry.kind == b"0" and name.endswith(b"/") else entry.kind
     if kind == b"S" or any(key.startswith(b"GNU.sparse") for key in extended):
         real = extended.get(b"GNU.sparse.name") or name
-        why = f'"{shown(os.fsdecode(real[:300]))}" is a sparse file, which is not read; pack it without --sparse'
+        why = (
+            f'"{shown(os.fsdecode(real[:300]))}" is a sparse file, which is not read; pack it '
+            f"without --sparse"
+        )
         raise ArtifactError("ConfigurationError", why)
     size = extended.get(b"size", b"%d" % entry.size)
     if not size.isdigit() or len(size) > 19:

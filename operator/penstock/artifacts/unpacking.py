@@ -1,8 +1,8 @@
 """Unpacks an archive that may have been made by anyone: a tar.zst of ours, or what a source brings.
 
-Names are resolved folder by folder from the target, never through a link, whether it stood there or came
-with the archive. Links out of the target, devices and all else but files, folders and inner links are
-refused; entries, bytes and the ratio of compression are bounded; modes are ours.
+Names are resolved folder by folder from the target, never through a link, whether it stood there or
+came with the archive. Links out of the target, devices and all else but files, folders and inner
+links are refused; entries, bytes and the ratio of compression are bounded; modes are ours.
 """
 
 import os
@@ -24,7 +24,9 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Caps(NamedTuple):
-    """How much an archive may become: entries, bytes, and bytes per compressed byte (above 64 MiB)."""
+    """How much an archive may become: entries, bytes, and bytes per
+    compressed byte (above 64 MiB).
+    """
 
     entries: int
     bytes: int
@@ -49,7 +51,9 @@ class Archive(Protocol):
 
 
 def unpack(archive: IO[bytes], target: Path, caps: Caps) -> None:
-    """Unpack a tar.zst into an existing folder; raise ArtifactError at the first entry that is not allowed."""
+    """Unpack a tar.zst into an existing folder; raise ArtifactError at the
+    first entry that is not allowed.
+    """
     try:
         with zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(archive) as plain:
             unpack_archive(TarArchive(plain, most_bytes(archive, caps)), target, caps)
@@ -85,7 +89,9 @@ class TarArchive:
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise ArtifactError("ConfigurationError", f"the archive unpacks to more than {self._limit} bytes")
+            raise ArtifactError(
+                "ConfigurationError", f"the archive unpacks to more than {self._limit} bytes"
+            )
         return data
 
     def entries(self) -> Iterator[tar.TarEntry]:
@@ -124,7 +130,9 @@ class _Unpacker:
 
     def _check_count(self, count: int) -> None:
         if count >= self._max_entries:
-            raise ArtifactError("ConfigurationError", f"the archive has more than {self._max_entries} entries")
+            raise ArtifactError(
+                "ConfigurationError", f"the archive has more than {self._max_entries} entries"
+            )
 
     def _entry(self, entry: tar.TarEntry, path: str) -> None:
         names = tuple(name for name in path.split("/") if name not in ("", "."))
@@ -141,7 +149,9 @@ class _Unpacker:
                 self._enter(names[:-1], path)
                 self._content(entry, names, path)
         except FileExistsError as error:
-            raise _refusal(path, "stands in the archive twice; which one counts, tools do not agree about") from error
+            raise _refusal(
+                path, "stands in the archive twice; which one counts, tools do not agree about"
+            ) from error
         except OSError as error:
             raise _refusal(path, f"cannot be written: {error.strerror}") from error
 
@@ -151,7 +161,9 @@ class _Unpacker:
         elif entry.kind == b"2":
             target = os.fsdecode(entry.target)
             if "\0" in target or not stays_inside("/".join(names), target):
-                raise _refusal(path, f"is a symbolic link that leads out of the folder (-> {target})")
+                raise _refusal(
+                    path, f"is a symbolic link that leads out of the folder (-> {target})"
+                )
             os.symlink(target, names[-1], dir_fd=self._folder)
         elif entry.kind == b"1":
             raise _refusal(path, "is a hard link, which artifacts do not hold")
@@ -181,7 +193,9 @@ class _Unpacker:
             try:
                 below = self._open(name)
             except (NotADirectoryError, OSError) as error:
-                raise _refusal(path, f'would be written through "{name}", which is no folder') from error
+                raise _refusal(
+                    path, f'would be written through "{name}", which is no folder'
+                ) from error
             if self._folder != self._root:
                 os.close(self._folder)
             self._folder = below

@@ -1,4 +1,6 @@
-"""Reads zip archives, CodePipeline's own format, as `unpacking` reads any other: entry by entry, within bounds."""
+"""Reads zip archives, CodePipeline's own format, as `unpacking` reads any
+other: entry by entry, within bounds.
+"""
 
 import os
 import re
@@ -15,23 +17,39 @@ from penstock.artifacts.errors import ArtifactError, shown
 
 _CHUNK = 256 * 1024
 _DIRECTORY_BYTES = 16 * 1024 * 1024
-"""The table of contents is read into memory as a whole, some ten times its size: it is looked at first."""
+"""The table of contents is read into memory as a whole, some ten times its
+size: it is looked at first.
+"""
 _LINK_BYTES = 4096
 _TAIL = 22 + 65_535 + 20 + 56
 _ENCRYPTED, _UTF_8, _PATCHED, _MASKED = 0x1, 0x800, 0x20, 0x2040
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 """LZMA is left out: its dictionary is as large as the archive says."""
-_METHODS = {6: "implode", 9: "deflate64", 14: "LZMA", 93: "Zstandard", 95: "XZ", 97: "WavPack", 98: "PPMd", 99: "AES"}
+_METHODS = {
+    6: "implode",
+    9: "deflate64",
+    14: "LZMA",
+    93: "Zstandard",
+    95: "XZ",
+    97: "WavPack",
+    98: "PPMd",
+    99: "AES",
+}
 _DOS = {0, 6, 10, 11, 14}
-"""FAT, HPFS, NTFS (by PKWARE and by Info-ZIP) and VFAT: there a backslash can only separate names."""
+"""FAT, HPFS, NTFS (by PKWARE and by Info-ZIP) and VFAT: there a backslash can
+only separate names.
+"""
 _DOS_FOLDER = 0x10
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _UNICODE_PATH = 0x7075
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
+    ValueError,
     IndexError, OverflowError, KeyError, OSError,
 )  # fmt: skip
-"""What zipfile raises for archives that are none: it says nowhere what that is, and fuzzing found these."""
+"""What zipfile raises for archives that are none: it says nowhere what that
+is, and fuzzing found these.
+"""
 
 
 class ZipArchive:
@@ -41,7 +59,8 @@ class ZipArchive:
         size = _directory_size(file)
         if size > _DIRECTORY_BYTES:
             raise ArtifactError(
-                "ConfigurationError", f"the zip's table of contents is larger than {_DIRECTORY_BYTES} bytes"
+                "ConfigurationError",
+                f"the zip's table of contents is larger than {_DIRECTORY_BYTES} bytes",
             )
         self._limit = limit
         self._left = limit
@@ -52,7 +71,9 @@ class ZipArchive:
         self._current: zipfile.ZipInfo | None = None
 
     def entries(self) -> Iterator[tar.TarEntry]:
-        """Yield what is in it; raise ArtifactError, by name, for what is encrypted or packed in a way of its own."""
+        """Yield what is in it; raise ArtifactError, by name, for what is
+        encrypted or packed in a way of its own.
+        """
         for info in self._zip.infolist():
             name = _name(info)
             if info.flag_bits & (_ENCRYPTED | _MASKED):
@@ -60,7 +81,9 @@ class ZipArchive:
             if info.flag_bits & _PATCHED or info.compress_type not in _READ:
                 method = _METHODS.get(info.compress_type, "another method")
                 raise _refusal(
-                    name, f"is compressed with {method} ({info.compress_type}), which is not read; use deflate"
+                    name,
+                    f"is compressed with {method} ({info.compress_type}), which is not read; use "
+                    f"deflate",
                 )
             self._current = info
             yield self._entry(info, name)
@@ -74,7 +97,8 @@ class ZipArchive:
                     self._left -= len(data)
                     if self._left < 0:
                         raise ArtifactError(
-                            "ConfigurationError", f"the archive unpacks to more than {self._limit} bytes"
+                            "ConfigurationError",
+                            f"the archive unpacks to more than {self._limit} bytes",
                         )
                     yield data
         except _BROKEN as error:
@@ -82,7 +106,9 @@ class ZipArchive:
 
     def _entry(self, info: zipfile.ZipInfo, name: bytes) -> tar.TarEntry:
         mode = info.external_attr >> 16
-        is_dos_folder = info.create_system in _DOS and info.external_attr & _DOS_FOLDER and not info.file_size
+        is_dos_folder = (
+            info.create_system in _DOS and info.external_attr & _DOS_FOLDER and not info.file_size
+        )
         if name.endswith(b"/") or stat.S_ISDIR(mode) or is_dos_folder:
             return tar.TarEntry(name, b"5", 0o755)
         if stat.S_ISLNK(mode):
@@ -95,14 +121,17 @@ class ZipArchive:
 
 
 def _name(info: zipfile.ZipInfo) -> bytes:
-    """Return an entry's path as the tool that made it meant it; raise ArtifactError where it has none.
+    """Return an entry's path as the tool that made it meant it; raise
+    ArtifactError where it has none.
 
-    Without a mark for UTF-8, Unix and macOS write the bytes of their file systems, others UTF-8 or the code page of
-    DOS. Info-ZIP writes a second name in UTF-8.
+    Without a mark for UTF-8, Unix and macOS write the bytes of their file systems, others UTF-8 or
+    the code page of DOS. Info-ZIP writes a second name in UTF-8.
     """
     raw = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
     is_dos = info.create_system in _DOS
-    name = _unicode_path(info.extra, raw) or (_from_dos(raw) if is_dos and not info.flag_bits & _UTF_8 else raw)
+    name = _unicode_path(info.extra, raw) or (
+        _from_dos(raw) if is_dos and not info.flag_bits & _UTF_8 else raw
+    )
     if not name.split(b"\0", 1)[0]:
         raise ArtifactError("ConfigurationError", "the zip is malformed: an entry has no name")
     if b"\0" in name:
@@ -123,7 +152,9 @@ def _from_dos(raw: bytes) -> bytes:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> bytes:
-    """Return the name of Info-ZIP's Unicode Path field, if there is one and it belongs to the other name."""
+    """Return the name of Info-ZIP's Unicode Path field, if there is one and
+    it belongs to the other name.
+    """
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + size], extra[4 + size :]
@@ -144,14 +175,19 @@ def _mtime(info: zipfile.ZipInfo) -> int:
 
 
 def _directory_size(file: IO[bytes]) -> int:
-    """Return how long the zip says that its table of contents is; 0 where it says nothing that can be read."""
+    """Return how long the zip says that its table of contents is; 0 where it
+    says nothing that can be read.
+    """
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - _TAIL))
     tail = file.read(_TAIL)
     file.seek(0)
     sizes = [
         struct.unpack_from(form, tail, at + offset)[0]
-        for mark, form, offset, length in ((b"PK\x05\x06", "<L", 12, 22), (b"PK\x06\x06", "<Q", 40, 56))
+        for mark, form, offset, length in (
+            (b"PK\x05\x06", "<L", 12, 22),
+            (b"PK\x06\x06", "<Q", 40, 56),
+        )
         if 0 <= (at := tail.rfind(mark)) <= len(tail) - length
     ]
     # Where both are there the short field may be all ones, which says that the long one counts.

@@ -24,10 +24,16 @@ _PAUSE_S = 0.3
 
 
 class SafeConsole(Console):
-    """A console on which no text that is shown can steer the terminal: the last gate (attack 11)."""
+    """A console on which no text that is shown can steer the terminal: the
+    last gate (attack 11).
+    """
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does, each piece of text by way of `visible`; rich's own control codes pass."""
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as rich does, each piece of text by way of `visible`; rich's
+        own control codes pass.
+        """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
@@ -42,15 +48,21 @@ Run = Annotated[str, typer.Argument(help="The PipelineRun.")]
 Pipeline = Annotated[str, typer.Argument(help="The Pipeline.")]
 Stage = Annotated[str, typer.Argument(help="The stage.")]
 Reason = Annotated[str | None, typer.Option(help="Why, for everyone to read.")]
-Timeout = Annotated[float, typer.Option(help="Give up waiting after so many seconds; what was asked for stays.")]
+Timeout = Annotated[
+    float, typer.Option(help="Give up waiting after so many seconds; what was asked for stays.")
+]
 
 
 @app.callback()
 def options(
-    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="The namespace.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="The namespace.")
+    ] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig context.")] = None,
 ) -> None:
-    """AWS CodePipeline on Kubernetes: start runs, watch them, decide about them. Also as kubectl penstock."""
+    """AWS CodePipeline on Kubernetes: start runs, watch them, decide about
+    them. Also as kubectl penstock.
+    """
     _settings.update(namespace=namespace, context=context)
 
 
@@ -60,7 +72,8 @@ def connect() -> Cluster:
 
 
 def wait_for(look: Callable[[], T | None], timeout: float) -> T | None:
-    """Return the first thing that ``look`` finds, None when it has found nothing in so many seconds.
+    """Return the first thing that ``look`` finds, None when it has found
+    nothing in so many seconds.
 
     An API server that is away meanwhile is waited for, too.
     """

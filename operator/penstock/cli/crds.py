@@ -8,7 +8,9 @@ import yaml
 
 from penstock.api.crd.crds import RESOURCES, CustomResource, crd_of
 
-_HEADER = "# Generated from operator/penstock/api by `make crds`: change the models, not this file.\n"
+_HEADER = (
+    "# Generated from operator/penstock/api by `make crds`: change the models, not this file.\n"
+)
 _LIMIT = 100_000
 
 

@@ -1,4 +1,6 @@
-"""The penstock command; as ``kubectl penstock`` it is the same. What only looks stands here, what asks beside it."""
+"""The penstock command; as ``kubectl penstock`` it is the same. What only
+looks stands here, what asks beside it.
+"""
 
 import sys
 from typing import Annotated
@@ -32,7 +34,9 @@ for commands in (start, stop, approve, retry, transition, logs):
 
 @app.command()
 def watch(run: Run, timeout: Timeout = 3600.0) -> None:
-    """Show a run live; the exit code tells its end: 0 Succeeded, 1 Failed, 3 anything else, 4 timeout."""
+    """Show a run live; the exit code tells its end: 0 Succeeded, 1 Failed, 3
+    anything else, 4 timeout.
+    """
     raise typer.Exit(watch_run(connect(), run, timeout))
 
 
@@ -64,8 +68,12 @@ def describe(run: Run) -> None:
 @app.command()
 def reports(
     run: Run,
-    action: Annotated[str | None, typer.Option(help="Only this action (its name, or stage/action).")] = None,
-    output: Annotated[ReportFormat, typer.Option("--output", "-o", help="text or json.")] = ReportFormat.TEXT,
+    action: Annotated[
+        str | None, typer.Option(help="Only this action (its name, or stage/action).")
+    ] = None,
+    output: Annotated[
+        ReportFormat, typer.Option("--output", "-o", help="text or json.")
+    ] = ReportFormat.TEXT,
 ) -> None:
     """Show the test reports of a run's builds: counts, and the first tests that failed."""
     cluster = connect()

@@ -1,4 +1,6 @@
-"""Draws runs for people: a tree of stages and actions with what became of each, and how long it took."""
+"""Draws runs for people: a tree of stages and actions with what became of
+each, and how long it took.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -55,7 +57,9 @@ def run_tree(run: Run, pipeline: Pipeline | None) -> RenderableType:
         table.add_row(*row)
     parts: list[RenderableType] = [head, table]
     if status.status_summary:
-        parts.append(Text(visible(status.status_summary), style="red" if run.state == "Failed" else "dim"))
+        parts.append(
+            Text(visible(status.status_summary), style="red" if run.state == "Failed" else "dim")
+        )
     return Group(*parts)
 
 
@@ -63,7 +67,12 @@ def _rows(run: Run, pipeline: Pipeline | None, now: datetime) -> Iterator[_Row]:
     wanted = {stage.name: stage.actions for stage in pipeline.spec.stages} if pipeline else {}
     for stage in run.status.stage_states:
         took = duration(stage.start_time, stage.completion_time, now)
-        yield Text(f"  {in_line(stage.stage_name)}", "bold"), _state(stage.status), Text(took), Text("")
+        yield (
+            Text(f"  {in_line(stage.stage_name)}", "bold"),
+            _state(stage.status),
+            Text(took),
+            Text(""),
+        )
         yield from _action_rows(stage, now)
         started = [action.action_name for action in stage.action_states]
         for action in wanted.get(stage.stage_name, ()):
@@ -81,7 +90,9 @@ def _action_rows(stage: RunStageState, now: datetime) -> Iterator[_Row]:
 
 
 def _not_run(name: str) -> _Row:
-    """A stage or an action that has not started has no status (X-03), unlike one that was skipped."""
+    """A stage or an action that has not started has no status (X-03), unlike
+    one that was skipped.
+    """
     return Text(in_line(name), "dim"), Text("○ not run", "dim"), Text(""), Text("")
 
 
@@ -89,7 +100,12 @@ def _action_row(name: str, execution: ActionExecution, now: datetime) -> _Row:
     tries = f" (try {execution.try_})" if execution.try_ > 1 else ""
     took = duration(execution.start_time, execution.completion_time, now)
     said = _said(execution)
-    return Text(f"    {in_line(name)}{tries}"), _state(execution.status), Text(took), Text(visible(said), "dim")
+    return (
+        Text(f"    {in_line(name)}{tries}"),
+        _state(execution.status),
+        Text(took),
+        Text(visible(said), "dim"),
+    )
 
 
 def _said(execution: ActionExecution) -> str:
@@ -126,7 +142,9 @@ def runs_table(runs: list[Run]) -> Table:
 
 
 def run_details(run: Run) -> Iterator[str]:
-    """Yield what a run used and made, a line each: revisions, variables, links, artifacts with size and sha256."""
+    """Yield what a run used and made, a line each: revisions, variables,
+    links, artifacts with size and sha256.
+    """
     for revision in run.status.artifact_revisions:
         summary = first_line(revision.revision_summary or "")
         yield in_line(f"revision  {revision.action_name}  {revision.revision_id}  {summary}")

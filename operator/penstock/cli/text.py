@@ -1,7 +1,8 @@
 """Texts that others wrote, as a terminal may have them: what would steer it is shown instead.
 
-A commit message, a variable or a log line may hold sequences that retitle a window, clear it, write the clipboard,
-or turn the order of what follows. Nothing of the kind reaches the terminal (attack 11).
+A commit message, a variable or a log line may hold sequences that retitle a
+window, clear it, write the clipboard, or turn the order of what follows.
+Nothing of the kind reaches the terminal (attack 11).
 """
 
 import difflib
@@ -12,13 +13,16 @@ from collections.abc import Iterable
 from typing import Any
 
 _STEERING = frozenset(("Cc", "Cs", "Zl", "Zp"))
-# What turns the direction of the text around it. Other invisible characters belong to words and emoji.
+# What turns the direction of the text around it. Other invisible characters belong to words and
+# emoji.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]{0,20}m)")
 
 
 def visible(text: str) -> str:
-    """Return a text with every control character written out in hexadecimal; tab and newline stay."""
+    """Return a text with every control character written out in hexadecimal;
+    tab and newline stay.
+    """
     return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
 
 
@@ -28,12 +32,16 @@ def first_line(text: str) -> str:
 
 
 def in_line(text: str) -> str:
-    """Return a text as one line: its newlines are written out, too, so that it makes no line of its own."""
+    """Return a text as one line: its newlines are written out, too, so that
+    it makes no line of its own.
+    """
     return visible(text).replace("\n", "\\n")
 
 
 def log_line(text: str) -> str:
-    """Return a line of a log: it keeps its colours, which end with it, and no other control sequence."""
+    """Return a line of a log: it keeps its colours, which end with it, and no
+    other control sequence.
+    """
     if text.isascii() and text.isprintable():
         return text
     parts = _COLOUR.split(text.removesuffix("\r"))
@@ -44,11 +52,15 @@ def log_line(text: str) -> str:
 def to_json(document: Any) -> str:
     """Return a document as JSON, in which no control character stands, of whichever range."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    return "".join(char if char == "\n" or not _steers(char) else f"\\u{ord(char):04x}" for char in text)
+    return "".join(
+        char if char == "\n" or not _steers(char) else f"\\u{ord(char):04x}" for char in text
+    )
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """Return what to say of a name that is not there: which one it resembles, and which there are."""
+    """Return what to say of a name that is not there: which one it resembles,
+    and which there are.
+    """
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""

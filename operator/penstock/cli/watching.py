@@ -16,13 +16,19 @@ _PAUSE_S = 0.5
 
 
 def watch_run(cluster: Cluster, name: str, timeout: float) -> int:
-    """Show a run live until it ends; return the exit code that tells how: 0, 1, 3, or 4 for a timeout.
+    """Show a run live until it ends; return the exit code that tells how: 0,
+    1, 3, or 4 for a timeout.
 
-    What is not known is never a failed run: a run that was deleted is 3, an API server that stays away 4.
+    What is not known is never a failed run: a run that was deleted is 3, an
+    API server that stays away 4.
     """
     deadline = time.monotonic() + timeout
     try:
-        code = _watch_live(cluster, name, deadline) if console.is_terminal else _watch_plainly(cluster, name, deadline)
+        code = (
+            _watch_live(cluster, name, deadline)
+            if console.is_terminal
+            else _watch_plainly(cluster, name, deadline)
+        )
     except DeletedError as error:
         complain(str(error))
         return EXIT_OTHERWISE
@@ -43,7 +49,9 @@ def _watch_live(cluster: Cluster, name: str, deadline: float) -> int:
 
 
 def _watch_plainly(cluster: Cluster, name: str, deadline: float) -> int:
-    """Where no terminal is (CI, a pipe), print each transition as a line, and the whole at the end."""
+    """Where no terminal is (CI, a pipe), print each transition as a line, and
+    the whole at the end.
+    """
     said: set[str] = set()
     for run in _changes(cluster, name, deadline):
         for where, execution in executions(run):
@@ -58,7 +66,9 @@ def _watch_plainly(cluster: Cluster, name: str, deadline: float) -> int:
 
 
 def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Run]:
-    """Yield a run's changes across ended watches, and while the API server is away, until the deadline."""
+    """Yield a run's changes across ended watches, and while the API server is
+    away, until the deadline.
+    """
     away, is_known = Away(), False
     while True:
         try:

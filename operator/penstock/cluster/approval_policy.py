@@ -6,7 +6,8 @@ from penstock.cluster.resources import POLICIES, POLICY_BINDINGS
 
 
 async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
-    """Whether the named ValidatingAdmissionPolicy and the binding of the same name are there and deny.
+    """Whether the named ValidatingAdmissionPolicy and the binding of the same
+    name are there and deny.
 
     An installation that names no policy has none.
     """
@@ -18,5 +19,11 @@ async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
     except NotFoundError:
         return False
     is_strict = found["spec"].get("failurePolicy", "Fail") == "Fail"
-    is_bound = binding["spec"].get("policyName") == policy and "Deny" in binding["spec"].get("validationActions", ())
-    return is_strict and is_bound and not any("deletionTimestamp" in item["metadata"] for item in (found, binding))
+    is_bound = binding["spec"].get("policyName") == policy and "Deny" in binding["spec"].get(
+        "validationActions", ()
+    )
+    return (
+        is_strict
+        and is_bound
+        and not any("deletionTimestamp" in item["metadata"] for item in (found, binding))
+    )

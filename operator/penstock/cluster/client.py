@@ -1,7 +1,8 @@
 """A small asyncio client of the API server: plain dicts in and out, every request with a limit.
 
-All requests leave through `Client.send`; tests wrap that one place to count requests and to end the process
-after any of them. Before a write the ``fence`` is asked, so that an old leader cannot write (law: fencing).
+All requests leave through `Client.send`; tests wrap that one place to count
+requests and to end the process after any of them. Before a write the
+``fence`` is asked, so that an old leader cannot write (law: fencing).
 """
 
 import json
@@ -31,7 +32,11 @@ class Client:
     """The API server, as one account sees it."""
 
     def __init__(
-        self, credentials: Credentials, *, read_timeout: float = 30.0, write_timeout: float = WRITE_TIMEOUT_S
+        self,
+        credentials: Credentials,
+        *,
+        read_timeout: float = 30.0,
+        write_timeout: float = WRITE_TIMEOUT_S,
     ) -> None:
         self._credentials = credentials
         self._read_timeout, self._write_timeout = read_timeout, write_timeout
@@ -49,13 +54,17 @@ class Client:
             await self._session.close()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Document:
-        """Return an object, of the cluster for no namespace; raise NotFoundError where there is none."""
+        """Return an object, of the cluster for no namespace; raise
+        NotFoundError where there is none.
+        """
         return await self.send("GET", resource.path(namespace, name))
 
     async def list(
         self, resource: Resource, namespace: str | None, *, selector: str = "", fields: str = ""
     ) -> AsyncIterator[Document]:
-        """Yield the objects of a namespace (or of all), in pages, as they stood when the list began."""
+        """Yield the objects of a namespace (or of all), in pages, as they
+        stood when the list began.
+        """
         wanted = {"labelSelector": selector, "fieldSelector": fields}
         query = {name: text for name, text in wanted.items() if text}
         size = PageSize()
@@ -72,26 +81,38 @@ class Client:
                 return
             query["continue"] = token
 
-    async def create(self, resource: Resource, namespace: str, document: Mapping[str, Any]) -> Document:
+    async def create(
+        self, resource: Resource, namespace: str, document: Mapping[str, Any]
+    ) -> Document:
         """Create an object; raise AlreadyExistsError where one of that name is."""
         query = {"fieldValidation": "Strict"}
         return await self.send("POST", resource.path(namespace), body=document, query=query)
 
-    async def patch_status(self, resource: Resource, namespace: str, name: str, status: Document, rv: str) -> Document:
-        """Merge a patch into the status of an object; raise ConflictError unless it is still at version ``rv``."""
+    async def patch_status(
+        self, resource: Resource, namespace: str, name: str, status: Document, rv: str
+    ) -> Document:
+        """Merge a patch into the status of an object; raise ConflictError
+        unless it is still at version ``rv``.
+        """
         body = {"metadata": {"resourceVersion": rv}, "status": status}
         return await self.send("PATCH", resource.path(namespace, name, "status"), body=body)
 
     async def apply_status(
         self, resource: Resource, namespace: str, name: str, document: Document, manager: str
     ) -> Document:
-        """Own some fields of an object's status by server-side apply; those left out are given up."""
+        """Own some fields of an object's status by server-side apply; those
+        left out are given up.
+        """
         query = {"fieldManager": manager, "force": "true"}
         path = resource.path(namespace, name, "status")
         return await self.send("PATCH", path, body=document, query=query, content_type=APPLY_PATCH)
 
-    async def watch(self, resource: Resource, namespace: str | None, version: str) -> AsyncGenerator[Document, None]:
-        """Yield the events after a resource version until the server ends the watch, as it does every few minutes."""
+    async def watch(
+        self, resource: Resource, namespace: str | None, version: str
+    ) -> AsyncGenerator[Document, None]:
+        """Yield the events after a resource version until the server ends the watch, as it does
+        every few minutes.
+        """
         assert self._session is not None
         path = resource.path(namespace)
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(_WATCH_S)}
@@ -100,7 +121,11 @@ class Client:
         what, rest = f"WATCH {path}", b""
         try:
             async with self._session.request(
-                "GET", self._credentials.server + path, params=query, headers=headers, timeout=timeout
+                "GET",
+                self._credentials.server + path,
+                params=query,
+                headers=headers,
+                timeout=timeout,
             ) as response:
                 if response.status >= 300:
                     await self._answer(what, response)
@@ -109,16 +134,24 @@ class Client:
                     for line in lines:
                         yield decode(line)
                     if len(rest) > _LARGEST_EVENT:
-                        raise UnavailableError(what, f"an event of more than {_LARGEST_EVENT} bytes")
+                        raise UnavailableError(
+                            what, f"an event of more than {_LARGEST_EVENT} bytes"
+                        )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(what, f"no answer: {error or type(error).__name__}") from error
 
-    async def patch(self, resource: Resource, namespace: str, name: str, body: Document) -> Document:
-        """Merge a patch into an object; with metadata.resourceVersion in it, only at that version."""
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, body: Document
+    ) -> Document:
+        """Merge a patch into an object; with metadata.resourceVersion in it,
+        only at that version.
+        """
         return await self.send("PATCH", resource.path(namespace, name), body=body)
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> None:
-        """Delete an object and what it owns, in the background; with ``uid``, only that very object."""
+        """Delete an object and what it owns, in the background; with ``uid``,
+        only that very object.
+        """
         body: Document = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
@@ -127,7 +160,12 @@ class Client:
     async def delete_collection(self, resource: Resource, namespace: str, selector: str) -> None:
         """Delete all objects that a label selector matches."""
         query = {"labelSelector": selector}
-        await self.send("DELETE", resource.path(namespace), body={"propagationPolicy": "Background"}, query=query)
+        await self.send(
+            "DELETE",
+            resource.path(namespace),
+            body={"propagationPolicy": "Background"},
+            query=query,
+        )
 
     async def send(
         self,
@@ -142,8 +180,8 @@ class Client:
     ) -> Document:
         """Send one request and return the answer; raise the ClusterError that another answer means.
 
-        ``is_effect`` is False for a POST that only asks, as a TokenReview does: it needs no lease. ``page`` reads the
-        answer to a LIST, and raises PageTooLargeError.
+        ``is_effect`` is False for a POST that only asks, as a TokenReview does: it needs no lease.
+        ``page`` reads the answer to a LIST, and raises PageTooLargeError.
         """
         assert self._session is not None
         is_read = method == "GET"
@@ -151,24 +189,36 @@ class Client:
             self.fence()
         headers = await self._credentials.headers()
         headers["Content-Type"] = content_type or (MERGE_PATCH if method == "PATCH" else JSON)
-        timeout = aiohttp.ClientTimeout(total=self._read_timeout if is_read else self._write_timeout)
+        timeout = aiohttp.ClientTimeout(
+            total=self._read_timeout if is_read else self._write_timeout
+        )
         what = f"{method} {path}"
-        # As the server stores it: escapes of other letters would make a text of theirs three times as long.
+        # As the server stores it: escapes of other letters would make a text of theirs three times
+        # as long.
         data = (
             None
             if body is None
-            else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+            else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
+                "utf-8", "replace"
+            )
         )
         try:
             async with self._session.request(
-                method, self._credentials.server + path, data=data, params=query, headers=headers, timeout=timeout
+                method,
+                self._credentials.server + path,
+                data=data,
+                params=query,
+                headers=headers,
+                timeout=timeout,
             ) as response:
                 return await self._answer(what, response, page)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(what, f"no answer: {error or type(error).__name__}") from error
 
     @staticmethod
-    async def _answer(what: str, response: aiohttp.ClientResponse, page: PageSize | None = None) -> Document:
+    async def _answer(
+        what: str, response: aiohttp.ClientResponse, page: PageSize | None = None
+    ) -> Document:
         if response.status < 300:
             document: Document = decode(await (page.read(response) if page else response.read()))
             return document
@@ -177,8 +227,13 @@ class Client:
         except ValueError:
             answer = None
         status: Document = answer if isinstance(answer, dict) else {}
-        error = error_of(what, response.status, str(status.get("reason", "")), str(status.get("message", "")))
-        if isinstance(error, UnavailableError) and response.headers.get("Retry-After", "").isdigit():
+        error = error_of(
+            what, response.status, str(status.get("reason", "")), str(status.get("message", ""))
+        )
+        if (
+            isinstance(error, UnavailableError)
+            and response.headers.get("Retry-After", "").isdigit()
+        ):
             error.retry_after = float(response.headers["Retry-After"])
         raise error
 

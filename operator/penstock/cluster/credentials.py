@@ -1,4 +1,6 @@
-"""How to reach and convince the API server: a value that handlers make from Kopf's login and pass in."""
+"""How to reach and convince the API server: a value that handlers make from
+Kopf's login and pass in.
+"""
 
 import asyncio
 import base64
@@ -16,7 +18,9 @@ _TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The server's URL, its CA, and a client certificate or a token; ``token_file`` is read anew as it rotates."""
+    """The server's URL, its CA, and a client certificate or a token;
+    ``token_file`` is read anew as it rotates.
+    """
 
     server: str
     ca_path: str | None = None
@@ -66,19 +70,28 @@ def mounted_token_file() -> Path | None:
 
 
 def credentials_here() -> Credentials:
-    """Return those of the pod this runs in, else of the file that KUBECONFIG names; raise OSError for neither."""
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    """Return those of the pod this runs in, else of the file that KUBECONFIG
+    names; raise OSError for neither.
+    """
+    host, port = (
+        os.environ.get("KUBERNETES_SERVICE_HOST"),
+        os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
+    )
     if host and (token_file := mounted_token_file()):
         host = f"[{host}]" if ":" in host else host
         return Credentials(
-            f"https://{host}:{port}", ca_path=str(_TOKEN_FILE.with_name("ca.crt")), token_file=token_file
+            f"https://{host}:{port}",
+            ca_path=str(_TOKEN_FILE.with_name("ca.crt")),
+            token_file=token_file,
         )
     return _of_kubeconfig(yaml.safe_load(Path(os.environ.get("KUBECONFIG", "")).read_text()))
 
 
 def _of_kubeconfig(document: dict[str, Any]) -> Credentials:
     def named(kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(item for item in document[f"{kind}s"] if item["name"] == name)[kind]
+        found: dict[str, Any] = next(item for item in document[f"{kind}s"] if item["name"] == name)[
+            kind
+        ]
         return found
 
     context = named("context", document["current-context"])

@@ -1,7 +1,8 @@
-"""Reads what the API server sends. One object that Python cannot read is that object's problem alone.
+"""Reads what the API server sends. One object that Python cannot read is that
+object's problem alone.
 
-Python's json raises RecursionError some thousand levels deep; the API server takes ten thousand. No field of
-ours is that deep, but ``metadata.managedFields`` and kinds of others may be.
+Python's json raises RecursionError some thousand levels deep; the API server takes ten thousand. No
+field of ours is that deep, but ``metadata.managedFields`` and kinds of others may be.
 """
 
 import json
@@ -27,7 +28,9 @@ def decode(text: str | bytes) -> Any:
 
 
 def cut(text: str, deepest: int) -> str:
-    """Return a JSON text in which each list or object below ``deepest`` levels is null; linear in time."""
+    """Return a JSON text in which each list or object below ``deepest``
+    levels is null; linear in time.
+    """
     kept: list[str] = []
     depth = begin = 0
     for token in _TOKEN.finditer(text):

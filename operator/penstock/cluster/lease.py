@@ -1,7 +1,7 @@
 """Leadership by a Lease of our own, held in a thread of its own so that a busy loop cannot lose it.
 
-Law, fencing: a write is sent only while the lease outlasts the write's own limit on the monotonic clock;
-else the process ends. A new holder waits the old lease out, as its own clock has seen it.
+Law, fencing: a write is sent only while the lease outlasts the write's own limit on the monotonic
+clock; else the process ends. A new holder waits the old lease out, as its own clock has seen it.
 """
 
 import asyncio
@@ -26,9 +26,11 @@ EXIT_LEASE_LOST = 70
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Where the lease is, who holds it, and its times in seconds; ValueError where they cannot be safe.
+    """Where the lease is, who holds it, and its times in seconds; ValueError
+    where they cannot be safe.
 
-    ``write_timeout_s`` is the limit of every write, too: one begun under the lease ends before the lease does.
+    ``write_timeout_s`` is the limit of every write, too: one begun under the
+    lease ends before the lease does.
     """
 
     namespace: str
@@ -42,7 +44,8 @@ class LeaseSettings:
         least = self.renew_s + 2 * self.write_timeout_s
         if self.renew_s <= 0 or self.write_timeout_s <= 0 or self.duration_s <= least:
             raise ValueError(
-                f"duration_s is {self.duration_s:g} and must be more than renew_s + 2 * write_timeout_s "
+                f"duration_s is {self.duration_s:g} and must be more than renew_s + 2 * "
+                f"write_timeout_s "
                 f"({least:g}), all above 0: a renewal and a write may each take write_timeout_s"
             )
 
@@ -115,7 +118,11 @@ class Lease:
                     log.warning("Could not renew the lease: %s", error)
                 if self._held.is_set() and not self.is_held:
                     self.check()
-                pause = self._settings.renew_s if self._held.is_set() else min(1.0, self._settings.renew_s)
+                pause = (
+                    self._settings.renew_s
+                    if self._held.is_set()
+                    else min(1.0, self._settings.renew_s)
+                )
                 await asyncio.to_thread(self._stopping.wait, pause)
             if self._held.is_set():
                 self._held.clear()
@@ -155,7 +162,9 @@ class Lease:
             self.check()
 
     async def _create(self, client: Client) -> None:
-        """Make a Lease that nobody holds. Who held the one that is gone may still act: it is waited out."""
+        """Make a Lease that nobody holds. Who held the one that is gone may
+        still act: it is waited out.
+        """
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -175,10 +184,12 @@ class Lease:
             await client.patch(LEASES, self._settings.namespace, self._settings.name, body)
 
     def _may_take(self, lease: Document) -> bool:
-        """A lease is taken over once it stood unrenewed for its duration, and for ours, on our own clock.
+        """A lease is taken over once it stood unrenewed for its duration, and
+        for ours, on our own clock.
 
-        At once only where it was given back, or never held: then it has no time of renewal; and by a restarted
-        container of the pod that holds it. Anybody's edit of the holder or the duration is waited out.
+        At once only where it was given back, or never held: then it has no
+        time of renewal; and by a restarted container of the pod that holds
+        it. Anybody's edit of the holder or the duration is waited out.
         """
         spec = lease.get("spec", {})
         holder = spec.get("holderIdentity")

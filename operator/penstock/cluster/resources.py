@@ -14,8 +14,12 @@ class Resource:
     plural: str
     is_namespaced: bool = True
 
-    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
-        """Return the URL path of a collection, an object, or a part of it; all namespaces for None."""
+    def path(
+        self, namespace: str | None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """Return the URL path of a collection, an object, or a part of it;
+        all namespaces for None.
+        """
         parts = [self.api]
         if namespace and self.is_namespaced:
             parts += ["namespaces", namespace]
@@ -27,17 +31,27 @@ PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
 BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
 ACTION_TYPES = Resource("ActionType", f"apis/{GROUP}/{VERSION}", "actiontypes")
-CLUSTER_ACTION_TYPES = Resource("ClusterActionType", f"apis/{GROUP}/{VERSION}", "clusteractiontypes", False)
+CLUSTER_ACTION_TYPES = Resource(
+    "ClusterActionType", f"apis/{GROUP}/{VERSION}", "clusteractiontypes", False
+)
 TRANSITIONS = Resource("StageTransition", f"apis/{GROUP}/{VERSION}", "stagetransitions")
 APPROVALS = Resource("Approval", f"apis/{GROUP}/{VERSION}", "approvals")
 JOBS = Resource("Job", "apis/batch/v1", "jobs")
 PODS = Resource("Pod", "api/v1", "pods")
 REVISIONS = Resource("ControllerRevision", "apis/apps/v1", "controllerrevisions")
 EVENTS = Resource("Event", "apis/events.k8s.io/v1", "events")
-CORE_EVENTS = Resource("Event", "api/v1", "events")  # where they can be selected by the object they are about
+CORE_EVENTS = Resource(
+    "Event", "api/v1", "events"
+)  # where they can be selected by the object they are about
 SECRETS = Resource("Secret", "api/v1", "secrets")
 LEASES = Resource("Lease", "apis/coordination.k8s.io/v1", "leases")
-POLICIES = Resource("ValidatingAdmissionPolicy", "apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicies")
+POLICIES = Resource(
+    "ValidatingAdmissionPolicy",
+    "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicies",
+)
 POLICY_BINDINGS = Resource(
-    "ValidatingAdmissionPolicyBinding", "apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
+    "ValidatingAdmissionPolicyBinding",
+    "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings",
 )

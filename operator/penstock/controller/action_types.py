@@ -17,7 +17,8 @@ _VERSION = ActionTypeSpec.model_fields["version"].default
 def dependents(cache: Cache, resource: Resource, document: dict[str, Any]) -> Iterator[PipelineKey]:
     """Yield the pipelines whose definition may be another with this ActionType, or without it.
 
-    All of those with custom actions: an edit may have taken an identity away that the document no longer shows.
+    All of those with custom actions: an edit may have taken an identity away
+    that the document no longer shows.
     """
     if resource not in TYPE_KINDS:
         return
@@ -29,7 +30,9 @@ def dependents(cache: Cache, resource: Resource, document: dict[str, Any]) -> It
 
 
 async def fetch_missing(client: Client, cache: Cache, key: PipelineKey) -> None:
-    """List the ActionTypes that a pipeline sees where the cache lacks one that it names: it may be new."""
+    """List the ActionTypes that a pipeline sees where the cache lacks one
+    that it names: it may be new.
+    """
     pipeline = cache.get(PIPELINES, *key)
     wanted = _named_by(pipeline) if pipeline else set()
     if not wanted or wanted <= _identities(cache, key[0]):
@@ -48,7 +51,9 @@ def types_seen(cache: Cache, namespace: str) -> Iterator[tuple[Resource, dict[st
 
 def _named_by(pipeline: dict[str, Any]) -> set[Identity]:
     """Return category, provider and version of the custom actions of a pipeline."""
-    actions = [a for stage in pipeline.get("spec", {}).get("stages", ()) for a in stage.get("actions", ())]
+    actions = [
+        a for stage in pipeline.get("spec", {}).get("stages", ()) for a in stage.get("actions", ())
+    ]
     types = [action.get("actionTypeId", {}) for action in actions]
     return {_identity(item) for item in types if item.get("owner") == "Custom"}
 
@@ -58,4 +63,8 @@ def _identities(cache: Cache, namespace: str) -> set[Identity]:
 
 
 def _identity(document: dict[str, Any]) -> Identity:
-    return document.get("category", ""), document.get("provider", ""), document.get("version", _VERSION)
+    return (
+        document.get("category", ""),
+        document.get("provider", ""),
+        document.get("version", _VERSION),
+    )

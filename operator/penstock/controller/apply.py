@@ -1,7 +1,8 @@
-"""Carries out a Plan: definitions first, then the runs' statuses, then commands (law: status first).
+"""Carries out a Plan: definitions first, then the runs' statuses, then
+commands (law: status first).
 
-Every effect can be repeated: names are deterministic, statuses are guarded by resourceVersion, and an object
-that is already there counts only if it is the one we meant.
+Every effect can be repeated: names are deterministic, statuses are guarded by resourceVersion, and
+an object that is already there counts only if it is the one we meant.
 """
 
 import logging
@@ -47,7 +48,9 @@ _REFUSED_AGAIN_S = 5.0
 
 
 class _Refused:
-    """What one pass was refused, and when to look again: at once at what is new, later at what is refused again."""
+    """What one pass was refused, and when to look again: at once at what is
+    new, later at what is refused again.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -64,19 +67,26 @@ class Applier:
     """Writes to the cluster, and what the cluster answers into the cache."""
 
     def __init__(self, client: Client, cache: Cache, refusals: Refusals, instance: str) -> None:
-        self._client, self._cache, self._refusals, self._instance = client, cache, refusals, instance
+        self._client, self._cache, self._refusals, self._instance = (
+            client,
+            cache,
+            refusals,
+            instance,
+        )
 
     async def apply(self, snapshot: Snapshot, plan: Plan) -> float | None:
         """Carry out the plan; raise ConflictError where the snapshot was stale.
 
-        What the server refuses is noted, and the next pass says so on the run that wanted it; all else goes on.
-        Returns in how many seconds there is more to do: 0 where something was refused for the first time, or the pass
-        would have written too much at once.
+        What the server refuses is noted, and the next pass says so on the run that wanted it; all
+        else goes on. Returns in how many seconds there is more to do: 0 where something was refused
+        for the first time, or the pass would have written too much at once.
         """
         refused = _Refused()
         for revision in plan.revisions:
             manifest = dict(revision)
-            await self._try(refused, snapshot, manifest["metadata"]["name"], self._ensure_revision(manifest))
+            await self._try(
+                refused, snapshot, manifest["metadata"]["name"], self._ensure_revision(manifest)
+            )
         if refused.names:
             # No status may name a definition that is not there; the next pass does without it.
             return 0.0
@@ -85,7 +95,8 @@ class Applier:
             await self._save_approval(snapshot, name, status)
         unwritten = await self._save_runs(snapshot, plan, refused)
         if len(plan.run_statuses) > _WRITES_PER_PASS:
-            # What follows belongs to statuses that are not yet written: the next pass plans it again.
+            # What follows belongs to statuses that are not yet written: the next pass plans it
+            # again.
             return 0.0
         left = _WRITES_PER_PASS - len(plan.run_statuses)
         try:
@@ -93,22 +104,31 @@ class Applier:
                 if left <= 0 and not isinstance(command, EmitEvent):
                     return 0.0
                 if not self._is_of(snapshot.namespace, command, unwritten):
-                    await self._try(refused, snapshot, name_of(command), self._run(snapshot, command))
+                    await self._try(
+                        refused, snapshot, name_of(command), self._run(snapshot, command)
+                    )
                 left -= 1
         finally:
-            # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job keeps it back.
+            # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job
+            # keeps it back.
             await self._save_pipeline(snapshot, plan)
         return refused.again_s if refused.names else None
 
-    async def _try(self, refused: _Refused, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do something for a run; note a refusal, and raise only what says nothing about that run."""
+    async def _try(
+        self, refused: _Refused, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Do something for a run; note a refusal, and raise only what says
+        nothing about that run.
+        """
         try:
             await work
         except (ClusterError, NameTakenError) as error:
             refusal = refusal_of(error, utc_now())
             if refusal is None:
                 raise
-            log.warning("Refused: %s", error, extra={"namespace": snapshot.namespace, "object": name})
+            log.warning(
+                "Refused: %s", error, extra={"namespace": snapshot.namespace, "object": name}
+            )
             is_new = name not in self._refusals.of(snapshot.namespace)
             self._refusals.add(snapshot.namespace, name, refusal)
             refused.add(name, is_new=is_new)
@@ -116,7 +136,9 @@ class Applier:
             self._refusals.forget(snapshot.namespace, name)
 
     async def _save_runs(self, snapshot: Snapshot, plan: Plan, refused: _Refused) -> set[str]:
-        """Write the runs' statuses, as many as a pass may; return the uids of the runs whose status was refused."""
+        """Write the runs' statuses, as many as a pass may; return the uids of
+        the runs whose status was refused.
+        """
         runs = {item.name: item for item in (*snapshot.runs, *snapshot.late)}
         unwritten: set[str] = set()
         for name, status in islice(plan.run_statuses.items(), _WRITES_PER_PASS):
@@ -148,14 +170,20 @@ class Applier:
     async def _save_pipeline(self, snapshot: Snapshot, plan: Plan) -> None:
         if plan.pipeline_status and snapshot.pipeline:
             before = snapshot.pipeline.status
-            await self._save(PIPELINES, snapshot.namespace, snapshot.name, before, plan.pipeline_status)
+            await self._save(
+                PIPELINES, snapshot.namespace, snapshot.name, before, plan.pipeline_status
+            )
 
-    async def _save(self, resource: Resource, namespace: str, name: str, old: Model, new: Model) -> None:
+    async def _save(
+        self, resource: Resource, namespace: str, name: str, old: Model, new: Model
+    ) -> None:
         known = self._cache.get(resource, namespace, name)
         if known is None:
             return
         patch = merge_patch(old.to_dict(), new.to_dict())
-        if known.get("status", {}).get("observedGeneration") != new.to_dict().get("observedGeneration"):
+        if known.get("status", {}).get("observedGeneration") != new.to_dict().get(
+            "observedGeneration"
+        ):
             patch["observedGeneration"] = new.to_dict().get("observedGeneration")
         version = known["metadata"]["resourceVersion"]
         try:
@@ -209,7 +237,11 @@ class Applier:
             wanted = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}})
             live = job_of(kept_of(JOBS, document, None))
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
-                taken = f"Job {namespace}/{name} exists and is not controlled by this run: delete or rename it"
+                taken = (
+                    f"Job {namespace}/{name} exists and is not controlled by this run: delete "
+                    f"or "
+                    f"rename it"
+                )
                 raise NameTakenError(taken) from None
             self._cache.put(JOBS, document)
 
@@ -228,7 +260,9 @@ class Applier:
             self._cache.put(APPROVALS, document)
 
     async def _create_run(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Create a run; what hinders it is noted, and the run that asked for it says so after a while."""
+        """Create a run; what hinders it is noted, and the run that asked for
+        it says so after a while.
+        """
         name = manifest["metadata"]["name"]
         try:
             self._cache.put(RUNS, await self._client.create(RUNS, namespace, manifest))
@@ -237,7 +271,11 @@ class Applier:
             document = await self._client.get(RUNS, namespace, name)
             self._cache.put(RUNS, document)
             if document["spec"] != manifest["spec"]:
-                log.warning("PipelineRun %s/%s exists and is not the one that was to be created", namespace, name)
+                log.warning(
+                    "PipelineRun %s/%s exists and is not the one that was to be created",
+                    namespace,
+                    name,
+                )
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:
@@ -251,7 +289,9 @@ class Applier:
     async def _emit(self, namespace: str, event: EmitEvent) -> None:
         """Events are for people: one that cannot be recorded is logged, and stops nothing."""
         try:
-            await self._client.create(EVENTS, namespace, event_manifest(namespace, event, self._instance))
+            await self._client.create(
+                EVENTS, namespace, event_manifest(namespace, event, self._instance)
+            )
         except AlreadyExistsError:
             return
         except ClusterError as error:
@@ -259,7 +299,9 @@ class Applier:
 
 
 def merge_patch(old: Any, new: Any) -> Any:
-    """Return the JSON merge patch from old to new: changed keys, and null for each key that disappears."""
+    """Return the JSON merge patch from old to new: changed keys, and null for
+    each key that disappears.
+    """
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     patch: Document = {key: None for key in old if key not in new}

@@ -1,4 +1,6 @@
-"""Gathers everything about one pipeline from the cache into a Snapshot. No requests, no decisions."""
+"""Gathers everything about one pipeline from the cache into a Snapshot. No
+requests, no decisions.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -41,16 +43,27 @@ from penstock.engine.objects.action_types import ActionTypes, is_custom, types_o
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.workloads import job_of, pod_of
 from penstock.engine.pods.revisions import is_frozen_object
-from penstock.engine.snapshot import NOTHING_LIVE, EndedRun, Live, PipelineObject, RunObject, Snapshot
+from penstock.engine.snapshot import (
+    NOTHING_LIVE,
+    EndedRun,
+    Live,
+    PipelineObject,
+    RunObject,
+    Snapshot,
+)
 
 T = TypeVar("T")
 Runs = tuple[RunObject, ...]
 
 
 class Gatherer:
-    """Builds snapshots; an object is parsed once for as long as the cache holds the same document."""
+    """Builds snapshots; an object is parsed once for as long as the cache
+    holds the same document.
+    """
 
-    def __init__(self, cache: Cache, refusals: Refusals, default_store: ArtifactStore | None) -> None:
+    def __init__(
+        self, cache: Cache, refusals: Refusals, default_store: ArtifactStore | None
+    ) -> None:
         self._cache, self._refusals, self._default_store = cache, refusals, default_store
         self._parsed: dict[str, tuple[Document, object]] = {}
         self._typed: dict[str, tuple[PipelineObject, ActionTypes, PipelineObject]] = {}
@@ -65,7 +78,9 @@ class Gatherer:
         gone_runs: frozenset[str] = frozenset(),
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
-        """Return what the cache knows of a pipeline; the keywords are what only live requests can tell."""
+        """Return what the cache knows of a pipeline; the keywords are what
+        only live requests can tell.
+        """
         namespace, name = key
         document = self._cache.get(PIPELINES, namespace, name)
         runs, ended, late = self._runs(key)
@@ -75,7 +90,9 @@ class Gatherer:
         return Snapshot(
             namespace=namespace,
             name=name,
-            pipeline=self._with_types(self._once(document, self._pipeline), types) if document else None,
+            pipeline=self._with_types(self._once(document, self._pipeline), types)
+            if document
+            else None,
             is_pipeline_absent=is_pipeline_absent,
             runs=runs,
             ended=ended,
@@ -87,8 +104,12 @@ class Gatherer:
             jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
             pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
             live=live,
-            transitions=tuple(self._once(item, transition_of) for item in self._cache.of(TRANSITIONS, key)),
-            approvals=tuple(self._once(item, approval_of) for item in self._cache.of(APPROVALS, key)),
+            transitions=tuple(
+                self._once(item, transition_of) for item in self._cache.of(TRANSITIONS, key)
+            ),
+            approvals=tuple(
+                self._once(item, approval_of) for item in self._cache.of(APPROVALS, key)
+            ),
             refused=self._refusals.of(namespace),
             seen=deleted.names,
             deleted_jobs=deleted.jobs,
@@ -99,10 +120,14 @@ class Gatherer:
 
     def _build_projects(self, namespace: str) -> dict[str, BuildProjectObject]:
         documents = self._cache.in_namespace(BUILD_PROJECTS, namespace)
-        return {document["metadata"]["name"]: self._once(document, project_of) for document in documents}
+        return {
+            document["metadata"]["name"]: self._once(document, project_of) for document in documents
+        }
 
     def _revisions(self, key: PipelineKey, runs: Runs, others: Runs) -> dict[str, Any]:
-        """Return the parts of a snapshot that ControllerRevisions hold; nothing new starts for ``others``."""
+        """Return the parts of a snapshot that ControllerRevisions hold;
+        nothing new starts for ``others``.
+        """
         named = {run.status.revision for run in (*runs, *others) if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
         objects = {name for name, item in revisions.items() if is_frozen_object(item["data"])}
@@ -110,23 +135,33 @@ class Gatherer:
         thawed = {name: self._once(revisions[name], frozen_of) for name in started_with}
         return {
             "revisions": {name: revisions[name]["data"] for name in named if name in revisions},
-            "known_revisions": {n: int(item["revision"]) for n, item in revisions.items() if n not in objects},
+            "known_revisions": {
+                n: int(item["revision"]) for n, item in revisions.items() if n not in objects
+            },
             "known_objects": {name: int(revisions[name]["revision"]) for name in objects},
             "frozen_projects": {name: project for name, (project, _) in thawed.items() if project},
             "frozen_types": {name: declared for name, (_, declared) in thawed.items() if declared},
         }
 
-    def _runs(self, key: PipelineKey) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...], tuple[RunObject, ...]]:
-        """Return the runs under way in the order of their creation, those that ended, and those asked too late."""
+    def _runs(
+        self, key: PipelineKey
+    ) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...], tuple[RunObject, ...]]:
+        """Return the runs under way in the order of their creation, those
+        that ended, and those asked too late.
+        """
         unfinished: list[RunObject] = []
         ended: list[EndedRun] = []
         late: list[RunObject] = []
         for document in self._cache.of(RUNS, key):
-            if "deletionTimestamp" in document["metadata"] and "state" not in document.get("status", {}):
+            if "deletionTimestamp" in document["metadata"] and "state" not in document.get(
+                "status", {}
+            ):
                 continue
             if has_ended(document):
                 ended.append(ended_of(document))
-                if document["metadata"]["generation"] > document["status"].get("observedGeneration", 0):
+                if document["metadata"]["generation"] > document["status"].get(
+                    "observedGeneration", 0
+                ):
                     late.append(self._once(document, run_of))
             else:
                 unfinished.append(self._once(document, run_of))
@@ -135,9 +170,15 @@ class Gatherer:
 
     def _targets(self, key: PipelineKey, runs: Iterable[RunObject]) -> tuple[RunObject, ...]:
         """Return the ended runs that runs not yet begun shall roll back to."""
-        wanted = {target for run in runs if run.status.state is None and (target := target_of(run.spec))}
+        wanted = {
+            target for run in runs if run.status.state is None and (target := target_of(run.spec))
+        }
         ended = (item for item in self._cache.of(RUNS, key) if wanted and has_ended(item))
-        return tuple(self._once(d, run_of) for d in ended if {d["metadata"]["name"], d["metadata"]["uid"]} & wanted)
+        return tuple(
+            self._once(d, run_of)
+            for d in ended
+            if {d["metadata"]["name"], d["metadata"]["uid"]} & wanted
+        )
 
     def _types(self, namespace: str) -> ActionTypes:
         """Return the ActionTypes that a namespace sees."""
@@ -148,7 +189,9 @@ class Gatherer:
 
     def _with_types(self, pipeline: PipelineObject, types: ActionTypes) -> PipelineObject:
         """Return a pipeline that sees the types, the same object for as long as both are."""
-        if pipeline.spec is None or not any(is_custom(a) for stage in pipeline.spec.stages for a in stage.actions):
+        if pipeline.spec is None or not any(
+            is_custom(a) for stage in pipeline.spec.stages for a in stage.actions
+        ):
             return pipeline
         known = self._typed.get(pipeline.uid)
         if known is None or known[0] is not pipeline or known[1] != types:
@@ -157,10 +200,16 @@ class Gatherer:
         return known[2]
 
     def _pipeline(self, document: Document) -> PipelineObject:
-        """Read a Pipeline; what its spec leads to is taken from before where only its status has changed."""
+        """Read a Pipeline; what its spec leads to is taken from before where
+        only its status has changed.
+        """
         uid, generation = document["metadata"]["uid"], document["metadata"]["generation"]
         known = self._parsed.get(uid, (None, None))[1]
-        is_same = isinstance(known, PipelineObject) and known.generation == generation and known.spec is not None
+        is_same = (
+            isinstance(known, PipelineObject)
+            and known.generation == generation
+            and known.spec is not None
+        )
         if isinstance(known, PipelineObject) and is_same and TOO_MUCH not in document:
             return known.with_status(pipeline_status_of(document))
         return pipeline_of(document, self._default_store)

@@ -1,4 +1,6 @@
-"""What the operator counts, for Prometheus. Labels are few and bounded: no pipeline and no run names."""
+"""What the operator counts, for Prometheus. Labels are few and bounded: no
+pipeline and no run names.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -9,7 +11,10 @@ class OperatorMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.passes = Counter(
-            "penstock_reconcile_total", "Passes over a pipeline, by outcome.", ["outcome"], registry=self.registry
+            "penstock_reconcile_total",
+            "Passes over a pipeline, by outcome.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "penstock_reconcile_seconds",
@@ -17,9 +22,15 @@ class OperatorMetrics:
             registry=self.registry,
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
         )
-        self.waiting = Gauge("penstock_queue_length", "Pipelines that wait for a pass.", registry=self.registry)
-        self.is_leader = Gauge("penstock_leader", "1 on the replica that acts.", registry=self.registry)
-        self.resyncs = Counter("penstock_resync_total", "Comparisons of the cache with a LIST.", registry=self.registry)
+        self.waiting = Gauge(
+            "penstock_queue_length", "Pipelines that wait for a pass.", registry=self.registry
+        )
+        self.is_leader = Gauge(
+            "penstock_leader", "1 on the replica that acts.", registry=self.registry
+        )
+        self.resyncs = Counter(
+            "penstock_resync_total", "Comparisons of the cache with a LIST.", registry=self.registry
+        )
 
     def count_pass(self, outcome: str) -> None:
         """Count a pass."""

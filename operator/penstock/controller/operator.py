@@ -1,8 +1,8 @@
 """Wires cache, queue, reconciler and lease together, and keeps them running.
 
-Handlers call `handle_event` for every event. Only the holder of the lease works the queue; the others keep their
-cache warm. The cache is compared with a LIST before the first pass and every few minutes after, since a
-watch may miss a deletion.
+Handlers call `handle_event` for every event. Only the holder of the lease works the queue; the
+others keep their cache warm. The cache is compared with a LIST before the first pass and every few
+minutes after, since a watch may miss a deletion.
 """
 
 import asyncio
@@ -38,7 +38,11 @@ from penstock.runtime.queue import WorkQueue
 log = logging.getLogger(__name__)
 
 _SPARE_WORKERS = 2
-_SELECTORS = {JOBS: LABEL_RUN_UID, PODS: LABEL_RUN_UID, REVISIONS: "app.kubernetes.io/managed-by=penstock"}
+_SELECTORS = {
+    JOBS: LABEL_RUN_UID,
+    PODS: LABEL_RUN_UID,
+    REVISIONS: "app.kubernetes.io/managed-by=penstock",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Operator:
         # One namespace leaves some of the passes to the others, whatever it asks for.
         share = max(1, settings.workers - _SPARE_WORKERS)
         self.queue: WorkQueue[PipelineKey] = WorkQueue(group_of=itemgetter(0), share=share)
-        # Fencing needs one limit for both: a write begun under the lease ends before the lease does.
+        # Fencing needs one limit for both: a write begun under the lease ends before the lease
+        # does.
         write_s = settings.lease.write_timeout_s if settings.lease else WRITE_TIMEOUT_S
         self.client = Client(credentials, write_timeout=write_s)
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
@@ -80,9 +85,16 @@ class Operator:
         gatherer = Gatherer(self.cache, refusals, settings.default_store)
         applier = Applier(self.client, self.cache, refusals, settings.instance)
         self.reconciler = Reconciler(
-            self.client, self.cache, gatherer, applier, Planner(settings.engine), settings.approval_policy
+            self.client,
+            self.cache,
+            gatherer,
+            applier,
+            Planner(settings.engine),
+            settings.approval_policy,
         )
-        self._passes = Passes(self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s)
+        self._passes = Passes(
+            self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat = time.monotonic()
 
@@ -106,7 +118,9 @@ class Operator:
         await self.endpoints.stop()
         await self.client.__aexit__()
 
-    def handle_event(self, resource: Resource, event_type: str | None, document: dict[str, Any]) -> None:
+    def handle_event(
+        self, resource: Resource, event_type: str | None, document: dict[str, Any]
+    ) -> None:
         """Take over a watch event and look at its pipeline again."""
         take_over = self.cache.remove if event_type == "DELETED" else self.cache.put
         key = take_over(resource, document)

@@ -1,4 +1,6 @@
-"""Reads Kubernetes documents as the engine's small values. One that cannot be read says why, and stops no other."""
+"""Reads Kubernetes documents as the engine's small values. One that cannot be
+read says why, and stops no other.
+"""
 
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
@@ -29,7 +31,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def target_of(spec: PipelineRunSpec | None) -> str | None:
-    """Return the name or the uid of the run that a run rolls back to, None for one that does not."""
+    """Return the name or the uid of the run that a run rolls back to, None
+    for one that does not.
+    """
     wanted = spec.rollback if spec else None
     return (wanted.target_run or wanted.target_pipeline_execution_id) if wanted else None
 
@@ -49,14 +53,17 @@ def ended_of(document: Document) -> EndedRun:
     return EndedRun(
         name=document["metadata"]["name"],
         uid=document["metadata"]["uid"],
-        created=parse_time(document["metadata"]["creationTimestamp"]) or datetime.fromtimestamp(0, UTC),
+        created=parse_time(document["metadata"]["creationTimestamp"])
+        or datetime.fromtimestamp(0, UTC),
         completed=status.get("completionTime", ""),
         is_succeeded=status["state"] == RunState.SUCCEEDED,
         revision=status.get("revision", ""),
         is_rollback=status.get("executionType") == ExecutionType.ROLLBACK,
         is_declared=_is_declared(document["metadata"]),
         stages={
-            stage["stageName"]: EndedStage(stage["startTime"], stage["status"], stage.get("completionTime", ""))
+            stage["stageName"]: EndedStage(
+                stage["startTime"], stage["status"], stage.get("completionTime", "")
+            )
             for stage in status.get("stageStates", ())
         },
     )
@@ -89,7 +96,9 @@ def cluster_type(document: Document) -> ActionTypeObject:
     return _type_of("ClusterActionType", document)
 
 
-def _type_of(kind: Literal["ActionType", "ClusterActionType"], document: Document) -> ActionTypeObject:
+def _type_of(
+    kind: Literal["ActionType", "ClusterActionType"], document: Document
+) -> ActionTypeObject:
     spec, unreadable = _spec(ActionTypeSpec, document)
     meta = document["metadata"]
     return ActionTypeObject(kind, meta["name"], meta["uid"], meta["generation"], spec, unreadable)

@@ -1,4 +1,6 @@
-"""Plans passes: light ones at once, heavy ones beside the event loop, lest all namespaces wait for them."""
+"""Plans passes: light ones at once, heavy ones beside the event loop, lest
+all namespaces wait for them.
+"""
 
 import asyncio
 import time
@@ -16,7 +18,9 @@ from penstock.runtime.turns import Turns
 
 _THREADS = 2
 _LIGHT = 1_000
-"""In characters that are read one by one (`engine/definition/weight.py`): at most a tenth of a second."""
+"""In characters that are read one by one (`engine/definition/weight.py`): at
+most a tenth of a second.
+"""
 _LIGHT_S = 0.05
 
 
@@ -54,7 +58,9 @@ class Planner:
 
 
 def weight_of_pass(snapshot: Snapshot) -> int:
-    """Return at most how many characters a pass reads one by one: of the Pipeline, and of what its runs execute."""
+    """Return at most how many characters a pass reads one by one: of the
+    Pipeline, and of what its runs execute.
+    """
     pipeline = snapshot.pipeline
     now = weight_of(pipeline.spec) if pipeline and pipeline.spec else 0
     return now + sum(map(weight_of_frozen, snapshot.revisions.values()))

@@ -35,7 +35,13 @@ from penstock.cluster.resources import (
 from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import Cache
-from penstock.controller.cache.identity import Document, PipelineKey, controlled, controller_of, of_pipeline
+from penstock.controller.cache.identity import (
+    Document,
+    PipelineKey,
+    controlled,
+    controller_of,
+    of_pipeline,
+)
 from penstock.controller.gather import Gatherer
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
@@ -59,7 +65,9 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class _Memory:
-    """What is remembered of a pipeline between passes; losing it costs a request, never an effect."""
+    """What is remembered of a pipeline between passes; losing it costs a
+    request, never an effect.
+    """
 
     pipeline_status_written: datetime | None = None
     conflicts: int = 0
@@ -80,7 +88,9 @@ class Reconciler:
     _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
 
     async def reconcile(self, key: PipelineKey) -> float | None:
-        """Do one pass; return in how many seconds to look again, None for when something happens."""
+        """Do one pass; return in how many seconds to look again, None for
+        when something happens.
+        """
         memory = self._memories.setdefault(key, _Memory())
         snapshot, plan = await self._plan(key, memory)
         try:
@@ -95,7 +105,9 @@ class Reconciler:
             memory.pipeline_status_written = self.clock()
         if not self.cache.get(PIPELINES, *key) and not snapshot.runs:
             self._memories.pop(key, None)
-        wait_s = max(0.0, (plan.look_again - self.clock()).total_seconds()) if plan.look_again else None
+        wait_s = (
+            max(0.0, (plan.look_again - self.clock()).total_seconds()) if plan.look_again else None
+        )
         return min((s for s in (more_s, wait_s) if s is not None), default=None)
 
     async def _plan(self, key: PipelineKey, memory: _Memory) -> tuple[Snapshot, Plan]:
@@ -130,26 +142,47 @@ class Reconciler:
         return not await self._exists(PIPELINES, *key)
 
     async def _gone_runs(self, key: PipelineKey) -> frozenset[str]:
-        """Return name and uid of each run that the Pipeline's status shows under way, and that exists no more."""
+        """Return name and uid of each run that the Pipeline's status shows
+        under way, and that exists no more.
+        """
         status = (self.cache.get(PIPELINES, *key) or {}).get("status", {})
         shown = [stage.get("latestExecution", {}) for stage in status.get("stageStates", ())]
-        wanted = {item["run"]: item["pipelineExecutionId"] for item in shown if item.get("status") in _SHOWN_UNDER_WAY}
-        last = [c for c in status.get("conditions", ()) if c["type"] == "LastRunSucceeded" and c["status"] == "Unknown"]
+        wanted = {
+            item["run"]: item["pipelineExecutionId"]
+            for item in shown
+            if item.get("status") in _SHOWN_UNDER_WAY
+        }
+        last = [
+            c
+            for c in status.get("conditions", ())
+            if c["type"] == "LastRunSucceeded" and c["status"] == "Unknown"
+        ]
         if last and (name := status.get("lastRun")):
             wanted.setdefault(name, "")
         found: set[str] = set()
         for name, uid in wanted.items():
-            if not self.cache.get(RUNS, key[0], name) and not await self._exists(RUNS, key[0], name):
+            if not self.cache.get(RUNS, key[0], name) and not await self._exists(
+                RUNS, key[0], name
+            ):
                 found |= {name, uid}
         return frozenset(found - {""})
 
     async def _fetch_definitions(self, key: PipelineKey) -> None:
-        """Read what unfinished runs execute where the cache lacks it: revisions are listed, not watched."""
+        """Read what unfinished runs execute where the cache lacks it:
+        revisions are listed, not watched.
+        """
         runs = list(self.cache.of(RUNS, key))
-        targets = {target for run in runs if "state" not in run.get("status", {}) for target in _targets_of(run)}
+        targets = {
+            target
+            for run in runs
+            if "state" not in run.get("status", {})
+            for target in _targets_of(run)
+        }
         for run in runs:
             status, meta = run.get("status", {}), run["metadata"]
-            is_at_rest = "completionTime" in status and meta["generation"] == status["observedGeneration"]
+            is_at_rest = (
+                "completionTime" in status and meta["generation"] == status["observedGeneration"]
+            )
             is_at_rest = is_at_rest and not targets & {meta["name"], meta["uid"]}
             names = {status.get("revision"), *_frozen_objects(status)} if not is_at_rest else set()
             for name in names:
@@ -157,49 +190,78 @@ class Reconciler:
                     await self._exists(REVISIONS, key[0], name)
 
     async def _fetch_projects(self, key: PipelineKey) -> None:
-        """Read the BuildProjects of a pipeline with unfinished runs where the cache lacks them: they may be new."""
+        """Read the BuildProjects of a pipeline with unfinished runs where the
+        cache lacks them: they may be new.
+        """
         pipeline = self.cache.get(PIPELINES, *key) or {}
         stages = pipeline.get("spec", {}).get("stages", ())
-        wanted = [item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))]
+        wanted = [
+            item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))
+        ]
         configurations = [item.get("configuration", {}) for item in wanted]
         keys = {declared.project.name for declared in declarations() if declared.project}
         names = {item[key] for item in configurations for key in keys if key in item}
-        missing = {name for name in names if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)}
-        if missing and any("completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)):
+        missing = {
+            name
+            for name in names
+            if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)
+        }
+        if missing and any(
+            "completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)
+        ):
             for name in sorted(missing):
                 await self._exists(BUILD_PROJECTS, key[0], name)
 
     async def _look_up(self, key: PipelineKey, job: str) -> str:
-        """Read a Job and its pods from the server into the cache; return the last warning about them."""
+        """Read a Job and its pods from the server into the cache; return the
+        last warning about them.
+        """
         known = self.cache.get(JOBS, key[0], job)
         if not await self._exists(JOBS, key[0], job) and known:
             self.cache.remove(JOBS, known, is_absent=True)
         before = {pod["metadata"]["uid"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job}
-        await self.compare(PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before)
+        await self.compare(
+            PODS, self.client.list(PODS, key[0], selector=f"{LABEL_JOB}={job}"), before
+        )
         await self._look_up_lost_pods(key, job)
         pods = [pod["metadata"]["name"] for pod in self.cache.of(PODS, key) if _job_of(pod) == job]
         return await self._warning(key[0], [job, *pods])
 
     async def _look_up_lost_pods(self, key: PipelineKey, job: str) -> None:
-        """Read by their names the pods of a Job that are gone from sight, or that a run's status names, by uid."""
+        """Read by their names the pods of a Job that are gone from sight, or
+        that a run's status names, by uid.
+        """
         runs = list(self.cache.of(RUNS, key))
-        for uid, name in self.cache.unconfirmed_pods({run["metadata"]["uid"] for run in runs}, job).items():
+        for uid, name in self.cache.unconfirmed_pods(
+            {run["metadata"]["uid"] for run in runs}, job
+        ).items():
             if not await self._exists(PODS, key[0], name, uid):
                 self.cache.confirm_deleted(uid)
-        tries = [item for run in runs for item in _under_way(run.get("status", {})) if item.get("jobName") == job]
+        tries = [
+            item
+            for run in runs
+            for item in _under_way(run.get("status", {}))
+            if item.get("jobName") == job
+        ]
         for name, uid in {(item["podName"], item["podUid"]) for item in tries if "podUid" in item}:
             known = self.cache.get(PODS, key[0], name)
             pod = None if known else await self._read(PODS, key[0], name)
             if pod and pod["metadata"]["uid"] == uid:
-                # Only the operator writes the status: it vouches for the pod, also where its Job is not known.
+                # Only the operator writes the status: it vouches for the pod, also where its Job is
+                # not known.
                 owner = self.cache.get(JOBS, key[0], job) or {"metadata": {"uid": f"unknown-{job}"}}
-                self.cache.put(PODS, of_pipeline(key[1], controlled(PODS, pod, job, owner["metadata"]["uid"])))
+                self.cache.put(
+                    PODS, of_pipeline(key[1], controlled(PODS, pod, job, owner["metadata"]["uid"]))
+                )
 
-    async def compare(self, resource: Resource, listed: AsyncIterator[Document], before: set[str]) -> set[PipelineKey]:
-        """Take over a LIST, object by object, lest all of it be held at once; return the pipelines that changed.
+    async def compare(
+        self, resource: Resource, listed: AsyncIterator[Document], before: set[str]
+    ) -> set[PipelineKey]:
+        """Take over a LIST, object by object, lest all of it be held at once;
+        return the pipelines that changed.
 
-        ``before`` are the uids known when it began. What it lacks of those is read by its name where the LIST goes
-        by a label: it may only have lost that.
+        ``before`` are the uids known when it began. What it lacks of those is read by its name
+        where the LIST goes by a label: it may only have lost that.
         """
         changed: set[PipelineKey] = set()
         present: set[str] = set()
@@ -209,30 +271,46 @@ class Reconciler:
         for document in self.cache.missing(resource, before, present):
             meta = document["metadata"]
             name, uid = meta["name"], meta["uid"]
-            is_there = resource in _SELECTED and await self._exists(resource, meta["namespace"], name, uid)
+            is_there = resource in _SELECTED and await self._exists(
+                resource, meta["namespace"], name, uid
+            )
             if not is_there and (key := self.cache.remove(resource, document, is_absent=True)):
                 changed.add(key)
         return changed
 
     async def _look_up_approvals(self, key: PipelineKey, names: Collection[str]) -> dict[str, bool]:
-        """Read Approvals from the server into the cache; return for each whether the admission policy guards it."""
+        """Read Approvals from the server into the cache; return for each
+        whether the admission policy guards it.
+        """
         for name in sorted(names):
-            if not await self._exists(APPROVALS, key[0], name) and (known := self.cache.get(APPROVALS, key[0], name)):
+            if not await self._exists(APPROVALS, key[0], name) and (
+                known := self.cache.get(APPROVALS, key[0], name)
+            ):
                 self.cache.remove(APPROVALS, known)
-        return dict.fromkeys(names, await approval_policy_is_enforced(self.client, self.approval_policy))
+        return dict.fromkeys(
+            names, await approval_policy_is_enforced(self.client, self.approval_policy)
+        )
 
     async def _warning(self, namespace: str, names: list[str]) -> str:
-        """Return what the last warning among the Events of these objects says; at most 500 characters."""
+        """Return what the last warning among the Events of these objects
+        says; at most 500 characters.
+        """
         found: list[tuple[str, str]] = []
         for name in names:
             fields = f"involvedObject.name={name},type=Warning"
             async for event in self.client.list(CORE_EVENTS, namespace, fields=fields):
-                when = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+                when = (
+                    event.get("lastTimestamp")
+                    or event.get("eventTime")
+                    or event["metadata"]["creationTimestamp"]
+                )
                 found.append((when, shorten(" ".join(event.get("message", "").split()), 500)))
         return max(found)[1] if found else ""
 
     async def _exists(self, resource: Resource, namespace: str, name: str, uid: str = "") -> bool:
-        """Read an object into the cache; return whether it is there, and where ``uid`` is given, that very one."""
+        """Read an object into the cache; return whether it is there, and
+        where ``uid`` is given, that very one.
+        """
         if (found := await self._read(resource, namespace, name)) is None:
             return False
         self.cache.put(resource, found)
@@ -245,14 +323,18 @@ class Reconciler:
             return None
 
     async def _read_live(self, key: PipelineKey) -> None:
-        """After a second conflict the cache is not trusted: read this pipeline's objects from the server."""
+        """After a second conflict the cache is not trusted: read this
+        pipeline's objects from the server.
+        """
         namespace = key[0]
         if not await self._exists(PIPELINES, *key) and (known := self.cache.get(PIPELINES, *key)):
             self.cache.remove(PIPELINES, known, is_absent=True)
         kinds = ((RUNS, ""), (APPROVALS, ""), (JOBS, LABEL_RUN_UID), (PODS, LABEL_RUN_UID))
         for resource, selector in kinds:
             before = {d["metadata"]["uid"] for d in self.cache.of(resource, key)}
-            await self.compare(resource, self.client.list(resource, namespace, selector=selector), before)
+            await self.compare(
+                resource, self.client.list(resource, namespace, selector=selector), before
+            )
 
 
 def _rules_of(stage: Document) -> Iterator[Document]:
@@ -263,15 +345,24 @@ def _rules_of(stage: Document) -> Iterator[Document]:
 
 
 def _frozen_objects(status: Document) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries under way were started with."""
+    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that
+    tries under way were started with.
+    """
     for execution in _under_way(status):
-        yield from (execution[kind]["revision"] for kind in ("buildProject", "actionType") if kind in execution)
+        yield from (
+            execution[kind]["revision"]
+            for kind in ("buildProject", "actionType")
+            if kind in execution
+        )
 
 
 def _under_way(status: Document) -> Iterator[Document]:
     """Yield the executions of a run that are under way."""
     for stage in status.get("stageStates", ()):
-        conditions = (stage.get(f"{kind}ConditionState", {}) for kind in ("beforeEntry", "onSuccess", "onFailure"))
+        conditions = (
+            stage.get(f"{kind}ConditionState", {})
+            for kind in ("beforeEntry", "onSuccess", "onFailure")
+        )
         rules = [rule for condition in conditions for rule in condition.get("ruleStates", ())]
         for state in (*stage.get("actionStates", ()), *rules):
             for execution in state.get("executions", ()):

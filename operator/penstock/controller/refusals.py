@@ -1,4 +1,6 @@
-"""What the API server refused, by the name of the object that was to be: the run that wanted it says so (law: news)."""
+"""What the API server refused, by the name of the object that was to be: the run that wanted it
+says so (law: news).
+"""
 
 from collections import OrderedDict
 from datetime import datetime
@@ -17,7 +19,11 @@ from penstock.engine.snapshot import NAME_TAKEN, Refused
 _REMEMBERED = 1_000
 """Refusals of one namespace; that an older one is forgotten costs a request."""
 
-_TOO_LARGE = ("request is too large", "Request entity too large", "trying to send message larger than max")
+_TOO_LARGE = (
+    "request is too large",
+    "Request entity too large",
+    "trying to send message larger than max",
+)
 
 
 class NameTakenError(Exception):
@@ -51,7 +57,9 @@ class Refusals:
 
 
 def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused | None:
-    """Return what an answer refuses for good or for now; None for an answer that says nothing about the object."""
+    """Return what an answer refuses for good or for now; None for an answer
+    that says nothing about the object.
+    """
     text = str(error)
     if isinstance(error, NameTakenError):
         return Refused(NAME_TAKEN, text, now)
@@ -65,7 +73,9 @@ def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused |
         return Refused("InternalError", text, now)
     if isinstance(error, AlreadyExistsError | ConflictError | ExpiredError | UnavailableError):
         return None
-    return Refused("Refused", text, now) if 400 <= error.status < 500 and error.status != 404 else None
+    return (
+        Refused("Refused", text, now) if 400 <= error.status < 500 and error.status != 404 else None
+    )
 
 
 def _why_forbidden(text: str) -> str:

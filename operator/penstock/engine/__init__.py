@@ -1,1 +1,3 @@
-"""Pure decisions: (definition, runs, observed pods, now) -> new statuses, commands, when to look again."""
+"""Pure decisions: (definition, runs, observed pods, now) -> new statuses,
+commands, when to look again.
+"""

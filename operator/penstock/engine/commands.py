@@ -1,4 +1,6 @@
-"""What a pass decides: a `Plan` of new statuses and commands, plain values. `controller/apply.py` carries them out."""
+"""What a pass decides: a `Plan` of new statuses and commands, plain values.
+`controller/apply.py` carries them out.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,9 +100,9 @@ Command = (
 class Plan:
     """Everything one pass decided; empty when nothing has to change.
 
-    ``run_statuses``, ``approval_statuses`` and ``pipeline_status`` are whole new values. ``to_confirm`` are Jobs, and
-    ``approvals_to_confirm`` Approvals, to be looked up live before anything is concluded from what the cache has of
-    them. ``look_again`` is the nearest limit.
+    ``run_statuses``, ``approval_statuses`` and ``pipeline_status`` are whole new values.
+    ``to_confirm`` are Jobs, and ``approvals_to_confirm`` Approvals, to be looked up live before
+    anything is concluded from what the cache has of them. ``look_again`` is the nearest limit.
     """
 
     revisions: tuple[Mapping[str, Any], ...] = ()

@@ -9,8 +9,8 @@ T = TypeVar("T")
 class lazy(Generic[T]):  # noqa: N801 — read as property is
     """As functools.cached_property, whose lock in Python 3.11 is one for all objects of a class.
 
-    A pass that judges a large definition in a thread would hold it, and the event loop wait. Two threads may compute
-    a value twice; both get the same.
+    A pass that judges a large definition in a thread would hold it, and the event loop wait. Two
+    threads may compute a value twice; both get the same.
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:

@@ -1,22 +1,29 @@
-"""Plans one pass over one pipeline: the whole decision, as a pure function of a snapshot and the time.
+"""Plans one pass over one pipeline: the whole decision, as a pure function of
+a snapshot and the time.
 
-The theory of operation. The unit is the pipeline, not the run, since its runs compete for its stages. A pass knows only
-its snapshot: it reads no clock, asks nobody and changes nothing. Planning twice from one snapshot gives one plan, and
-planning after that plan was applied gives an empty one. So a pass may be cut off anywhere and repeated by anybody.
+The theory of operation. The unit is the pipeline, not the run, since its runs compete for its
+stages. A pass knows only its snapshot: it reads no clock, asks nobody and changes nothing. Planning
+twice from one snapshot gives one plan, and planning after that plan was applied gives an empty one.
+So a pass may be cut off anywhere and repeated by anybody.
 
 The order of the steps carries the meaning:
 
 1. *Observe.* What became of tries under way is read first: every other step depends on it.
-2. *Answer.* What people ask of a run (to begin, stop, retry, override) is judged by what was observed just now.
-3. *Proceed.* The next actions of a run's current stage start, unless the run is stopped or cancelled.
-4. *Let in.* Runs enter stages last, oldest first: a run that left its stage in this pass makes room for the next.
+2. *Answer.* What people ask of a run (to begin, stop, retry, override) is judged by what was
+   observed just now.
+3. *Proceed.* The next actions of a run's current stage start, unless the run
+   is stopped or cancelled.
+4. *Let in.* Runs enter stages last, oldest first: a run that left its stage
+   in this pass makes room for the next.
 5. *Clean up.* What no status knows is deleted, after everything that could have made it known.
 
-A plan is applied in an order that makes a crash harmless: definitions, since statuses name them; then the statuses of
-runs, those that leave a stage before those that enter it, so that no crash shows two runs in one; then commands, which
-are made again under the same names after a crash; and last the Pipeline's status, which nothing depends on.
+A plan is applied in an order that makes a crash harmless: definitions, since statuses name them;
+then the statuses of runs, those that leave a stage before those that enter it, so that no crash
+shows two runs in one; then commands, which are made again under the same names after a crash; and
+last the Pipeline's status, which nothing depends on.
 
-Absence is never evidence: what would end a try by not being there is named in `to_confirm`, read live, planned again.
+Absence is never evidence: what would end a try by not being there is named in `to_confirm`, read
+live, planned again.
 """
 
 from dataclasses import replace
@@ -39,12 +46,24 @@ from penstock.engine.entry.transitions import disabled_stages, inbound_transitio
 from penstock.engine.requests.answers import UserRequests, has_unanswered, is_answered_anew
 from penstock.engine.requests.new_runs import NewRuns
 from penstock.engine.requests.retries import LIMIT_EXCEEDED, cancelled_since
-from penstock.engine.requests.stop import NOT_STOPPABLE, answer, go_on_stopping, is_too_late, refusal
+from penstock.engine.requests.stop import (
+    NOT_STOPPABLE,
+    answer,
+    go_on_stopping,
+    is_too_late,
+    refusal,
+)
 from penstock.engine.run.advance import RunAdvance
 from penstock.engine.run.rollback import Rollbacks
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import PipelineObject, Refused, RunObject, Snapshot, status_refusal
-from penstock.engine.status.pipeline_status import definition_status, is_news, with_inbound, with_runs, without_gone
+from penstock.engine.status.pipeline_status import (
+    definition_status,
+    is_news,
+    with_inbound,
+    with_runs,
+    without_gone,
+)
 from penstock.engine.status.run_conditions import with_conditions
 from penstock.engine.status.summary import asked_by, has_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
@@ -78,7 +97,9 @@ class _Pass:
         pipeline = snapshot.pipeline
         self.current = pipeline.definition if pipeline else None
         self.revision = pipeline.revision if pipeline else None
-        self.transitions = inbound_transitions(pipeline.spec if pipeline else None, snapshot.transitions)
+        self.transitions = inbound_transitions(
+            pipeline.spec if pipeline else None, snapshot.transitions
+        )
         self.pipeline_status = self._plan_definition(pipeline) if pipeline else None
         self.concurrency = Concurrency(snapshot.runs, settings)
         self.requests = UserRequests(snapshot, self.statuses, now)
@@ -105,7 +126,9 @@ class _Pass:
         self._clean_up()
         return Plan(
             revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
-            run_statuses=leaving_first({r.name: new for r in self.asked if (new := self.statuses[r.name]) != r.status}),
+            run_statuses=leaving_first(
+                {r.name: new for r in self.asked if (new := self.statuses[r.name]) != r.status}
+            ),
             approval_statuses=self.approval_statuses,
             pipeline_status=self._due(advances, inbound),
             commands=(*self.commands, *self.events),
@@ -115,7 +138,8 @@ class _Pass:
         )
 
     def _advance_runs(self) -> list[RunAdvance]:
-        """Read what became of every run under way, answer what is asked of it, and start what may start in its stage.
+        """Read what became of every run under way, answer what is asked of it, and start what may
+        start in its stage.
 
         In the order of their arrival: of two new runs the older one gets the last free place.
         """
@@ -125,7 +149,9 @@ class _Pass:
         return advances
 
     def _let_in(self, advances: list[RunAdvance]) -> Inbound:
-        """Let runs into stages: last, since only now it is known who has left one in this very pass."""
+        """Let runs into stages: last, since only now it is known who has left
+        one in this very pass.
+        """
         inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
         going = [advance for advance in advances if not self._cancellation(advance)]
         if self.snapshot.is_blind:
@@ -137,17 +163,25 @@ class _Pass:
     def _clean_up(self) -> None:
         """Delete what nobody knows or waits for, and what the history limits no longer keep."""
         ending = [command.name for command in self.commands if isinstance(command, DeleteJob)]
-        self.commands += delete_orphans(self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending)
-        unsettled = [item for item in self.snapshot.approvals if item.name not in self.approval_statuses]
+        self.commands += delete_orphans(
+            self.snapshot.jobs, self.facts.pods, self.statuses.values(), ending
+        )
+        unsettled = [
+            item for item in self.snapshot.approvals if item.name not in self.approval_statuses
+        ]
         self.commands += close_unknown(unsettled, self.statuses.values(), self.now)
         self.commands += prune_history(self.snapshot, self.statuses, self.revision, self.settings)
 
     # ---- the pipeline
 
     def _plan_definition(self, pipeline: PipelineObject) -> PipelineStatus:
-        """Return the status as the definition decides it, and see to the definition's ControllerRevision."""
+        """Return the status as the definition decides it, and see to the definition's
+        ControllerRevision.
+        """
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
-        findings = replace(findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended)))
+        findings = replace(
+            findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended))
+        )
         status = definition_status(pipeline, findings, pipeline.revision, self.now)
         is_kept = not pipeline.revision or pipeline.revision in self.snapshot.known_revisions
         refused = self.facts.refusal_now(pipeline.revision or "") if not is_kept else None
@@ -155,12 +189,16 @@ class _Pass:
             self.look_again.append(self.facts.again_at(refused))
         if pipeline.definition and not is_kept and not refused:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
-            manifest = revision_manifest(pipeline.namespace, owner, pipeline.definition, status.version or 1)
+            manifest = revision_manifest(
+                pipeline.namespace, owner, pipeline.definition, status.version or 1
+            )
             self.revisions.append(manifest)
         return status
 
     def _due(self, advances: list[RunAdvance], inbound: Inbound) -> PipelineStatus | None:
-        """Return the pipeline's new status if it is to be written now: at a run's start or end, else seldom."""
+        """Return the pipeline's new status if it is to be written now: at a
+        run's start or end, else seldom.
+        """
         pipeline, status = self.snapshot.pipeline, self.pipeline_status
         if pipeline is None or status is None:
             return None
@@ -174,7 +212,10 @@ class _Pass:
         status = with_inbound(status, pipeline.spec, inbound.queues(), self.transitions, self.now)
         if status == pipeline.status:
             return None
-        written, pause = self.snapshot.pipeline_status_written, timedelta(seconds=self.settings.pipeline_status_s)
+        written, pause = (
+            self.snapshot.pipeline_status_written,
+            timedelta(seconds=self.settings.pipeline_status_s),
+        )
         if is_news(status, pipeline.status) or not written or self.now >= written + pause:
             return status
         self.look_again.append(written + pause)
@@ -183,7 +224,9 @@ class _Pass:
     # ---- runs
 
     def _advance(self, run: RunObject) -> RunAdvance | None:
-        """Admit a new run, or read what became of one under way; None where it cannot go on in this pass."""
+        """Admit a new run, or read what became of one under way; None where
+        it cannot go on in this pass.
+        """
         if run.status.state is None:
             self.new_runs.admit(run)
         status = self.statuses[run.name]
@@ -195,14 +238,20 @@ class _Pass:
             return None
         definition = self._frozen(status)
         if definition is None and not status.state.is_terminal:
-            gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
+            gone = (
+                f"the ControllerRevision {status.revision}, which the run executes, is gone: "
+                f"start "
+                f"a new run"
+            )
             self.new_runs.refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = self._advance_of(replace(run, status=status), definition) if definition else None
         if advance and not status.state.is_terminal:
             advance.observe()
         blocked_by = self._blocked_by(advance) if advance else None
-        answered = self.requests.answer(run, advance.status if advance else status, definition, blocked_by)
+        answered = self.requests.answer(
+            run, advance.status if advance else status, definition, blocked_by
+        )
         if advance is None or (status.state.is_terminal and answered.state is status.state):
             self.statuses[run.name] = answered
             return None
@@ -217,12 +266,18 @@ class _Pass:
         return RunAdvance(RunDraft(run, definition, self.facts, run.status), self.rollbacks)
 
     def _blocked_by(self, advance: RunAdvance) -> RefusedRequest | None:
-        """X-63: a run is not retried under a Pipeline that would cancel it at once, nor above its limit."""
+        """X-63: a run is not retried under a Pipeline that would cancel it at
+        once, nor above its limit.
+        """
         if cancelled := self._cancellation(advance):
             return cancelled_since(cancelled)
         pipeline, state = self.snapshot.pipeline, advance.status.state
         is_one_more = advance.is_parallel and state is not None and state.is_terminal
-        return LIMIT_EXCEEDED if is_one_more and pipeline and self.concurrency.is_full(pipeline) else None
+        return (
+            LIMIT_EXCEEDED
+            if is_one_more and pipeline and self.concurrency.is_full(pipeline)
+            else None
+        )
 
     def _go_on(self, advance: RunAdvance) -> None:
         if advance.stop:
@@ -243,7 +298,10 @@ class _Pass:
         """X-55: tell what was asked of a run that has ended that it comes too late."""
         before = self.statuses[run.name]
         # What was answered in this very pass is of this generation already.
-        if is_answered_anew(run.status, before) or (answered := answer(run, before, self.now)) is None:
+        if (
+            is_answered_anew(run.status, before)
+            or (answered := answer(run, before, self.now)) is None
+        ):
             return
         self.statuses[run.name] = answered
         if is_too_late(run, before):
@@ -259,13 +317,16 @@ class _Pass:
         return self._thawed[name]
 
     def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
-        return cancellation_of(advance, self.snapshot.pipeline, is_pipeline_absent=self.snapshot.is_pipeline_absent)
+        return cancellation_of(
+            advance, self.snapshot.pipeline, is_pipeline_absent=self.snapshot.is_pipeline_absent
+        )
 
     def _finish(self, advance: RunAdvance, inbound: Inbound) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
         run, before = advance.run, advance.run.status
         if refused := self.facts.refusal_now(status_refusal(run.uid)):
-            # Nothing may happen that no status tells: what this pass decided of the run is decided again.
+            # Nothing may happen that no status tells: what this pass decided of the run is decided
+            # again.
             self._end_unwritable(run, advance, refused)
             return
         self.commands += [c for c in advance.draft.effects.commands if not isinstance(c, EmitEvent)]
@@ -277,7 +338,11 @@ class _Pass:
         status = advance.status
         cancelled = self._cancellation(advance)
         reason, message = summarize(advance, inbound, cancelled)
-        if status != before or not status.conditions or has_news(advance, message, is_cancelled=cancelled is not None):
+        if (
+            status != before
+            or not status.conditions
+            or has_news(advance, message, is_cancelled=cancelled is not None)
+        ):
             self.statuses[run.name] = with_conditions(
                 status, generation=run.generation, now=self.now, reason=reason, message=message
             )
@@ -289,7 +354,9 @@ class _Pass:
             self.events.append(run.event(f"Run{status.state.value}", text, is_warning=is_warning))
 
     def _end_unwritable(self, run: RunObject, advance: RunAdvance, refused: Refused) -> None:
-        """Wait until the server takes the run's status again; end the run by a small one where it never will."""
+        """Wait until the server takes the run's status again; end the run by
+        a small one where it never will.
+        """
         if not refused.is_final:
             self.statuses[run.name] = run.status
             self.look_again.append(self.facts.again_at(refused))

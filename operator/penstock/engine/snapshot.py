@@ -30,7 +30,8 @@ _OF_THE_SPEC = ("findings", "definition", "revision")
 
 @dataclass(frozen=True)
 class PipelineObject:
-    """A Pipeline, and the ActionTypes it sees. ``spec`` is None where it cannot be read; ``unreadable`` says why.
+    """A Pipeline, and the ActionTypes it sees. ``spec`` is None where it cannot be read;
+    ``unreadable`` says why.
 
     What follows from these alone is computed once per object, as many passes see the same one.
     """
@@ -46,9 +47,13 @@ class PipelineObject:
     action_types: ActionTypes = field(default_factory=ActionTypes)
 
     def with_status(self, status: PipelineStatus) -> "PipelineObject":
-        """Return the same Pipeline with another status; what its spec leads to is not computed again."""
+        """Return the same Pipeline with another status; what its spec leads
+        to is not computed again.
+        """
         changed = replace(self, status=status)
-        changed.__dict__.update({name: self.__dict__[name] for name in _OF_THE_SPEC if name in self.__dict__})
+        changed.__dict__.update(
+            {name: self.__dict__[name] for name in _OF_THE_SPEC if name in self.__dict__}
+        )
         return changed
 
     @lazy
@@ -57,10 +62,17 @@ class PipelineObject:
         if self.spec is None:
             return Findings()
         try:
-            return validate(self.spec, self.action_types, has_default_store=self.default_store is not None)
+            return validate(
+                self.spec, self.action_types, has_default_store=self.default_store is not None
+            )
         except Exception as error:
-            # A judge that fails is a fault of ours; it is this one definition's problem all the same.
-            what = f"this definition could not be judged ({type(error).__name__}: {error}); please report it"
+            # A judge that fails is a fault of ours; it is this one definition's problem all the
+            # same.
+            what = (
+                f"this definition could not be judged ({type(error).__name__}: {error}); "
+                f"please "
+                f"report it"
+            )
             return Findings((Problem("spec", shorten(what, 500)),))
 
     @lazy
@@ -93,15 +105,21 @@ class RunObject:
 
     @property
     def arrival(self) -> tuple[str, datetime, str]:
-        """What runs are ordered by: when they were admitted; creation counts in seconds, and by another clock."""
+        """What runs are ordered by: when they were admitted; creation counts
+        in seconds, and by another clock.
+        """
         return self.status.start_time or "~", self.created, self.name
 
     def event(self, reason: str, message: str, *, is_warning: bool = False) -> "EmitEvent":
         """Return the command that records an Event about this run."""
-        return EmitEvent(PIPELINE_RUN, self.name, self.uid, reason, shorten(message, 1000), is_warning)
+        return EmitEvent(
+            PIPELINE_RUN, self.name, self.uid, reason, shorten(message, 1000), is_warning
+        )
 
     def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
-        """Return the stop that its spec asks for, unless a retry has resumed the run since, as the status says."""
+        """Return the stop that its spec asks for, unless a retry has resumed
+        the run since, as the status says.
+        """
         request, trigger = (self.spec.stop if self.spec else None), status.stop_trigger
         is_over = request and trigger and trigger.resumed_time and is_trigger_of(trigger, request)
         return None if is_over else request
@@ -124,7 +142,9 @@ class EndedStage:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalObject:
-    """An Approval. ``spec`` is None where it cannot be read; ``spec_hash`` is that of all but the decisions."""
+    """An Approval. ``spec`` is None where it cannot be read; ``spec_hash`` is
+    that of all but the decisions.
+    """
 
     name: str
     uid: str
@@ -149,7 +169,9 @@ class EndedRun:
     stages: Mapping[str, EndedStage] = field(default_factory=dict)
     is_rollback: bool = False
     is_declared: bool = False
-    """Whether a tool that declares objects, or a person, says that it is kept: deleted, it would be made anew."""
+    """Whether a tool that declares objects, or a person, says that it is
+    kept: deleted, it would be made anew.
+    """
 
 
 NAME_TAKEN = "NameTaken"
@@ -157,7 +179,9 @@ NAME_TAKEN = "NameTaken"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What the API server said no to. One that is not ``is_final`` may be accepted later, as when a quota has room."""
+    """What the API server said no to. One that is not ``is_final`` may be
+    accepted later, as when a quota has room.
+    """
 
     reason: str
     message: str
@@ -171,10 +195,11 @@ def status_refusal(run_uid: str) -> str:
 
 
 class Live(NamedTuple):
-    """What was read from the API server for this very snapshot: the cache alone does not prove that something is gone.
+    """What was read from the API server for this very snapshot: the cache alone does not prove that
+    something is gone.
 
-    ``jobs`` are Jobs, read with their pods, each with the last warning among their Events, or an empty text.
-    ``approvals`` are Approvals, each with whether the admission policy guards it.
+    ``jobs`` are Jobs, read with their pods, each with the last warning among their Events, or an
+    empty text. ``approvals`` are Approvals, each with whether the admission policy guards it.
     """
 
     jobs: Mapping[str, str] = MappingProxyType({})
@@ -188,18 +213,17 @@ NOTHING_LIVE = Live()
 class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
-    ``revisions`` are the data of the ControllerRevisions that unfinished runs name, ``frozen_projects`` the
-    BuildProjects and ``frozen_types`` the ActionTypes that their tries were started with; ``known_revisions`` and
-    ``known_objects`` (of both kinds) are all there are.
-    ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes too late, a
-    retry may resume the run.
-    ``targets`` are the ended runs that runs not yet begun shall roll back to.
-    ``seen`` are Jobs and Approvals that existed once.
-    ``refused`` are the objects that the server refused, by name; a status by "status/" and the run's uid.
-    ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one is gone
-    from sight, as an event told.
-    ``gone_runs`` are uids of runs that a live GET did not find, though the Pipeline's status says they are under way.
-    ``is_pipeline_absent``: a live GET did not find the pipeline.
+    ``revisions`` are the data of the ControllerRevisions that unfinished runs name,
+    ``frozen_projects`` the BuildProjects and ``frozen_types`` the ActionTypes that their tries were
+    started with; ``known_revisions`` and ``known_objects`` (of both kinds) are all there are.
+    ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes
+    too late, a retry may resume the run. ``targets`` are the ended runs that runs not yet begun
+    shall roll back to. ``seen`` are Jobs and Approvals that existed once. ``refused`` are the
+    objects that the server refused, by name; a status by "status/" and the run's uid.
+    ``deleted_jobs`` are the uids of Jobs that existed once, ``podless`` the Jobs of whose pods one
+    is gone from sight, as an event told. ``gone_runs`` are uids of runs that a live GET did not
+    find, though the Pipeline's status says they are under way. ``is_pipeline_absent``: a live GET
+    did not find the pipeline.
     """
 
     namespace: str
@@ -231,6 +255,8 @@ class Snapshot:
 
     @property
     def is_blind(self) -> bool:
-        """Whether the Pipeline or a StageTransition of it cannot be read: then no run enters a stage."""
+        """Whether the Pipeline or a StageTransition of it cannot be read:
+        then no run enters a stage.
+        """
         is_unread = self.pipeline is not None and self.pipeline.spec is None
         return is_unread or any(transition.spec is None for transition in self.transitions)

@@ -1,6 +1,7 @@
 """The states of runs, stages and tries, and every change between them, as tables.
 
-`operator/README.md` draws them. The simulator sees no change that is not here, and every one that is.
+`operator/README.md` draws them. The simulator sees no change that is not
+here, and every one that is.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,9 @@ from penstock.api.kinds.run import RunState, StageStatus
 from penstock.api.status.executions import ActionStatus
 
 BEGIN = ""
-"""Before anything is written: a run without a state, a stage that was not entered, a try that was not made."""
+"""Before anything is written: a run without a state, a stage that was not
+entered, a try that was not made.
+"""
 
 
 class Change(NamedTuple):
@@ -42,8 +45,12 @@ STAGE = (
     Change(BEGIN, StageStatus.IN_PROGRESS, "entered"),
     Change(BEGIN, StageStatus.SKIPPED, "condition before it skips it"),
     Change(BEGIN, StageStatus.FAILED, "condition before it failed"),
-    Change(StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED, "all actions succeeded, and its condition"),
-    Change(StageStatus.IN_PROGRESS, StageStatus.FAILED, "action failed, none runs; or condition failed"),
+    Change(
+        StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED, "all actions succeeded, and its condition"
+    ),
+    Change(
+        StageStatus.IN_PROGRESS, StageStatus.FAILED, "action failed, none runs; or condition failed"
+    ),
     Change(StageStatus.IN_PROGRESS, StageStatus.CANCELLED, "Pipeline edited or deleted"),
     Change(StageStatus.IN_PROGRESS, StageStatus.STOPPING, "stop asked"),
     Change(StageStatus.IN_PROGRESS, StageStatus.STOPPED, "stop asked, nothing runs"),

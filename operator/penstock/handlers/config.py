@@ -12,7 +12,9 @@ from penstock.runtime.config import ConfigError, read_document, read_lease, read
 
 
 def read_config(path: Path, *, identity: str) -> OperatorSettings:
-    """Return the settings that a YAML file gives, defaults for the rest; raise ConfigError for a bad one."""
+    """Return the settings that a YAML file gives, defaults for the rest;
+    raise ConfigError for a bad one.
+    """
     document = read_document(path)
     lease = read_lease(document.pop("lease", None), identity)
     engine = read_settings(Settings, document.pop("engine", None) or {}, "engine")
@@ -22,4 +24,6 @@ def read_config(path: Path, *, identity: str) -> OperatorSettings:
     except ValidationError as error:
         raise ConfigError(f"defaultArtifactStore: {error}") from error
     settings = read_settings(OperatorSettings, {"lease": None, **document})
-    return dataclasses.replace(settings, lease=lease, engine=engine, default_store=default_store, instance=identity)
+    return dataclasses.replace(
+        settings, lease=lease, engine=engine, default_store=default_store, instance=identity
+    )

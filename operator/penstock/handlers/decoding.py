@@ -1,9 +1,11 @@
-"""Lets Kopf's lists and watches survive what anybody may write: objects too deep for Python's json, and too large.
+"""Lets Kopf's lists and watches survive what anybody may write: objects too
+deep for Python's json, and too large.
 
-Kopf decodes in two places, each with a decoder that raises RecursionError, and ends with it: one object of one
-tenant would stop every namespace. Kopf lists a number of objects at a time, whatever their size. It has no setting
-for either, so both places are replaced; tests/unit/handlers/test_decoding.py runs Kopf's own listing and watching
-against a server that sends such objects.
+Kopf decodes in two places, each with a decoder that raises RecursionError, and ends with it: one
+object of one tenant would stop every namespace. Kopf lists a number of objects at a time, whatever
+their size. It has no setting for either, so both places are replaced;
+tests/unit/handlers/test_decoding.py runs Kopf's own listing and watching against a server that
+sends such objects.
 """
 
 from collections import defaultdict

@@ -62,13 +62,16 @@ def run(settings: OperatorSettings) -> None:
     registry = build_registry(settings)
     namespaces = list(settings.namespaces)
     decode_safely()
-    # Heavy plans are computed in threads: the event loop has its turn after a millisecond, not after five.
+    # Heavy plans are computed in threads: the event loop has its turn after a millisecond, not
+    # after five.
     sys.setswitchinterval(0.001)
     kopf.run(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
 
 
 def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
-    """Return Kopf's registry with our handlers: start, stop, and one for the events of each kind."""
+    """Return Kopf's registry with our handlers: start, stop, and one for the
+    events of each kind.
+    """
     registry = kopf.OperatorRegistry()
     operators: list[Operator] = []
 
@@ -81,7 +84,9 @@ def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
         _configure(settings)
         connection = _login(settings=settings, **kwargs)
         if connection is None:
-            raise kopf.PermanentError("no service account and no kubeconfig to reach the API server with")
+            raise kopf.PermanentError(
+                "no service account and no kubeconfig to reach the API server with"
+            )
         operator = Operator(_credentials(connection), operator_settings)
         await operator.start()
         operators.append(operator)
@@ -98,7 +103,10 @@ def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
 
 
 def _watch(
-    registry: kopf.OperatorRegistry, selector: tuple[str, str, str], resource: Resource, operators: list[Operator]
+    registry: kopf.OperatorRegistry,
+    selector: tuple[str, str, str],
+    resource: Resource,
+    operators: list[Operator],
 ) -> None:
     @kopf.on.event(*selector, registry=registry, id=f"{resource.plural}-changed")
     async def changed(event: Any, **_: Any) -> None:
@@ -116,7 +124,8 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.label_selectors[("batch", "v1", "jobs")] = LABEL_RUN_UID
     settings.watching.label_selectors[("", "v1", "pods")] = LABEL_RUN_UID
     settings.watching.chunk_size = CHUNK
-    # A worker holds its object's last event until it ends: with many large objects that is most of the memory.
+    # A worker holds its object's last event until it ends: with many large objects that is most of
+    # the memory.
     settings.queueing.idle_timeout = 0.2
     settings.watching.server_timeout = 600
     settings.watching.connect_timeout = 10

@@ -1,7 +1,8 @@
-"""Storages that keep nothing: our handlers see raw events, so Kopf has no change to detect and no progress to keep.
+"""Storages that keep nothing: our handlers see raw events, so Kopf has no
+change to detect and no progress to keep.
 
-By default Kopf copies and compares every object of every event for handlers that we do not have; that was half of
-the operator's time under load.
+By default Kopf copies and compares every object of every event for handlers that we do not have;
+that was half of the operator's time under load.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,9 @@ import kopf
 class NoDiffBase(kopf.DiffBaseStorage):
     """Remembers no earlier state of any object."""
 
-    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
+    def build(
+        self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None
+    ) -> kopf.BodyEssence:
         """Return an empty essence: there is nothing to compare."""
         return kopf.BodyEssence()
 

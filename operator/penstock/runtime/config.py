@@ -1,4 +1,6 @@
-"""Reads a configuration file (the chart's ConfigMap) into settings; a key that is not known is refused."""
+"""Reads a configuration file (the chart's ConfigMap) into settings; a key
+that is not known is refused.
+"""
 
 import dataclasses
 import os
@@ -20,7 +22,9 @@ class ConfigError(ValueError):
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return what a YAML file holds; raise ConfigError for anything but a mapping, OSError if it cannot be read."""
+    """Return what a YAML file holds; raise ConfigError for anything but a
+    mapping, OSError if it cannot be read.
+    """
     try:
         document = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
@@ -31,11 +35,15 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_settings(kind: type[T], document: Mapping[str, Any], path: str = "") -> T:
-    """Return a part of the file as settings, defaults for what is left out; raise ConfigError. ``path`` is its key."""
+    """Return a part of the file as settings, defaults for what is left out; raise ConfigError.
+    ``path`` is its key.
+    """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in document:
         if key not in known:
-            raise ConfigError(f"{path}.{key}".lstrip(".") + f": unknown; known are {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"{path}.{key}".lstrip(".") + f": unknown; known are {', '.join(sorted(known))}"
+            )
     try:
         return TypeAdapter(kind).validate_python(document)
     except ValidationError as error:
@@ -44,7 +52,11 @@ def read_settings(kind: type[T], document: Mapping[str, Any], path: str = "") ->
 
 def read_lease(document: Mapping[str, Any] | None, identity: str) -> LeaseSettings | None:
     """Return the settings of the Lease, None where there is none: one replica then."""
-    return read_settings(LeaseSettings, {**document, "identity": identity}, "lease") if document else None
+    return (
+        read_settings(LeaseSettings, {**document, "identity": identity}, "lease")
+        if document
+        else None
+    )
 
 
 def process_identity() -> str:

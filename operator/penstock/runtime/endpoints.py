@@ -24,7 +24,9 @@ _REMEMBERED = 1_000
 """Answers that are remembered, by a hash of the token; a scraper has one."""
 _REVIEWS_PER_S = 2.0
 _REVIEWS_AT_ONCE = 10.0
-"""Reviews are the API server's work, and anybody who reaches the port can ask for one: they are rationed."""
+"""Reviews are the API server's work, and anybody who reaches the port can ask
+for one: they are rationed.
+"""
 
 
 class Metrics(Protocol):
@@ -114,7 +116,9 @@ class Endpoints:
         return may_read
 
     async def _is_allowed(self, token: str) -> bool:
-        user = (await self._review("authentication.k8s.io", "TokenReview", {"token": token}))["status"]
+        user = (await self._review("authentication.k8s.io", "TokenReview", {"token": token}))[
+            "status"
+        ]
         if not user.get("authenticated"):
             return False
         spec = {
@@ -127,7 +131,9 @@ class Endpoints:
 
     async def _review(self, group: str, kind: str, spec: Document) -> Document:
         body = {"apiVersion": f"{group}/v1", "kind": kind, "spec": spec}
-        return await self.client.send("POST", f"/apis/{group}/v1/{kind.lower()}s", body=body, is_effect=False)
+        return await self.client.send(
+            "POST", f"/apis/{group}/v1/{kind.lower()}s", body=body, is_effect=False
+        )
 
 
 def _digest(token: str) -> bytes:

@@ -1,4 +1,6 @@
-"""Works a queue: passes over one key at a time, each with a limit; what goes wrong concerns that key alone."""
+"""Works a queue: passes over one key at a time, each with a limit; what goes
+wrong concerns that key alone.
+"""
 
 import asyncio
 import logging
@@ -20,9 +22,10 @@ _LONGEST_PAUSE_S = 30.0
 class Passes(Generic[Key]):
     """What works a queue.
 
-    ``one_pass`` returns after how many seconds the key is looked at again, None if nothing is due. ``where`` names
-    the key in logs. ``count`` is told what became of each pass: ok, conflict, error, bug. ``limit_s`` breaks a pass
-    off. ``outdated`` are the errors that say that what the pass read has changed meanwhile.
+    ``one_pass`` returns after how many seconds the key is looked at again, None if nothing is due.
+    ``where`` names the key in logs. ``count`` is told what became of each pass: ok, conflict,
+    error, bug. ``limit_s`` breaks a pass off. ``outdated`` are the errors that say that what the
+    pass read has changed meanwhile.
     """
 
     queue: WorkQueue[Key]
@@ -54,7 +57,9 @@ class Passes(Generic[Key]):
         except Exception:
             self.count("bug")
             pause = self.queue.failed(key)
-            log.exception("Pass failed for a reason of our own; again in %.1f s", pause, extra=self.where(key))
+            log.exception(
+                "Pass failed for a reason of our own; again in %.1f s", pause, extra=self.where(key)
+            )
         else:
             self.count("ok")
             self.queue.done(key)
@@ -63,7 +68,9 @@ class Passes(Generic[Key]):
 
 
 async def until_it_works(step: Callable[[], Awaitable[None]], what: str) -> None:
-    """Take a step again and again, with growing pauses, until the cluster lets it; ``what`` says in logs what it is."""
+    """Take a step again and again, with growing pauses, until the cluster
+    lets it; ``what`` says in logs what it is.
+    """
     pause = _FIRST_PAUSE_S
     while True:
         try:

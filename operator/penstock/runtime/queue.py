@@ -1,7 +1,9 @@
-"""A keyed work queue: wake-ups of one key merge, a key never runs twice at once, delays and backoff per key.
+"""A keyed work queue: wake-ups of one key merge, a key never runs twice at
+once, delays and backoff per key.
 
-Keys belong to groups (a pipeline's: its namespace). Groups take turns, and no group has more than its share of
-passes under way: a group with a thousand keys delays a key of another by one pass at most.
+Keys belong to groups (a pipeline's: its namespace). Groups take turns, and no
+group has more than its share of passes under way: a group with a thousand
+keys delays a key of another by one pass at most.
 """
 
 import asyncio
@@ -78,7 +80,9 @@ class WorkQueue(Generic[Key]):
         self._release(key)
 
     def failed(self, key: Key, retry_after: float | None = None) -> float:
-        """Say that a pass failed: the key comes again after a growing pause, which is returned in seconds."""
+        """Say that a pass failed: the key comes again after a growing pause,
+        which is returned in seconds.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         pause = retry_after or min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures, 16))
@@ -88,7 +92,9 @@ class WorkQueue(Generic[Key]):
         return pause
 
     def _next(self) -> Key | None:
-        """Take the oldest key of the group whose turn it is, and put that group behind all others."""
+        """Take the oldest key of the group whose turn it is, and put that
+        group behind all others.
+        """
         for group, keys in self._ready.items():
             if self._share is not None and self._running_of[group] >= self._share:
                 continue

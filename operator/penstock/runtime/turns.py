@@ -1,4 +1,6 @@
-"""Those who share something scarce take turns: a namespace that keeps it busy leaves half of it to the others."""
+"""Those who share something scarce take turns: a namespace that keeps it busy
+leaves half of it to the others.
+"""
 
 import asyncio
 import contextlib

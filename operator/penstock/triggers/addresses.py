@@ -1,6 +1,7 @@
 """Which addresses a user's Url may lead to (design: security laws; GHSA-j94x-8wcp-x7hm of Kargo).
 
-What is checked is what is connected to: git is told the address that was found good, and follows no redirect.
+What is checked is what is connected to: git is told the address that was
+found good, and follows no redirect.
 """
 
 import asyncio
@@ -35,7 +36,9 @@ class RefusedAddressError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """Beyond the internet's addresses: hosts and networks that are allowed, and networks that are not."""
+    """Beyond the internet's addresses: hosts and networks that are allowed,
+    and networks that are not.
+    """
 
     allowed_hosts: frozenset[str] = frozenset()
     allowed: tuple[Network, ...] = ()
@@ -48,7 +51,9 @@ class AddressRules:
         found = plain(address)
         if any(found in network for network in self.allowed if network.version == found.version):
             return
-        is_refused = any(found in network for network in self.refused if network.version == found.version)
+        is_refused = any(
+            found in network for network in self.refused if network.version == found.version
+        )
         if is_refused or not is_of_the_internet(found):
             raise RefusedAddressError(
                 f"{host} is at {address}, an address within the cluster or its network; "
@@ -60,7 +65,9 @@ def is_of_the_internet(address: Address) -> bool:
     """Whether an address is one that the internet's registries give out, and leads nowhere else."""
     if not address.is_global or address.is_multicast:
         return False
-    if any(address in network for network in _NOT_OF_THE_INTERNET if network.version == address.version):
+    if any(
+        address in network for network in _NOT_OF_THE_INTERNET if network.version == address.version
+    ):
         return False
     return address.version == 4 or address in _UNICAST
 
@@ -84,7 +91,9 @@ def refuse_odd_number(host: str) -> None:
     try:
         ipaddress.IPv4Address(host)
     except ValueError as error:
-        raise RefusedAddressError(f"{host} is neither a host name nor an address in dotted decimal") from error
+        raise RefusedAddressError(
+            f"{host} is neither a host name nor an address in dotted decimal"
+        ) from error
 
 
 async def address_of(host: str, port: int, rules: AddressRules, limit_s: float) -> str:
@@ -92,9 +101,13 @@ async def address_of(host: str, port: int, rules: AddressRules, limit_s: float) 
     refuse_odd_number(host)
     try:
         async with asyncio.timeout(limit_s):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            )
     except (OSError, UnicodeError, TimeoutError) as error:
-        raise RefusedAddressError(f"{host} could not be resolved: {error or 'no answer in time'}") from error
+        raise RefusedAddressError(
+            f"{host} could not be resolved: {error or 'no answer in time'}"
+        ) from error
     addresses: Sequence[str] = [str(entry[4][0]) for entry in found]
     if not addresses:
         raise RefusedAddressError(f"{host} has no address")

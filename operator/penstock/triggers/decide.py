@@ -1,9 +1,11 @@
-"""Which runs a look at the sources starts, and what is remembered of it; pure, ``now`` is an argument.
+"""Which runs a look at the sources starts, and what is remembered of it;
+pure, ``now`` is an argument.
 
 The laws (G-06, X-20, X-21), whatever dies between two effects:
 - A baseline is remembered before the creation's run exists: what is pushed after it is a change.
-- A change is remembered after its run exists. The run's name is made of the pipeline's uid, the source, the
-  old and the new revision and the sequence: deciding again names the same run, and A, B, A makes three.
+- A change is remembered after its run exists. The run's name is made of the
+  pipeline's uid, the source, the old and the new revision and the sequence:
+  deciding again names the same run, and A, B, A makes three.
 - What started a run but was not remembered is taken over from the run itself (`recovered`).
 """
 
@@ -38,7 +40,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The source was looked at; ``revision`` is empty where there is none, and ``error`` says so."""
+    """The source was looked at; ``revision`` is empty where there is none,
+    and ``error`` says so.
+    """
 
     revision: str
     error: str = ""
@@ -56,7 +60,8 @@ Observation = Seen | Failed
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What status remembers: whether creation started a run (None: not yet decided), and the sources.
+    """What status remembers: whether creation started a run (None: not yet
+    decided), and the sources.
 
     ``restarted`` is the version up to which edits were looked at, None while they start nothing.
     """
@@ -67,14 +72,17 @@ class State:
 
     def mark(self, key: Key) -> SourceState | None:
         """Return what is remembered of a source."""
-        return next((mark for mark in self.marks if (mark.stage_name, mark.action_name) == key), None)
+        return next(
+            (mark for mark in self.marks if (mark.stage_name, mark.action_name) == key), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A Pipeline as far as triggers look at it.
 
-    ``last_run_of`` is the uid of the Pipeline that the last run executes, empty where the run does not tell.
+    ``last_run_of`` is the uid of the Pipeline that the last run executes,
+    empty where the run does not tell.
     """
 
     name: str
@@ -88,7 +96,9 @@ class View:
 
     @property
     def doubts(self) -> bool:
-        """Whether it matters whose the last run is: a Pipeline that is made anew meets the old one's runs."""
+        """Whether it matters whose the last run is: a Pipeline that is made
+        anew meets the old one's runs.
+        """
         is_others = self.last_run not in (None, "", creation_run(self).name)
         return self.state.started is None and self.wants_start and is_others
 
@@ -99,7 +109,9 @@ class View:
 
     @property
     def is_settled(self) -> bool:
-        """Whether creation and edits were dealt with, so that only the sources are left to look at."""
+        """Whether creation and edits were dealt with, so that only the
+        sources are left to look at.
+        """
         return self.state.started is not None and self.state.restarted == self.looked_at
 
 
@@ -126,7 +138,9 @@ class SourceDecision:
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run that triggers created, as its annotations tell; the one for a Pipeline's creation has no ``key``."""
+    """A run that triggers created, as its annotations tell; the one for a
+    Pipeline's creation has no ``key``.
+    """
 
     pipeline_uid: str
     key: Key | None = None
@@ -134,7 +148,9 @@ class StartedRun:
     sequence: int = 0
 
 
-def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int) -> SourceDecision:
+def decide(
+    view: View, sources: Iterable[Source], observed: Mapping[Key, Observation], now: int
+) -> SourceDecision:
     """Return what to do about what was seen; sources without an observation stay as they are."""
     first: list[SourceState] = []
     then: list[SourceState] = []
@@ -162,35 +178,51 @@ def decide(view: View, sources: Iterable[Source], observed: Mapping[Key, Observa
 
 
 def recovered(view: View, started: Iterable[StartedRun]) -> State:
-    """Return the state with the runs that were created but not yet remembered (a crash between the two)."""
+    """Return the state with the runs that were created but not yet remembered
+    (a crash between the two).
+    """
     marks = {(mark.stage_name, mark.action_name): mark for mark in view.state.marks}
     own = [run for run in started if run.pipeline_uid == view.uid]
     for run in sorted(own, key=lambda run: run.sequence):
         mark = marks.get(run.key) if run.key else None
         if run.key and mark and run.sequence == mark.sequence + 1:
-            marks[run.key] = mark.model_copy(update={"revision": run.revision, "sequence": run.sequence})
+            marks[run.key] = mark.model_copy(
+                update={"revision": run.revision, "sequence": run.sequence}
+            )
     is_created = view.state.started is None and any(run.key is None for run in own)
-    return replace(view.state, started=True if is_created else view.state.started, marks=tuple(marks.values()))
+    return replace(
+        view.state, started=True if is_created else view.state.started, marks=tuple(marks.values())
+    )
 
 
 def pause_s(interval: float, failures: int, chance: float) -> float:
-    """Return the seconds until the next look: never more than the interval while all is well; ``chance`` in 0..1."""
+    """Return the seconds until the next look: never more than the interval while all is well;
+    ``chance`` in 0..1.
+    """
     pause = min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
     return pause * (0.8 + 0.2 * chance)
 
 
 def creation_run(view: View) -> NewRun:
     """Return the first run of a Pipeline (X-21)."""
-    return NewRun(child_name(view.name, view.uid, CREATE_PIPELINE), CREATE_PIPELINE, f"pipeline {view.name} created")
+    return NewRun(
+        child_name(view.name, view.uid, CREATE_PIPELINE),
+        CREATE_PIPELINE,
+        f"pipeline {view.name} created",
+    )
 
 
 def _restart(view: View) -> NewRun | None:
-    """Return the run that an edit asks for (X-21): one per version, none for the version seen first."""
+    """Return the run that an edit asks for (X-21): one per version, none for
+    the version seen first.
+    """
     before = view.state.restarted
     if not view.wants_restart or before is None or view.version <= before:
         return None
     name = child_name(view.name, view.uid, "UpdatePipeline", view.version)
-    return NewRun(name, START, f"restartExecutionOnUpdate: version {view.version} of pipeline {view.name}")
+    return NewRun(
+        name, START, f"restartExecutionOnUpdate: version {view.version} of pipeline {view.name}"
+    )
 
 
 def _creation(view: View) -> NewRun | None:
@@ -202,13 +234,20 @@ def _creation(view: View) -> NewRun | None:
 
 
 def _baseline(
-    before: SourceState | None, source: Source, observation: Observation, is_creating: bool, now: int
+    before: SourceState | None,
+    source: Source,
+    observation: Observation,
+    is_creating: bool,
+    now: int,
 ) -> SourceState:
     is_blind = is_creating and isinstance(observation, Failed)
     if before and before.source == source.identity and not is_blind:
         return before
-    # A failed first look at a new pipeline counts as empty: what its first run misses starts another one.
-    revision = observation.revision if isinstance(observation, Seen) else "" if is_creating else None
+    # A failed first look at a new pipeline counts as empty: what its first run misses starts
+    # another one.
+    revision = (
+        observation.revision if isinstance(observation, Seen) else "" if is_creating else None
+    )
     return SourceState(
         stage_name=source.stage,
         action_name=source.action,
@@ -218,7 +257,9 @@ def _baseline(
     )
 
 
-def _change(view: View, mark: SourceState, observation: Observation) -> tuple[SourceState, NewRun | None]:
+def _change(
+    view: View, mark: SourceState, observation: Observation
+) -> tuple[SourceState, NewRun | None]:
     looked = mark.model_copy(update={"last_error": observation.error or None})
     if isinstance(observation, Failed):
         return looked, None

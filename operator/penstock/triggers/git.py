@@ -22,8 +22,12 @@ class GitSource:
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
-        """Return a hash of where the source is; None for one that is not polled or never changes."""
-        if configuration.get("PollForSourceChanges", "true") != "true" or configuration.get("Commit"):
+        """Return a hash of where the source is; None for one that is not
+        polled or never changes.
+        """
+        if configuration.get("PollForSourceChanges", "true") != "true" or configuration.get(
+            "Commit"
+        ):
             return None
         return hash_of("Git", *(configuration.get(key, "") for key in ("Url", "Branch", "Tag")))
 
@@ -45,7 +49,9 @@ class GitSource:
         return Seen("", f"{wanted.text} was not found in {remote.url}"[:LONGEST_ERROR])
 
     async def _credential(self, namespace: str, name: str) -> Credential:
-        return Credential(*await secret_texts(self._client, namespace, name, ("username", "password")))
+        return Credential(
+            *await secret_texts(self._client, namespace, name, ("username", "password"))
+        )
 
 
 def _masked(text: str, credential: Credential | None) -> str:

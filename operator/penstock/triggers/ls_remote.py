@@ -1,4 +1,6 @@
-"""One ``git ls-remote`` of one ref: a child with limits on time, memory and output, and no ambient configuration."""
+"""One ``git ls-remote`` of one ref: a child with limits on time, memory and
+output, and no ambient configuration.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +23,9 @@ from penstock.triggers.addresses import AddressRules, RefusedAddressError, addre
 
 _LARGEST_ANSWER = 256 * 1024
 _MEMORY = 40 * 1024 * 1024
-"""Of each of a look's two processes, so that hostile servers together stay within the container's limit."""
+"""Of each of a look's two processes, so that hostile servers together stay
+within the container's limit.
+"""
 _HEX = frozenset("0123456789abcdef")
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
@@ -36,13 +40,17 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class LsRemote:
-    """Looks at refs. ``timeout_s`` limits a whole look, from resolving the name to the last byte."""
+    """Looks at refs. ``timeout_s`` limits a whole look, from resolving the
+    name to the last byte.
+    """
 
     rules: AddressRules
     timeout_s: float = 20.0
 
     async def revision(self, remote: Remote, wanted: Wanted, credential: Credential | None) -> str:
-        """Return the commit that a ref names, empty where there is no such ref; raise ActionError."""
+        """Return the commit that a ref names, empty where there is no such
+        ref; raise ActionError.
+        """
         try:
             async with asyncio.timeout(self.timeout_s):
                 address = await address_of(remote.host, remote.port, self.rules, self.timeout_s)
@@ -50,12 +58,16 @@ class LsRemote:
         except RefusedAddressError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
         except TimeoutError as error:
-            raise ActionError(TIMED_OUT, f"{remote.host} took longer than {self.timeout_s:g} s") from error
+            raise ActionError(
+                TIMED_OUT, f"{remote.host} took longer than {self.timeout_s:g} s"
+            ) from error
         except GitError as error:
             raise failure_of(remote, error, has_credential=credential is not None) from error
         return commit_of(answer, wanted.ref or "HEAD")
 
-    async def _ask(self, remote: Remote, wanted: Wanted, address: str, credential: Credential | None) -> bytes:
+    async def _ask(
+        self, remote: Remote, wanted: Wanted, address: str, credential: Credential | None
+    ) -> bytes:
         ref = wanted.ref or "HEAD"
         patterns = (ref, f"{ref}^{{}}") if ref.startswith("refs/tags/") else (ref,)
         try:
@@ -63,13 +75,16 @@ class LsRemote:
         except GitError as error:
             if not error.is_redirect or remote.url.endswith(".git"):
                 raise
-        # Some hosts redirect to the name with .git: that one is taken, no redirect is ever followed.
+        # Some hosts redirect to the name with .git: that one is taken, no redirect is ever
+        # followed.
         moved = remote_of(remote.url.rstrip("/") + ".git")
         return await _git(_environment(moved, address, credential), moved.url, patterns)
 
 
 def commit_of(answer: bytes, ref: str) -> str:
-    """Return the commit of exactly this ref, a tag's own where the tag is an object; what else is said is ignored."""
+    """Return the commit of exactly this ref, a tag's own where the tag is an
+    object; what else is said is ignored.
+    """
     found: dict[bytes, str] = {}
     for line in answer.split(b"\n"):
         commit, _, name = line.partition(b"\t")
@@ -122,7 +137,9 @@ async def _git(environment: dict[str, str], url: str, patterns: tuple[str, ...])
 
 
 async def _reap(group: int) -> None:
-    """Take leave of git's own child: it is ours once git is gone, if we are the container's first process."""
+    """Take leave of git's own child: it is ours once git is gone, if we are
+    the container's first process.
+    """
     for _ in range(50):
         try:
             pid, _status = os.waitpid(-group, os.WNOHANG)  # noqa: ASYNC222 — WNOHANG does not block

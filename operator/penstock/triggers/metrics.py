@@ -1,4 +1,6 @@
-"""What triggers count, for Prometheus. Labels are few and bounded: no pipeline, host or run names."""
+"""What triggers count, for Prometheus. Labels are few and bounded: no
+pipeline, host or run names.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
@@ -9,13 +11,23 @@ class TriggerMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.looks = Counter(
-            "penstock_source_polls_total", "Looks at a source, by outcome.", ["outcome"], registry=self.registry
+            "penstock_source_polls_total",
+            "Looks at a source, by outcome.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.started = Counter(
-            "penstock_triggered_runs_total", "Runs started, by trigger type.", ["trigger"], registry=self.registry
+            "penstock_triggered_runs_total",
+            "Runs started, by trigger type.",
+            ["trigger"],
+            registry=self.registry,
         )
-        self.errors = Counter("penstock_trigger_errors_total", "Passes that failed.", registry=self.registry)
-        self.is_leader = Gauge("penstock_leader", "1 on the replica that acts.", registry=self.registry)
+        self.errors = Counter(
+            "penstock_trigger_errors_total", "Passes that failed.", registry=self.registry
+        )
+        self.is_leader = Gauge(
+            "penstock_leader", "1 on the replica that acts.", registry=self.registry
+        )
 
     def count_pass(self, outcome: str) -> None:
         """Count a pass that failed; a Pipeline that changed meanwhile is none."""

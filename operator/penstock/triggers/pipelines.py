@@ -1,4 +1,6 @@
-"""A Pipeline and its runs as the API server has them, turned into what decisions are made of, and back."""
+"""A Pipeline and its runs as the API server has them, turned into what
+decisions are made of, and back.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,10 +30,15 @@ Document = dict[str, Any]
 def readable(document: Document) -> tuple[PipelineSpec, PipelineStatus] | None:
     """Return spec and status of a Pipeline that is Ready as it stands now; None for any other."""
     metadata, status = document["metadata"], document.get("status") or {}
-    if metadata.get("deletionTimestamp") or status.get("observedGeneration") != metadata.get("generation"):
+    if metadata.get("deletionTimestamp") or status.get("observedGeneration") != metadata.get(
+        "generation"
+    ):
         return None
     try:
-        spec, parsed = PipelineSpec.model_validate(document["spec"]), PipelineStatus.model_validate(status)
+        spec, parsed = (
+            PipelineSpec.model_validate(document["spec"]),
+            PipelineStatus.model_validate(status),
+        )
     except (ValidationError, KeyError):
         return None
     is_ready = any(c.type == "Ready" and c.status == "True" for c in parsed.conditions)
@@ -52,7 +59,9 @@ def view_of(document: Document, spec: PipelineSpec, status: PipelineStatus) -> V
 
 
 def pipeline_uid_of(run: Document) -> str:
-    """Return the uid of the Pipeline that a run executes, empty before the operator has admitted it."""
+    """Return the uid of the Pipeline that a run executes, empty before the
+    operator has admitted it.
+    """
     return str((run.get("status") or {}).get("pipelineUid") or "")
 
 
@@ -91,7 +100,11 @@ def run_of(view: View, run: NewRun) -> Document:
     return {
         "apiVersion": API_VERSION,
         "kind": PIPELINE_RUN,
-        "metadata": {"name": run.name, "labels": {LABEL_STARTED_BY: TRIGGERS}, "annotations": annotations},
+        "metadata": {
+            "name": run.name,
+            "labels": {LABEL_STARTED_BY: TRIGGERS},
+            "annotations": annotations,
+        },
         "spec": {
             "pipelineRef": {"name": view.name},
             "trigger": {"triggerType": run.trigger, "triggerDetail": run.detail[:1024]},
@@ -100,7 +113,9 @@ def run_of(view: View, run: NewRun) -> Document:
 
 
 def started_run_of(document: Document) -> StartedRun | None:
-    """Return what a run says of the change or the creation that started it; None where it says neither."""
+    """Return what a run says of the change or the creation that started it;
+    None where it says neither.
+    """
     found = document["metadata"].get("annotations") or {}
     trigger = document.get("spec", {}).get("trigger") or {}
     if trigger.get("triggerType") == CREATE_PIPELINE and ANNOTATION_PIPELINE_UID in found:

@@ -1,4 +1,6 @@
-"""One pass over one Pipeline: look at the sources that are due, decide, and carry it out in order."""
+"""One pass over one Pipeline: look at the sources that are due, decide, and
+carry it out in order.
+"""
 
 import asyncio
 import logging
@@ -43,7 +45,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Schedule:
-    """When a Pipeline's sources are looked at next; kept in memory alone, a restart looks at once."""
+    """When a Pipeline's sources are looked at next; kept in memory alone, a
+    restart looks at once.
+    """
 
     due: dict[tuple[Key, str], float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
@@ -53,7 +57,11 @@ class Poller:
     """Works on Pipelines, each by its own pass; ``providers`` look at the sources they know."""
 
     def __init__(
-        self, client: Client, providers: Mapping[str, SourceProvider], interval_s: float, metrics: TriggerMetrics
+        self,
+        client: Client,
+        providers: Mapping[str, SourceProvider],
+        interval_s: float,
+        metrics: TriggerMetrics,
     ) -> None:
         self._client, self._providers = client, providers
         self._interval, self._metrics = interval_s, metrics
@@ -61,7 +69,9 @@ class Poller:
     async def run(
         self, document: Document, schedule: Schedule, started: list[StartedRun]
     ) -> tuple[Document, float | None]:
-        """Return the Pipeline after the pass, and in how many seconds to look again (None: at its next event)."""
+        """Return the Pipeline after the pass, and in how many seconds to look
+        again (None: at its next event).
+        """
         found = readable(document)
         if found is None:
             return document, None
@@ -70,7 +80,9 @@ class Poller:
         known = recovered(view, started)
         due = self._due(schedule, polled)
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
-            observed = await self._look(document["metadata"]["namespace"], {s: polled[s] for s in due})
+            observed = await self._look(
+                document["metadata"]["namespace"], {s: polled[s] for s in due}
+            )
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
             document = await self._carry_out(document, view, decision, before, started)
@@ -80,14 +92,20 @@ class Poller:
         return document, max(0.0, min(times) - time.monotonic()) if times else None
 
     async def _with_owner(self, namespace: str, view: View) -> View:
-        """Return the view with whose the last run is, where that matters: its name does not tell it."""
+        """Return the view with whose the last run is, where that matters: its
+        name does not tell it.
+        """
         if not view.doubts:
             return view
-        async for run in self._client.list(RUNS, namespace, fields=f"metadata.name={view.last_run}"):
+        async for run in self._client.list(
+            RUNS, namespace, fields=f"metadata.name={view.last_run}"
+        ):
             return replace(view, last_run_of=pipeline_uid_of(run))
         return view
 
-    def _polled(self, actions: Iterable[tuple[str, str, Action]]) -> dict[Source, tuple[SourceProvider, Action]]:
+    def _polled(
+        self, actions: Iterable[tuple[str, str, Action]]
+    ) -> dict[Source, tuple[SourceProvider, Action]]:
         found = {}
         for stage, name, action in actions:
             provider = self._providers.get(name)
@@ -113,31 +131,46 @@ class Poller:
     async def _look(
         self, namespace: str, sources: Mapping[Source, tuple[SourceProvider, Action]]
     ) -> dict[Key, Observation]:
-        looks = (provider.look(namespace, action.configuration) for provider, action in sources.values())
+        looks = (
+            provider.look(namespace, action.configuration) for provider, action in sources.values()
+        )
         observed = await asyncio.gather(*looks)
         for observation in observed:
             self._metrics.looks.labels("failed" if isinstance(observation, Failed) else "ok").inc()
         return {source.key: seen for source, seen in zip(sources, observed, strict=True)}
 
-    def _plan_next(self, schedule: Schedule, due: Iterable[Source], observed: Mapping[Key, Observation]) -> None:
+    def _plan_next(
+        self, schedule: Schedule, due: Iterable[Source], observed: Mapping[Key, Observation]
+    ) -> None:
         for source in due:
             failed = isinstance(observed[source.key], Failed)
             failures = schedule.failures.get(source.key, 0) + 1 if failed else 0
             schedule.failures[source.key] = failures
             chance = random.random()  # noqa: S311 — jitter
-            schedule.due[source.key, source.identity] = time.monotonic() + pause_s(self._interval, failures, chance)
+            schedule.due[source.key, source.identity] = time.monotonic() + pause_s(
+                self._interval, failures, chance
+            )
 
     async def _carry_out(
-        self, document: Document, view: View, decision: SourceDecision, before: State, started: list[StartedRun]
+        self,
+        document: Document,
+        view: View,
+        decision: SourceDecision,
+        before: State,
+        started: list[StartedRun],
     ) -> Document:
-        """Remember, create, remember; what was created counts as started even if it cannot be remembered now."""
+        """Remember, create, remember; what was created counts as started even
+        if it cannot be remembered now.
+        """
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
         for run in decision.runs:
             await self._create(document["metadata"]["namespace"], view, run)
             started.append(StartedRun(view.uid, run.key, run.revision, run.sequence))
-        return await self._remember(document, decision.then) if decision.then != before else document
+        return (
+            await self._remember(document, decision.then) if decision.then != before else document
+        )
 
     async def _remember(self, document: Document, state: State) -> Document:
         namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]

@@ -1,4 +1,6 @@
-"""Wires client, watch, queue, poller and Lease together; only the holder of the Lease looks and starts runs."""
+"""Wires client, watch, queue, poller and Lease together; only the holder of
+the Lease looks and starts runs.
+"""
 
 import asyncio
 import contextlib
@@ -53,7 +55,9 @@ class Triggers:
         self._started: dict[tuple[str, str], list[StartedRun]] = {}
         # A Pipeline that is gone, or was created again, is no fault: the watch tells.
         outdated = (ConflictError, NotFoundError)
-        self._passes = Passes(self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s, outdated)
+        self._passes = Passes(
+            self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s, outdated
+        )
         self._beat = time.monotonic()
 
     async def run(self) -> None:
@@ -95,16 +99,21 @@ class Triggers:
     async def _list_started(self) -> None:
         """What a predecessor started but did not remember is read from the runs, once."""
         for namespace in self.settings.namespaces or (None,):
-            async for run in self.client.list(RUNS, namespace, selector=f"{LABEL_STARTED_BY}={TRIGGERS}"):
+            async for run in self.client.list(
+                RUNS, namespace, selector=f"{LABEL_STARTED_BY}={TRIGGERS}"
+            ):
                 if started := started_run_of(run):
-                    # With its namespace: whoever writes runs elsewhere says nothing about this one's Pipelines.
+                    # With its namespace: whoever writes runs elsewhere says nothing about this
+                    # one's Pipelines.
                     where = (run["metadata"]["namespace"], started.pipeline_uid)
                     self._started.setdefault(where, []).append(started)
 
     # ---- what Pipelines there are
 
     async def _follow(self, namespace: str | None) -> None:
-        """List, then watch; whenever the watch ends, list again, since it may have missed a deletion."""
+        """List, then watch; whenever the watch ends, list again, since it may
+        have missed a deletion.
+        """
         while True:
             await until_it_works(lambda: self._list_and_watch(namespace), "Watching Pipelines")
             await asyncio.sleep(0.2)
@@ -115,7 +124,9 @@ class Triggers:
         version = page["metadata"]["resourceVersion"]
         async for document in self.client.list(PIPELINES, namespace):
             seen.add(self._put(document))
-        for key in [key for key in self._pipelines if namespace in (None, key[0]) and key not in seen]:
+        for key in [
+            key for key in self._pipelines if namespace in (None, key[0]) and key not in seen
+        ]:
             self._forget(key)
         async with contextlib.aclosing(self.client.watch(PIPELINES, namespace, version)) as events:
             async for event in events:
@@ -147,7 +158,9 @@ class Triggers:
             return None
         uid = document["metadata"]["uid"]
         schedule = self._schedules.setdefault(uid, Schedule())
-        after, again = await self.poller.run(document, schedule, self._started.setdefault((key[0], uid), []))
+        after, again = await self.poller.run(
+            document, schedule, self._started.setdefault((key[0], uid), [])
+        )
         if after is not document:
             self._put(after)
         return again

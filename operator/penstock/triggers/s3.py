@@ -1,4 +1,6 @@
-"""How an S3 source is polled: one HEAD of the object, and the version that it answers with (G-04, G-07)."""
+"""How an S3 source is polled: one HEAD of the object, and the version that it
+answers with (G-04, G-07).
+"""
 
 import asyncio
 import http.client
@@ -51,9 +53,13 @@ class S3Object:
 def object_of(configuration: Mapping[str, str]) -> S3Object:
     """Return where the object of a source action is: AWS's own address, or the Endpoint's."""
     region = configuration.get("Region") or _REGION
-    bucket, key = configuration.get("S3Bucket", ""), quote(configuration.get("S3ObjectKey", ""), safe="/~")
+    bucket, key = (
+        configuration.get("S3Bucket", ""),
+        quote(configuration.get("S3ObjectKey", ""), safe="/~"),
+    )
     endpoint = configuration.get("Endpoint")
-    # A bucket's name may hold dots, which the wildcard of AWS's certificate does not cover: it stands in the path.
+    # A bucket's name may hold dots, which the wildcard of AWS's certificate does not cover: it
+    # stands in the path.
     base = endpoint.rstrip("/") if endpoint else f"https://s3.{region}.amazonaws.com"
     parts = urlsplit(base)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -63,10 +69,13 @@ def object_of(configuration: Mapping[str, str]) -> S3Object:
 class S3Source:
     """Looks at S3 sources; ``timeout_s`` limits a whole look, and so many are under way at a time.
 
-    Without a CredentialsSecret the request is not signed: the identity of triggers is nobody's to use.
+    Without a CredentialsSecret the request is not signed: the identity of
+    triggers is nobody's to use.
     """
 
-    def __init__(self, client: Client, rules: AddressRules, timeout_s: float, parallel: int) -> None:
+    def __init__(
+        self, client: Client, rules: AddressRules, timeout_s: float, parallel: int
+    ) -> None:
         self._client, self._rules, self._timeout_s = client, rules, timeout_s
         self._turns = Turns(parallel)
 
@@ -78,11 +87,15 @@ class S3Source:
         return hash_of("S3", *(configuration.get(key, "") for key in _WHERE))
 
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
-        """Return the object's version now, its ETag where the bucket keeps none; every error is an observation."""
+        """Return the object's version now, its ETag where the bucket keeps
+        none; every error is an observation.
+        """
         try:
             credentials: Credentials | None = None
             if name := configuration.get("CredentialsSecret"):
-                keys = await secret_texts(self._client, namespace, name, ("accessKeyId", "secretAccessKey"))
+                keys = await secret_texts(
+                    self._client, namespace, name, ("accessKeyId", "secretAccessKey")
+                )
                 credentials = Credentials(*keys)
             async with self._turns.of(namespace), asyncio.timeout(self._timeout_s):
                 return await self._head(object_of(configuration), credentials)
@@ -91,7 +104,9 @@ class S3Source:
         except TimeoutError:
             return Failed(f"{TIMED_OUT}: the S3 server took longer than {self._timeout_s:g} s")
         except (OSError, EOFError, asyncio.LimitOverrunError, http.client.HTTPException) as error:
-            return Failed(f"{SYSTEM_UNAVAILABLE}: the S3 server could not be reached: {error}"[:LONGEST_ERROR])
+            return Failed(
+                f"{SYSTEM_UNAVAILABLE}: the S3 server could not be reached: {error}"[:LONGEST_ERROR]
+            )
         except ActionError as error:
             return Failed(f"{error.code}: {error.message}"[:LONGEST_ERROR])
 
@@ -117,7 +132,9 @@ async def _ask(wanted: S3Object, address: str, headers: Mapping[str, str]) -> Ob
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
     if not all(line.isprintable() for line in lines):
-        raise ActionError(CONFIGURATION_ERROR, "the keys in CredentialsSecret hold a control character")
+        raise ActionError(
+            CONFIGURATION_ERROR, "the keys in CredentialsSecret hold a control character"
+        )
     context = ssl.create_default_context() if wanted.is_encrypted else None
     name = wanted.host if context else None
     reader, writer = await asyncio.open_connection(
@@ -133,7 +150,10 @@ async def _ask(wanted: S3Object, address: str, headers: Mapping[str, str]) -> Ob
     if not status or not status[0].isdigit():
         raise http.client.BadStatusLine(repr(first[:100]))
     return _read(
-        wanted, int(status[0]), http.client.parse_headers(io.BytesIO(rest)), is_signed="Authorization" in headers
+        wanted,
+        int(status[0]),
+        http.client.parse_headers(io.BytesIO(rest)),
+        is_signed="Authorization" in headers,
     )
 
 
@@ -145,8 +165,16 @@ def _read(wanted: S3Object, status: int, headers: Message, *, is_signed: bool) -
         return Seen("", f"{wanted.url} was not found"[:LONGEST_ERROR])
     if status in _REDIRECTS or headers.get("x-amz-bucket-region", wanted.region) != wanted.region:
         region = headers.get("x-amz-bucket-region", "another one")
-        raise ActionError(CONFIGURATION_ERROR, f"the bucket's region is {region}, not {wanted.region}; set Region")
+        raise ActionError(
+            CONFIGURATION_ERROR, f"the bucket's region is {region}, not {wanted.region}; set Region"
+        )
     if status in (401, 403):
-        hint = "check the keys in CredentialsSecret" if is_signed else "name a Secret with keys in CredentialsSecret"
+        hint = (
+            "check the keys in CredentialsSecret"
+            if is_signed
+            else "name a Secret with keys in CredentialsSecret"
+        )
         raise ActionError(PERMISSION_ERROR, f"{wanted.url}: access was denied; {hint}")
-    raise ActionError(SYSTEM_UNAVAILABLE, f"{wanted.url}: the S3 server answered with status {status}")
+    raise ActionError(
+        SYSTEM_UNAVAILABLE, f"{wanted.url}: the S3 server answered with status {status}"
+    )

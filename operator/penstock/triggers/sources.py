@@ -1,4 +1,6 @@
-"""What every kind of source has in common for polling, and how the Secret that a source names is read."""
+"""What every kind of source has in common for polling, and how the Secret
+that a source names is read.
+"""
 
 import base64
 import binascii
@@ -19,20 +21,27 @@ class SourceProvider(Protocol):
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
-        """Return a hash of where the source is; None for one that is not polled or never changes."""
+        """Return a hash of where the source is; None for one that is not
+        polled or never changes.
+        """
 
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
 
 
-async def secret_texts(client: Client, namespace: str, name: str, keys: tuple[str, str]) -> tuple[str, str]:
-    """Return two texts of a Secret that the chart lets triggers read; raise ActionError for any other."""
+async def secret_texts(
+    client: Client, namespace: str, name: str, keys: tuple[str, str]
+) -> tuple[str, str]:
+    """Return two texts of a Secret that the chart lets triggers read; raise
+    ActionError for any other.
+    """
     try:
         secret = await client.get(SECRETS, namespace, name)
     except ForbiddenError as error:
         raise ActionError(
             PERMISSION_ERROR,
-            f"triggers may not read the Secret {name}; allow it in the chart's triggers.credentials, "
+            f"triggers may not read the Secret {name}; allow it in the chart's "
+            f"triggers.credentials, "
             'or set PollForSourceChanges to "false"',
         ) from error
     except NotFoundError as error:

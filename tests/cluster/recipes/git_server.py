@@ -1,7 +1,8 @@
-"""A Git server for tests: smart HTTP through `git http-backend`, LFS, repositories made by PUT or by the first push.
+"""A Git server for tests: smart HTTP through `git http-backend`, LFS, repositories made by PUT or
+by the first push.
 
-Everyone may read and write, except below /private/, which wants the basic authentication given in the environment
-(GIT_USER, GIT_PASSWORD). It must never be reachable from outside a test cluster.
+Everyone may read and write, except below /private/, which wants the basic authentication given in
+the environment (GIT_USER, GIT_PASSWORD). It must never be reachable from outside a test cluster.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(os.environ.get("GIT_ROOT", "/data"))
 BACKEND = "/usr/lib/git-core/git-http-backend"
 # One or more plain names, the last with ".git": no dots in front, so neither ".." nor hidden files.
-_REPOSITORY = re.compile(r"/((?:[A-Za-z0-9_][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]*\.git)(/.*)?")
+_REPOSITORY = re.compile(
+    r"/((?:[A-Za-z0-9_][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]*\.git)(/.*)?"
+)
 _RPC = re.compile(r"/(info/refs|HEAD|git-(upload|receive)-pack|objects/[A-Za-z0-9/._-]+)")
 _LFS_OBJECT = re.compile(r"/info/lfs/objects/([0-9a-f]{64})")
 _LFS_TYPE = "application/vnd.git-lfs+json"
@@ -35,9 +38,17 @@ def create(name: str) -> bool:
     with _creating:
         if path.exists():
             return False
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True, timeout=30)
-        for setting in ("http.receivepack", "uploadpack.allowAnySHA1InWant", "uploadpack.allowFilter"):
-            subprocess.run(["git", "-C", str(path), "config", setting, "true"], check=True, timeout=30)
+        subprocess.run(
+            ["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True, timeout=30
+        )
+        for setting in (
+            "http.receivepack",
+            "uploadpack.allowAnySHA1InWant",
+            "uploadpack.allowFilter",
+        ):
+            subprocess.run(
+                ["git", "-C", str(path), "config", setting, "true"], check=True, timeout=30
+            )
         return True
 
 
@@ -109,11 +120,17 @@ class Handler(BaseHTTPRequestHandler):
         match = _LFS_OBJECT.fullmatch(rest)
         if match and self.command == "GET":
             path = ROOT / name / "lfs" / match[1]
-            self._answer(200, path.read_bytes()) if path.exists() else self._answer(404, "no such object\n")
+            self._answer(200, path.read_bytes()) if path.exists() else self._answer(
+                404, "no such object\n"
+            )
         elif rest == "/info/lfs/objects/batch" and self.command == "POST":
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             objects = [self._object(name, asked["operation"], item) for item in asked["objects"]]
-            self._answer(200, json.dumps({"transfer": "basic", "objects": objects}), {"Content-Type": _LFS_TYPE})
+            self._answer(
+                200,
+                json.dumps({"transfer": "basic", "objects": objects}),
+                {"Content-Type": _LFS_TYPE},
+            )
         else:
             self._answer(404, "no such service of LFS\n")
 
@@ -154,7 +171,9 @@ class Handler(BaseHTTPRequestHandler):
         }
         if "Content-Length" in self.headers:
             env["CONTENT_LENGTH"] = self.headers["Content-Length"]
-        with subprocess.Popen([BACKEND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as backend:
+        with subprocess.Popen(
+            [BACKEND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+        ) as backend:
             assert backend.stdin and backend.stdout
             feeder = threading.Thread(target=self._feed, args=(backend.stdin,), daemon=True)
             feeder.start()
@@ -176,10 +195,14 @@ class Handler(BaseHTTPRequestHandler):
                     sink.write(block)
                     left -= len(block)
         except (OSError, ValueError):
-            self.close_connection = True  # git ended early or the client went away: both see it themselves
+            self.close_connection = (
+                True  # git ended early or the client went away: both see it themselves
+            )
 
     def _relay(self, source: IO[bytes]) -> None:
-        """Copy git's answer to the client; its length is unknown, so the connection ends with it."""
+        """Copy git's answer to the client; its length is unknown, so the
+        connection ends with it.
+        """
         status, headers = 200, []
         while line := source.readline().decode("latin-1").strip():
             key, _, value = line.partition(": ")
@@ -196,13 +219,17 @@ class Handler(BaseHTTPRequestHandler):
         while block := source.read1(65536):  # type: ignore[attr-defined]
             self.wfile.write(block)
 
-    def _answer(self, status: int, text: str | bytes, headers: dict[str, str] | None = None) -> None:
+    def _answer(
+        self, status: int, text: str | bytes, headers: dict[str, str] | None = None
+    ) -> None:
         body = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for key, value in {"Content-Type": "text/plain", **(headers or {})}.items():
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")  # a body that was not read must not become the next request
+        self.send_header(
+            "Connection", "close"
+        )  # a body that was not read must not become the next request
         self.end_headers()
         self.close_connection = True
         self.wfile.write(body)

@@ -1,10 +1,12 @@
-"""The Serverless Application Repository for tests, since no emulator has it: some of its operations, in memory.
+"""The Serverless Application Repository for tests, since no emulator has it: some of its
+operations, in memory.
 
 Requests to other services go on to another server, so that one endpoint is all of AWS.
 
-What it takes and what it answers is checked against botocore's own model of the service, so it can be wrong about
-the service's behaviour but not about its shapes. The access key tells what becomes of a request: ``denied`` and
-``expired`` are refused, ``throttled-NAME`` twice before it is served, all others are served at once.
+What it takes and what it answers is checked against botocore's own model of the service, so it can
+be wrong about the service's behaviour but not about its shapes. The access key tells what becomes
+of a request: ``denied`` and ``expired`` are refused, ``throttled-NAME`` twice before it is served,
+all others are served at once.
 """
 
 from __future__ import annotations
@@ -43,7 +45,15 @@ _STATUS = {
 }
 _TIME = "2026-01-01T00:00:00Z"
 _PAGE = 2
-_HOP_BY_HOP = {"connection", "content-length", "date", "expect", "keep-alive", "server", "transfer-encoding"}
+_HOP_BY_HOP = {
+    "connection",
+    "content-length",
+    "date",
+    "expect",
+    "keep-alive",
+    "server",
+    "transfer-encoding",
+}
 Document = dict[str, Any]
 
 
@@ -67,18 +77,39 @@ class Repository:
     def call(self, operation: str, given: Document) -> Document:
         """Do what an operation does."""
         with self._lock:
-            found: Document = getattr(self, re.sub("(?<!^)(?=[A-Z])", "_", operation).lower())(given)
+            found: Document = getattr(self, re.sub("(?<!^)(?=[A-Z])", "_", operation).lower())(
+                given
+            )
             return found
 
     def create_application(self, given: Document) -> Document:
-        application_id = f"arn:aws:serverlessrepo:{self._region}:{ACCOUNT}:applications/{given['Name']}"
+        application_id = (
+            f"arn:aws:serverlessrepo:{self._region}:{ACCOUNT}:applications/{given['Name']}"
+        )
         if application_id in self._applications:
-            raise Refused("ConflictException", f"Application with id {application_id} already exists")
-        if given.get("SemanticVersion") and not (given.get("TemplateBody") or given.get("TemplateUrl")):
+            raise Refused(
+                "ConflictException", f"Application with id {application_id} already exists"
+            )
+        if given.get("SemanticVersion") and not (
+            given.get("TemplateBody") or given.get("TemplateUrl")
+        ):
             raise Refused("BadRequestException", "SemanticVersion needs a template")
-        named = ("Author", "Description", "HomePageUrl", "Labels", "LicenseUrl", "Name", "ReadmeUrl", "SpdxLicenseId")
+        named = (
+            "Author",
+            "Description",
+            "HomePageUrl",
+            "Labels",
+            "LicenseUrl",
+            "Name",
+            "ReadmeUrl",
+            "SpdxLicenseId",
+        )
         about = {key: given[key] for key in named if key in given}
-        self._applications[application_id] = {"ApplicationId": application_id, "CreationTime": _TIME, **about}
+        self._applications[application_id] = {
+            "ApplicationId": application_id,
+            "CreationTime": _TIME,
+            **about,
+        }
         self._versions[application_id] = {}
         if given.get("SemanticVersion"):
             self._add(application_id, given)
@@ -89,7 +120,9 @@ class Repository:
         return self._add(given["ApplicationId"], given)
 
     def update_application(self, given: Document) -> Document:
-        self._known(given).update({key: value for key, value in given.items() if key != "ReadmeBody"})
+        self._known(given).update(
+            {key: value for key, value in given.items() if key != "ReadmeBody"}
+        )
         return self._shown(given["ApplicationId"])
 
     def get_application(self, given: Document) -> Document:
@@ -98,7 +131,9 @@ class Repository:
 
     def list_applications(self, given: Document) -> Document:
         first = int(given.get("NextToken", "0"))
-        found = sorted(self._applications.values(), key=lambda application: str(application["Name"]))
+        found = sorted(
+            self._applications.values(), key=lambda application: str(application["Name"])
+        )
         named = ("ApplicationId", "Author", "Description", "Name")
         page = [{key: item[key] for key in named} for item in found[first : first + _PAGE]]
         more = {"NextToken": str(first + _PAGE)} if len(found) > first + _PAGE else {}
@@ -118,7 +153,9 @@ class Repository:
     def _add(self, application_id: str, given: Document) -> Document:
         number = given["SemanticVersion"]
         if number in self._versions[application_id]:
-            raise Refused("ConflictException", f"Version {number} of {application_id} already exists")
+            raise Refused(
+                "ConflictException", f"Version {number} of {application_id} already exists"
+            )
         version = {
             "ApplicationId": application_id, "CreationTime": _TIME, "ParameterDefinitions": [],
             "RequiredCapabilities": [], "ResourcesSupported": True, "SemanticVersion": number,
@@ -148,17 +185,23 @@ class Model:
         for operation in self._operations:
             pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", operation.http["requestUri"])
             if operation.http["method"] == method and (found := re.fullmatch(pattern, path)):
-                return operation, {name: unquote(value) for name, value in found.groupdict().items()}
+                return operation, {
+                    name: unquote(value) for name, value in found.groupdict().items()
+                }
         raise Refused("UnknownOperationException", f"{method} {path}")
 
     @staticmethod
     def read(operation: OperationModel, named: dict[str, str], body: bytes) -> Document:
-        """Return an operation's input by its members' names; raise Refused for what its shape does not allow."""
+        """Return an operation's input by its members' names; raise Refused
+        for what its shape does not allow.
+        """
         document = json.loads(body or b"{}")
         given: Document = {}
         for name, shape in operation.input_shape.members.items():
             wire = shape.serialization.get("name", name)
-            source = named if shape.serialization.get("location") in ("uri", "querystring") else document
+            source = (
+                named if shape.serialization.get("location") in ("uri", "querystring") else document
+            )
             if wire in source:
                 given[name] = int(source[wire]) if shape.type_name == "integer" else source[wire]
         Model.check(given, operation.input_shape)
@@ -186,7 +229,9 @@ class Model:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves a repository; requests to other services go on to ``upstream``, host:port, if there is one."""
+    """Serves a repository; requests to other services go on to ``upstream``,
+    host:port, if there is one.
+    """
 
     model: ClassVar[Model]
     repository: ClassVar[Repository]
@@ -211,7 +256,9 @@ class Handler(BaseHTTPRequestHandler):
             given = self.model.read(operation, {**named, **dict(parse_qsl(url.query))}, body)
             answer = self.repository.call(operation.name, given)
             self.model.check(answer, operation.output_shape)
-            self._send(operation.http["responseCode"], self.model.write(answer, operation.output_shape))
+            self._send(
+                operation.http["responseCode"], self.model.write(answer, operation.output_shape)
+            )
         except Refused as error:
             document = {"message": error.message, "errorCode": error.code}
             self._send(_STATUS[error.code], document, {"x-amzn-ErrorType": error.code})
@@ -234,7 +281,11 @@ class Handler(BaseHTTPRequestHandler):
     def _pass_on(self, body: bytes) -> None:
         connection = HTTPConnection(self.upstream, timeout=120)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+            headers = {
+                name: value
+                for name, value in self.headers.items()
+                if name.lower() not in _HOP_BY_HOP
+            }
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
@@ -253,9 +304,14 @@ class Handler(BaseHTTPRequestHandler):
         found = re.search(r"Credential=([^/]+)/", self.headers.get("Authorization", ""))
         key = found[1] if found else ""
         if key in ("", "denied"):
-            raise Refused("ForbiddenException", f"User is not authorized to perform: serverlessrepo:{operation}")
+            raise Refused(
+                "ForbiddenException",
+                f"User is not authorized to perform: serverlessrepo:{operation}",
+            )
         if key == "expired":
-            raise Refused("ExpiredTokenException", "The security token included in the request is expired")
+            raise Refused(
+                "ExpiredTokenException", "The security token included in the request is expired"
+            )
         self.throttled[key] += 1
         if key.startswith("throttled") and self.throttled[key] <= 2:
             raise Refused("TooManyRequestsException", "Rate exceeded")
@@ -273,8 +329,15 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve(address: str, port: int, region: str, upstream: str = "") -> ThreadingHTTPServer:
-    """Return a server that is bound and not yet running; ``upstream`` is host:port of the server for all else."""
-    state = {"model": Model(), "repository": Repository(region), "throttled": Counter(), "upstream": upstream}
+    """Return a server that is bound and not yet running; ``upstream`` is
+    host:port of the server for all else.
+    """
+    state = {
+        "model": Model(),
+        "repository": Repository(region),
+        "throttled": Counter(),
+        "upstream": upstream,
+    }
     return ThreadingHTTPServer((address, port), type("Repository", (Handler,), state))
 
 

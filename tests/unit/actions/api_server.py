@@ -1,4 +1,6 @@
-"""An API server of a few lines: discovery, apply, get, list, delete; a test says how an object's status goes on."""
+"""An API server of a few lines: discovery, apply, get, list, delete; a test
+says how an object's status goes on.
+"""
 
 import json
 import threading
@@ -16,7 +18,9 @@ KINDS = {
     ],
     "/apis/apps/v1": [("Deployment", "deployments", True)],
     "/apis/batch/v1": [("Job", "jobs", True)],
-    "/apis/apiextensions.k8s.io/v1": [("CustomResourceDefinition", "customresourcedefinitions", False)],
+    "/apis/apiextensions.k8s.io/v1": [
+        ("CustomResourceDefinition", "customresourcedefinitions", False)
+    ],
     "/apis/admissionregistration.k8s.io/v1": [
         ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False)
     ],
@@ -25,10 +29,12 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class ApiServer:
-    """``requests`` lists what came; ``statuses`` gives an object's status by name and count of reads.
+    """``requests`` lists what came; ``statuses`` gives an object's status by
+    name and count of reads.
 
-    ``gone`` says when an object has gone by itself, ``histories`` what a watch then tells of it.
-    ``refusals`` are by an object's name, or by method and name: ``DELETE settings``, ``LIST configmaps``.
+    ``gone`` says when an object has gone by itself, ``histories`` what a
+    watch then tells of it. ``refusals`` are by an object's name, or by method
+    and name: ``DELETE settings``, ``LIST configmaps``.
     """
 
     def __init__(self) -> None:
@@ -80,16 +86,21 @@ class ApiServer:
         if "watch" in query:
             return self._watch(query)
         verb = "LIST" if method == "GET" and self._is_collection(path) else method
-        if refusal := self.refusals.get(f"{verb} {name}") or (method != "GET" and self.refusals.get(name)):
+        if refusal := self.refusals.get(f"{verb} {name}") or (
+            method != "GET" and self.refusals.get(name)
+        ):
             details = {"causes": self.causes} if self.causes else {}
             return refusal[0], {"reason": refusal[1], "message": refusal[2], "details": details}
         if verb == "LIST":
             return self._list(path, query)
         if f"/{path.split('/')[2]}" == path[5:] and path.startswith("/apis/"):
             return self._group(path)
-        return {"PATCH": self._patch, "POST": self._put, "PUT": self._put, "DELETE": self._delete}.get(
-            method, self._get
-        )(path, query, json.loads(body or b"{}"))
+        return {
+            "PATCH": self._patch,
+            "POST": self._put,
+            "PUT": self._put,
+            "DELETE": self._delete,
+        }.get(method, self._get)(path, query, json.loads(body or b"{}"))
 
     def _watch(self, query: dict[str, list[str]]) -> Answer:
         name = query["fieldSelector"][0].partition("=")[2]
@@ -102,16 +113,29 @@ class ApiServer:
         return path.rpartition("/")[2] in plurals
 
     def _group(self, path: str) -> Answer:
-        versions = [{"groupVersion": known[6:]} for known in self.kinds if known.startswith(f"{path}/")]
-        return (200, {"versions": versions, "preferredVersion": versions[0]}) if versions else self._missing()
+        versions = [
+            {"groupVersion": known[6:]} for known in self.kinds if known.startswith(f"{path}/")
+        ]
+        return (
+            (200, {"versions": versions, "preferredVersion": versions[0]})
+            if versions
+            else self._missing()
+        )
 
     def _missing(self) -> Answer:
-        return 404, {"reason": "NotFound", "message": "the server could not find the requested resource"}
+        return 404, {
+            "reason": "NotFound",
+            "message": "the server could not find the requested resource",
+        }
 
     def _list(self, path: str, query: dict[str, list[str]]) -> Answer:
         key, _, value = query["labelSelector"][0].partition("=")
         inside = [item for place, item in self.objects.items() if place.rpartition("/")[0] == path]
-        return 200, {"items": [item for item in inside if item["metadata"].get("labels", {}).get(key) == value]}
+        return 200, {
+            "items": [
+                item for item in inside if item["metadata"].get("labels", {}).get(key) == value
+            ]
+        }
 
     def _get(self, path: str, query: dict[str, list[str]], body: Any) -> Answer:
         name = path.rpartition("/")[2]
@@ -154,17 +178,27 @@ class ApiServer:
         return 200, {}
 
     def _stored(self, path: str, body: Any, manager: str) -> dict[str, Any]:
-        """Return what an apply leaves behind; the parent's two managers leave each other's part as it is."""
+        """Return what an apply leaves behind; the parent's two managers leave
+        each other's part as it is.
+        """
         old = self.objects.get(path, {})
         uid = old.get("metadata", {}).get("uid") or f"uid-of-{path}"
         metadata = old["metadata"] if manager.endswith("-content") else body["metadata"]
-        return {**(old if manager != "penstock" else {}), **body, "metadata": {**metadata, "uid": uid}}
+        return {
+            **(old if manager != "penstock" else {}),
+            **body,
+            "metadata": {**metadata, "uid": uid},
+        }
 
     def _current(self, path: str) -> dict[str, Any]:
         name = path.rpartition("/")[2]
         self.reads[name] = self.reads.get(name, 0) + 1
         status = self.statuses[name](self.reads[name]) if name in self.statuses else {}
-        return {**self.objects[path], "status": status} if "/leases/" not in path else self.objects[path]
+        return (
+            {**self.objects[path], "status": status}
+            if "/leases/" not in path
+            else self.objects[path]
+        )
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self

@@ -35,7 +35,11 @@ def moto_server() -> Iterator[str]:
 def aws_client(address: str, service: str) -> Any:
     """Return a client of this process's own."""
     return boto3.client(
-        service, endpoint_url=address, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        service,
+        endpoint_url=address,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
 
 
@@ -56,7 +60,9 @@ def aws_job(
 
 
 class ScriptedServer:
-    """Answers each request with the next of ``answers``, the last again and again: status, JSON document or none."""
+    """Answers each request with the next of ``answers``, the last again and
+    again: status, JSON document or none.
+    """
 
     def __init__(self, *answers: tuple[int, Mapping[str, Any]]) -> None:
         self.requests: list[tuple[Mapping[str, str], Any]] = []

@@ -1,4 +1,6 @@
-"""Git's own server program behind a few lines of CGI, with basic authentication where a test asks for it."""
+"""Git's own server program behind a few lines of CGI, with basic
+authentication where a test asks for it.
+"""
 
 import base64
 import os
@@ -14,7 +16,8 @@ def git(folder: Path, *arguments: str, **environment: str) -> str:
     done = subprocess.run(
         ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, timeout=20,
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1",
-             "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com", "GIT_COMMITTER_NAME": "Ada",
+             "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com",
+             "GIT_COMMITTER_NAME": "Ada",
              "GIT_COMMITTER_EMAIL": "ada@example.com", "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
              "GIT_COMMITTER_DATE": "2026-01-02T03:04:06Z", **environment},
     )  # fmt: skip
@@ -22,7 +25,9 @@ def git(folder: Path, *arguments: str, **environment: str) -> str:
 
 
 class GitServer:
-    """Serves every repository below ``root``; ``password`` guards all of them, ``redirect`` moves them."""
+    """Serves every repository below ``root``; ``password`` guards all of
+    them, ``redirect`` moves them.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -68,14 +73,19 @@ class GitServer:
             def _backend(self, path: str, query: str) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 environment = {
-                    "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(outer.root), "GIT_HTTP_EXPORT_ALL": "1",
+                    "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(outer.root),
+                    "GIT_HTTP_EXPORT_ALL": "1",
                     "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
-                    "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": "127.0.0.1",
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                    "REMOTE_ADDR": "127.0.0.1",
                     "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                     "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                    "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+                    "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory",
+                    "GIT_CONFIG_VALUE_0": "*",
                 }  # fmt: skip
-                done = subprocess.run([BACKEND], input=body, env=environment, capture_output=True, timeout=20)
+                done = subprocess.run(
+                    [BACKEND], input=body, env=environment, capture_output=True, timeout=20
+                )
                 head, _, content = done.stdout.partition(b"\r\n\r\n")
                 headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
                 self.send_response(int(headers.pop("Status", "200").split()[0]))

@@ -5,16 +5,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.actions.execution import TIMED_OUT, ActionError, Outcome, Program, ProgramEnd, StoredObject
-from penstock.api.contract.contracts import ActionRequest, Attempt, Limits, StoreLocation, SuiteReport
+from penstock.actions.execution import (
+    TIMED_OUT,
+    ActionError,
+    Outcome,
+    Program,
+    ProgramEnd,
+    StoredObject,
+)
+from penstock.api.contract.contracts import (
+    ActionRequest,
+    Attempt,
+    Limits,
+    StoreLocation,
+    SuiteReport,
+)
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Source", "Checkout", 1, 1)
 
 
-def request(provider: str, configuration: Mapping[str, str], revision: str | None = None) -> ActionRequest:
+def request(
+    provider: str, configuration: Mapping[str, str], revision: str | None = None
+) -> ActionRequest:
     limits = Limits(timeout_s=20, connect_s=2)
     store = StoreLocation("bucket")
-    return ActionRequest(1, ATTEMPT, provider, store, configuration, revision=revision, limits=limits)
+    return ActionRequest(
+        1, ATTEMPT, provider, store, configuration, revision=revision, limits=limits
+    )
 
 
 class NoContainer:
@@ -63,7 +80,9 @@ class FakeObjects:
     stored: dict[str, bytes] = field(default_factory=dict)
 
     def location(self, name: str) -> StoredObject:
-        return StoredObject(self.request.store.bucket, f"objects/{name}", self.request.store.endpoint)
+        return StoredObject(
+            self.request.store.bucket, f"objects/{name}", self.request.store.endpoint
+        )
 
     def put(self, name: str, file: Path) -> StoredObject:
         self.stored[name] = file.read_bytes()

@@ -9,7 +9,11 @@ from penstock.actions.kubernetes.execution import run
 from penstock.api.contract.contracts import Limits
 from tests.unit.actions.jobs import FakeJob, request
 
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: 2020-01-02, m: '1'}\n"
+CONFIG_MAP = (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {since: "
+    "2020-01-02, m: "
+    "'1'}\n"
+)
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -24,9 +28,13 @@ ROLLED_OUT = {
 }  # fmt: skip
 
 
-def job_for(tmp_path: Path, files: dict[str, str], timeout_s: float = 20, **configuration: str) -> FakeJob:
+def job_for(
+    tmp_path: Path, files: dict[str, str], timeout_s: float = 20, **configuration: str
+) -> FakeJob:
     """Return a job whose only input artifact holds these files."""
-    wanted = request("kubernetes", configuration)._replace(limits=Limits(timeout_s=timeout_s, connect_s=2))
+    wanted = request("kubernetes", configuration)._replace(
+        limits=Limits(timeout_s=timeout_s, connect_s=2)
+    )
     job = FakeJob(tmp_path / "job", wanted)
     job.inputs = {"Build": tmp_path / "input"}
     for name, text in files.items():

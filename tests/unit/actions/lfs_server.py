@@ -1,4 +1,6 @@
-"""An HTTP server that plays back what a test has laid out: one answer per path, or several in turn."""
+"""An HTTP server that plays back what a test has laid out: one answer per
+path, or several in turn.
+"""
 
 import json
 import threading
@@ -9,7 +11,9 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class Playback:
-    """``answers`` is path to what comes, the last one again and again; ``seen`` is each path with its Authorization."""
+    """``answers`` is path to what comes, the last one again and again; ``seen`` is each path with
+    its Authorization.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}

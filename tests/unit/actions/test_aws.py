@@ -26,7 +26,13 @@ def address() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _no_ambient_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -37,13 +43,17 @@ def failure_of(job: FakeJob, service: str = "cloudwatch") -> ActionError:
     return caught.value
 
 
-def scripted(tmp_path: Path, *answers: tuple[int, Mapping[str, object]]) -> tuple[FakeJob, ScriptedServer]:
+def scripted(
+    tmp_path: Path, *answers: tuple[int, Mapping[str, object]]
+) -> tuple[FakeJob, ScriptedServer]:
     server = ScriptedServer(*answers)
     return aws_job(tmp_path, "any", {}, AwsAccess(REGION, server.address)), server
 
 
 def test_keys_of_the_secret_are_used(tmp_path: Path, address: str) -> None:
-    identity = aws.client(aws_job(tmp_path, "any", {}, AwsAccess(REGION, address)), "sts").get_caller_identity()
+    identity = aws.client(
+        aws_job(tmp_path, "any", {}, AwsAccess(REGION, address)), "sts"
+    ).get_caller_identity()
     assert identity["Account"] == "123456789012"
 
 
@@ -53,14 +63,19 @@ def test_roles_are_assumed_one_after_the_other(tmp_path: Path, address: str) -> 
     assert identity["Arn"] == "arn:aws:sts::210987654321:assumed-role/deploy/penstock-team-shop"
 
 
-def test_a_builds_environment_holds_its_roles_keys_and_hides_them(tmp_path: Path, address: str) -> None:
+def test_a_builds_environment_holds_its_roles_keys_and_hides_them(
+    tmp_path: Path, address: str
+) -> None:
     job = aws_job(tmp_path, "codebuild", {}, AwsAccess(REGION, address, ROLES[:1]))
     found = aws.environment(job)
     assert found["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert (found["AWS_DEFAULT_REGION"], found["AWS_ENDPOINT_URL"]) == (REGION, address)
     assert job.masked == [found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"]]
     session = boto3.Session(
-        found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"], REGION
+        found["AWS_ACCESS_KEY_ID"],
+        found["AWS_SECRET_ACCESS_KEY"],
+        found["AWS_SESSION_TOKEN"],
+        REGION,
     )
     identity = session.client("sts", endpoint_url=address).get_caller_identity()
     assert ":assumed-role/pipeline/" in identity["Arn"]
@@ -85,7 +100,9 @@ def test_the_pods_own_identity_is_used_without_a_secret(
 
 
 def test_without_any_identity_the_message_says_what_to_do(tmp_path: Path, address: str) -> None:
-    error = failure_of(FakeJob(tmp_path, request("any", {})._replace(aws=AwsAccess(REGION, address))))
+    error = failure_of(
+        FakeJob(tmp_path, request("any", {})._replace(aws=AwsAccess(REGION, address)))
+    )
     assert error.code == "PermissionError"
     assert "service account" in error.message
     assert "configuration.CredentialsSecret" in error.message
@@ -117,7 +134,9 @@ def test_without_a_region_the_message_says_where_to_set_it(tmp_path: Path) -> No
         (400, "ResourceNotFound", "JobFailed"),
     ],
 )
-def test_refusals_keep_the_services_words(tmp_path: Path, status: int, code: str, kind: str) -> None:
+def test_refusals_keep_the_services_words(
+    tmp_path: Path, status: int, code: str, kind: str
+) -> None:
     job, server = scripted(tmp_path, (status, {"__type": code, "message": "why\nnot"}))
     error = failure_of(job)
     assert (error.code, error.message) == (kind, f"DescribeAlarms: {code}: why\\nnot")
@@ -134,12 +153,19 @@ def test_throttling_is_waited_out(tmp_path: Path) -> None:
     server.close()
 
 
-def test_throttling_without_end_is_the_services_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_without_end_is_the_services_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("botocore.retries.standard.time.sleep", lambda _: None, raising=False)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    job, server = scripted(tmp_path, (400, {"__type": "ThrottlingException", "message": "slow down"}))
+    job, server = scripted(
+        tmp_path, (400, {"__type": "ThrottlingException", "message": "slow down"})
+    )
     error = failure_of(job)
-    assert (error.code, error.message) == ("SystemUnavailable", "DescribeAlarms: ThrottlingException: slow down")
+    assert (error.code, error.message) == (
+        "SystemUnavailable",
+        "DescribeAlarms: ThrottlingException: slow down",
+    )
     assert len(server.requests) == 5
     server.close()
 
@@ -152,7 +178,10 @@ def test_a_silent_address_is_the_services_failure(tmp_path: Path) -> None:
 
 def test_what_a_service_cannot_take_is_a_configuration_error(tmp_path: Path) -> None:
     job = aws_job(tmp_path, "any", {}, AwsAccess(REGION, "http://127.0.0.1:9"))
-    with pytest.raises(ActionError, match="Invalid type for parameter AlarmNames") as caught, aws.calls():
+    with (
+        pytest.raises(ActionError, match="Invalid type for parameter AlarmNames") as caught,
+        aws.calls(),
+    ):
         aws.client(job, "cloudwatch").describe_alarms(AlarmNames=7)
     assert caught.value.code == "ConfigurationError"
 

@@ -11,14 +11,19 @@ from penstock.engine.definition.configurations import configuration_problems
 
 COMPLETE = {
     "ActionMode": "CREATE_UPDATE", "StackName": "shop", "TemplatePath": "App::a/template.yaml",
-    "RoleArn": "arn:aws:iam::123456789012:role/deploy", "Capabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
-    "TemplateConfiguration": "App::prod.json", "OutputFileName": "outputs.json", "ChangeSetName": "changes",
-    "ParameterOverrides": '{"A": "1", "B": {"Fn::GetParam": ["App", "x.json", "k"]}, "C": 1, "D": ["a", "b"]}',
+    "RoleArn": "arn:aws:iam::123456789012:role/deploy",
+    "Capabilities": "CAPABILITY_IAM,CAPABILITY_AUTO_EXPAND",
+    "TemplateConfiguration": "App::prod.json", "OutputFileName": "outputs.json",
+    "ChangeSetName": "changes",
+    "ParameterOverrides": '{"A": "1", "B": {"Fn::GetParam": ["App", "x.json", "k"]}, "C": 1, "D": '
+                          '["a", "b"]}',
 }  # fmt: skip
 
 
 def problems(**configuration: Any) -> list[str]:
-    wanted = {key: value for key, value in {**COMPLETE, **configuration}.items() if value is not None}
+    wanted = {
+        key: value for key, value in {**COMPLETE, **configuration}.items() if value is not None
+    }
     return [str(problem) for problem in configuration_problems("spec", DECLARATION, wanted)]
 
 
@@ -57,8 +62,16 @@ def test_p_36_deleting_needs_nothing_but_the_stack() -> None:
         ("OutputFileName", "../x", "no empty, '.' or '..' part"),
         ("ParameterOverrides", "A=1", "not JSON"),
         ("ParameterOverrides", "[]", "a JSON object"),
-        ("ParameterOverrides", '{"A": {"Ref": "B"}}', "A: the functions here are Fn::GetParam, Fn::GetArtifactAtt"),
-        ("ParameterOverrides", '{"A": {"Fn::GetParam": ["App"]}}', "A: Fn::GetParam takes a list of 3 texts"),
+        (
+            "ParameterOverrides",
+            '{"A": {"Ref": "B"}}',
+            "A: the functions here are Fn::GetParam, Fn::GetArtifactAtt",
+        ),
+        (
+            "ParameterOverrides",
+            '{"A": {"Fn::GetParam": ["App"]}}',
+            "A: Fn::GetParam takes a list of 3 texts",
+        ),
         ("ParameterOverrides", '{"A": {"Fn::GetArtifactAtt": ["App", "Size"]}}', "and no Size"),
         ("ParameterOverrides", '{"A": #{S.Id}}', "within quotes"),
         ("ParameterOverrides", '{"A": null}', "A: a text, or one of"),
@@ -72,5 +85,10 @@ def test_v_10_wrong_value_is_named_with_its_path(key: str, value: str | None, wo
 
 
 def test_values_with_references_are_judged_when_they_are_resolved() -> None:
-    given = {"ActionMode": "#{variables.Mode}", "TemplatePath": None, "ChangeSetName": None, "StackName": "#{S.Id}"}
+    given = {
+        "ActionMode": "#{variables.Mode}",
+        "TemplatePath": None,
+        "ChangeSetName": None,
+        "StackName": "#{S.Id}",
+    }
     assert problems(**given, ParameterOverrides='{"A": "#{S.Id}"}') == []

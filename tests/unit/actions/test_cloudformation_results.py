@@ -58,7 +58,12 @@ class Pages:
 
 def event(number: int, stack: str, status: str, reason: str = "", **fields: str) -> dict[str, Any]:
     id = f"arn:aws:cloudformation:eu-central-1:1:stack/{stack}"
-    given = {"LogicalResourceId": "R", "PhysicalResourceId": "r", "ResourceType": "AWS::SNS::Topic", **fields}
+    given = {
+        "LogicalResourceId": "R",
+        "PhysicalResourceId": "r",
+        "ResourceType": "AWS::SNS::Topic",
+        **fields,
+    }
     return {
         "EventId": f"{stack}{number}",
         "StackId": id,
@@ -85,13 +90,25 @@ def test_p_38_first_failure_counts_and_none_that_only_followed(job: FakeJob) -> 
 def test_p_38_resource_of_a_nested_stack_is_named_by_its_path(job: FakeJob) -> None:
     nested_id = "arn:aws:cloudformation:eu-central-1:1:stack/nested"
     nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": nested_id}
-    top = [event(1, "top", "UPDATE_FAILED", "Embedded stack was not updated", LogicalResourceId="Child", **nested)]
+    top = [
+        event(
+            1,
+            "top",
+            "UPDATE_FAILED",
+            "Embedded stack was not updated",
+            LogicalResourceId="Child",
+            **nested,
+        )
+    ]
     inner = [
         event(1, "nested", "CREATE_FAILED", "of an earlier operation"),
         event(2, "nested", "UPDATE_IN_PROGRESS", LogicalResourceId="nested", **nested),
         event(3, "nested", "UPDATE_FAILED", "no such name", LogicalResourceId="Table"),
     ]
-    assert cause(job, top=top, nested=inner) == "Child/Table (AWS::SNS::Topic): UPDATE_FAILED: no such name"
+    assert (
+        cause(job, top=top, nested=inner)
+        == "Child/Table (AWS::SNS::Topic): UPDATE_FAILED: no such name"
+    )
 
 
 def test_events_are_read_on_from_the_last_one(job: FakeJob) -> None:
@@ -128,7 +145,11 @@ def test_refusal_ends_a_wait_at_once(job: FakeJob) -> None:
 @pytest.mark.parametrize(
     ("partition", "endpoint", "page"),
     [
-        ("aws", None, "https://eu-central-1.console.aws.amazon.com/cloudformation/home?region=eu-central-1#/stacks/"),
+        (
+            "aws",
+            None,
+            "https://eu-central-1.console.aws.amazon.com/cloudformation/home?region=eu-central-1#/stacks/",
+        ),
         ("aws", "http://aws.test", ""),
         ("aws-cn", None, ""),
     ],
@@ -153,7 +174,9 @@ def test_page_of_a_stack_is_named_where_it_is_known(
         ("DELETE_FAILED", "AVAILABLE", True, False),
     ],
 )
-def test_states_of_a_change_set(status: str, execution_status: str, is_made: bool, is_consumed: bool) -> None:
+def test_states_of_a_change_set(
+    status: str, execution_status: str, is_made: bool, is_consumed: bool
+) -> None:
     found = ChangeSet("id", status, execution_status, "", "")
     assert (found.is_made, found.is_consumed, found.is_empty) == (is_made, is_consumed, False)
 
@@ -161,7 +184,8 @@ def test_states_of_a_change_set(status: str, execution_status: str, is_made: boo
 @pytest.mark.parametrize(
     "reason",
     [
-        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        "The submitted information didn't contain changes. Submit different information to create "
+        "a change set.",
         "No updates are to be performed.",
     ],
 )
@@ -171,7 +195,9 @@ def test_d_8_change_set_that_failed_for_want_of_changes_is_empty(reason: str) ->
 
 
 class Looks:
-    """A stack as it is at each look, by status and number of events: what only a slow or busy AWS shows."""
+    """A stack as it is at each look, by status and number of events: what
+    only a slow or busy AWS shows.
+    """
 
     def __init__(self, events: list[dict[str, Any]], *looks: tuple[str, int]) -> None:
         self._events = events
@@ -193,7 +219,11 @@ TOP = "arn:aws:cloudformation:eu-central-1:1:stack/top"
 
 
 def of_stack(number: int, status: str, token: str) -> dict[str, Any]:
-    own = {"LogicalResourceId": "top", "PhysicalResourceId": TOP, "ResourceType": "AWS::CloudFormation::Stack"}
+    own = {
+        "LogicalResourceId": "top",
+        "PhysicalResourceId": TOP,
+        "ResourceType": "AWS::CloudFormation::Stack",
+    }
     return {**event(number, "top", status, **own), "ClientRequestToken": token}
 
 
@@ -205,13 +235,20 @@ def follow(job: FakeJob, client: Looks, monkeypatch: pytest.MonkeyPatch) -> None
 def test_state_of_before_is_not_taken_for_the_end_of_an_operation_that_events_do_not_show_yet(
     job: FakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = [of_stack(1, "UPDATE_IN_PROGRESS", "ours"), of_stack(2, "UPDATE_ROLLBACK_COMPLETE", "ours")]
-    client = Looks(events, ("UPDATE_COMPLETE", 0), ("UPDATE_IN_PROGRESS", 1), ("UPDATE_ROLLBACK_COMPLETE", 2))
+    events = [
+        of_stack(1, "UPDATE_IN_PROGRESS", "ours"),
+        of_stack(2, "UPDATE_ROLLBACK_COMPLETE", "ours"),
+    ]
+    client = Looks(
+        events, ("UPDATE_COMPLETE", 0), ("UPDATE_IN_PROGRESS", 1), ("UPDATE_ROLLBACK_COMPLETE", 2)
+    )
     with pytest.raises(ActionError, match="is UPDATE_ROLLBACK_COMPLETE"):
         follow(job, client, monkeypatch)
 
 
-def test_operation_has_ended_though_somebody_elses_is_under_way(job: FakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operation_has_ended_though_somebody_elses_is_under_way(
+    job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = [
         of_stack(1, "UPDATE_IN_PROGRESS", "ours"),
         of_stack(2, "UPDATE_COMPLETE", "ours"),

@@ -21,7 +21,12 @@ def address() -> Iterator[str]:
 
 
 def job_of(root: Path, address: str, place: str, **configuration: str) -> FakeJob:
-    job = aws_job(root, "cloudwatch_alarm", {"AlarmName": "errors", **configuration}, AwsAccess(REGION, address))
+    job = aws_job(
+        root,
+        "cloudwatch_alarm",
+        {"AlarmName": "errors", **configuration},
+        AwsAccess(REGION, address),
+    )
     attempt = job.request.attempt._replace(action=f"{place}/Quiet")
     job.request = job.request._replace(attempt=attempt)
     return job
@@ -30,7 +35,8 @@ def job_of(root: Path, address: str, place: str, **configuration: str) -> FakeJo
 def set_state(address: str, state: str) -> None:
     client = aws_client(address, "cloudwatch")
     client.put_metric_alarm(
-        AlarmName="errors", MetricName="Errors", Namespace="Shop", Period=60, EvaluationPeriods=1, Threshold=1.0,
+        AlarmName="errors", MetricName="Errors", Namespace="Shop", Period=60, EvaluationPeriods=1,
+        Threshold=1.0,
         ComparisonOperator="GreaterThanThreshold", Statistic="Sum",
     )  # fmt: skip
     client.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="test")
@@ -59,12 +65,16 @@ def test_c_20_states_decide_by_the_conditions_kind(
     if is_met:
         assert execution.run(job).summary == f"the alarm errors is {state}"
     else:
-        with pytest.raises(ActionError, match=f"the alarm errors is {state} after 0 minutes") as caught:
+        with pytest.raises(
+            ActionError, match=f"the alarm errors is {state} after 0 minutes"
+        ) as caught:
             execution.run(job)
         assert caught.value.code == "JobFailed"
 
 
-def test_c_20_another_state_is_waited_for(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_c_20_another_state_is_waited_for(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     set_state(address, "ALARM")
     monkeypatch.setattr("time.sleep", lambda _: set_state(address, "OK"))
     job = job_of(tmp_path, address, "beforeEntry", WaitTime="5")

@@ -34,7 +34,9 @@ def head(server: GitServer, name: str = "HEAD") -> str:
     return git(server.root / "team/shop.git", "rev-parse", f"{name}^{{commit}}")
 
 
-def job_for(server: GitServer, tmp_path: Path, revision: str | None = None, **configuration: str) -> FakeJob:
+def job_for(
+    server: GitServer, tmp_path: Path, revision: str | None = None, **configuration: str
+) -> FakeJob:
     configuration.setdefault("Url", f"{server.address}/team/shop.git")
     return FakeJob(tmp_path / "job", request("git", configuration, revision=revision))
 
@@ -45,7 +47,9 @@ def failure(job: FakeJob) -> ActionError:
     return caught.value
 
 
-def test_without_revision_the_remote_head_is_fetched_and_described(server: GitServer, tmp_path: Path) -> None:
+def test_without_revision_the_remote_head_is_fetched_and_described(
+    server: GitServer, tmp_path: Path
+) -> None:
     job = job_for(server, tmp_path)
     commit = head(server)
     message = "Second `id` $(id)\n\nWith a body\n'quoted'"
@@ -75,7 +79,12 @@ def test_without_revision_the_remote_head_is_fetched_and_described(server: GitSe
 )
 @pytest.mark.parametrize("form", ["CODE_ZIP", "CODEBUILD_CLONE_REF"])
 def test_named_revision_is_fetched(
-    server: GitServer, tmp_path: Path, configuration: dict[str, str], branch: str, text: str, form: str
+    server: GitServer,
+    tmp_path: Path,
+    configuration: dict[str, str],
+    branch: str,
+    text: str,
+    form: str,
 ) -> None:
     for key in ("Commit", "revision"):
         if key in configuration:
@@ -86,16 +95,27 @@ def test_named_revision_is_fetched(
     assert (job.source / ".git").exists() == (form == "CODEBUILD_CLONE_REF")
 
 
-def test_clone_ref_brings_history_branches_and_no_credential(server: GitServer, tmp_path: Path) -> None:
+def test_clone_ref_brings_history_branches_and_no_credential(
+    server: GitServer, tmp_path: Path
+) -> None:
     server.password = "canary-password"
     job = job_for(server, tmp_path, Branch="trunk", OutputArtifactFormat="CODEBUILD_CLONE_REF")
     with_secret(job, tmp_path, "canary-password")
     run(job)
-    environment = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    assert git(job.source, "log", "--format=%s", **environment).splitlines() == ["Second `id` $(id)", "First"]
+    environment = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    assert git(job.source, "log", "--format=%s", **environment).splitlines() == [
+        "Second `id` $(id)",
+        "First",
+    ]
     assert git(job.source, "status", "--porcelain", "-b", **environment) == "## trunk"
     assert "remotes/origin/feature/x" in git(job.source, "branch", "-a", **environment)
-    assert not [path for path in job.root.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
+    assert not [
+        path for path in job.root.rglob("*") if path.is_file() and b"canary" in path.read_bytes()
+    ]
 
 
 def with_secret(job: FakeJob, tmp_path: Path, password: str) -> None:
@@ -106,7 +126,9 @@ def with_secret(job: FakeJob, tmp_path: Path, password: str) -> None:
     job.request = job.request._replace(secrets={"CredentialsSecret": str(folder)})
 
 
-def test_code_zip_fetches_one_commit_only(server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_zip_fetches_one_commit_only(
+    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = job_for(server, tmp_path, Branch="trunk")
     run(job)
     assert job.lines == [
@@ -138,7 +160,9 @@ def test_missing_revision_is_named(
     )
 
 
-@pytest.mark.parametrize("revision", ["--upload-pack=touch /tmp/pwned", "main", "-x", "HEAD~1", "abc"])
+@pytest.mark.parametrize(
+    "revision", ["--upload-pack=touch /tmp/pwned", "main", "-x", "HEAD~1", "abc"]
+)
 def test_revision_that_is_no_commit_id_is_refused(revision: str) -> None:
     """CVE-2026-40938: a revision became a git option."""
     with pytest.raises(ActionError) as caught:
@@ -189,12 +213,16 @@ def test_wrong_credentials_give_a_permission_error(server: GitServer, tmp_path: 
     assert "wrong-password" not in error.message
 
 
-def test_private_repository_without_credentials_asks_nobody(server: GitServer, tmp_path: Path) -> None:
+def test_private_repository_without_credentials_asks_nobody(
+    server: GitServer, tmp_path: Path
+) -> None:
     server.password = "right-password"
     assert failure(job_for(server, tmp_path, Branch="trunk")).code == "PermissionError"
 
 
-def test_credential_is_never_sent_to_the_host_of_a_redirect(server: GitServer, tmp_path: Path) -> None:
+def test_credential_is_never_sent_to_the_host_of_a_redirect(
+    server: GitServer, tmp_path: Path
+) -> None:
     """CVE-2026-40161: a credential is bound to its host."""
     other = GitServer(server.root)
     server.redirect = other.address
@@ -218,9 +246,13 @@ def test_host_that_does_not_answer_is_named(server: GitServer, tmp_path: Path, u
     assert "Git host " in error.message and " could not be reached: " in error.message
 
 
-def test_tree_that_is_too_large_is_refused_before_it_is_written(server: GitServer, tmp_path: Path) -> None:
+def test_tree_that_is_too_large_is_refused_before_it_is_written(
+    server: GitServer, tmp_path: Path
+) -> None:
     job = job_for(server, tmp_path)
-    job.request = job.request._replace(limits=Limits(timeout_s=20, artifact_bytes=100_000, artifact_entries=0))
+    job.request = job.request._replace(
+        limits=Limits(timeout_s=20, artifact_bytes=100_000, artifact_entries=0)
+    )
     assert failure(job).code == "JobFailed"
     assert not list(job.source.iterdir())
 
@@ -231,7 +263,9 @@ def test_hook_filter_and_ambient_configuration_do_nothing(
     marker = tmp_path / "ran"
     home = tmp_path / "home"
     home.mkdir()
-    (home / ".gitconfig").write_text(f'[filter "x"]\n smudge = touch {marker}\n[core]\n hooksPath = {home}\n')
+    (home / ".gitconfig").write_text(
+        f'[filter "x"]\n smudge = touch {marker}\n[core]\n hooksPath = {home}\n'
+    )
     (home / "post-checkout").write_text(f"#!/bin/sh\ntouch {marker}\n")
     (home / "post-checkout").chmod(0o755)
     monkeypatch.setenv("HOME", str(home))

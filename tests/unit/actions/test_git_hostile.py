@@ -1,4 +1,6 @@
-"""Hostile repositories and servers: what is harmless arrives whole, all else ends with a message, in little memory."""
+"""Hostile repositories and servers: what is harmless arrives whole, all else
+ends with a message, in little memory.
+"""
 
 import re
 import threading
@@ -46,7 +48,9 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 def job_for(tmp_path: Path, url: str, **configuration: str) -> FakeJob:
     job = FakeJob(tmp_path / "job", request("git", {"Url": url, "Branch": "main", **configuration}))
-    limits = job.request.limits._replace(artifact_bytes=ARTIFACT_BYTES, artifact_entries=ARTIFACT_ENTRIES)
+    limits = job.request.limits._replace(
+        artifact_bytes=ARTIFACT_BYTES, artifact_entries=ARTIFACT_ENTRIES
+    )
     job.request = job.request._replace(limits=limits)
     return job
 
@@ -64,7 +68,9 @@ def test_what_is_harmless_arrives(server: GitServer, tmp_path: Path, case: Hosti
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=str)
-def test_what_is_not_ends_with_a_message_and_writes_nothing(server: GitServer, tmp_path: Path, case: Hostile) -> None:
+def test_what_is_not_ends_with_a_message_and_writes_nothing(
+    server: GitServer, tmp_path: Path, case: Hostile
+) -> None:
     job = job_of(case, server, tmp_path)
     with pytest.raises(ActionError) as caught:
         run(job)
@@ -77,7 +83,9 @@ def test_names_arrive_as_they_are(server: GitServer, tmp_path: Path) -> None:
     case = next(case for case in ARRIVING if case.name == "names")
     job = job_of(case, server, tmp_path)
     run(job)
-    assert sorted(bytes(path.relative_to(job.source)) for path in job.source.rglob("*")) == sorted(NAMES)
+    assert sorted(bytes(path.relative_to(job.source)) for path in job.source.rglob("*")) == sorted(
+        NAMES
+    )
 
 
 def test_links_are_checked_out_and_never_followed(server: GitServer, tmp_path: Path) -> None:
@@ -86,7 +94,9 @@ def test_links_are_checked_out_and_never_followed(server: GitServer, tmp_path: P
     assert [str((job.source / name).readlink()) for name in ("etc", "up")] == ["/etc", "../../.."]
 
 
-def test_link_and_folder_of_one_name_write_nothing_through_the_link(server: GitServer, tmp_path: Path) -> None:
+def test_link_and_folder_of_one_name_write_nothing_through_the_link(
+    server: GitServer, tmp_path: Path
+) -> None:
     job = job_of(Hostile("link-as-folder", link_as_folder), server, tmp_path)
     run(job)
     assert not (job.source / "a").is_symlink()
@@ -100,10 +110,16 @@ def test_link_and_folder_of_one_name_write_nothing_through_the_link(server: GitS
         ("endless", "JobFailed", "{url} was not fetched: git ran out of memory, .*"),
         ("refs", "JobFailed", "{url} was not fetched: git ran out of memory, .*"),
         ("redirect", "ConfigurationError", "{url} redirects elsewhere; .*"),
-        ("escapes", "SystemUnavailable", "git failed on {url}: fatal: .* returned error: 500 remote: .*"),
+        (
+            "escapes",
+            "SystemUnavailable",
+            "git failed on {url}: fatal: .* returned error: 500 remote: .*",
+        ),
     ],
 )
-@pytest.mark.parametrize("configuration", [{}, {"OutputArtifactFormat": "CODEBUILD_CLONE_REF"}], ids=["files", "clone"])
+@pytest.mark.parametrize(
+    "configuration", [{}, {"OutputArtifactFormat": "CODEBUILD_CLONE_REF"}], ids=["files", "clone"]
+)
 def test_server_that_answers_badly_is_named(
     tmp_path: Path, kind: str, code: str, message: str, configuration: dict[str, str]
 ) -> None:
@@ -120,7 +136,8 @@ def test_server_that_answers_badly_is_named(
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("200000000\n", 100_000_000), ("max\n", 2 * 1024**3), ("9223372036854771712", 2 * 1024**3)]
+    ("text", "limit"),
+    [("200000000\n", 100_000_000), ("max\n", 2 * 1024**3), ("9223372036854771712", 2 * 1024**3)],
 )
 def test_git_may_have_half_of_the_containers_memory(tmp_path: Path, text: str, limit: int) -> None:
     (tmp_path / "group").write_text(text)

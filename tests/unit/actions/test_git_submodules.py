@@ -1,4 +1,6 @@
-"""Submodules of the Git source, against Git's own HTTP server: fetched as the source is, or refused by path and URL."""
+"""Submodules of the Git source, against Git's own HTTP server: fetched as the
+source is, or refused by path and URL.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -34,7 +36,11 @@ def lib(server: GitServer) -> Objects:
 
 
 def job_for(server: GitServer, tmp_path: Path, **configuration: str) -> FakeJob:
-    settings = {"Url": f"{server.address}/team/shop.git", "Branch": "main", "FetchSubmodules": "true"}
+    settings = {
+        "Url": f"{server.address}/team/shop.git",
+        "Branch": "main",
+        "FetchSubmodules": "true",
+    }
     return FakeJob(tmp_path / "job", request("git", {**settings, **configuration}))
 
 
@@ -55,10 +61,15 @@ def test_submodules_are_checked_out_below_their_paths_without_git_folders(
 ) -> None:
     inner = Objects(server.root / "other/inner.git")
     inner_commit = inner.commit(inner.files({b"c.txt": b"c"}))
-    lib_commit = lib.with_submodules({b"inner": ("../../other/inner.git", inner_commit)}, {b"b.txt": b"b"})
+    lib_commit = lib.with_submodules(
+        {b"inner": ("../../other/inner.git", inner_commit)}, {b"b.txt": b"b"}
+    )
     lib.commit(lib.files({b"newer.txt": b""}))
     shop.with_submodules(
-        {b"relative": ("../lib.git", lib_commit), b"absolute": (f"{server.address}/other/inner.git", inner_commit)},
+        {
+            b"relative": ("../lib.git", lib_commit),
+            b"absolute": (f"{server.address}/other/inner.git", inner_commit),
+        },
         {b"a.txt": b"a"},
     )
     job = job_for(server, tmp_path, OutputArtifactFormat=form)
@@ -67,7 +78,9 @@ def test_submodules_are_checked_out_below_their_paths_without_git_folders(
     assert {name: text for name, text in found.items() if not name.endswith(".gitmodules")} == {
         "a.txt": "a", "relative/b.txt": "b", "relative/inner/c.txt": "c", "absolute/c.txt": "c"
     }  # fmt: skip
-    assert [str(path.relative_to(job.source)) for path in job.source.rglob(".git")] == [".git"] * ("CLONE" in form)
+    assert [str(path.relative_to(job.source)) for path in job.source.rglob(".git")] == [".git"] * (
+        "CLONE" in form
+    )
     assert not list(job.scratch.iterdir())
 
 
@@ -97,19 +110,27 @@ def test_without_the_key_submodules_are_empty_folders_and_the_log_tells(
 def test_url_that_is_not_plain_http_is_refused_with_path_and_url(
     server: GitServer, shop: Objects, tmp_path: Path, url: str, why: str
 ) -> None:
-    """CVE-2018-17456 and its kin: a submodule's URL became an option, a local path or a helper's name."""
+    """CVE-2018-17456 and its kin: a submodule's URL became an option, a local
+    path or a helper's name.
+    """
     shop.with_submodules({b"lib": (f'"{url}"', "1" * 40)})
-    message = f'Submodule "lib": the url "{url}" in .gitmodules {why.format(address=server.address)}'
+    message = (
+        f'Submodule "lib": the url "{url}" in .gitmodules {why.format(address=server.address)}'
+    )
     assert failure(job_for(server, tmp_path)) == ("ConfigurationError", message)
 
 
-def test_credential_in_a_url_is_refused_and_not_repeated(server: GitServer, shop: Objects, tmp_path: Path) -> None:
+def test_credential_in_a_url_is_refused_and_not_repeated(
+    server: GitServer, shop: Objects, tmp_path: Path
+) -> None:
     shop.with_submodules({b"lib": ("https://user:canary@host/x", "1" * 40)})
     _, message = failure(job_for(server, tmp_path))
     assert "https://***@host/x" in message and "canary" not in message
 
 
-def test_credential_goes_to_its_own_origin_only(server: GitServer, shop: Objects, tmp_path: Path, lib: Objects) -> None:
+def test_credential_goes_to_its_own_origin_only(
+    server: GitServer, shop: Objects, tmp_path: Path, lib: Objects
+) -> None:
     """CVE-2026-40161: a repository names another host, which must not learn the password."""
     other = GitServer(tmp_path / "other")
     theirs = Objects(other.root / "x.git")
@@ -148,7 +169,9 @@ def test_submodule_without_an_entry_or_commit_is_named(
     assert (code, message) == ("RevisionUnavailable", missing)
 
 
-def test_error_deep_below_tells_the_whole_path(server: GitServer, shop: Objects, lib: Objects, tmp_path: Path) -> None:
+def test_error_deep_below_tells_the_whole_path(
+    server: GitServer, shop: Objects, lib: Objects, tmp_path: Path
+) -> None:
     commit = lib.with_submodules({b"inner": ("file:///etc", "1" * 40)})
     shop.with_submodules({b"lib": ("../lib.git", commit)})
     assert failure(job_for(server, tmp_path))[1].startswith('Submodule "lib/inner": the url ')
@@ -159,7 +182,8 @@ def test_error_deep_below_tells_the_whole_path(server: GitServer, shop: Objects,
     [
         (b"[submodule", ".gitmodules is no configuration file of git"),
         (b"\0\xff\n", ".gitmodules is no configuration file of git"),
-        (b'[submodule "x"]\n\tpath\n\turl = ../lib.git\n', ".gitmodules has no path and url for it"),
+        (b'[submodule "x"]\n\tpath\n\turl = ../lib.git\n', ".gitmodules has no path and url for "
+                                                           "it"),
         (b'[include]\n\tpath = /etc/passwd\n', ".gitmodules has no path and url for it"),
         (b"#" * 2_000_000, ".gitmodules is larger than 1048576 bytes"),
     ],
@@ -171,7 +195,9 @@ def test_gitmodules_that_is_none_is_refused(
     assert failure(job_for(server, tmp_path))[1] in (why, f'Submodule "lib": {why}')
 
 
-def test_chain_longer_than_the_depth_limit_ends(server: GitServer, shop: Objects, tmp_path: Path) -> None:
+def test_chain_longer_than_the_depth_limit_ends(
+    server: GitServer, shop: Objects, tmp_path: Path
+) -> None:
     commit = shop.commit(shop.files({b"end": b""}))
     for _ in range(MAX_DEPTH + 1):
         commit = shop.with_submodules({b"again": ("../shop.git", commit)})
@@ -186,10 +212,15 @@ def test_more_submodules_than_the_limit_end(
     monkeypatch.setattr(submodules, "MAX_NUMBER", 2)
     commit = lib.commit(lib.files({}))
     shop.with_submodules(dict.fromkeys((b"a", b"b", b"c"), ("../lib.git", commit)))
-    assert failure(job_for(server, tmp_path)) == ("JobFailed", 'Submodule "c": there are more than 2 submodules')
+    assert failure(job_for(server, tmp_path)) == (
+        "JobFailed",
+        'Submodule "c": there are more than 2 submodules',
+    )
 
 
-def test_limits_count_the_whole_checkout(server: GitServer, shop: Objects, lib: Objects, tmp_path: Path) -> None:
+def test_limits_count_the_whole_checkout(
+    server: GitServer, shop: Objects, lib: Objects, tmp_path: Path
+) -> None:
     """.gitmodules, two submodules and the one file of each are five entries."""
     commit = lib.commit(lib.files({b"b.txt": b"b"}))
     shop.with_submodules({b"x": ("../lib.git", commit), b"y": ("../lib.git", commit)})
@@ -226,7 +257,10 @@ def test_submodule_at_a_path_of_git_itself_is_refused(
     text = b'[submodule "x"]\npath = %s\nurl = ../lib.git\n' % name
     shop.commit(shop.files({b".gitmodules": text}, (SUBMODULE, name, "1" * 40)))
     code, message = failure(job_for(server, tmp_path))
-    assert (code, "was not checked out: " in message or "no folder of the checkout" in message) == ("JobFailed", True)
+    assert (code, "was not checked out: " in message or "no folder of the checkout" in message) == (
+        "JobFailed",
+        True,
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ UNITTEST = """<?xml version="1.0" encoding="UTF-8"?>
 <failure type="AssertionError" message="'a' != 'b'">Traceback
   at line 1</failure><system-out>seen</system-out></testcase>
 <testcase classname="tests.PageTest" name="test_ok" time="1,000.5"/>
-<testcase classname="tests.PageTest" name="test_error"><error>Boom</error><failure message="later"/></testcase>
+<testcase classname="tests.PageTest" name="test_error">
+<error>Boom</error><failure message="later"/></testcase>
 <testcase name="test_skip" time="nan"><skipped message="no net"/></testcase>
 </testsuite></testsuites>"""
 
@@ -20,7 +21,9 @@ UNITTEST = """<?xml version="1.0" encoding="UTF-8"?>
 def test_each_test_case_counts_as_what_it_says() -> None:
     failed, passed, error, skipped = parse(UNITTEST.encode(), 100)
     details = "Traceback\n  at line 1"
-    assert failed == Case("tests.PageTest", "test_title", 0.012, CaseStatus.FAILED, "'a' != 'b'", details)
+    assert failed == Case(
+        "tests.PageTest", "test_title", 0.012, CaseStatus.FAILED, "'a' != 'b'", details
+    )
     assert passed == Case("tests.PageTest", "test_ok", 1000.5)
     assert error == Case("tests.PageTest", "test_error", None, CaseStatus.ERROR, "", "Boom")
     assert skipped == Case("tests.PageTest-2026", "test_skip", None, CaseStatus.SKIPPED, "no net")
@@ -31,7 +34,8 @@ def test_each_test_case_counts_as_what_it_says() -> None:
     [
         '<testsuite xmlns="urn:x"><testcase name="t"/></testsuite>',
         '<j:testsuite xmlns:j="urn:x"><j:testcase name="t"/></j:testsuite>',
-        '\ufeff<testsuites><testsuite><testsuite><testcase name="t"/></testsuite></testsuite></testsuites>',
+        "\ufeff<testsuites><testsuite><testsuite><testcase "
+        'name="t"/></testsuite></testsuite></testsuites>',
         '<testsuites><testcase name="t"/></testsuites>',
         '<testsuite><properties><property name="p"/></properties><testcase name="t"/></testsuite>',
         '<testsuite><testcase name="t"><flakyFailure message="f"/></testcase></testsuite>',
@@ -53,7 +57,10 @@ def test_encodings_that_xml_declares() -> None:
         ("", "it is no XML: no element found, line 1"),
         ("no XML", "it is no XML: syntax error, line 1"),
         ("<testsuite>\n<testcase>", "it is no XML: no element found, line 2"),
-        ('<!DOCTYPE a [<!ENTITY b "c">]><testsuite>&b;</testsuite>', "a document type (DOCTYPE) is not read"),
+        (
+            '<!DOCTYPE a [<!ENTITY b "c">]><testsuite>&b;</testsuite>',
+            "a document type (DOCTYPE) is not read",
+        ),
         ('<!DOCTYPE a SYSTEM "http://x/"><testsuite/>', "a document type (DOCTYPE) is not read"),
         ("<testsuite>&b;</testsuite>", "it is no XML: undefined entity, line 1"),
         ("<coverage/>", "its root is <coverage>, not <testsuites> or <testsuite>"),
@@ -69,7 +76,10 @@ def test_what_is_no_report_is_refused(text: str, message: str) -> None:
 
 
 def test_texts_are_cut() -> None:
-    text = f'<testsuite><testcase name="{"n" * 999}"><failure message="{"m" * 9999}">{"d" * 99999}</failure></testcase>'
+    text = (
+        f'<testsuite><testcase name="{"n" * 999}"><failure '
+        f'message="{"m" * 9999}">{"d" * 99999}</failure></testcase>'
+    )
     (case,) = parse(f"{text}</testsuite>".encode(), 10)
     assert (len(case.name), len(case.message), len(case.details)) == (500, 2000, 8000)
 

@@ -1,4 +1,6 @@
-"""Edges of pruning and of the lease, against an API server of a few lines; the real one is met in e2e."""
+"""Edges of pruning and of the lease, against an API server of a few lines;
+the real one is met in e2e.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ OTHER = CONFIG_MAP.replace("settings", "other")
 DEFINITION = """apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.example.com}
-spec: {group: example.com, scope: Namespaced, names: {kind: Widget, plural: widgets}, versions: [{name: v1}]}
+spec:
+  {group: example.com, scope: Namespaced, names: {kind: Widget, plural: widgets},
+   versions: [{name: v1}]}
 """
 SETTINGS = "/api/v1/namespaces/team/configmaps/settings"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/team/leases"
@@ -33,16 +37,21 @@ def members(api: ApiServer) -> set[str]:
     return {
         path.rpartition("/")[2]
         for path, item in api.objects.items()
-        if item["metadata"].get("labels", {}).get("applyset.kubernetes.io/part-of") == applyset_id("site", "team")
+        if item["metadata"].get("labels", {}).get("applyset.kubernetes.io/part-of")
+        == applyset_id("site", "team")
     }
 
 
 def test_id_is_the_one_that_kubectl_computes() -> None:
-    assert applyset_id("my-set", "test") == "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1"
+    assert (
+        applyset_id("my-set", "test") == "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1"
+    )
 
 
 WORDS = st.from_regex(r"[A-Za-z][a-z0-9]{0,8}", fullmatch=True)
-IDENTITIES = st.lists(st.builds(ObjectIdentity, st.sampled_from(["", "apps", "a.example.com"]), WORDS, WORDS, WORDS))
+IDENTITIES = st.lists(
+    st.builds(ObjectIdentity, st.sampled_from(["", "apps", "a.example.com"]), WORDS, WORDS, WORDS)
+)
 
 
 @given(IDENTITIES, IDENTITIES)
@@ -56,11 +65,20 @@ def test_parent_of_both_deploys_reaches_what_either_reaches(
         assert identity.namespace in both.namespaces | {"home"}
 
 
-def test_objects_are_pruned_in_reverse_order_and_the_parent_narrows(api: ApiServer, tmp_path: Path) -> None:
+def test_objects_are_pruned_in_reverse_order_and_the_parent_narrows(
+    api: ApiServer, tmp_path: Path
+) -> None:
     api.statuses["web"] = lambda _: {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1,
-        "availableReplicas": 1, "readyReplicas": 1, "conditions": [{"type": "Available", "status": "True"},
+        "availableReplicas": 1, "readyReplicas": 1,
+        "conditions": [{"type": "Available", "status": "True"},
         {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}  # fmt: skip
-    run(job_for(tmp_path, {"a.yaml": CONFIG_MAP + "---\n" + DEPLOYMENT + "---\n" + OTHER}, ApplySet="site"))
+    run(
+        job_for(
+            tmp_path,
+            {"a.yaml": CONFIG_MAP + "---\n" + DEPLOYMENT + "---\n" + OTHER},
+            ApplySet="site",
+        )
+    )
     run(job_for(tmp_path, {"a.yaml": OTHER}, ApplySet="site"))
     assert [path.rpartition("/")[2] for path in api.deleted] == ["web", "settings"]
     annotations = api.objects[PARENT]["metadata"]["annotations"]
@@ -93,7 +111,11 @@ def test_definitions_are_pruned_only_when_prune_kinds_names_them(
     job = job_for(tmp_path, {"a.yaml": OTHER}, ApplySet="site", **more)
     run(job)
     assert (len(api.deleted), members(api)) == (deleted, {"other"})
-    kept = "customresourcedefinition.apiextensions.k8s.io/widgets.example.com kept: PruneKinds does not name "
+    kept = (
+        "customresourcedefinition.apiextensions.k8s.io/widgets.example.com kept: PruneKinds "
+        "does "
+        "not name "
+    )
     assert any(line.startswith(kept) for line in job.lines) == (not deleted)
 
 
@@ -130,7 +152,9 @@ def test_lease_that_another_took_over_ends_the_deploy_before_the_next_write(
         return {}
 
     api.statuses["settings"] = take
-    code, message = failure(job_for(tmp_path, {"a.yaml": CONFIG_MAP + "---\n" + OTHER}, ApplySet="site"))
+    code, message = failure(
+        job_for(tmp_path, {"a.yaml": CONFIG_MAP + "---\n" + OTHER}, ApplySet="site")
+    )
     assert (code, message) == (
         "ConcurrentDeploy",
         "Lease site in namespace team was taken over by pod/other-run; nothing more was changed",
@@ -150,7 +174,10 @@ def test_lease_that_cannot_be_renewed_ends_the_deploy_before_a_write_that_it_doe
         "Lease site in namespace team could not be renewed in time; nothing more was changed",
     )
     assert api.applied == []
-    assert "Lease site in namespace team could not be given back; it ends by itself within 2 s" in job.lines
+    assert (
+        "Lease site in namespace team could not be given back; it ends by itself within 2 s"
+        in job.lines
+    )
 
 
 def test_lease_is_given_back_when_the_pod_is_told_to_go(
@@ -170,7 +197,10 @@ def test_lease_that_is_held_all_the_time_ends_the_wait(
 ) -> None:
     monkeypatch.setattr(Session, "pause", lambda session, _: setattr(session, "_deadline", 0.0))
     spec = {"holderIdentity": "pod/other-run", "leaseDurationSeconds": 3600}
-    api.objects[f"{LEASES}/site"] = {"metadata": {"name": "site", "resourceVersion": "1"}, "spec": spec}
+    api.objects[f"{LEASES}/site"] = {
+        "metadata": {"name": "site", "resourceVersion": "1"},
+        "spec": spec,
+    }
     job = job_for(tmp_path, {"a.yaml": CONFIG_MAP}, ApplySet="site")
     assert failure(job) == (
         "TimedOut",

@@ -50,15 +50,24 @@ def message(job: Any) -> str:
     ],
 )
 def test_images_are_set_in_every_kind_of_pod_template(kind: str, spec: dict[str, Any]) -> None:
-    (found,) = with_images([Manifest({**body(spec=spec), "kind": kind}, "a")], {"web": "web:2"}, "i.json")
+    (found,) = with_images(
+        [Manifest({**body(spec=spec), "kind": kind}, "a")], {"web": "web:2"}, "i.json"
+    )
     assert '{"name": "web", "image": "web:2"}' in json.dumps(found.body)
     assert "web:2" not in json.dumps(spec)
 
 
 def test_image_of_no_container_is_named() -> None:
     with pytest.raises(ActionError) as caught:
-        with_images([Manifest({**body(spec=template("log", "web")), "kind": "Pod"}, "a")], {"wbe": "x"}, "i.json")
-    assert caught.value.message == 'i.json: no manifest has a container "wbe"; the containers are: log, web'
+        with_images(
+            [Manifest({**body(spec=template("log", "web")), "kind": "Pod"}, "a")],
+            {"wbe": "x"},
+            "i.json",
+        )
+    assert (
+        caught.value.message
+        == 'i.json: no manifest has a container "wbe"; the containers are: log, web'
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,9 +76,12 @@ def test_image_of_no_container_is_named() -> None:
         ("{", "i.json: not JSON: "),
         ("{}", "i.json: a list is wanted: "),
         ('[{"imageUri": "x"}]', "i.json[0].name: the name of a container is wanted"),
-        ('[{"name": "web"}]', "i.json[0].imageUri: the image of container web is wanted, without spaces"),
+        ('[{"name": "web"}]', "i.json[0].imageUri: the image of container web is wanted, without "
+                              "spaces"),
         ('[{"name": "web", "imageUri": "a b"}]', "i.json[0].imageUri: "),
-        ('[{"name": "w", "imageUri": "a"}, {"name": "w", "imageUri": "b"}]', 'i.json[1].name: "w" stands there twice'),
+        ('[{"name": "w", "imageUri": "a"}, {"name": "w", "imageUri": "b"}]', 'i.json[1].name: "w" '
+                                                                             'stands '
+                                                                             'there twice'),
     ],
 )  # fmt: skip
 def test_image_definitions_that_are_none_name_the_place(text: str, why: str) -> None:
@@ -78,15 +90,24 @@ def test_image_definitions_that_are_none_name_the_place(text: str, why: str) -> 
     assert caught.value.message.startswith(why)
 
 
-@given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True), SCALARS, min_size=1))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True), SCALARS, min_size=1
+    )
+)
 def test_no_value_can_change_the_shape_of_a_manifest(values: dict[str, Any]) -> None:
     """Text substitution would let a line break and a colon add a field."""
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
     written = {name: Written(value, texts[name]) for name, value in values.items()}
     whole = with_values(manifest(data={name: f"${{{name}}}" for name in values}), written)
     assert whole.body["data"] == values
     inside = with_values(manifest(data={name: f"a ${{{name}}} b" for name in values}), written)
-    assert {key: type(value) for key, value in inside.body["data"].items()} == dict.fromkeys(values, str)
+    assert {key: type(value) for key, value in inside.body["data"].items()} == dict.fromkeys(
+        values, str
+    )
 
 
 @given(st.text().filter(lambda text: "${" not in text))
@@ -97,7 +118,8 @@ def test_text_without_places_stays(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("${N}", 3), ("${N}:${T}", "3:x"), ("${B}", True), ("is ${B}", "is true"), ("$${N}", "${N}"),
+        ("${N}", 3), ("${N}:${T}", "3:x"), ("${B}", True), ("is ${B}", "is true"),
+        ("$${N}", "${N}"),
         ("$N $(N) $$", "$N $(N) $$"), ("$${HOME}/${T}", "${HOME}/x"), ("$${", "${"),
     ],
 )  # fmt: skip
@@ -125,7 +147,11 @@ def test_place_without_a_value_is_named_with_its_path(text: str, why: str) -> No
     [
         ("v.json", "[1]", "v.json: a mapping of names to values is wanted"),
         ("v.yaml", "A: {}\n", "v.yaml: A: a text, a number, true or false is wanted"),
-        ("v.yaml", "1A: x\n", 'v.yaml: "1A" is no name: letters, digits and _ are, and no digit first'),
+        (
+            "v.yaml",
+            "1A: x\n",
+            'v.yaml: "1A" is no name: letters, digits and _ are, and no digit first',
+        ),
         ("v.yaml", "a: [\n", "v.yaml: it cannot be read: "),
         (".env", "A\n", ".env, line 1: NAME=value is wanted"),
     ],
@@ -138,7 +164,11 @@ def test_values_that_are_none_name_the_place(name: str, text: str, why: str) -> 
 
 def test_environment_file_gives_texts() -> None:
     found = read_values("build.env", b"# made by CI\nA=1\nB='x y'\nC=a=b\n\n")
-    assert {name: written.value for name, written in found.items()} == {"A": "1", "B": "x y", "C": "a=b"}
+    assert {name: written.value for name, written in found.items()} == {
+        "A": "1",
+        "B": "x y",
+        "C": "a=b",
+    }
 
 
 def test_files_may_stand_in_another_input_artifact(tmp_path: Path) -> None:
@@ -153,7 +183,10 @@ def test_files_may_stand_in_another_input_artifact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("Other::v.json", 'Substitutions: "Other" is no input artifact of the action; it has Build'),
+        (
+            "Other::v.json",
+            'Substitutions: "Other" is no input artifact of the action; it has Build',
+        ),
         ("v.json", 'Substitutions: artifact Build holds no file "v.json"'),
         ("../job/token/token", 'Substitutions: artifact Build holds no file "../job/token/token"'),
         ("/etc/passwd", 'Substitutions: artifact Build holds no file "/etc/passwd"'),
@@ -166,14 +199,17 @@ def test_file_that_is_not_in_the_artifact_is_not_read(tmp_path: Path, name: str,
     assert message(job) == why
 
 
-@pytest.mark.parametrize("text", ["a: !!binary /w==", "a: .nan", "a: -.INF", "? [1]\n: a", "? {a: b}\n: a"])
+@pytest.mark.parametrize(
+    "text", ["a: !!binary /w==", "a: .nan", "a: -.INF", "? [1]\n: a", "? {a: b}\n: a"]
+)
 def test_value_that_json_has_not_is_refused(tmp_path: Path, text: str) -> None:
     lines = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\n{text}\n"
     found = message(job_for(tmp_path, {"a.yaml": lines}))
     assert found.startswith("a.yaml, line 4: ")
 
 
-SPELLINGS = ["1.10", "1.20", "0012345", "1e3", "0x1F", "0o17", "1_000", "2020-01-01", "12:30", "yes", "NO", "=", "1.0",
+SPELLINGS = ["1.10", "1.20", "0012345", "1e3", "0x1F", "0o17", "1_000", "2020-01-01", "12:30",
+    "yes", "NO", "=", "1.0",
              "1E400", "+1", ".5", "0.10", "12345678901234567890123", "true", "7", "-0"]  # fmt: skip
 
 
@@ -182,27 +218,44 @@ def test_bug_11_value_within_a_longer_text_is_as_the_file_writes_it(spelling: st
     """A version 1.10 became 1.1, a commit 0012345 became 5349."""
     for quote in ("", "'", '"'):
         values = read_values("v.yaml", f"V: {quote}{spelling}{quote}\n".encode())
-        filled = with_values(manifest(data={"a": "app:${V}", "b": "${V}-${V}"}), values).body["data"]
+        filled = with_values(manifest(data={"a": "app:${V}", "b": "${V}-${V}"}), values).body[
+            "data"
+        ]
         assert filled == {"a": f"app:{spelling}", "b": f"{spelling}-{spelling}"}
 
 
-@pytest.mark.parametrize("number", ["1.10", "1e3", "1.0", "-0", "12345678901234567890123", "0.10", "1E+2", "7"])
+@pytest.mark.parametrize(
+    "number", ["1.10", "1e3", "1.0", "-0", "12345678901234567890123", "0.10", "1E+2", "7"]
+)
 def test_bug_11_number_of_a_json_file_keeps_its_letters(number: str) -> None:
     values = read_values("v.json", f'{{"V": {number}}}'.encode())
     assert with_values(manifest(data={"a": "v${V}"}), values).body["data"] == {"a": f"v{number}"}
 
 
-@pytest.mark.parametrize("spelling", ["1.10", "0012345", "1e3", "0x1F", "0o17", "1_000", "yes", "NO", "1.0", "+1"])
+@pytest.mark.parametrize(
+    "spelling", ["1.10", "0012345", "1e3", "0x1F", "0o17", "1_000", "yes", "NO", "1.0", "+1"]
+)
 def test_bug_11_value_that_may_be_meant_as_a_text_has_no_type(spelling: str) -> None:
     values = read_values("v.yaml", f"V: {spelling}\n".encode())
     with pytest.raises(ActionError) as caught:
         with_values(manifest(data={"a": "${V}"}), values)
-    assert f"data.a: ${{V}} is written {spelling}: quote it if it is a text, or write " in caught.value.message
+    assert (
+        f"data.a: ${{V}} is written {spelling}: quote it if it is a text, or write "
+        in caught.value.message
+    )
 
 
 @pytest.mark.parametrize(
     ("spelling", "value"),
-    [("3", 3), ("-3", -3), ("0.5", 0.5), ("true", True), ("false", False), ("'1.10'", "1.10"), ("2020-01-01", None)],
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("true", True),
+        ("false", False),
+        ("'1.10'", "1.10"),
+        ("2020-01-01", None),
+    ],
 )
 def test_value_that_is_written_as_what_it_is_keeps_its_type(spelling: str, value: Any) -> None:
     values = read_values("v.yaml", f"V: {spelling}\n".encode())
@@ -211,7 +264,9 @@ def test_value_that_is_written_as_what_it_is_keeps_its_type(spelling: str, value
     assert (type(found), found) == (type(expected), expected)
 
 
-@pytest.mark.parametrize("text", ["V: ~", "V:", "V: null", "V: [1]", "V: 1\nV: 2", "V: .inf", "V: 1\n---\nW: 2"])
+@pytest.mark.parametrize(
+    "text", ["V: ~", "V:", "V: null", "V: [1]", "V: 1\nV: 2", "V: .inf", "V: 1\n---\nW: 2"]
+)
 def test_bug_11_file_of_values_that_is_unclear_is_refused(text: str) -> None:
     with pytest.raises(ActionError) as caught:
         read_values("v.yaml", f"{text}\n".encode())

@@ -21,7 +21,12 @@ OTHER = CONFIG_MAP.replace("settings", "other")
 NEW = CONFIG_MAP.replace("settings", "new")
 SETTINGS = "/api/v1/namespaces/team/configmaps/settings"
 PARENT = "/api/v1/namespaces/team/secrets/site"
-LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too slow"}
+LATE = {
+    "type": "Progressing",
+    "status": "False",
+    "reason": "ProgressDeadlineExceeded",
+    "message": "too slow",
+}
 FAILED = "Deployment web: ProgressDeadlineExceeded: too slow"
 ROLLBACK: dict[str, Any] = {"ApplySet": "site", "RollbackOnFailure": "true"}
 
@@ -30,11 +35,15 @@ def names(paths: list[str]) -> list[str]:
     return [path.rpartition("/")[2] for path in paths]
 
 
-def test_failed_deploy_applies_what_succeeded_last_and_deletes_what_it_added(api: ApiServer, tmp_path: Path) -> None:
+def test_failed_deploy_applies_what_succeeded_last_and_deletes_what_it_added(
+    api: ApiServer, tmp_path: Path
+) -> None:
     api.statuses["web"] = lambda _: {"conditions": [LATE]}
     run(job_for(tmp_path, {"a.yaml": CONFIG_MAP}, **ROLLBACK))
     changed = CONFIG_MAP.replace("'1'", "'2'")
-    code, message = failure(job_for(tmp_path, {"a.yaml": "---\n".join([changed, NEW, DEPLOYMENT])}, **ROLLBACK))
+    code, message = failure(
+        job_for(tmp_path, {"a.yaml": "---\n".join([changed, NEW, DEPLOYMENT])}, **ROLLBACK)
+    )
     assert (code, message) == ("JobFailed", f"{FAILED}; rolled back to what run shop-1 applied")
     assert api.objects[SETTINGS]["data"]["m"] == "1"
     assert names(api.deleted) == ["web", "new"]
@@ -84,7 +93,9 @@ def test_success_that_is_too_large_says_so_when_it_is_needed(
     job = job_for(tmp_path, {"a.yaml": large}, **ROLLBACK)
     run(job)
     why = "it is too large to keep ("
-    assert any(line.startswith(f"a later deploy cannot roll back to this one: {why}") for line in job.lines)
+    assert any(
+        line.startswith(f"a later deploy cannot roll back to this one: {why}") for line in job.lines
+    )
     _, message = failure(job_for(tmp_path, {"a.yaml": DEPLOYMENT}, **ROLLBACK))
     assert message.startswith(f"{FAILED}; not rolled back: of what run shop-1 applied: {why}")
 
@@ -93,9 +104,14 @@ def test_success_that_is_too_large_says_so_when_it_is_needed(
 def test_failure_from_before_the_change_is_none_of_the_change(
     api: ApiServer, tmp_path: Path, generation: int, is_failed: bool
 ) -> None:
-    """A Deployment that goes back to a ReplicaSet it had keeps ProgressDeadlineExceeded until that one is complete."""
+    """A Deployment that goes back to a ReplicaSet it had keeps
+    ProgressDeadlineExceeded until that one is complete.
+    """
     web = "/apis/apps/v1/namespaces/team/deployments/web"
-    api.objects[web] = {"kind": "Deployment", "metadata": {"name": "web", "uid": "u", "generation": 1}}
+    api.objects[web] = {
+        "kind": "Deployment",
+        "metadata": {"name": "web", "uid": "u", "generation": 1},
+    }
     api.statuses["web"] = lambda reads: {"conditions": [LATE]} if reads < 4 else ROLLED_OUT
     manifest = DEPLOYMENT.replace("{name: web}", f"{{name: web, generation: {generation}}}")
     job = job_for(tmp_path, {"a.yaml": manifest})
@@ -115,20 +131,24 @@ def test_what_is_kept_goes_when_rollback_is_turned_off(api: ApiServer, tmp_path:
 
 # An object that has items is a list: what is applied are the objects of one.
 BODIES = st.dictionaries(
-    st.text(max_size=9).filter(lambda key: key != "items"), st.text(max_size=99) | st.integers() | st.none(), max_size=5
+    st.text(max_size=9).filter(lambda key: key != "items"),
+    st.text(max_size=99) | st.integers() | st.none(),
+    max_size=5,
 )
 
 
 @given(st.text(min_size=1, max_size=20), st.lists(BODIES, min_size=1, max_size=5))
 def test_success_is_read_as_it_was_kept(run_name: str, bodies: list[dict[str, Any]]) -> None:
-    objects = [{**body, "apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}} for body in bodies]
+    objects = [
+        {**body, "apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}} for body in bodies
+    ]
     success = LastApplied.of(run_name, [Manifest(body, "a.yaml, document 1") for body in objects])
     assert LastApplied.read(success.data()) == success
 
 
-JUNK = st.binary(max_size=50) | st.sampled_from(["[1]", "{}", '[{"body": {}}]', '[{"body": 1, "place": "x"}]']).map(
-    lambda text: zlib.compress(text.encode())
-)
+JUNK = st.binary(max_size=50) | st.sampled_from(
+    ["[1]", "{}", '[{"body": {}}]', '[{"body": 1, "place": "x"}]']
+).map(lambda text: zlib.compress(text.encode()))
 
 
 @given(JUNK)

@@ -10,7 +10,11 @@ from penstock.actions.kubernetes.live.server import Server
 from tests.unit.actions.api_server import ApiServer
 from tests.unit.actions.kubernetes_jobs import DEPLOYMENT, failure, job_for
 
-JOB = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec: {ttlSecondsAfterFinished: 0}\n"
+JOB = (
+    "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec: "
+    "{ttlSecondsAfterFinished: "
+    "0}\n"
+)
 CLAIM = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"
 UID = "uid-of-/apis/batch/v1/namespaces/team/jobs/migrate"
 GONE = "Job migrate was deleted while the action waited for it; how it ended cannot be told: "
@@ -19,12 +23,22 @@ GONE = "Job migrate was deleted while the action waited for it; how it ended can
 def event(kind: str, *conditions: dict[str, Any], uid: str = UID) -> dict[str, Any]:
     """Return an event of a watch of the Job."""
     status = {"conditions": list(conditions)}
-    found = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "uid": uid}, "status": status}
+    found = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate", "uid": uid},
+        "status": status,
+    }
     return {"type": kind, "object": found}
 
 
 COMPLETE = {"type": "Complete", "status": "True"}
-FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
+FAILED = {
+    "type": "Failed",
+    "status": "True",
+    "reason": "BackoffLimitExceeded",
+    "message": "too often",
+}
 
 
 @pytest.fixture
@@ -51,22 +65,38 @@ def test_bug_07_job_that_cleans_up_after_itself_has_succeeded(
 
 
 @pytest.mark.parametrize("is_told_by", ["watch", "events"])
-def test_bug_07_job_that_failed_and_went_has_failed(gone: ApiServer, tmp_path: Path, is_told_by: str) -> None:
+def test_bug_07_job_that_failed_and_went_has_failed(
+    gone: ApiServer, tmp_path: Path, is_told_by: str
+) -> None:
     if is_told_by == "watch":
         gone.histories["migrate"] = [event("MODIFIED", FAILED), event("DELETED", FAILED)]
     else:
-        gone.events = [{"reason": "SuccessfulCreate"}, {"reason": "BackoffLimitExceeded", "message": "too often"}]
-    assert failure(job_for(tmp_path, {"a.yaml": JOB})) == ("JobFailed", "Job migrate: BackoffLimitExceeded: too often")
+        gone.events = [
+            {"reason": "SuccessfulCreate"},
+            {"reason": "BackoffLimitExceeded", "message": "too often"},
+        ]
+    assert failure(job_for(tmp_path, {"a.yaml": JOB})) == (
+        "JobFailed",
+        "Job migrate: BackoffLimitExceeded: too often",
+    )
 
 
 def test_bug_07_events_tell_where_no_watch_is_allowed(gone: ApiServer, tmp_path: Path) -> None:
-    gone.events = [{"reason": "SuccessfulCreate"}, {"reason": "Completed", "message": "Job completed"}]
+    gone.events = [
+        {"reason": "SuccessfulCreate"},
+        {"reason": "Completed", "message": "Job completed"},
+    ]
     assert run(job_for(tmp_path, {"a.yaml": JOB})).summary == "1 objects applied to namespace team"
 
 
 @pytest.mark.parametrize(
     "events",
-    [[], [event("MODIFIED"), event("DELETED")], [event("DELETED", COMPLETE, uid="another")], [{"type": "ERROR"}]],
+    [
+        [],
+        [event("MODIFIED"), event("DELETED")],
+        [event("DELETED", COMPLETE, uid="another")],
+        [{"type": "ERROR"}],
+    ],
 )
 def test_bug_07_job_that_somebody_deleted_has_not_succeeded(
     gone: ApiServer, tmp_path: Path, events: list[dict[str, Any]]
@@ -77,7 +107,9 @@ def test_bug_07_job_that_somebody_deleted_has_not_succeeded(
     assert (code, message.startswith(GONE)) == ("JobFailed", True)
 
 
-def test_bug_07_object_that_is_being_deleted_is_not_waited_for(api: ApiServer, tmp_path: Path) -> None:
+def test_bug_07_object_that_is_being_deleted_is_not_waited_for(
+    api: ApiServer, tmp_path: Path
+) -> None:
     path = "/apis/apps/v1/namespaces/team/deployments/web"
     original = api._stored
 
@@ -95,7 +127,9 @@ def test_bug_07_object_that_is_being_deleted_is_not_waited_for(api: ApiServer, t
     )
 
 
-def test_bug_07_deployment_that_asks_to_be_paused_is_not_waited_for(api: ApiServer, tmp_path: Path) -> None:
+def test_bug_07_deployment_that_asks_to_be_paused_is_not_waited_for(
+    api: ApiServer, tmp_path: Path
+) -> None:
     api.statuses["web"] = lambda _: {}
     text = DEPLOYMENT.replace("replicas: 1", "replicas: 1, paused: true")
     assert run(job_for(tmp_path, {"a.yaml": text})).summary == "1 objects applied to namespace team"
@@ -106,11 +140,16 @@ def test_bug_07_deployment_that_somebody_paused_says_so(api: ApiServer, tmp_path
 
     def stored(at: str, body: Any, manager: str) -> dict[str, Any]:
         found = original(at, body, manager)
-        return {**found, "spec": {**found["spec"], "paused": True}} if at.endswith("/web") else found
+        return (
+            {**found, "spec": {**found["spec"], "paused": True}} if at.endswith("/web") else found
+        )
 
     api._stored = stored  # type: ignore[method-assign, assignment]
     code, message = failure(job_for(tmp_path, {"a.yaml": DEPLOYMENT}))
-    assert (code, "it is paused (replicas: 0/1); resume it with kubectl rollout resume" in message) == (
+    assert (
+        code,
+        "it is paused (replicas: 0/1); resume it with kubectl rollout resume" in message,
+    ) == (
         "JobFailed",
         True,
     )
@@ -119,4 +158,6 @@ def test_bug_07_deployment_that_somebody_paused_says_so(api: ApiServer, tmp_path
 def test_bug_07_claim_without_a_consumer_is_not_waited_for(api: ApiServer, tmp_path: Path) -> None:
     api.statuses["data"] = lambda _: {"phase": "Pending"}
     api.events = [{"reason": "WaitForFirstConsumer"}]
-    assert run(job_for(tmp_path, {"a.yaml": CLAIM})).summary == "1 objects applied to namespace team"
+    assert (
+        run(job_for(tmp_path, {"a.yaml": CLAIM})).summary == "1 objects applied to namespace team"
+    )

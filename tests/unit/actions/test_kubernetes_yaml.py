@@ -32,19 +32,30 @@ def same(left: Any, right: Any) -> bool:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("=", "="), ("<<", "<<"), ("~", None), ("", None), ("null", None), ("Null", None), ("nULL", "nULL"),
-        ("y", True), ("N", False), ("yes", True), ("Off", False), ("oN", "oN"), ("on", True), ("TRUE", True),
-        ("0755", 493), ("0o755", 493), ("0O17", 15), ("08", 8), ("0", 0), ("-017", -15), ("00", 0), ("0x1F", 31),
-        ("0X1f", 31), ("0b101", 5), ("-0b11", -3), ("0b", "0b"), ("1_000", 1000), ("_1", "_1"), ("+12", 12),
-        ("12:30:00", "12:30:00"), ("190:20:30.15", "190:20:30.15"), ("1.10", 1.1), ("1.0", 1), ("1e3", 1000),
-        ("1E+2", 100), ("1.", 1), (".5", 0.5), (".5_0", 0.5), ("-.5", -0.5), ("1e400", "1e400"), ("e3", "e3"),
-        ("-0.0", 0), ("1.2.3", "1.2.3"), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", 2.0**63),
-        ("99999999999999999999", 1e20), ("0xFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFF"), ("2020-01-02", "2020-01-02"),
+        ("=", "="), ("<<", "<<"), ("~", None), ("", None), ("null", None), ("Null", None),
+        ("nULL", "nULL"),
+        ("y", True), ("N", False), ("yes", True), ("Off", False), ("oN", "oN"), ("on", True),
+        ("TRUE", True),
+        ("0755", 493), ("0o755", 493), ("0O17", 15), ("08", 8), ("0", 0), ("-017", -15), ("00", 0),
+        ("0x1F", 31),
+        ("0X1f", 31), ("0b101", 5), ("-0b11", -3), ("0b", "0b"), ("1_000", 1000), ("_1", "_1"),
+        ("+12", 12),
+        ("12:30:00", "12:30:00"), ("190:20:30.15", "190:20:30.15"), ("1.10", 1.1), ("1.0", 1),
+        ("1e3", 1000),
+        ("1E+2", 100), ("1.", 1), (".5", 0.5), (".5_0", 0.5), ("-.5", -0.5), ("1e400", "1e400"),
+        ("e3", "e3"),
+        ("-0.0", 0), ("1.2.3", "1.2.3"), ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", 2.0**63),
+        ("99999999999999999999", 1e20), ("0xFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFF"),
+        ("2020-01-02", "2020-01-02"),
         ("2001-12-14t21:59:43.10-05:00", "2001-12-14t21:59:43.10-05:00"), ("!!str 1.10", "1.10"),
-        ("!!int '12'", 12), ("!!float 3", 3), ("!!bool yes", True), ("!!null ''", None), ("!!binary aGk=", "hi"),
-        ("!vault x", "x"), ("!!python/name:os.system", None), ("! '12'", "12"), ("'12'", "12"), ('"yes"', "yes"),
+        ("!!int '12'", 12), ("!!float 3", 3), ("!!bool yes", True), ("!!null ''", None),
+        ("!!binary aGk=", "hi"),
+        ("!vault x", "x"), ("!!python/name:os.system", None), ("! '12'", "12"), ("'12'", "12"),
+        ('"yes"', "yes"),
         ("-6647735113237421130.", -6647735113237421000), ("9e18", 9 * 10**18),
-        ("a\tb", "a\tb"), ("a:b", "a:b"), ("http://x:1/y#z", "http://x:1/y#z"), ("|-\n  0755", "0755"),
+        ("a\tb", "a\tb"), ("a:b", "a:b"), ("http://x:1/y#z", "http://x:1/y#z"),
+        ("|-\n  0755", "0755"),
         (">-\n  a\n  b", "a b"), ("nan", "nan"), ("inf", "inf"), ("1,000", "1,000"), ("é", "é"),
     ],
 )  # fmt: skip
@@ -56,10 +67,13 @@ def test_bug_05_scalar_means_what_it_means_to_kubectl(text: str, value: Any) -> 
 @pytest.mark.parametrize(
     ("key", "text"),
     [
-        ("n", "false"), ("on", "true"), ("1", "1"), ("010", "8"), ("0x10", "16"), ("1.10", "1.1"), ("1e3", "1000"),
-        ("1e20", "1e+20"), (".2", "0.2"), ("1.23456789", "1.2345679"), ("0.00001", "1e-05"), (".inf", ".inf"),
+        ("n", "false"), ("on", "true"), ("1", "1"), ("010", "8"), ("0x10", "16"), ("1.10", "1.1"),
+        ("1e3", "1000"),
+        ("1e20", "1e+20"), (".2", "0.2"), ("1.23456789", "1.2345679"), ("0.00001", "1e-05"),
+        (".inf", ".inf"),
         ("-.inf", "-.inf"), ("1e39", ".inf"), ("'010'", "010"), ("=", "="),
-        ("2020-01-02", "2020-01-02"), ("12:30", "12:30"), ("!!binary aGk=", "hi"), ("&a k", "k"), ("'y'", "y"),
+        ("2020-01-02", "2020-01-02"), ("12:30", "12:30"), ("!!binary aGk=", "hi"), ("&a k", "k"),
+        ("'y'", "y"),
         ('"<<"', "<<"),
     ],
 )  # fmt: skip
@@ -105,7 +119,9 @@ def test_bug_05_structure_means_what_it_means_to_kubectl(text: str, value: Any) 
         ("a: 1\n---# behind\nb: 2\n", [{"a": 1}, {"b": 2}]),
     ],
 )
-def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, found: list[Any]) -> None:
+def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(
+    text: str, found: list[Any]
+) -> None:
     assert [item for item in read_yaml(text) if item] == [item for item in found if item]
 
 
@@ -131,14 +147,23 @@ def test_bug_05_file_is_cut_into_the_documents_that_kubectl_sees(text: str, foun
         ("a: *b", "anchor b is not there"),
         ("a: &a 1\n---\nb: *a", "anchor a is not there"),
         ("<<: 1", "a merge key (<<) takes a mapping"),
-        ("a: 1\n...\nb: 2", 'line 3: behind the end of a document nothing is read; begin the next with "---"'),
+        (
+            "a: 1\n...\nb: 2",
+            'line 3: behind the end of a document nothing is read; begin the next with "---"',
+        ),
         ("{a: 1}\n{b: 2}", "behind the end of a document nothing is read"),
         ("a: 1\n...\n~: 2", "behind the end of a document nothing is read"),
         ("---# c\na: 1", "line 2: behind the end of a document nothing is read"),
-        ("a: 1\n\ufeffb: 2", "line 2: a byte order mark (U+FEFF) stands at the start of the line; remove it"),
+        (
+            "a: 1\n\ufeffb: 2",
+            "line 2: a byte order mark (U+FEFF) stands at the start of the line; remove it",
+        ),
         ("---\n\ufeffa: 1", "a byte order mark (U+FEFF)"),
         ("a: \x01\n", "line 1: the character U+0001 may not stand in YAML; remove it, or write"),
-        ("a: [!!str, b]", "a comma stands right behind the tag tag:yaml.org,2002:str; put a space before it"),
+        (
+            "a: [!!str, b]",
+            "a comma stands right behind the tag tag:yaml.org,2002:str; put a space before it",
+        ),
         ("a: {!x,b : 1}", "a comma stands right behind the tag !x"),
         ("a: [!!, b]", "line 1: not YAML: a tag has no name; write one with a name"),
         ("a: {b: 1,!!,yes: Off}", "a tag has no name"),
@@ -162,7 +187,9 @@ def test_bug_05_what_kubectl_refuses_or_cuts_off_is_refused(text: str, why: str)
 
 
 def test_bug_05_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
-    folder = job_for(tmp_path, {"a.yaml": f"{HEAD}---\r\n# x\r\n{HEAD}data:\n  a: !!int x\n"}).inputs["Build"]
+    folder = job_for(
+        tmp_path, {"a.yaml": f"{HEAD}---\r\n# x\r\n{HEAD}data:\n  a: !!int x\n"}
+    ).inputs["Build"]
     with pytest.raises(ActionError) as caught:
         read_manifests(folder, "", never)
     assert caught.value.message == 'a.yaml, line 10: "x" is no !!int'
@@ -173,8 +200,16 @@ def test_bug_05_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
     [
         ('{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}\n' * 2, ["a", "a"]),
         ('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},}', ["a"]),
-        ("apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: a}}, {metadata: {name: b}}]", ["a", "b"]),
-        ("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: p}}", ["p"]),
+        (
+            "apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: a}}, {metadata: {name: "
+            "b}}]",
+            ["a", "b"],
+        ),
+        (
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: "
+            "p}}",
+            ["p"],
+        ),
         (f"{HEAD}---\napiVersion: v1\nkind: List\nitems:\n", ["x"]),
         (f"{HEAD}---\napiVersion: v1\nkind: List\nitems: []\n", ["x"]),
     ],
@@ -192,28 +227,48 @@ def test_bug_05_lists_and_json_streams_hold_the_objects_that_kubectl_finds(
     [
         ("apiVersion: v1\nkind: List\nitems: {}\n", "List: items is no list"),
         ("apiVersion: v1\nkind: List\nmetadata: c\nitems: []\n", "List: metadata is no mapping"),
-        ("apiVersion: v1\nkind: List\nmetadata: {uid: 5}\nitems: []\n", "List: metadata.uid is no text; quote it"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 007}\n", "metadata.name is no text; quote it"),
-        ("apiVersion: 1\nkind: ConfigMap\nmetadata: {name: x}\n", "apiVersion is no text; quote it"),
+        (
+            "apiVersion: v1\nkind: List\nmetadata: {uid: 5}\nitems: []\n",
+            "List: metadata.uid is no text; quote it",
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 007}\n",
+            "metadata.name is no text; quote it",
+        ),
+        (
+            "apiVersion: 1\nkind: ConfigMap\nmetadata: {name: x}\n",
+            "apiVersion is no text; quote it",
+        ),
         ("apiVersion: v1\nkind: yes\nmetadata: {name: x}\n", "kind is no text; quote it"),
         (
             "apiVersion: v1\nkind: A\nmetadata: {name: x, labels: {a: 1}}\n",
             "A x: metadata.labels.a is no text; quote it",
         ),
-        ("apiVersion: v1\nkind: A\nmetadata: {name: x, annotations: {a: yes}}", "metadata.annotations.a is no text"),
-        ("apiVersion: v1\nkind: A\nmetadata: {name: x, namespace: 1}", "metadata.namespace is no text; quote it"),
+        (
+            "apiVersion: v1\nkind: A\nmetadata: {name: x, annotations: {a: yes}}",
+            "metadata.annotations.a is no text",
+        ),
+        (
+            "apiVersion: v1\nkind: A\nmetadata: {name: x, namespace: 1}",
+            "metadata.namespace is no text; quote it",
+        ),
         (
             "apiVersion: a/b/c\nkind: A\nmetadata: {name: x}",
             'apiVersion "a/b/c" is neither a version nor group/version',
         ),
-        ("apiVersion: v1\nkind: AList\nitems: [{kind: B, metadata: {name: x}}]", "apiVersion or kind is missing"),
+        (
+            "apiVersion: v1\nkind: AList\nitems: [{kind: B, metadata: {name: x}}]",
+            "apiVersion or kind is missing",
+        ),
         (
             "apiVersion: v1\nkind: AList\nitems: [{apiVersion: v1, metadata: {name: x}}]",
             "apiVersion or kind is missing",
         ),
     ],
 )
-def test_bug_05_object_whose_name_or_kind_is_no_text_is_named(tmp_path: Path, text: str, why: str) -> None:
+def test_bug_05_object_whose_name_or_kind_is_no_text_is_named(
+    tmp_path: Path, text: str, why: str
+) -> None:
     folder = job_for(tmp_path, {"a.yaml": text}).inputs["Build"]
     with pytest.raises(ActionError) as caught:
         read_manifests(folder, "", never)
@@ -234,10 +289,15 @@ def json_object(name: str, more: str = "") -> str:
         (f"\ufeff{json_object('a')}", ["a"]),
         (json_object("a", ', "v": "\\ud83d\\ude00"') + f"\n---\n{HEAD}", ["a", "x"]),
         (f"{json_object('a')}null", ["a"]),
-        (f"{json_object('a')}\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: b}}}}", ["a", "b"]),
+        (
+            f"{json_object('a')}\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: b}}}}",
+            ["a", "b"],
+        ),
     ],
 )
-def test_bug_05_json_is_read_on_as_yaml_where_kubectl_does(tmp_path: Path, text: str, names: list[str]) -> None:
+def test_bug_05_json_is_read_on_as_yaml_where_kubectl_does(
+    tmp_path: Path, text: str, names: list[str]
+) -> None:
     folder = job_for(tmp_path, {"a.yaml": text}).inputs["Build"]
     assert [item.name for item in read_manifests(folder, "a.yaml", never)[0]] == names
 
@@ -246,7 +306,10 @@ def test_bug_05_json_is_read_on_as_yaml_where_kubectl_does(tmp_path: Path, text:
     ("text", "why"),
     [
         (f"{json_object('a')}{json_object('b')}\n---\n{HEAD}", "not JSON: "),
-        (json_object("a", ', "v": 1e999'), "inf is no value of a manifest; quote it if it is a text"),
+        (
+            json_object("a", ', "v": 1e999'),
+            "inf is no value of a manifest; quote it if it is a text",
+        ),
     ],
 )
 def test_bug_05_json_that_kubectl_refuses_is_no_yaml(tmp_path: Path, text: str, why: str) -> None:
@@ -257,11 +320,18 @@ def test_bug_05_json_that_kubectl_refuses_is_no_yaml(tmp_path: Path, text: str, 
 
 
 @pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("text", [f"{HEAD}---\n{HEAD}v: é\n", json_object("x") + json_object("y", ', "v": "é"')])
-def test_bug_05_file_with_a_mark_is_read_in_the_coding_that_it_names(tmp_path: Path, coding: str, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", [f"{HEAD}---\n{HEAD}v: é\n", json_object("x") + json_object("y", ', "v": "é"')]
+)
+def test_bug_05_file_with_a_mark_is_read_in_the_coding_that_it_names(
+    tmp_path: Path, coding: str, text: str
+) -> None:
     folder = job_for(tmp_path, {"a.yaml": ""}).inputs["Build"]
     (folder / "a.yaml").write_bytes(text.encode(coding))
-    assert [item.body.get("v") for item in read_manifests(folder, "a.yaml", never)[0]] == [None, "é"]
+    assert [item.body.get("v") for item in read_manifests(folder, "a.yaml", never)[0]] == [
+        None,
+        "é",
+    ]
 
 
 def test_bug_05_file_in_no_unicode_is_refused_where_kubectl_mutilates_it(tmp_path: Path) -> None:
@@ -269,7 +339,9 @@ def test_bug_05_file_in_no_unicode_is_refused_where_kubectl_mutilates_it(tmp_pat
     (folder / "a.yaml").write_bytes(f"{HEAD}v: é\n".encode("latin-1"))
     with pytest.raises(ActionError) as caught:
         read_manifests(folder, "a.yaml", never)
-    assert caught.value.message.endswith("a.yaml, line 4: byte 55 of the file is no utf-8; save it as UTF-8")
+    assert caught.value.message.endswith(
+        "a.yaml, line 4: byte 55 of the file is no utf-8; save it as UTF-8"
+    )
 
 
 @given(st.recursive(
@@ -290,17 +362,24 @@ def test_bug_05_file_that_is_neither_says_what_is_wrong(tmp_path: Path, name: st
     folder = job_for(tmp_path, {name: '{"a": [1, 2'}).inputs["Build"]
     with pytest.raises(ActionError) as caught:
         read_manifests(folder, name, never)
-    assert caught.value.message.startswith(f"{name}: not JSON: " if "json" in name else f"{name}, line 2: not YAML: ")
+    assert caught.value.message.startswith(
+        f"{name}: not JSON: " if "json" in name else f"{name}, line 2: not YAML: "
+    )
 
 
 def test_bug_12_braces_in_manifest_files_are_one_glob(tmp_path: Path) -> None:
-    files = {f"brace/{name}/a.yaml": HEAD.replace("name: x", f"name: {name}") for name in ("base", "web", "other")}
+    files = {
+        f"brace/{name}/a.yaml": HEAD.replace("name: x", f"name: {name}")
+        for name in ("base", "web", "other")
+    }
     folder = job_for(tmp_path, files).inputs["Build"]
     manifests, _ = read_manifests(folder, "brace/{base,web}/*.yaml", never)
     assert [item.name for item in manifests] == ["base", "web"]
 
 
-def test_manifest_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_manifest_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = job_for(tmp_path, {"a.yaml": HEAD}).inputs["Build"]
 
     def refuse(*_: object) -> None:

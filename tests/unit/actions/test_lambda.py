@@ -66,7 +66,11 @@ class Lambda:
             headers = {"x-amzn-ErrorType": "AccessDeniedException"}
             return 403, headers, b'{"Message": "not authorized to perform: lambda:InvokeFunction"}'
         except Throttled:
-            return 429, {"x-amzn-ErrorType": "TooManyRequestsException"}, b'{"message": "Rate exceeded"}'
+            return (
+                429,
+                {"x-amzn-ErrorType": "TooManyRequestsException"},
+                b'{"message": "Rate exceeded"}',
+            )
         except Exception as error:
             document = {"errorType": type(error).__name__, "errorMessage": str(error)}
             return 200, {**log, "X-Amz-Function-Error": "Unhandled"}, json.dumps(document).encode()
@@ -97,11 +101,18 @@ def put(event: Event, operation: str, **values: Any) -> None:
 
 
 def succeed(event: Event) -> None:
-    put(event, "put_job_success_result", outputVariables={"Url": "https://x"}, executionDetails={"summary": "done"})
+    put(
+        event,
+        "put_job_success_result",
+        outputVariables={"Url": "https://x"},
+        executionDetails={"summary": "done"},
+    )
 
 
 @pytest.fixture
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Lambda, FakeJob]]]:
+def started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[Lambda, FakeJob]]]:
     """Give a way to make a Lambda and a job that invokes it, both quick."""
     monkeypatch.setattr(execution, "_AGAIN_S", 0.01)
     monkeypatch.setattr(execution, "_THROTTLED_S", (0.01, 0.01))
@@ -113,7 +124,10 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         job = aws_job(
             tmp_path,
             "lambda_function",
-            {"FunctionName": "arn:aws:lambda:eu-central-1:123456789012:function:publish", **configuration},
+            {
+                "FunctionName": "arn:aws:lambda:eu-central-1:123456789012:function:publish",
+                **configuration,
+            },
             AwsAccess(REGION, servers[-1].address),
         )
         return servers[-1], job
@@ -158,7 +172,11 @@ def test_a_function_answers_by_what_it_returns(started: Started) -> None:
 
 @pytest.mark.parametrize("by_return", [True, False])
 def test_a_function_says_why_it_failed(started: Started, by_return: bool) -> None:
-    details = {"type": "RevisionUnavailable", "message": "gone\nfor good", "externalExecutionId": "id-7"}
+    details = {
+        "type": "RevisionUnavailable",
+        "message": "gone\nfor good",
+        "externalExecutionId": "id-7",
+    }
 
     def fail(event: Event) -> Any:
         if by_return:
@@ -167,7 +185,11 @@ def test_a_function_says_why_it_failed(started: Started, by_return: bool) -> Non
 
     _, job = started(fail)
     error = failure_of(job)
-    assert (error.code, error.message, job.identified) == ("RevisionUnavailable", "gone\\nfor good", "id-7")
+    assert (error.code, error.message, job.identified) == (
+        "RevisionUnavailable",
+        "gone\\nfor good",
+        "id-7",
+    )
 
 
 def test_an_error_of_the_function_fails_the_action_at_once(started: Started) -> None:
@@ -183,11 +205,20 @@ def test_an_error_of_the_function_fails_the_action_at_once(started: Started) -> 
 
 def test_a_continuation_token_leads_to_another_job(started: Started) -> None:
     def begin(event: Event) -> None:
-        put(event, "put_job_success_result", continuationToken="half", executionDetails={"summary": "half way"})
+        put(
+            event,
+            "put_job_success_result",
+            continuationToken="half",
+            executionDetails={"summary": "half way"},
+        )
 
     server, job = started(begin, begin, succeed)
     assert execution.run(job).summary == "done"
-    assert [event["data"].get("continuationToken") for event in server.events] == [None, "half", "half"]
+    assert [event["data"].get("continuationToken") for event in server.events] == [
+        None,
+        "half",
+        "half",
+    ]
     assert len({event["id"] for event in server.events}) == 3
     assert "The function goes on: half way" in job.lines
 
@@ -217,7 +248,9 @@ def test_someone_else_may_answer_after_the_function_has_returned(started: Starte
     assert "The function has returned; its answer is waited for" in job.lines
 
 
-def test_t_03_a_function_that_never_answers_fails_the_action(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t_03_a_function_that_never_answers_fails_the_action(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(execution, "_SILENCE_S", 0.3)
     _, job = started(lambda _: None)
     error = failure_of(job)
@@ -248,7 +281,12 @@ def test_who_may_not_invoke_the_function_is_told_so(started: Started) -> None:
 
 def test_a_lambda_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
     error = failure_of(
-        aws_job(tmp_path, "lambda_function", {"FunctionName": "f"}, AwsAccess(REGION, "http://127.0.0.1:9"))
+        aws_job(
+            tmp_path,
+            "lambda_function",
+            {"FunctionName": "f"},
+            AwsAccess(REGION, "http://127.0.0.1:9"),
+        )
     )
     assert error.code == "SystemUnavailable"
 
@@ -282,7 +320,10 @@ def test_artifacts_go_in_and_out_as_zips(started: Started) -> None:
     _, job = started(copy)
     with_artifacts(job)
     execution.run(job)
-    assert zipfile.ZipFile(io.BytesIO(job.objects.stored["In.zip"])).read("template.yaml") == b"Resources: {}"
+    assert (
+        zipfile.ZipFile(io.BytesIO(job.objects.stored["In.zip"])).read("template.yaml")
+        == b"Resources: {}"
+    )
     place = {"bucketName": "artifacts", "objectKey": "objects/In.zip", "endpoint": "http://s3"}
     assert seen[0]["inputArtifacts"] == [
         {"name": "In", "revision": None, "location": {"type": "S3", "s3Location": place}}
@@ -302,8 +343,12 @@ def test_the_stores_keys_are_handed_over_only_when_asked_for(started: Started) -
     }
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "wrote no output artifact"), (b"text", "is no zip")])
-def test_an_output_artifact_must_be_there(started: Started, content: bytes | None, why: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "wrote no output artifact"), (b"text", "is no zip")]
+)
+def test_an_output_artifact_must_be_there(
+    started: Started, content: bytes | None, why: str
+) -> None:
     _, job = started(succeed)
     if content:
         job.objects.stored["Out.zip"] = content
@@ -321,7 +366,9 @@ def test_an_output_artifact_must_be_there(started: Started, content: bytes | Non
         ({"continuationToken": "t" * 2049}, "ValidationException"),
     ],
 )
-def test_answers_that_do_not_count_are_refused_by_name(started: Started, values: Event, code: str) -> None:
+def test_answers_that_do_not_count_are_refused_by_name(
+    started: Started, values: Event, code: str
+) -> None:
     refused: list[str] = []
 
     def answer(event: Event) -> None:
@@ -346,7 +393,9 @@ def test_a_second_answer_is_refused() -> None:
     jobs.answer(SUCCESS, {"jobId": first, "continuationToken": "t"})
     for _ in range(2):
         with pytest.raises(RefusedError) as caught:
-            jobs.answer(FAILURE, {"jobId": first, "failureDetails": {"type": "JobFailed", "message": "m"}})
+            jobs.answer(
+                FAILURE, {"jobId": first, "failureDetails": {"type": "JobFailed", "message": "m"}}
+            )
         assert caught.value.code == "InvalidJobStateException"
         jobs.begin()
 
@@ -364,7 +413,9 @@ def test_strangers_learn_and_change_nothing(started: Started) -> None:
         statuses.append(pool.request("POST", url, body=b"{}").status)
         statuses.append(pool.request("POST", url, body=b"[" * 100_000, headers=target).status)
         statuses.append(pool.request("POST", url, body=b'{"jobId": ["x"]}', headers=target).status)
-        statuses.append(pool.request("POST", url, headers={**target, "Content-Length": "1" * 30}).status)
+        statuses.append(
+            pool.request("POST", url, headers={**target, "Content-Length": "1" * 30}).status
+        )
         succeed(event)
 
     _, job = started(attack)

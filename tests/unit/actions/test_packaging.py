@@ -1,4 +1,6 @@
-"""What `aws cloudformation package` does, done by the action: uploads, and templates that stay as written."""
+"""What `aws cloudformation package` does, done by the action: uploads, and
+templates that stay as written.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,12 @@ Resources:
     Type: AWS::Lambda::Function
     Properties: {Code: ../src, Role: !Ref R}
 """
-FILES = {"template.yaml": SAM, "nested/child.yaml": CHILD, "src/app.py": "print(1)\n", "api.yaml": "openapi: 3.0.1\n"}
+FILES = {
+    "template.yaml": SAM,
+    "nested/child.yaml": CHILD,
+    "src/app.py": "print(1)\n",
+    "api.yaml": "openapi: 3.0.1\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +95,19 @@ def server() -> Iterator[str]:
 class Packaging:
     """One artifact, App, and the bucket that is packaged into."""
 
-    def __init__(self, server: str, root: Path, files: dict[str, str], **configuration: str) -> None:
+    def __init__(
+        self, server: str, root: Path, files: dict[str, str], **configuration: str
+    ) -> None:
         self.s3 = aws_client(server, "s3")
         self.bucket = f"packages-{secrets.token_hex(4)}"
-        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.create_bucket(
+            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         self.job: FakeJob = aws_job(
-            root, "cloudformation", {"PackageBucket": self.bucket, **configuration}, AwsAccess(REGION, server)
+            root,
+            "cloudformation",
+            {"PackageBucket": self.bucket, **configuration},
+            AwsAccess(REGION, server),
         )
         self.folder = root / "App"
         for path, text in files.items():
@@ -105,7 +119,9 @@ class Packaging:
         return package(self.job, f"App::{path}")
 
     def keys(self) -> list[str]:
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+        return [
+            item["Key"] for item in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        ]
 
     def read(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -139,7 +155,9 @@ def properties(text: str) -> dict[str, Any]:
     return {name: item["Properties"] for name, item in parsed(text)["Resources"].items()}
 
 
-def test_local_code_is_uploaded_and_named_in_the_form_of_each_property(server: str, tmp_path: Path) -> None:
+def test_local_code_is_uploaded_and_named_in_the_form_of_each_property(
+    server: str, tmp_path: Path
+) -> None:
     made = Packaging(server, tmp_path, FILES)
     found = properties(made.text())
     code = made.key_in(found["Hello"]["CodeUri"])
@@ -152,7 +170,10 @@ def test_local_code_is_uploaded_and_named_in_the_form_of_each_property(server: s
         "Bucket": made.bucket,
         "Key": made.key_in(found["Api"]["DefinitionUri"]),
     }
-    assert found["Included"]["Fn::Transform"]["Parameters"]["Location"] == found["Api"]["DefinitionUri"]
+    assert (
+        found["Included"]["Fn::Transform"]["Parameters"]["Location"]
+        == found["Api"]["DefinitionUri"]
+    )
 
 
 def test_what_names_nothing_local_stays_as_it_is(server: str, tmp_path: Path) -> None:
@@ -200,7 +221,10 @@ def test_template_without_local_code_needs_no_bucket(server: str, tmp_path: Path
 
 
 def test_json_template_is_packaged_with_its_tabs_and_escapes(server: str, tmp_path: Path) -> None:
-    resource = {"Type": "AWS::Lambda::Function", "Properties": {"Code": ".", "Description": "t\u00e4glich \U0001f600"}}
+    resource = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"Code": ".", "Description": "t\u00e4glich \U0001f600"},
+    }
     text = json.dumps({"Resources": {"F": resource}}, indent="\t")
     found = Packaging(server, tmp_path, {"t.json": text}).text("t.json")
     assert properties(found)["F"]["Description"] == resource["Properties"]["Description"]  # type: ignore[index]
@@ -208,7 +232,11 @@ def test_json_template_is_packaged_with_its_tabs_and_escapes(server: str, tmp_pa
 
 
 def code(path: str, kind: str = "AWS::Lambda::Function", name: str = "Code") -> dict[str, str]:
-    return {"template.yaml": json.dumps({"Resources": {"F": {"Type": kind, "Properties": {name: path}}}})}
+    return {
+        "template.yaml": json.dumps(
+            {"Resources": {"F": {"Type": kind, "Properties": {name: path}}}}
+        )
+    }
 
 
 @pytest.mark.parametrize(
@@ -216,7 +244,9 @@ def code(path: str, kind: str = "AWS::Lambda::Function", name: str = "Code") -> 
     [("../../etc", "is outside of the artifact"), ("/etc/passwd", "is outside of the artifact"),
      ("out", "is outside of the artifact"), ("nowhere", 'there is no "nowhere" in the artifact')],
 )  # fmt: skip
-def test_path_that_leads_out_is_refused_with_its_property(server: str, tmp_path: Path, path: str, why: str) -> None:
+def test_path_that_leads_out_is_refused_with_its_property(
+    server: str, tmp_path: Path, path: str, why: str
+) -> None:
     made = Packaging(server, tmp_path, code(path))
     (made.folder / "out").symlink_to("/etc")
     with pytest.raises(ActionError) as caught:
@@ -260,9 +290,15 @@ def test_aliases_that_multiply_cost_nothing(server: str, tmp_path: Path) -> None
     assert made.text().startswith("a0")
 
 
-def test_artifact_stores_bucket_is_used_where_it_is_in_the_same_aws(server: str, tmp_path: Path) -> None:
+def test_artifact_stores_bucket_is_used_where_it_is_in_the_same_aws(
+    server: str, tmp_path: Path
+) -> None:
     made = Packaging(server, tmp_path, {**code("src"), "src/a": "a"})
-    configuration = {key: value for key, value in made.job.request.configuration.items() if key != "PackageBucket"}
+    configuration = {
+        key: value
+        for key, value in made.job.request.configuration.items()
+        if key != "PackageBucket"
+    }
     made.job.request = made.job.request._replace(
         configuration=configuration, store=StoreLocation(made.bucket, server + "/")
     )

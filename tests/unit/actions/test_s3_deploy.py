@@ -27,12 +27,16 @@ BUCKET = "pages"
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with moto_server() as found:
-        aws_client(found, "s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        aws_client(found, "s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
         yield found
 
 
 def job_of(root: Path, address: str, **configuration: str) -> FakeJob:
-    job = aws_job(root, "s3_deploy", {"BucketName": BUCKET, **configuration}, AwsAccess(REGION, address))
+    job = aws_job(
+        root, "s3_deploy", {"BucketName": BUCKET, **configuration}, AwsAccess(REGION, address)
+    )
     (folder := root / "artifact").mkdir()
     (folder / "css").mkdir()
     (folder / "index.html").write_text("<p>new</p>")
@@ -43,8 +47,13 @@ def job_of(root: Path, address: str, **configuration: str) -> FakeJob:
 
 def objects(address: str, prefix: str) -> dict[str, Any]:
     client = aws_client(address, "s3")
-    keys = [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
-    return {key.removeprefix(f"{prefix}/"): client.get_object(Bucket=BUCKET, Key=key) for key in keys}
+    keys = [
+        item["Key"]
+        for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    ]
+    return {
+        key.removeprefix(f"{prefix}/"): client.get_object(Bucket=BUCKET, Key=key) for key in keys
+    }
 
 
 def test_files_become_objects_below_the_prefix(tmp_path: Path, address: str) -> None:
@@ -59,7 +68,9 @@ def test_files_become_objects_below_the_prefix(tmp_path: Path, address: str) -> 
         "max-age=60",
         b"<p>new</p>",
     )
-    grants = aws_client(address, "s3").get_object_acl(Bucket=BUCKET, Key="site/index.html")["Grants"]
+    grants = aws_client(address, "s3").get_object_acl(Bucket=BUCKET, Key="site/index.html")[
+        "Grants"
+    ]
     assert any(grant["Grantee"].get("URI", "").endswith("/AllUsers") for grant in grants)
     assert outcome.summary == "2 objects, 14 bytes, to s3://pages/site"
     assert sorted(job.lines) == [
@@ -78,11 +89,16 @@ def test_other_objects_stay_and_the_same_keys_are_overwritten(tmp_path: Path, ad
 
 def test_without_extract_the_artifact_is_one_zip(tmp_path: Path, address: str) -> None:
     key = "arn:aws:kms:eu-central-1:123456789012:key/k"
-    job = job_of(tmp_path, address, Extract="false", ObjectKey="releases/site.zip", KMSEncryptionKeyARN=key)
+    job = job_of(
+        tmp_path, address, Extract="false", ObjectKey="releases/site.zip", KMSEncryptionKeyARN=key
+    )
     run(job)
     found = objects(address, "releases")["site.zip"]
     assert (found["ContentType"], found["SSEKMSKeyId"]) == ("application/zip", key)
-    assert zipfile.ZipFile(io.BytesIO(found["Body"].read())).namelist() == ["css/site.css", "index.html"]
+    assert zipfile.ZipFile(io.BytesIO(found["Body"].read())).namelist() == [
+        "css/site.css",
+        "index.html",
+    ]
 
 
 def test_w_10_a_key_may_ask_for_the_time_and_a_uuid(tmp_path: Path, address: str) -> None:
@@ -93,8 +109,12 @@ def test_w_10_a_key_may_ask_for_the_time_and_a_uuid(tmp_path: Path, address: str
 
 def test_a_missing_bucket_is_told_in_the_services_words(tmp_path: Path, address: str) -> None:
     job = job_of(tmp_path, address, Extract="true")
-    job.request = job.request._replace(configuration={**job.request.configuration, "BucketName": "missing"})
-    with pytest.raises(ActionError, match="PutObject: NoSuchBucket: The specified bucket does not exist"):
+    job.request = job.request._replace(
+        configuration={**job.request.configuration, "BucketName": "missing"}
+    )
+    with pytest.raises(
+        ActionError, match="PutObject: NoSuchBucket: The specified bucket does not exist"
+    ):
         run(job)
 
 
@@ -106,7 +126,9 @@ def test_a_refusal_ends_it(tmp_path: Path) -> None:
     server.close()
 
 
-def test_a_bucket_that_is_busy_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_is_busy_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     server = ScriptedServer((503, {}), (200, {}))
     outcome = run(job_of(tmp_path, server.address, Extract="false", ObjectKey="site.zip"))
@@ -128,7 +150,10 @@ def test_more_files_than_a_hundred_thousand_are_refused(tmp_path: Path, address:
         ({"BucketName": "pages", "Extract": "false"}, "ObjectKey is required"),
         ({"BucketName": "pages", "Extract": "yes"}, ".configuration.Extract"),
         ({"Extract": "true"}, ".configuration.BucketName"),
-        ({"BucketName": "pages", "Extract": "true", "CannedACL": "mine"}, ".configuration.CannedACL"),
+        (
+            {"BucketName": "pages", "Extract": "true", "CannedACL": "mine"},
+            ".configuration.CannedACL",
+        ),
     ],
 )
 def test_bad_configuration_is_named(configuration: dict[str, str], problem: str) -> None:
@@ -141,33 +166,41 @@ CONTENTS = {
     "app.js.gz": ("text/javascript", "gzip"), "icon.svgz": ("image/svg+xml", "gzip"),
     "LOGO.SVGZ": ("image/svg+xml", "gzip"),
     "sitemap.xml.gz": ("application/xml", "gzip"), "data.json.gz": ("application/json", "gzip"),
-    "site.css.br": ("text/css", "br"), "index.html.br": ("text/html", "br"), "x.wasm.gz": ("application/wasm", "gzip"),
+    "site.css.br": ("text/css", "br"), "index.html.br": ("text/html", "br"),
+    "x.wasm.gz": ("application/wasm", "gzip"),
     "bundle.tar.gz": ("application/gzip", None), "bundle.tgz": ("application/gzip", None),
-    "dump.sql.gz": ("application/gzip", None), "x.gz": ("application/gzip", None), "x.taz": ("application/gzip", None),
+    "dump.sql.gz": ("application/gzip", None), "x.gz": ("application/gzip", None),
+    "x.taz": ("application/gzip", None),
     "bundle.tar.br": ("application/x-brotli", None), "x.br": ("application/x-brotli", None),
     "x.Z": ("application/x-compress", None), "bundle.tar.Z": ("application/x-compress", None),
     "page.html.bz2": ("application/x-bzip2", None), "bundle.tbz2": ("application/x-bzip2", None),
     "page.html.xz": ("application/x-xz", None), "bundle.tar.zst": ("application/zstd", None),
     "bundle.7z": ("application/x-7z-compressed", None), "bundle.zip": ("application/zip", None),
-    "index.html": ("text/html", None), "page.HTML": ("text/html", None), "x.mjs": ("text/javascript", None),
-    "font.woff2": ("font/woff2", None), "a.js.map": ("application/json", None), "noext": (None, None),
+    "index.html": ("text/html", None), "page.HTML": ("text/html", None),
+    "x.mjs": ("text/javascript", None),
+    "font.woff2": ("font/woff2", None), "a.js.map": ("application/json", None),
+    "noext": (None, None),
     "gz": (None, None),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "expected"), CONTENTS.items())
-def test_bug_13_name_says_type_and_encoding(name: str, expected: tuple[str | None, str | None]) -> None:
+def test_bug_13_name_says_type_and_encoding(
+    name: str, expected: tuple[str | None, str | None]
+) -> None:
     assert tuple(content_of(name)) == expected
 
 
-def test_bug_13_compressed_files_of_a_website_are_served_as_such(tmp_path: Path, address: str) -> None:
+def test_bug_13_compressed_files_of_a_website_are_served_as_such(
+    tmp_path: Path, address: str
+) -> None:
     job = job_of(tmp_path, address, Extract="true", ObjectKey="packed")
     names = ("app.js.gz", "icon.svgz", "site.css.br", "bundle.tar.gz", "page.html.bz2")
     for name in names:
         (job.inputs["Built"] / name).write_bytes(b"x")
     run(job)
     found = objects(address, "packed")
-    assert {name: (found[name]["ContentType"], found[name].get("ContentEncoding")) for name in names} == {
-        name: CONTENTS[name] for name in names
-    }
+    assert {
+        name: (found[name]["ContentType"], found[name].get("ContentEncoding")) for name in names
+    } == {name: CONTENTS[name] for name in names}
     assert "ContentEncoding" not in found["index.html"]

@@ -1,4 +1,6 @@
-"""Publishing to the Serverless Application Repository, against a server that botocore's own model checks."""
+"""Publishing to the Serverless Application Repository, against a server that
+botocore's own model checks.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,11 @@ def address() -> Iterator[str]:
 
 def template(**metadata: Any) -> str:
     document = {"AWS::ServerlessRepo::Application": {**METADATA, **metadata}}
-    return f"{yaml.safe_dump({'Metadata': document})}Resources:\n  T: {{Type: AWS::SNS::Topic, Name: !Sub '${{A}}'}}\n"
+    return (
+        f"{yaml.safe_dump({'Metadata': document})}Resources:\n  T: {{Type: AWS::SNS::Topic, "
+        f"Name: "
+        f"!Sub '${{A}}'}}\n"
+    )
 
 
 def job_of(root: Path, address: str, text: str, key: str = "test", **configuration: str) -> FakeJob:
@@ -64,15 +70,24 @@ def test_a_new_application_is_created_with_its_version(tmp_path: Path, address: 
     assert outcome.variables == {"ApplicationId": ID, "SemanticVersion": "1.0.0"}
     assert outcome.summary == "shop: created with version 1.0.0"
     found = aws_client(address, "serverlessrepo").get_application(ApplicationId=ID)
-    assert (found["Author"], found["Labels"], found["SpdxLicenseId"]) == ("team", ["shop", "demo"], "Apache-2.0")
-    assert (found["Version"]["SemanticVersion"], found["Version"]["SourceCodeUrl"]) == ("1.0.0", "https://git/shop")
+    assert (found["Author"], found["Labels"], found["SpdxLicenseId"]) == (
+        "team",
+        ["shop", "demo"],
+        "Apache-2.0",
+    )
+    assert (found["Version"]["SemanticVersion"], found["Version"]["SourceCodeUrl"]) == (
+        "1.0.0",
+        "https://git/shop",
+    )
 
 
 def test_another_version_is_added_and_the_description_renewed(tmp_path: Path, address: str) -> None:
     for name in ("a-first", "b-second"):
         run(job_of(tmp_path / name, address, template(Name=name)))
     run(job_of(tmp_path / "one", address, template()))
-    again = job_of(tmp_path / "two", address, template(Description="Sells more"), SemanticVersion="1.1.0-rc.1")
+    again = job_of(
+        tmp_path / "two", address, template(Description="Sells more"), SemanticVersion="1.1.0-rc.1"
+    )
     assert run(again).summary == "shop: updated, version 1.1.0-rc.1 published"
     client = aws_client(address, "serverlessrepo")
     assert client.get_application(ApplicationId=ID)["Description"] == "Sells more"
@@ -80,7 +95,9 @@ def test_another_version_is_added_and_the_description_renewed(tmp_path: Path, ad
     assert [version["SemanticVersion"] for version in versions] == ["1.0.0", "1.1.0-rc.1"]
 
 
-def test_a_version_that_is_there_stays_so_a_new_try_changes_nothing(tmp_path: Path, address: str) -> None:
+def test_a_version_that_is_there_stays_so_a_new_try_changes_nothing(
+    tmp_path: Path, address: str
+) -> None:
     run(job_of(tmp_path / "one", address, template()))
     outcome = run(job_of(tmp_path / "two", address, template()))
     assert outcome.summary == "shop: updated; version 1.0.0 is there already and stays as it is"
@@ -96,14 +113,19 @@ def test_an_application_without_a_version_is_only_described(tmp_path: Path, addr
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("Resources: {}\n", "the template Built::packaged.yaml has no Metadata.AWS::ServerlessRepo::Application"),
+        (
+            "Resources: {}\n",
+            "the template Built::packaged.yaml has no Metadata.AWS::ServerlessRepo::Application",
+        ),
         (template(Author=""), "Metadata.AWS::ServerlessRepo::Application.Author is missing"),
         (template().replace("Author: team", "Author: !Ref Who"), "Author is no plain text"),
         (template(Labels="shop"), "Labels is no list of texts"),
         ("a: [", "the template Built::packaged.yaml cannot be read"),
     ],
 )
-def test_metadata_that_names_nothing_is_told_by_its_path(tmp_path: Path, address: str, text: str, why: str) -> None:
+def test_metadata_that_names_nothing_is_told_by_its_path(
+    tmp_path: Path, address: str, text: str, why: str
+) -> None:
     error = failure_of(job_of(tmp_path, address, text))
     assert error.code == "ConfigurationError"
     assert why in error.message
@@ -112,14 +134,27 @@ def test_metadata_that_names_nothing_is_told_by_its_path(tmp_path: Path, address
 @pytest.mark.parametrize(
     ("key", "code", "words"),
     [
-        ("denied", "PermissionError", "CreateApplication: ForbiddenException: User is not authorized"),
-        ("expired", "PermissionError", "CreateApplication: ExpiredTokenException: The security token"),
+        (
+            "denied",
+            "PermissionError",
+            "CreateApplication: ForbiddenException: User is not authorized",
+        ),
+        (
+            "expired",
+            "PermissionError",
+            "CreateApplication: ExpiredTokenException: The security token",
+        ),
     ],
 )
-def test_refusals_are_told_in_the_services_words(tmp_path: Path, address: str, key: str, code: str, words: str) -> None:
+def test_refusals_are_told_in_the_services_words(
+    tmp_path: Path, address: str, key: str, code: str, words: str
+) -> None:
     error = failure_of(job_of(tmp_path, address, template(), key))
     assert (error.code, error.message[: len(words)]) == (code, words)
 
 
 def test_throttling_is_waited_out(tmp_path: Path, address: str) -> None:
-    assert run(job_of(tmp_path, address, template(), "throttled-once")).summary == "shop: created with version 1.0.0"
+    assert (
+        run(job_of(tmp_path, address, template(), "throttled-once")).summary
+        == "shop: created with version 1.0.0"
+    )

@@ -1,4 +1,6 @@
-"""What of stack sets and their instances is judged before a run (P-40, P-41): lists, targets, keys."""
+"""What of stack sets and their instances is judged before a run (P-40, P-41):
+lists, targets, keys.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +61,15 @@ def test_value_of_a_variable_adds_no_parameter() -> None:
         (INSTANCES, "TemplatePath", "A::b", "unknown key for this provider (V-10)"),
     ],
 )
-def test_wrong_value_is_named_with_its_path(declared: Any, key: str, value: str | None, words: str) -> None:
-    given = {"StackSetName": "s", "DeploymentTargets": ONE, "Regions": "eu-west-1", "TemplatePath": "A::t"}
+def test_wrong_value_is_named_with_its_path(
+    declared: Any, key: str, value: str | None, words: str
+) -> None:
+    given = {
+        "StackSetName": "s",
+        "DeploymentTargets": ONE,
+        "Regions": "eu-west-1",
+        "TemplatePath": "A::t",
+    }
     if declared is INSTANCES:
         del given["TemplatePath"]
     given = {name: text for name, text in {**given, key: value}.items() if text is not None}
@@ -69,9 +78,15 @@ def test_wrong_value_is_named_with_its_path(declared: Any, key: str, value: str 
     assert words in found[0]
 
 
-@pytest.mark.parametrize("targets", [f"{ONE},{OTHER}", "ou-abcd-12345678,r-abcd", "A::accounts.json", "#{S.Id}"])
+@pytest.mark.parametrize(
+    "targets", [f"{ONE},{OTHER}", "ou-abcd-12345678,r-abcd", "A::accounts.json", "#{S.Id}"]
+)
 def test_complete_configuration_is_accepted(targets: str) -> None:
     given = {"StackSetName": "s", "DeploymentTargets": targets, "Regions": "eu-west-1,us-east-1"}
     parameters = "ParameterKey=A,ParameterValue=#{S.Id} ParameterKey=B,ParameterValue=2"
-    assert not list(configuration_problems("", SET, {**given, "TemplatePath": "A::t", "Parameters": parameters}))
-    assert not list(configuration_problems("", INSTANCES, {**given, "ParameterOverrides": "A::p.json"}))
+    assert not list(
+        configuration_problems("", SET, {**given, "TemplatePath": "A::t", "Parameters": parameters})
+    )
+    assert not list(
+        configuration_problems("", INSTANCES, {**given, "ParameterOverrides": "A::p.json"})
+    )

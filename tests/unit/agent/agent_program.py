@@ -1,4 +1,6 @@
-"""The agent as a process of its own, on the folder of a test's pod: what main() does with the paths of a pod."""
+"""The agent as a process of its own, on the folder of a test's pod: what
+main() does with the paths of a pod.
+"""
 
 import sys
 from pathlib import Path
@@ -14,4 +16,6 @@ if __name__ == "__main__":
     interrupt.watch()
     root = Path(sys.argv[1])
     names = ("control", "request", "not-after", "workspace", "scratch", "termination", "token")
-    Agent(Paths(*(root / name for name in names)), "pod-1", 1, Store(LocalStore(root / "store"), "x")).run()
+    Agent(
+        Paths(*(root / name for name in names)), "pod-1", 1, Store(LocalStore(root / "store"), "x")
+    ).run()

@@ -1,4 +1,6 @@
-"""A pod for one test: the real agent and the real wrapper on a folder, a store on a folder beside it."""
+"""A pod for one test: the real agent and the real wrapper on a folder, a
+store on a folder beside it.
+"""
 
 import os
 import shutil
@@ -45,7 +47,9 @@ def request(**fields: Any) -> ActionRequest:
 
 @dataclass
 class Pod:
-    """``shell`` is the action image's sh. In a process namespace PID 1 is the wrapper, as in a container."""
+    """``shell`` is the action image's sh. In a process namespace PID 1 is the
+    wrapper, as in a container.
+    """
 
     root: Path
     shell: list[str] = field(default_factory=lambda: ["dash"])
@@ -62,7 +66,12 @@ class Pod:
             termination=self.root / "termination",
             token=self.root / "token",
         )
-        for path in (self.paths.control, self.paths.workspace, self.paths.scratch, self.root / "store"):
+        for path in (
+            self.paths.control,
+            self.paths.workspace,
+            self.paths.scratch,
+            self.root / "store",
+        ):
             path.mkdir(parents=True)
         self.backend = LocalStore(self.root / "store")
         self.store = Store(self.backend, "The artifact store")
@@ -95,7 +104,9 @@ class Pod:
         return self.run_agent()
 
     def run_agent(self) -> ActionResult:
-        """Run the agent in this process; it ignores SIGTERM in the end, which later tests' children would inherit."""
+        """Run the agent in this process; it ignores SIGTERM in the end, which
+        later tests' children would inherit.
+        """
         before = signal.getsignal(signal.SIGTERM)
         try:
             with (self.root / "stdout").open("wb") as stdout:

@@ -30,7 +30,12 @@ def test_commands_run_in_one_shell_and_their_output_is_printed_and_stored(pod: P
 
 def test_first_command_that_fails_ends_the_script_and_is_named(pod: Pod) -> None:
     result = pod.run(request(script=script("echo a", "(exit 3)", "echo never")))
-    assert (result.status, result.code, result.exit_code, pod.exit_code) == ("Failed", "JobFailed", 3, 3)
+    assert (result.status, result.code, result.exit_code, pod.exit_code) == (
+        "Failed",
+        "JobFailed",
+        3,
+        3,
+    )
     assert result.message == "Command failed with exit code 3: (exit 3)"
     assert "never" not in pod.stdout
 
@@ -41,7 +46,9 @@ def test_command_that_is_not_found_is_told_so(pod: Pod) -> None:
     assert result.message == "Command not found, failed with exit code 127: no-such-program --x"
 
 
-@pytest.mark.parametrize("broken", ["echo 'open", 'echo "open', "echo $(open", "if true", "cat <<E", "}"])
+@pytest.mark.parametrize(
+    "broken", ["echo 'open", 'echo "open', "echo $(open", "if true", "cat <<E", "}"]
+)
 def test_broken_command_does_not_swallow_the_next_one(pod: Pod, broken: str) -> None:
     result = pod.run(request(script=script(broken, "echo 'next'\"x\"")))
     if broken == "cat <<E":  # every shell takes the end of the text for the end of the document
@@ -69,7 +76,8 @@ def test_outputs_variables_and_inputs_pass_through_the_store(pod: Pod) -> None:
     again = Pod(pod.root.parent / "next")
     again.store = pod.store
     follower = again.run(request(
-        attempt=request().attempt._replace(action="Next"), inputs=result.outputs, script=script("cat dist/x.txt")
+        attempt=request().attempt._replace(action="Next"), inputs=result.outputs,
+        script=script("cat dist/x.txt")
     ))  # fmt: skip
     assert (follower.status, again.stdout) == ("Succeeded", "+ cat dist/x.txt\nout\n")
 
@@ -85,7 +93,11 @@ def test_values_are_data_whatever_they_hold(pod: Pod) -> None:
 
 def test_exit_zero_before_the_end_still_reports_variables(pod: Pod) -> None:
     result = pod.run(request(script=script("A=1", "exit 0", "echo never", output_variables=("A",))))
-    assert (result.status, result.variables, "never" in pod.stdout) == ("Succeeded", {"A": "1"}, False)
+    assert (result.status, result.variables, "never" in pod.stdout) == (
+        "Succeeded",
+        {"A": "1"},
+        False,
+    )
 
 
 def test_set_options_of_a_command_keep_their_meaning(pod: Pod) -> None:
@@ -129,7 +141,10 @@ def test_code_that_a_command_forges_is_overruled_by_the_last(pod: Pod) -> None:
 def test_log_beyond_its_limit_is_cut_and_says_so(one_pod: Pod) -> None:
     limits = LIMITS._replace(log_bytes=1000)
     result = one_pod.run(
-        request(script=script("i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done"), limits=limits)
+        request(
+            script=script("i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done"),
+            limits=limits,
+        )
     )
     stored = one_pod.stored(result.log).decode()
     assert stored.endswith("\n[penstock] The log was cut here: it is longer than 1000 bytes\n")
@@ -172,7 +187,11 @@ def test_foreign_claim_ends_without_effect(one_pod: Pod) -> None:
     other.store = one_pod.store
     assert one_pod.run(request(script=script("true"))).status == "Succeeded"
     result = other.run(request(script=script(f"touch {marker}")))
-    assert (result.status, result.code, other.exit_code) == ("Lost", "DuplicateExecution", NOT_RELEASED)
+    assert (result.status, result.code, other.exit_code) == (
+        "Lost",
+        "DuplicateExecution",
+        NOT_RELEASED,
+    )
     assert "pod pod-1" in result.message
     assert not marker.exists()
 
@@ -182,13 +201,20 @@ def test_claim_of_a_former_container_of_the_same_pod_counts_as_foreign(one_pod: 
     again = Pod(one_pod.root.parent / "again", uid="pod-1")
     again.store = one_pod.store
     result = again.run(request(script=script("true")))
-    assert (result.code, "a former agent container" in result.message) == ("DuplicateExecution", True)
+    assert (result.code, "a former agent container" in result.message) == (
+        "DuplicateExecution",
+        True,
+    )
 
 
 def test_pod_that_starts_too_late_does_nothing(one_pod: Pod) -> None:
     one_pod.paths.not_after.write_text(str(time.time() - 5))
     result = one_pod.run(request(script=script("true")))
-    assert (result.status, result.code, one_pod.exit_code) == ("Lost", "StartedTooLate", NOT_RELEASED)
+    assert (result.status, result.code, one_pod.exit_code) == (
+        "Lost",
+        "StartedTooLate",
+        NOT_RELEASED,
+    )
     assert not list((one_pod.root / "store").iterdir())
 
 
@@ -197,12 +223,20 @@ def test_input_that_was_changed_in_the_store_is_refused_before_it_is_unpacked(on
     path = one_pod.root / "store" / artifact.key
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     result = one_pod.run(request(inputs=(artifact,), script=script("true")))
-    assert (result.status, result.code, one_pod.exit_code) == ("Failed", "SystemUnavailable", NOT_RELEASED)
-    assert 'Input artifact "Src": the stored object is not the one that was recorded' in result.message
+    assert (result.status, result.code, one_pod.exit_code) == (
+        "Failed",
+        "SystemUnavailable",
+        NOT_RELEASED,
+    )
+    assert (
+        'Input artifact "Src": the stored object is not the one that was recorded' in result.message
+    )
 
 
 def test_missing_input_names_the_object(one_pod: Pod) -> None:
-    result = one_pod.run(request(inputs=(ArtifactLocation("Src", "in/none", 1, "0" * 64),), script=script("true")))
+    result = one_pod.run(
+        request(inputs=(ArtifactLocation("Src", "in/none", 1, "0" * 64),), script=script("true"))
+    )
     assert (result.code, "in/none does not exist" in result.message) == ("SystemUnavailable", True)
 
 
@@ -212,8 +246,14 @@ def test_request_that_is_none_ends_in_a_result(one_pod: Pod, text: str) -> None:
         def encode(self) -> str:
             return text
 
-    result = one_pod.run(Raw(1, request().attempt, "commands", request().store, script=script("true")))
-    assert (result.status, result.code, one_pod.exit_code) == ("Failed", "SystemUnavailable", NOT_RELEASED)
+    result = one_pod.run(
+        Raw(1, request().attempt, "commands", request().store, script=script("true"))
+    )
+    assert (result.status, result.code, one_pod.exit_code) == (
+        "Failed",
+        "SystemUnavailable",
+        NOT_RELEASED,
+    )
 
 
 @pytest.mark.parametrize("provider", ["../x", "nope", "Commands", "commands.execution", ""])
@@ -225,7 +265,9 @@ def test_crash_of_our_own_is_reported(one_pod: Pod) -> None:
     one_pod.paths.not_after.write_text("soon")
     result = one_pod.run(request(script=script("true")))
     assert (result.status, result.code) == ("Failed", "SystemUnavailable")
-    assert result.message == "the agent failed: ValueError: could not convert string to float: 'soon'"
+    assert (
+        result.message == "the agent failed: ValueError: could not convert string to float: 'soon'"
+    )
 
 
 def test_secrets_are_masked_in_log_and_result(one_pod: Pod) -> None:
@@ -235,10 +277,17 @@ def test_secrets_are_masked_in_log_and_result(one_pod: Pod) -> None:
     (folder / "password").write_text("s3cr3t-canary\n")
     wanted = request(
         secrets={"CredentialsSecret": str(folder)},
-        script=script("echo a s3cr3t-canary b; printf s3cr3t-; sleep 0.1; echo canary", "exit 3 # s3cr3t-canary"),
+        script=script(
+            "echo a s3cr3t-canary b; printf s3cr3t-; sleep 0.1; echo canary",
+            "exit 3 # s3cr3t-canary",
+        ),
     )
     result = one_pod.run(wanted)
-    texts = [one_pod.stdout, one_pod.stored(result.log).decode(), one_pod.paths.termination.read_text()]
+    texts = [
+        one_pod.stdout,
+        one_pod.stored(result.log).decode(),
+        one_pod.paths.termination.read_text(),
+    ]
     assert not [text for text in texts if "s3cr3t-canary" in text]
     assert "a *** b\n***\n" in one_pod.stdout
 

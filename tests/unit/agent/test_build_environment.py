@@ -1,4 +1,6 @@
-"""The environment of a build (B-13, B-70): what has an honest value is there, what has none is not."""
+"""The environment of a build (B-13, B-70): what has an honest value is there,
+what has none is not.
+"""
 
 from pathlib import Path
 
@@ -13,7 +15,11 @@ def shown(pod: Pod, *inputs: str, primary: str = "", **fields: object) -> dict[s
     sources = tuple(pod.put_input(name, {"a.txt": name}) for name in inputs)
     configuration = {"PrimarySource": primary} if primary else {}
     action = request(
-        provider="codebuild", build=wanted, inputs=sources, configuration=configuration, store=StoreLocation("bucket")
+        provider="codebuild",
+        build=wanted,
+        inputs=sources,
+        configuration=configuration,
+        store=StoreLocation("bucket"),
     )
     assert pod.run(action).status == "Succeeded"
     lines = [line for line in pod.stdout.splitlines() if line.startswith("CODEBUILD_")]
@@ -23,7 +29,11 @@ def shown(pod: Pod, *inputs: str, primary: str = "", **fields: object) -> dict[s
 def test_reserved_variables_have_their_values(tmp_path: Path) -> None:
     pod = Pod(tmp_path)
     found = shown(
-        pod, "Source", source_revision="abc", started_ms=1795262400123, overrides={"CODEBUILD_BUILD_ID": "mine"}
+        pod,
+        "Source",
+        source_revision="abc",
+        started_ms=1795262400123,
+        overrides={"CODEBUILD_BUILD_ID": "mine"},
     )
     assert found == {
         "CODEBUILD_BUILD_ID": "web:r-uid-1-1",

@@ -1,4 +1,6 @@
-"""What a custom action's commands find, and what becomes of what they leave (P-80..P-84, X-08, W-29)."""
+"""What a custom action's commands find, and what becomes of what they leave
+(P-80..P-84, X-08, W-29).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def custom(*commands: str, configuration: dict[str, str] | None = None, **fields
 
 
 def left(**files: str) -> str:
-    return "; ".join(f"printf '%s\\n' '{text}' > \"$PENSTOCK_RESULT_DIR/{name}\"" for name, text in files.items())
+    return "; ".join(
+        f"printf '%s\\n' '{text}' > \"$PENSTOCK_RESULT_DIR/{name}\"" for name, text in files.items()
+    )
 
 
 def with_secret(tmp_path: Path, value: str) -> dict[str, Any]:
@@ -33,12 +37,19 @@ def with_secret(tmp_path: Path, value: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_p_83_action_reports_variables_summary_link_and_revision(tmp_path: Path, shell: str) -> None:
+def test_p_83_action_reports_variables_summary_link_and_revision(
+    tmp_path: Path, shell: str
+) -> None:
     result = Pod(tmp_path, SHELLS[shell]).run(
         custom(
             'cd /; VERSION=$(cat "$PENSTOCK_CONFIGURATION_DIR/Version")',
             'echo "$VERSION" > "$PENSTOCK_RESULT_DIR/variables/Released"',
-            left(summary="released it", externalExecutionId="job 7/é", percentComplete="100", revision="r1"),
+            left(
+                summary="released it",
+                externalExecutionId="job 7/é",
+                percentComplete="100",
+                revision="r1",
+            ),
             left(revisionSummary="the first"),
             configuration={"Version": "1.4 $(id)"},
             execution_url="https://ci/{ExternalExecutionId}",
@@ -84,7 +95,10 @@ def test_each_output_artifact_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 def test_output_artifact_that_was_not_made_fails_the_action(tmp_path: Path) -> None:
     result = Pod(tmp_path).run(custom("true", wanted={"outputs": (order("Site"),)}))
-    assert (result.code, result.message) == ("JobFailed", 'Output artifact "Site": the action left nothing for it')
+    assert (result.code, result.message) == (
+        "JobFailed",
+        'Output artifact "Site": the action left nothing for it',
+    )
 
 
 NO_ROLE = left(failureType="PermissionError", failureMessage="role is gone")
@@ -109,23 +123,37 @@ def test_p_84_action_fails_with_a_type_and_a_message_of_its_own(
     assert (result.status, result.code, result.message) == ("Failed", code, message)
 
 
-def test_p_84_failed_action_names_its_external_execution_and_how_far_it_came(tmp_path: Path) -> None:
-    told = left(externalExecutionId="7", externalExecutionUrl="https://ci/other/7", percentComplete="40")
-    result = Pod(tmp_path).run(custom(told, "exit 1", execution_url="https://ci/{ExternalExecutionId}"))
-    assert (result.external_execution_id, result.external_execution_url, result.percent_complete) == (
+def test_p_84_failed_action_names_its_external_execution_and_how_far_it_came(
+    tmp_path: Path,
+) -> None:
+    told = left(
+        externalExecutionId="7", externalExecutionUrl="https://ci/other/7", percentComplete="40"
+    )
+    result = Pod(tmp_path).run(
+        custom(told, "exit 1", execution_url="https://ci/{ExternalExecutionId}")
+    )
+    assert (
+        result.external_execution_id,
+        result.external_execution_url,
+        result.percent_complete,
+    ) == (
         "7",
         "https://ci/other/7",
         40,
     )
 
 
-def test_t_09_action_that_runs_too_long_times_out_and_still_names_its_external_execution(tmp_path: Path) -> None:
+def test_t_09_action_that_runs_too_long_times_out_and_still_names_its_external_execution(
+    tmp_path: Path,
+) -> None:
     wanted = {"limits": LIMITS._replace(timeout_s=3.0)}
     result = Pod(tmp_path).run(custom(left(externalExecutionId="7"), "sleep 60", wanted=wanted))
     assert (result.code, result.external_execution_id) == ("TimedOut", "7")
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a b", "ftp://a", f"https://{'a' * 3000}"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://a b", "ftp://a", f"https://{'a' * 3000}"]
+)
 def test_url_that_is_no_link_is_ignored(tmp_path: Path, url: str) -> None:
     pod = Pod(tmp_path)
     result = pod.run(custom(left(externalExecutionUrl=url)))
@@ -143,7 +171,8 @@ def test_files_that_are_hostile_are_not_read(tmp_path: Path) -> None:
     pod = Pod(tmp_path)
     result = pod.run(
         custom(
-            f'ln -s {tmp_path}/outside "$PENSTOCK_RESULT_DIR/summary"; mkfifo "$PENSTOCK_RESULT_DIR/failureType"',
+            f'ln -s {tmp_path}/outside "$PENSTOCK_RESULT_DIR/summary"; mkfifo '
+            f'"$PENSTOCK_RESULT_DIR/failureType"',
             'cd "$PENSTOCK_RESULT_DIR/variables"; mkdir FOLDER; echo 1 > "a b"; echo ok > OK',
             f"ln -s {tmp_path}/outside LINK",
         )
@@ -156,12 +185,18 @@ def test_planted_secret_is_nowhere_in_what_is_reported(tmp_path: Path) -> None:
     value = "s3cr/t value%"
     fields = with_secret(tmp_path, value)
     told = left(
-        summary=value, externalExecutionId=value, revision=value, revisionSummary=value, failureMessage=f"with {value}"
+        summary=value,
+        externalExecutionId=value,
+        revision=value,
+        revisionSummary=value,
+        failureMessage=f"with {value}",
     )
     loud = (f"echo '{value}'", told, f"echo '{value}' > \"$PENSTOCK_RESULT_DIR/variables/X\"")
     for end in ("true", "false"):
         again = Pod(tmp_path / end)
-        result: ActionResult = again.run(custom(*loud, end, execution_url="https://ci/{ExternalExecutionId}", **fields))
+        result: ActionResult = again.run(
+            custom(*loud, end, execution_url="https://ci/{ExternalExecutionId}", **fields)
+        )
         text = result.encode() or ""
         assert "***" in text
         for form in (value, "s3cr", "value%"):

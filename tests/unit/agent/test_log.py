@@ -1,4 +1,6 @@
-"""The log: masked whatever the pieces it comes in, bounded, and never in the way of the deadline."""
+"""The log: masked whatever the pieces it comes in, bounded, and never in the
+way of the deadline.
+"""
 
 import os
 from pathlib import Path
@@ -25,7 +27,10 @@ def written(folder: Path, pieces: list[bytes], limit: int = 1 << 20) -> bytes:
 
 
 @examples(80)
-@given(data=st.data(), noise=st.lists(st.sampled_from([SECRET, "s3cr3t", "a", "\n", "é" * 9]), max_size=12))
+@given(
+    data=st.data(),
+    noise=st.lists(st.sampled_from([SECRET, "s3cr3t", "a", "\n", "é" * 9]), max_size=12),
+)
 def test_secret_is_masked_wherever_the_pieces_are_cut(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, noise: list[str]
 ) -> None:
@@ -40,7 +45,9 @@ def test_secret_is_masked_wherever_the_pieces_are_cut(
 @pytest.mark.parametrize("before", range(64 * 1024 - 20, 64 * 1024 + 20, 3))
 def test_secret_in_a_line_without_end_is_masked(tmp_path: Path, before: int) -> None:
     text = b"x" * before + SECRET.encode() + b"y" * 70_000
-    assert SECRET.encode() not in written(tmp_path, [text[start : start + 999] for start in range(0, len(text), 999)])
+    assert SECRET.encode() not in written(
+        tmp_path, [text[start : start + 999] for start in range(0, len(text), 999)]
+    )
 
 
 def test_reader_that_does_not_read_costs_the_limit_and_no_memory(tmp_path: Path) -> None:

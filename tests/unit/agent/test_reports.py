@@ -1,4 +1,6 @@
-"""Test reports (B-50, B-51): read after the phases by the real agent, stored, and fitted into the result."""
+"""Test reports (B-50, B-51): read after the phases by the real agent, stored,
+and fitted into the result.
+"""
 
 import json
 from pathlib import Path
@@ -20,7 +22,8 @@ from tests.unit.agent.pod import Pod
 from tests.unit.agent.test_codebuild import build, spec
 
 SUITE = """<testsuite name="s">
-<testcase classname="tests.test_page.PageTest" name="test_title" time="0.5"><failure message="'a' != 'b'"/></testcase>
+<testcase classname="tests.test_page.PageTest" name="test_title" time="0.5">
+<failure message="'a' != 'b'"/></testcase>
 <testcase classname="tests.test_page.PageTest" name="test_body" time="0.25"/>
 </testsuite>"""
 KEY = "reports/p-uid/r-uid/Build/Compile/1/pod-1/unit"
@@ -33,20 +36,32 @@ def pod(tmp_path: Path) -> Pod:
 
 def test_failed_test_stands_in_message_counts_and_store(pod: Pod) -> None:
     text = spec(
-        {"build": ["false"]}, reports={"unit": {"files": "**/*", "base-directory": "out", "discard-paths": "yes"}}
+        {"build": ["false"]},
+        reports={"unit": {"files": "**/*", "base-directory": "out", "discard-paths": "yes"}},
     )
-    result = build(pod, text, files={"out/a.xml": SUITE, "out/b/a.xml": SUITE.replace("failure", "skipped")})
+    result = build(
+        pod, text, files={"out/a.xml": SUITE, "out/b/a.xml": SUITE.replace("failure", "skipped")}
+    )
     expected = "Build terminated with state: FAILED: BUILD: Command failed with exit code 1: false"
     assert result.message == f"{expected} (failed test: tests.test_page.PageTest.test_title)"
     failed = FailedCase("tests.test_page.PageTest", "test_title", "'a' != 'b'")
     assert result.reports == (SuiteReport("unit", 4, 2, 1, 0, 1, 1.5, (failed,), KEY),)
     stored = json.loads(pod.stored(KEY))
-    assert [case["status"] for case in stored["testCases"]] == ["FAILED", "SUCCEEDED", "SKIPPED", "SUCCEEDED"]
+    assert [case["status"] for case in stored["testCases"]] == [
+        "FAILED",
+        "SUCCEEDED",
+        "SKIPPED",
+        "SUCCEEDED",
+    ]
     assert stored["isComplete"]
 
 
 def test_failed_tests_alone_do_not_fail_the_build(pod: Pod) -> None:
-    result = build(pod, spec({"build": ["true"]}, reports={"unit": {"files": ["*.xml"]}}), files={"a.xml": SUITE})
+    result = build(
+        pod,
+        spec({"build": ["true"]}, reports={"unit": {"files": ["*.xml"]}}),
+        files={"a.xml": SUITE},
+    )
     assert (result.status, result.reports[0].failed) == ("Succeeded", 1)
 
 
@@ -64,11 +79,18 @@ def test_group_name_and_paths_may_hold_variables(pod: Pod) -> None:
     [
         ({"a.txt": "x"}, "no file matches"),
         ({"a.xml": "<x"}, "a.xml was left out: it is no XML: unclosed token, line 1"),
-        ({"a.xml": "<!DOCTYPE a><x/>"}, "a.xml was left out: a document type (DOCTYPE) is not read"),
+        (
+            {"a.xml": "<!DOCTYPE a><x/>"},
+            "a.xml was left out: a document type (DOCTYPE) is not read",
+        ),
     ],
 )
-def test_missing_and_broken_reports_are_warnings(pod: Pod, files: dict[str, str], message: str) -> None:
-    result = build(pod, spec({"build": ["true"]}, reports={"unit": {"files": "*.xml"}}), files=files)
+def test_missing_and_broken_reports_are_warnings(
+    pod: Pod, files: dict[str, str], message: str
+) -> None:
+    result = build(
+        pod, spec({"build": ["true"]}, reports={"unit": {"files": "*.xml"}}), files=files
+    )
     assert (result.status, result.reports) == ("Succeeded", ())
     assert "[Container] Report unit: warning: " in pod.stdout
     assert message in pod.stdout
@@ -84,18 +106,30 @@ def test_links_and_fifos_are_no_reports(pod: Pod, tmp_path: Path) -> None:
 def test_no_report_where_build_was_not_reached(pod: Pod) -> None:
     text = spec({"install": ["false"], "build": ["true"]}, reports={"unit": {"files": "*.xml"}})
     result = build(pod, text, files={"a.xml": SUITE})
-    assert (result.status, result.reports, result.external_execution_id) == ("Failed", (), "web:r-uid-1-1")
+    assert (result.status, result.reports, result.external_execution_id) == (
+        "Failed",
+        (),
+        "web:r-uid-1-1",
+    )
 
 
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ({"files": "a", "file-format": "CucumberJson"}, "file-format: CucumberJson is not supported yet (B-50)"),
-        ({"files": "a", "file-format": "x"}, "reports.unit.file-format: x is no report format; JUNITXML is (B-50)"),
+        (
+            {"files": "a", "file-format": "CucumberJson"},
+            "file-format: CucumberJson is not supported yet (B-50)",
+        ),
+        (
+            {"files": "a", "file-format": "x"},
+            "reports.unit.file-format: x is no report format; JUNITXML is (B-50)",
+        ),
         ({"file-format": "junitxml"}, "reports.unit.files are missing"),
     ],
 )
-def test_groups_that_are_wrong_are_refused_by_name(pod: Pod, group: dict[str, str], message: str) -> None:
+def test_groups_that_are_wrong_are_refused_by_name(
+    pod: Pod, group: dict[str, str], message: str
+) -> None:
     assert message in build(pod, spec({"build": ["true"]}, reports={"unit": group})).message
 
 
@@ -120,10 +154,13 @@ def test_result_sheds_failed_tests_before_anything_else(
     tmp_path_factory: pytest.TempPathFactory, given: list[tuple[FailedCase, ...]], message: str
 ) -> None:
     reports = tuple(
-        SuiteReport(f"unit-{index}", 99, failed=99, failed_tests=x, key=KEY) for index, x in enumerate(given)
+        SuiteReport(f"unit-{index}", 99, failed=99, failed_tests=x, key=KEY)
+        for index, x in enumerate(given)
     )
     output = ArtifactLocation("Site", KEY, 1, "0" * 64)
-    result = ActionResult(RESULT_VERSION, "Failed", "p", "JobFailed", message, 1, (output,), reports=reports)
+    result = ActionResult(
+        RESULT_VERSION, "Failed", "p", "JobFailed", message, 1, (output,), reports=reports
+    )
     done = written(tmp_path_factory.mktemp("result") / "message", result)
     assert (done.code, done.outputs) == ("JobFailed", (output,))
     assert [(report.name, report.failed, report.key) for report in done.reports] == [
@@ -132,12 +169,16 @@ def test_result_sheds_failed_tests_before_anything_else(
 
 
 # What is read from a file is finite: NaN would not even equal itself.
-report_values = st.builds(SuiteReport, texts, st.just(1), key=texts, duration_seconds=st.none() | st.floats(0, 1e9))
+report_values = st.builds(
+    SuiteReport, texts, st.just(1), key=texts, duration_seconds=st.none() | st.floats(0, 1e9)
+)
 
 
 @given(st.lists(report_values, max_size=5), st.dictionaries(texts, texts))
 def test_result_always_fits(
     tmp_path_factory: pytest.TempPathFactory, reports: list[SuiteReport], variables: dict[str, str]
 ) -> None:
-    result = ActionResult(RESULT_VERSION, "Succeeded", "p", variables=variables, reports=tuple(reports))
+    result = ActionResult(
+        RESULT_VERSION, "Succeeded", "p", variables=variables, reports=tuple(reports)
+    )
     written(tmp_path_factory.mktemp("result") / "message", result)

@@ -41,7 +41,9 @@ def test_values_and_command_texts_survive_the_whole_script(
         command = ScriptCommand(shown, 'A="${V}"; B=$(printenv E; printf x); B=${B%?x}')
         wanted = Script((command,), {"V": value}, {"E": exported}, ("A", "B"))
         (folder / "values").write_bytes(render_values(wanted, {"CODEBUILD_SRC_DIR": name}).encode())
-        (folder / "script").write_bytes(render_script(wanted, folder / "values", folder, folder).encode())
+        (folder / "script").write_bytes(
+            render_script(wanted, folder / "values", folder, folder).encode()
+        )
         done = subprocess.run([*shell, str(folder / "script")], capture_output=True, timeout=10)
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout == f"+ {shown}\n".encode()

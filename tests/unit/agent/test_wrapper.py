@@ -1,4 +1,6 @@
-"""The wrapper by itself: what kubelet and images demand of it, and how it meets an agent that is late or gone."""
+"""The wrapper by itself: what kubelet and images demand of it, and how it
+meets an agent that is late or gone.
+"""
 
 import os
 import subprocess
@@ -75,13 +77,17 @@ def test_image_without_sleep_still_meets_the_agent(tmp_path: Path, pod: Pod) -> 
 
 def test_pod_that_is_deleted_ends_the_action_and_reports_no_success(tmp_path: Path) -> None:
     pod = Pod(tmp_path / "pod", in_namespace=is_root())
-    commands = script(f"trap 'touch {pod.root}/term; exit 0' TERM; touch {pod.root}/ran; sleep 60 & wait")
+    commands = script(
+        f"trap 'touch {pod.root}/term; exit 0' TERM; touch {pod.root}/ran; sleep 60 & wait"
+    )
     wanted = request(script=commands, limits=LIMITS._replace(grace_s=10))
     pod.paths.request.write_text(wanted.encode())
     pod.start_action()
     program = str(Path(__file__).with_name("agent_program.py"))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    agent = subprocess.Popen([sys.executable, program, str(pod.root)], env=environment, stdout=subprocess.DEVNULL)
+    agent = subprocess.Popen(
+        [sys.executable, program, str(pod.root)], env=environment, stdout=subprocess.DEVNULL
+    )
     wait_for(pod.root / "ran")
     agent.terminate()
     assert agent.wait(timeout=10) == 0

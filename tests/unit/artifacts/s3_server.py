@@ -22,7 +22,9 @@ class S3Server:
                 if hang:
                     outer._over.wait(20)
                     return
-                body = f"<Error><Code>{code}</Code><Message>told by the server</Message></Error>".encode()
+                body = (
+                    f"<Error><Code>{code}</Code><Message>told by the server</Message></Error>"
+                ).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -1,4 +1,6 @@
-"""Archives that sources bring: zip, tar, tar.gz and tar.zst arrive whole, and no hostile one leaves its folder."""
+"""Archives that sources bring: zip, tar, tar.gz and tar.zst arrive whole, and
+no hostile one leaves its folder.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
     with zipfile.ZipFile(data, "w", compression) as archive:
         for name, content in files.items():
             info = zipfile.ZipInfo(name, (2026, 1, 2, 3, 4, 6))
-            info.external_attr = (stat.S_IFREG | (0o755 if name.startswith("bin/") else 0o644)) << 16
+            info.external_attr = (
+                stat.S_IFREG | (0o755 if name.startswith("bin/") else 0o644)
+            ) << 16
             archive.writestr(info, content, compression)
     return data.getvalue()
 
@@ -74,13 +78,19 @@ def linked(name: str, target: str) -> bytes:
 )
 def test_archive_is_told_by_its_content_and_arrives_whole(data: bytes, tmp_path: Path) -> None:
     assert unpacked(data, tmp_path)
-    found = {str(p.relative_to(tmp_path / "target")): p for p in (tmp_path / "target").rglob("*") if p.is_file()}
+    found = {
+        str(p.relative_to(tmp_path / "target")): p
+        for p in (tmp_path / "target").rglob("*")
+        if p.is_file()
+    }
     assert {name: path.read_bytes() for name, path in found.items()} == FILES
     assert os.access(found["bin/run"], os.X_OK)
     assert not found["index.html"].stat().st_mode & 0o111
 
 
-@pytest.mark.parametrize("data", [b"", b"just text", b"\x1f\x8b" + b"no gzip at all", b"PK but no zip"])
+@pytest.mark.parametrize(
+    "data", [b"", b"just text", b"\x1f\x8b" + b"no gzip at all", b"PK but no zip"]
+)
 def test_what_is_no_archive_is_left_alone(data: bytes, tmp_path: Path) -> None:
     if data.startswith(b"\x1f\x8b"):
         with pytest.raises(ArtifactError, match="malformed"):
@@ -106,7 +116,9 @@ def test_what_is_no_archive_is_left_alone(data: bytes, tmp_path: Path) -> None:
         (zipped(FILES)[:40] + b"\xff" * 20 + zipped(FILES)[60:], "malformed|Error|leads"),
     ],
 )
-def test_hostile_zip_is_refused_and_nothing_leaves_the_folder(data: bytes, message: str, tmp_path: Path) -> None:
+def test_hostile_zip_is_refused_and_nothing_leaves_the_folder(
+    data: bytes, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(ArtifactError, match=message):
         unpacked(data, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"archive", "target"}
@@ -134,7 +146,12 @@ def test_no_bytes_whatever_end_in_anything_but_an_answer_or_an_artifact_error(
     tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int, change: bytes
 ) -> None:
     good = zipped({"a/b": b"content", "c": b"x"})
-    for data in (junk, b"PK\x03\x04" + junk, b"\x1f\x8b\x08" + junk, good[:at] + change + good[at + len(change) :]):
+    for data in (
+        junk,
+        b"PK\x03\x04" + junk,
+        b"\x1f\x8b\x08" + junk,
+        good[:at] + change + good[at + len(change) :],
+    ):
         try:
             unpacked(data, tmp_path_factory.mktemp("fuzz"))
         except ArtifactError as error:

@@ -1,4 +1,6 @@
-"""Bug 14: archives as other tools write them are read as those tools read them, or refused by name."""
+"""Bug 14: archives as other tools write them are read as those tools read
+them, or refused by name.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,14 @@ def zipped(*items: Item) -> bytes:
     body, directory = b"", b""
     for item in items:
         common = struct.pack(
-            "<HHHHHLLLHH", 20, item.flags, item.method, 0, 0x5A21, zlib.crc32(item.content), len(item.packed),
+            "<HHHHHLLLHH", 20, item.flags, item.method, 0, 0x5A21, zlib.crc32(item.content),
+            len(item.packed),
             len(item.content), len(item.name), len(item.extra),
         )  # fmt: skip
         directory += b"PK\x01\x02" + bytes([20, item.system]) + common
-        directory += struct.pack("<HHHLL", 0, 0, 0, item.attributes, len(body)) + item.name + item.extra
+        directory += (
+            struct.pack("<HHHLL", 0, 0, 0, item.attributes, len(body)) + item.name + item.extra
+        )
         body += b"PK\x03\x04" + common + item.name + item.extra + item.packed
     count = len(items)
     end = struct.pack("<HHHHLLH", 0, 0, count, count, len(directory), len(body), 0)
@@ -60,7 +65,10 @@ def unpacked(data: bytes, folder: Path, caps: Caps = CAPS) -> dict[str, bytes | 
     with file.open("rb") as opened:
         assert unpack_any(opened, target, caps)
     found = sorted(target.rglob("*"))
-    return {str(path.relative_to(target)): None if path.is_dir() else path.read_bytes() for path in found}
+    return {
+        str(path.relative_to(target)): None if path.is_dir() else path.read_bytes()
+        for path in found
+    }
 
 
 def unicode_path(raw: bytes, name: str) -> bytes:
@@ -71,7 +79,10 @@ def unicode_path(raw: bytes, name: str) -> bytes:
 @pytest.mark.parametrize(
     ("items", "found"),
     [
-        ([Item(b"src\\main.py"), Item(b"src\\lib\\util.py")], ["src", "src/lib", "src/lib/util.py", "src/main.py"]),
+        (
+            [Item(b"src\\main.py"), Item(b"src\\lib\\util.py")],
+            ["src", "src/lib", "src/lib/util.py", "src/main.py"],
+        ),
         ([Item(b"a\\", b""), Item(b"a\\b\\", b""), Item(b"a/c\\d")], ["a", "a/b", "a/c", "a/c/d"]),
         ([Item(b"a\\b", system=NTFS)], ["a", "a/b"]),
         ([Item(b"a\\b", flags=0x800)], ["a", "a/b"]),
@@ -143,13 +154,25 @@ LINK = (stat.S_IFLNK | 0o777) << 16
         (Item(b"c:x"), "it names a drive"),
         (Item(b"a\0b"), "is no name that a file can have"),
         (Item(b"x", extra=unicode_path(b"x", "../out")), '"../out" leads out of the folder'),
-        (Item(b"link", b"/etc", system=UNIX, attributes=LINK), "is a symbolic link that leads out of the folder"),
-        (Item(b"pipe", b"", system=UNIX, attributes=(stat.S_IFIFO | 0o644) << 16), '"pipe" is neither a file'),
-        (Item(b"disk", b"", system=UNIX, attributes=(stat.S_IFBLK | 0o644) << 16), '"disk" is neither a file'),
+        (
+            Item(b"link", b"/etc", system=UNIX, attributes=LINK),
+            "is a symbolic link that leads out of the folder",
+        ),
+        (
+            Item(b"pipe", b"", system=UNIX, attributes=(stat.S_IFIFO | 0o644) << 16),
+            '"pipe" is neither a file',
+        ),
+        (
+            Item(b"disk", b"", system=UNIX, attributes=(stat.S_IFBLK | 0o644) << 16),
+            '"disk" is neither a file',
+        ),
         (Item(b"s", method=99, flags=1), '"s" is encrypted'),
         (Item(b"s", flags=0x41), '"s" is encrypted'),
         (Item(b"s", flags=0x2000), '"s" is encrypted'),
-        (Item(b"big", method=9), '"big" is compressed with deflate64 (9), which is not read; use deflate'),
+        (
+            Item(b"big", method=9),
+            '"big" is compressed with deflate64 (9), which is not read; use deflate',
+        ),
         (Item(b"big", method=14), '"big" is compressed with LZMA (14)'),
         (Item(b"big", method=93), '"big" is compressed with Zstandard (93)'),
         (Item(b"big", method=95), '"big" is compressed with XZ (95)'),
@@ -194,11 +217,15 @@ def test_long_names_of_gnu_and_pax_arrive(format: int, tmp_path: Path) -> None:
     "change",
     [
         lambda block: block[:257] + bytes(255),  # before there was a magic
-        lambda block: block[:136] + b"\xff" * 12 + block[148:],  # one second before 1970, as GNU writes it
+        lambda block: (
+            block[:136] + b"\xff" * 12 + block[148:]
+        ),  # one second before 1970, as GNU writes it
         lambda block: block[:100] + b"0100644\0" + block[108:],  # with the type in the mode
     ],
 )
-def test_bug_14_headers_of_old_tars_are_read(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_bug_14_headers_of_old_tars_are_read(
+    change: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     data = tarred((named("a"), b"x"), format=tarfile.USTAR_FORMAT)
     block = change(data[:512])
     block = block[:148] + b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:])) + block[156:]
@@ -224,21 +251,43 @@ def test_bug_14_labels_and_folders_without_a_type_are_passed_over_or_made(tmp_pa
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (tarred((named("s", 0, type=tarfile.GNUTYPE_SPARSE), b""), format=tarfile.GNU_FORMAT), '"s" is a sparse file'),
         (
-            tarred((named("GNUSparseFile.1/s", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.name": "s"}), b"x")),
+            tarred((named("s", 0, type=tarfile.GNUTYPE_SPARSE), b""), format=tarfile.GNU_FORMAT),
+            '"s" is a sparse file',
+        ),
+        (
+            tarred(
+                (
+                    named(
+                        "GNUSparseFile.1/s",
+                        pax_headers={"GNU.sparse.major": "1", "GNU.sparse.name": "s"},
+                    ),
+                    b"x",
+                )
+            ),
             '"s" is a sparse file',
         ),
         (tarred((named("h", 0, type=tarfile.LNKTYPE, linkname="a"), b"")), '"h" is a hard link'),
         (tarred((named("f", 0, type=tarfile.FIFOTYPE), b"")), '"f" is neither a file'),
-        (gzip.compress(tarred((named("a"), b"1"), (named("a"), b"2")), mtime=0), '"a" stands in the archive twice'),
+        (
+            gzip.compress(tarred((named("a"), b"1"), (named("a"), b"2")), mtime=0),
+            '"a" stands in the archive twice',
+        ),
         (zipped(Item(b"a"), Item(b"a")), '"a" stands in the archive twice'),
         (zipped(Item(b"a\\b"), Item(b"a/b")), '"a/b" stands in the archive twice'),
-        (tarred((named("m", 0, type=b"M"), b""), format=tarfile.GNU_FORMAT), '"m" is neither a file'),
-        (tarred((named("x", pax_headers={"comment": "x" * 2**20}), b"x")), "extension headers of an entry have more"),
+        (
+            tarred((named("m", 0, type=b"M"), b""), format=tarfile.GNU_FORMAT),
+            '"m" is neither a file',
+        ),
+        (
+            tarred((named("x", pax_headers={"comment": "x" * 2**20}), b"x")),
+            "extension headers of an entry have more",
+        ),
     ],
 )
-def test_bug_14_tar_that_is_not_read_is_refused_by_name(data: bytes, why: str, tmp_path: Path) -> None:
+def test_bug_14_tar_that_is_not_read_is_refused_by_name(
+    data: bytes, why: str, tmp_path: Path
+) -> None:
     with pytest.raises(ArtifactError) as caught:
         unpacked(data, tmp_path)
     assert why in caught.value.message
@@ -250,11 +299,15 @@ def test_weak_pax_records_that_pile_up_before_one_entry_are_bounded(tmp_path: Pa
     assert unpacked(one, tmp_path) == {"x": b"x"}
     again = tmp_path / "again"
     again.mkdir()
-    with pytest.raises(ArtifactError, match="extension headers of an entry have more than 1048576 bytes"):
+    with pytest.raises(
+        ArtifactError, match="extension headers of an entry have more than 1048576 bytes"
+    ):
         unpacked(extension * 4 + one, again)
 
 
 def test_weak_folders_that_only_names_make_are_counted(tmp_path: Path) -> None:
-    items = [Item("/".join(f"{number}-{depth}" for depth in range(50)).encode()) for number in range(5)]
+    items = [
+        Item("/".join(f"{number}-{depth}" for depth in range(50)).encode()) for number in range(5)
+    ]
     with pytest.raises(ArtifactError, match="more than 200 entries"):
         unpacked(zipped(*items), tmp_path)

@@ -32,7 +32,9 @@ def test_bug_12_comma_within_a_glob_does_not_split_it(text: str, patterns: list[
     assert split_globs(text) == patterns
 
 
-ATOM = st.sampled_from(["a", "*", "?", "/", "[,]", "[!,]", "[a-c]", "{a,b}", "{,x}", "{[,],c}", r"\,", r"\{", r"\["])
+ATOM = st.sampled_from(
+    ["a", "*", "?", "/", "[,]", "[!,]", "[a-c]", "{a,b}", "{,x}", "{[,],c}", r"\,", r"\{", r"\["]
+)
 PATTERN = st.lists(ATOM, min_size=1, max_size=6).map("".join)
 
 

@@ -19,7 +19,11 @@ from tests.fuzz import fuzz_globs
         ("*.js", ["a.js", ".js"], ["a/b.js", "a.jsx"]),  # G-30
         ("**", ["a", "a/b", ""], []),  # G-31
         ("dir/**", ["dir/a", "dir/a/b"], ["dir", "dirs/a"]),
-        ("common/**/*.js", ["common/app.js", "common/a/b/app.js"], ["common.js", "x/common/app.js"]),  # D-9
+        (
+            "common/**/*.js",
+            ["common/app.js", "common/a/b/app.js"],
+            ["common.js", "x/common/app.js"],
+        ),  # D-9
         ("**/*", ["a", "a/b", "a/b/c"], []),
         ("a**/b", ["a/b", "axx/y/b"], ["ab", "b"]),
         ("a?c", ["abc", "a.c"], ["a/c", "ac", "abbc"]),  # G-32
@@ -76,12 +80,16 @@ def tried(pattern: str, value: str) -> bool:
     return fits and tried(pattern[1:], value[1:])
 
 
-@given(st.text("ab*?/", max_size=8).filter(lambda text: "**/" not in text), st.text("ab/", max_size=8))
+@given(
+    st.text("ab*?/", max_size=8).filter(lambda text: "**/" not in text), st.text("ab/", max_size=8)
+)
 def test_automaton_agrees_with_trying_everything(pattern: str, value: str) -> None:
     assert globs.compile_glob(pattern).matches(value) == tried(pattern, value)
 
 
-@given(st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4), st.sampled_from(TEXTS))
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4), st.sampled_from(TEXTS)
+)
 def test_walk_agrees_with_the_whole_path(names: list[str], text: str) -> None:
     patterns = [globs.parse(text)]
     match = globs.start(patterns)
@@ -89,7 +97,9 @@ def test_walk_agrees_with_the_whole_path(names: list[str], text: str) -> None:
     for name in names:
         match = globs.step(patterns, match, name)
         is_taken |= bool(match.complete)
-    assert is_taken == any(patterns[0].matches("/".join(names[:end])) for end in range(1, len(names) + 1))
+    assert is_taken == any(
+        patterns[0].matches("/".join(names[:end])) for end in range(1, len(names) + 1)
+    )
 
 
 @given(st.text(max_size=40))
@@ -137,7 +147,9 @@ def test_weak_pattern_that_unfolds_is_refused(pattern: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["**/", "*", "**", "a", "/", "{a,b}", "{**/,a}", "[ab]", "?"]), max_size=200).map("".join)
+    st.lists(
+        st.sampled_from(["**/", "*", "**", "a", "/", "{a,b}", "{**/,a}", "[ab]", "?"]), max_size=200
+    ).map("".join)
 )
 def test_weak_automaton_is_bounded_whatever_the_pattern(text: str) -> None:
     try:

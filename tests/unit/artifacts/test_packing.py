@@ -22,7 +22,9 @@ from tests.support.properties import examples
 CAPS = Caps(entries=1000, bytes=200 * 1024 * 1024, ratio=1000)
 
 
-def packed(root: Path, *patterns: str, folder: str = "src", max_entries: int = 1000, max_bytes: int = 10**9) -> bytes:
+def packed(
+    root: Path, *patterns: str, folder: str = "src", max_entries: int = 1000, max_bytes: int = 10**9
+) -> bytes:
     sink = io.BytesIO()
     found = [globs.parse(text) for text in patterns]
     pack(Tree(str(root), folder.split("/"), "Out", found, max_entries, max_bytes), sink)
@@ -130,7 +132,8 @@ def test_link_that_leads_out_fails_and_one_that_stays_is_kept(
         with pytest.raises(ArtifactError) as caught:
             packed(root)
         assert caught.value.message == (
-            f'Output artifact "Out": "link" is a symbolic link that leads out of the workspace (-> {target})'
+            f'Output artifact "Out": "link" is a symbolic link that leads out of the workspace (-> '
+            f"{target})"
         )
     else:
         assert tree_of(unpacked(packed(root), tmp_path / "t")) == {"link": ("link", target)}
@@ -169,7 +172,9 @@ def test_socket_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_unreadable_output_fails_naming_path_owner_and_mode(tmp_path: Path, is_folder: bool) -> None:
+def test_unreadable_output_fails_naming_path_owner_and_mode(
+    tmp_path: Path, is_folder: bool
+) -> None:
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
     (root / "src").mkdir()
@@ -183,7 +188,8 @@ def test_unreadable_output_fails_naming_path_owner_and_mode(tmp_path: Path, is_f
     finally:
         os.seteuid(0)
     assert caught.value.message == (
-        'Output artifact "Out": "private" cannot be read by the agent (owner 1000:1001, mode 0000, agent 65532)'
+        'Output artifact "Out": "private" cannot be read by the agent (owner 1000:1001, mode 0000, '
+        "agent 65532)"
     )
 
 
@@ -242,7 +248,9 @@ def test_tree_deeper_than_allowed_fails(root: Path) -> None:
         packed(root)
 
 
-def test_unpacked_files_are_writable_by_the_group_and_never_setuid(root: Path, tmp_path: Path) -> None:
+def test_unpacked_files_are_writable_by_the_group_and_never_setuid(
+    root: Path, tmp_path: Path
+) -> None:
     (root / "src/tool").write_text("")
     (root / "src/tool").chmod(0o4511)
     mode = (unpacked(packed(root), tmp_path / "t") / "tool").stat().st_mode
@@ -322,8 +330,12 @@ def test_archive_of_too_many_entries_is_refused(tmp_path: Path) -> None:
 
 @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_broken_archive_gives_an_artifact_error_or_unpacks_inside(data: st.DataObject, tmp_path: Path) -> None:
-    plain = bytearray(zstandard.decompress(archive(("a/b", b"0", b"hello"), ("l", b"2", "a")), 100_000))
+def test_broken_archive_gives_an_artifact_error_or_unpacks_inside(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    plain = bytearray(
+        zstandard.decompress(archive(("a/b", b"0", b"hello"), ("l", b"2", "a")), 100_000)
+    )
     for _ in range(data.draw(st.integers(1, 4))):
         plain[data.draw(st.integers(0, len(plain) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(plain)))

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from obstore.store import LocalStore, MemoryStore
 
 from penstock.api.contract.contracts import ArtifactLocation, Attempt, StoreLocation
-from penstock.api.contract.keys import artifact_key, claim_key, decode_part, encode_part, key_of, log_key
+from penstock.api.contract.keys import (
+    artifact_key,
+    claim_key,
+    decode_part,
+    encode_part,
+    key_of,
+    log_key,
+)
 from penstock.artifacts import store_errors
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store import PART_BYTES, Store, open_store
@@ -30,7 +37,9 @@ def credentials(tmp_path: Path) -> str:
 
 
 def s3(address: str, tmp_path: Path, timeout_s: float = 5) -> Store:
-    return open_store(StoreLocation("bucket", address, "eu-central-1", credentials(tmp_path)), timeout_s)
+    return open_store(
+        StoreLocation("bucket", address, "eu-central-1", credentials(tmp_path)), timeout_s
+    )
 
 
 def test_claim_is_given_once(store: Store) -> None:
@@ -60,7 +69,10 @@ def test_upload_that_fails_stores_nothing(store: Store) -> None:
 
 
 def test_upload_beyond_its_limit_is_refused(store: Store) -> None:
-    with pytest.raises(ArtifactError, match="larger than 10 bytes"), store.upload("a", 10) as upload:
+    with (
+        pytest.raises(ArtifactError, match="larger than 10 bytes"),
+        store.upload("a", 10) as upload,
+    ):
         upload.write(bytes(11))
 
 
@@ -76,13 +88,19 @@ def test_object_that_was_changed_is_refused(store: Store, change: bytes) -> None
 @pytest.mark.parametrize(
     ("status", "answer", "code", "message"),
     [
-        (403, "InvalidAccessKeyId", "PermissionError", "the credentials are wrong, check the keys in their Secret: "),
-        (403, "SignatureDoesNotMatch", "PermissionError", "the credentials are wrong, check the keys in their Secret"),
-        (404, "XAdminUserNotFound", "PermissionError", "the credentials are wrong, check the keys in their Secret"),
-        (403, "AccessDenied", "PermissionError", "access to a/claim was denied: AccessDenied: told by the server"),
+        (403, "InvalidAccessKeyId", "PermissionError", "the credentials are wrong, check the keys "
+                                                       "in their Secret: "),
+        (403, "SignatureDoesNotMatch", "PermissionError", "the credentials are wrong, check the "
+                                                          "keys in their Secret"),
+        (404, "XAdminUserNotFound", "PermissionError", "the credentials are wrong, check the keys "
+                                                       "in their Secret"),
+        (403, "AccessDenied", "PermissionError", "access to a/claim was denied: AccessDenied: told "
+                                                 "by the server"),
         (404, "NoSuchBucket", "ConfigurationError", "the bucket does not exist"),
-        (400, "AuthorizationHeaderMalformed", "ConfigurationError", "the region is not the bucket's: "),
-        (500, "InternalError", "SystemUnavailable", "could not be reached or used: InternalError: told by the server"),
+        (400, "AuthorizationHeaderMalformed", "ConfigurationError", "the region is not the "
+                                                                    "bucket's: "),
+        (500, "InternalError", "SystemUnavailable", "could not be reached or used: InternalError: "
+                                                    "told by the server"),
     ],
 )  # fmt: skip
 def test_answer_of_the_server_becomes_a_code_and_a_message(
@@ -98,11 +116,17 @@ def test_answer_of_the_server_becomes_a_code_and_a_message(
 def test_endpoint_that_refuses_connections_fails_within_the_limit(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         s3("http://127.0.0.1:1", tmp_path, 1).claim("a", b"x")
-    assert (caught.value.code, "could not be reached" in caught.value.message) == ("SystemUnavailable", True)
+    assert (caught.value.code, "could not be reached" in caught.value.message) == (
+        "SystemUnavailable",
+        True,
+    )
 
 
 def test_server_that_never_answers_fails_within_the_limit(tmp_path: Path) -> None:
-    with S3Server(200, hang=True) as server, pytest.raises(ArtifactError, match="could not be reached"):
+    with (
+        S3Server(200, hang=True) as server,
+        pytest.raises(ArtifactError, match="could not be reached"),
+    ):
         s3(server.address, tmp_path, 0.8).claim("a", b"x")
 
 
@@ -114,14 +138,21 @@ def test_credentials_without_a_key_are_named(tmp_path: Path) -> None:
     assert "credentials' Secret is missing, or has no key secretAccessKey" in caught.value.message
 
 
-@pytest.mark.parametrize("endpoint", ["not a url", "s3.example.com", "file:///etc", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "endpoint", ["not a url", "s3.example.com", "file:///etc", "http://", "http://a b"]
+)
 def test_endpoint_that_is_no_url_is_a_configuration_error(tmp_path: Path, endpoint: str) -> None:
     with pytest.raises(ArtifactError) as caught:
         s3(endpoint, tmp_path)
-    assert (caught.value.code, "not an http or https URL" in caught.value.message) == ("ConfigurationError", True)
+    assert (caught.value.code, "not an http or https URL" in caught.value.message) == (
+        "ConfigurationError",
+        True,
+    )
 
 
-texts = st.text(st.characters(), max_size=40) | st.sampled_from([".", "..", "...", "", "%", "/", "a/b", "%2E"])
+texts = st.text(st.characters(), max_size=40) | st.sampled_from(
+    [".", "..", "...", "", "%", "/", "a/b", "%2E"]
+)
 
 
 @given(texts)
@@ -149,11 +180,19 @@ def test_keys_of_a_try_stand_apart() -> None:
 def test_volume_keeps_what_it_is_given_and_says_when_it_is_not_there(tmp_path: Path) -> None:
     volume = open_store(StoreLocation("claim", folder=str(tmp_path)), 1)
     assert volume.claim("claims/a", b"mine") == b"mine"
-    assert open_store(StoreLocation("claim", folder=str(tmp_path)), 1).claim("claims/a", b"theirs") == b"mine"
-    with pytest.raises(ArtifactError, match=r'The artifact store "claim" \(a volume\) is not there'):
+    assert (
+        open_store(StoreLocation("claim", folder=str(tmp_path)), 1).claim("claims/a", b"theirs")
+        == b"mine"
+    )
+    with pytest.raises(
+        ArtifactError, match=r'The artifact store "claim" \(a volume\) is not there'
+    ):
         open_store(StoreLocation("claim", folder=str(tmp_path / "nowhere")), 1)
 
 
 def test_first_hour_message_of_a_server_is_shown_as_text_and_not_as_xml() -> None:
-    answer = "<Error><Code>InvalidArgument</Code><Message>key &#34;a&#34; &amp; &lt;b&gt;</Message></Error>"
+    answer = (
+        "<Error><Code>InvalidArgument</Code><Message>key &#34;a&#34; &amp; "
+        "&lt;b&gt;</Message></Error>"
+    )
     assert store_errors._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')

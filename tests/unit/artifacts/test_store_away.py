@@ -1,4 +1,6 @@
-"""A store that is away for a while costs time and no run; a claim is given once whatever the network does."""
+"""A store that is away for a while costs time and no run; a claim is given
+once whatever the network does.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Trouble = Callable[["FlakyS3", BaseHTTPRequestHandler], bool]
 
 
 class FlakyS3:
-    """A bucket that knows create-if-absent; each request meets the next trouble first, while there is one."""
+    """A bucket that knows create-if-absent; each request meets the next
+    trouble first, while there is one.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -55,9 +59,15 @@ class FlakyS3:
                 return 412, b"<Error><Code>PreconditionFailed</Code></Error>"
             self.objects[key] = request.body  # type: ignore[attr-defined]
             return 200, b""
-        return (200, self.objects[key]) if key in self.objects else (404, b"<Error><Code>NoSuchKey</Code></Error>")
+        return (
+            (200, self.objects[key])
+            if key in self.objects
+            else (404, b"<Error><Code>NoSuchKey</Code></Error>")
+        )
 
-    def send(self, request: BaseHTTPRequestHandler, status: int, data: bytes, length: int | None = None) -> None:
+    def send(
+        self, request: BaseHTTPRequestHandler, status: int, data: bytes, length: int | None = None
+    ) -> None:
         request.send_response(status)
         request.send_header("Content-Length", str(len(data) if length is None else length))
         request.send_header("ETag", '"e"')
@@ -110,7 +120,9 @@ def store(s3: FlakyS3, tmp_path: Path) -> Store:
 
 
 @pytest.mark.parametrize("trouble", [refuses, busy, does_it_in_silence])
-def test_weak_store_that_is_away_for_many_tries_costs_no_claim(s3: FlakyS3, store: Store, trouble: Trouble) -> None:
+def test_weak_store_that_is_away_for_many_tries_costs_no_claim(
+    s3: FlakyS3, store: Store, trouble: Trouble
+) -> None:
     s3.troubles = [trouble] * 12
     assert store.claim("claims/x", b"mine") == b"mine"
     assert s3.objects == {"/bucket/claims/x": b"mine"}
@@ -118,7 +130,9 @@ def test_weak_store_that_is_away_for_many_tries_costs_no_claim(s3: FlakyS3, stor
 
 
 @pytest.mark.parametrize("trouble", [refuses, busy, does_it_in_silence])
-def test_claim_without_an_answer_is_never_given_twice(s3: FlakyS3, store: Store, trouble: Trouble) -> None:
+def test_claim_without_an_answer_is_never_given_twice(
+    s3: FlakyS3, store: Store, trouble: Trouble
+) -> None:
     """Who holds it is read, not concluded from an error."""
 
     def another_comes_first(server: FlakyS3, request: BaseHTTPRequestHandler) -> bool:
@@ -129,7 +143,10 @@ def test_claim_without_an_answer_is_never_given_twice(s3: FlakyS3, store: Store,
     assert store.claim("claims/x", b"mine") == b"another's"
     s3.objects.clear()
     s3.troubles = [does_it_in_silence, trouble]
-    assert (store.claim("claims/x", b"mine"), store.claim("claims/x", b"another's")) == (b"mine", b"mine")
+    assert (store.claim("claims/x", b"mine"), store.claim("claims/x", b"another's")) == (
+        b"mine",
+        b"mine",
+    )
 
 
 @pytest.mark.parametrize("trouble", [refuses, busy, cuts_off])
@@ -149,7 +166,9 @@ def test_weak_object_arrives_whole_after_many_troubles(
 
 
 @pytest.mark.parametrize("trouble", [refuses, busy, does_it_in_silence])
-def test_weak_upload_survives_many_troubles(s3: FlakyS3, store: Store, trouble: Trouble, tmp_path: Path) -> None:
+def test_weak_upload_survives_many_troubles(
+    s3: FlakyS3, store: Store, trouble: Trouble, tmp_path: Path
+) -> None:
     (tmp_path / "log").write_bytes(b"text" * 1000)
     s3.troubles = [trouble] * 12
     store.put_file("logs/x", tmp_path / "log")
@@ -169,7 +188,9 @@ def test_store_that_stays_away_is_an_error_in_the_end(s3: FlakyS3, tmp_path: Pat
 @pytest.mark.parametrize(
     ("status", "code"), [(403, "InvalidAccessKeyId"), (404, "NoSuchBucket"), (403, "AccessDenied")]
 )
-def test_refusal_is_no_absence_and_is_not_waited_out(s3: FlakyS3, store: Store, status: int, code: str) -> None:
+def test_refusal_is_no_absence_and_is_not_waited_out(
+    s3: FlakyS3, store: Store, status: int, code: str
+) -> None:
     def refusal(server: FlakyS3, request: BaseHTTPRequestHandler) -> bool:
         server.send(request, status, f"<Error><Code>{code}</Code></Error>".encode())
         return True

@@ -26,10 +26,14 @@ def test_definition_13_objects_are_written_with_the_key_that_the_pipeline_names(
 ) -> None:
     bucket, client = f"b-{size}-{bool(key)}".lower(), aws_client(address, "s3")
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    store = open_store(StoreLocation(bucket, address, REGION, credentials(tmp_path), kms_key=key), 20)
+    store = open_store(
+        StoreLocation(bucket, address, REGION, credentials(tmp_path), kms_key=key), 20
+    )
     with store.upload("artifact", size) as upload:
         upload.write(bytes(size))
 
     head = client.head_object(Bucket=bucket, Key="artifact")
     assert head["ContentLength"] == size
-    assert (head.get("ServerSideEncryption"), head.get("SSEKMSKeyId")) == (("aws:kms", KEY) if key else (None, None))
+    assert (head.get("ServerSideEncryption"), head.get("SSEKMSKeyId")) == (
+        ("aws:kms", KEY) if key else (None, None)
+    )

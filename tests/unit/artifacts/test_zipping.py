@@ -55,7 +55,9 @@ def test_links_inside_are_followed(tmp_path: Path) -> None:
     assert zipfile.ZipFile(io.BytesIO(zipped(tmp_path))).namelist() == ["link/file", "real/file"]
 
 
-@pytest.mark.parametrize(("target", "why"), [("/etc/passwd", "leads out"), ("..", "leads out"), (".", "stands in")])
+@pytest.mark.parametrize(
+    ("target", "why"), [("/etc/passwd", "leads out"), ("..", "leads out"), (".", "stands in")]
+)
 def test_links_out_and_round_are_refused(tmp_path: Path, target: str, why: str) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/link").symlink_to(target)

@@ -9,7 +9,9 @@ from penstock.cluster.decoding import cut, decode
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
 )
 
 
@@ -21,7 +23,11 @@ def cut_by_hand(value: Any, deepest: int) -> Any:
     if isinstance(value, list):
         return [cut_by_hand(item, deepest - 1) for item in value] if deepest else None
     if isinstance(value, dict):
-        return {key: cut_by_hand(item, deepest - 1) for key, item in value.items()} if deepest else None
+        return (
+            {key: cut_by_hand(item, deepest - 1) for key, item in value.items()}
+            if deepest
+            else None
+        )
     return value
 
 

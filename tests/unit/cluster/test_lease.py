@@ -1,4 +1,6 @@
-"""Times of a lease that cannot be safe are refused before anything acts; the rest is integration/test_lease.py."""
+"""Times of a lease that cannot be safe are refused before anything acts; the rest is
+integration/test_lease.py.
+"""
 
 import pytest
 
@@ -9,7 +11,9 @@ from penstock.cluster.lease import LeaseSettings
     ("duration", "renew", "write"),
     [(15, 3, 6), (5, 3, 5), (15, 15, 5), (15, 0, 5), (15, 3, 0), (13, 3, 5), (-1, -9, 1)],
 )
-def test_weak_times_that_cannot_be_safe_are_refused(duration: float, renew: float, write: float) -> None:
+def test_weak_times_that_cannot_be_safe_are_refused(
+    duration: float, renew: float, write: float
+) -> None:
     with pytest.raises(ValueError, match=r"duration_s is .* and must be more than renew_s"):
         LeaseSettings("ns", "name", "me", duration, renew, write)
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from penstock.cluster.resources import ACTION_TYPES, BUILD_PROJECTS, CLUSTER_ACTION_TYPES, PIPELINES, Resource
+from penstock.cluster.resources import (
+    ACTION_TYPES,
+    BUILD_PROJECTS,
+    CLUSTER_ACTION_TYPES,
+    PIPELINES,
+    Resource,
+)
 from penstock.controller.action_types import dependents, types_seen
 from penstock.controller.cache.cache import Cache
 
@@ -16,17 +22,28 @@ BUILT_IN = {"category": "Compute", "owner": "AWS", "provider": "Commands"}
 
 def named(name: str, namespace: str | None, **fields: Any) -> dict[str, Any]:
     where = {"namespace": namespace} if namespace else {}
-    return {"metadata": {"name": name, "uid": f"{namespace}/{name}", "resourceVersion": "1", **where}, **fields}
+    return {
+        "metadata": {"name": name, "uid": f"{namespace}/{name}", "resourceVersion": "1", **where},
+        **fields,
+    }
 
 
 def pipeline(name: str, namespace: str, type_id: dict[str, str]) -> dict[str, Any]:
-    return named(name, namespace, spec={"stages": [{"name": "S", "actions": [{"name": "A", "actionTypeId": type_id}]}]})
+    return named(
+        name,
+        namespace,
+        spec={"stages": [{"name": "S", "actions": [{"name": "A", "actionTypeId": type_id}]}]},
+    )
 
 
 @pytest.fixture
 def cache() -> Cache:
     found = Cache()
-    for name, namespace, type_id in (("web", "a", CUSTOM), ("plain", "a", BUILT_IN), ("web", "b", CUSTOM)):
+    for name, namespace, type_id in (
+        ("web", "a", CUSTOM),
+        ("plain", "a", BUILT_IN),
+        ("web", "b", CUSTOM),
+    ):
         found.put(PIPELINES, pipeline(name, namespace, type_id))
     return found
 
@@ -47,7 +64,14 @@ def test_pipelines_with_custom_actions_depend_on_the_types_that_they_see(
 
 def test_namespace_sees_its_own_types_and_the_clusters() -> None:
     cache = Cache()
-    for resource, namespace in ((ACTION_TYPES, "a"), (ACTION_TYPES, "b"), (CLUSTER_ACTION_TYPES, None)):
+    for resource, namespace in (
+        (ACTION_TYPES, "a"),
+        (ACTION_TYPES, "b"),
+        (CLUSTER_ACTION_TYPES, None),
+    ):
         cache.put(resource, named("script", namespace, spec={}))
-    seen = [(resource.kind, item["metadata"].get("namespace")) for resource, item in types_seen(cache, "a")]
+    seen = [
+        (resource.kind, item["metadata"].get("namespace"))
+        for resource, item in types_seen(cache, "a")
+    ]
     assert seen == [("ActionType", "a"), ("ClusterActionType", None)]

@@ -1,4 +1,6 @@
-"""The cache: the newer version stays, deletions leave tombstones, a LIST corrects what a watch missed."""
+"""The cache: the newer version stays, deletions leave tombstones, a LIST
+corrects what a watch missed.
+"""
 
 import gc
 import weakref
@@ -25,8 +27,19 @@ ACTION = {
 
 
 def run(version: int, uid: str = "u", name: str = "run-1", **status: Any) -> dict[str, Any]:
-    meta = {"namespace": "team", "name": name, "uid": uid, "resourceVersion": str(version), "managedFields": [1]}
-    return {"kind": "PipelineRun", "metadata": meta, "spec": {"pipelineRef": {"name": "web"}}, "status": status}
+    meta = {
+        "namespace": "team",
+        "name": name,
+        "uid": uid,
+        "resourceVersion": str(version),
+        "managedFields": [1],
+    }
+    return {
+        "kind": "PipelineRun",
+        "metadata": meta,
+        "spec": {"pipelineRef": {"name": "web"}},
+        "status": status,
+    }
 
 
 def owner(kind: str, api: str, name: str, uid: str) -> dict[str, Any]:
@@ -46,7 +59,12 @@ def job(name: str, run_uid: str = "u", version: int = 5) -> dict[str, Any]:
         "annotations": annotations,
         "ownerReferences": [owner("PipelineRun", "penstock.dev/v1alpha1", "run-1", run_uid)],
     }
-    template = {"metadata": {"labels": {**labels}, "annotations": {**annotations, "penstock.dev/spec-hash": "h"}}}
+    template = {
+        "metadata": {
+            "labels": {**labels},
+            "annotations": {**annotations, "penstock.dev/spec-hash": "h"},
+        }
+    }
     return {"kind": "Job", "metadata": meta, "spec": {"template": {**template, "spec": {}}}}
 
 
@@ -57,7 +75,11 @@ def pod(name: str, of: str = "a", version: int = 5) -> dict[str, Any]:
         "uid": f"uid-{name}",
         "resourceVersion": str(version),
         "creationTimestamp": "2026-11-21T12:00:00Z",
-        "labels": {"penstock.dev/run-uid": "u", "penstock.dev/stage": "s", "batch.kubernetes.io/job-name": of},
+        "labels": {
+            "penstock.dev/run-uid": "u",
+            "penstock.dev/stage": "s",
+            "batch.kubernetes.io/job-name": of,
+        },
         "annotations": {"penstock.dev/pipeline": "web"},
         "ownerReferences": [owner("Job", "batch/v1", of, f"uid-{of}")],
     }
@@ -68,11 +90,16 @@ def pod(name: str, of: str = "a", version: int = 5) -> dict[str, Any]:
 def edited(document: dict[str, Any], version: int, **meta: Any) -> dict[str, Any]:
     """Return an object as somebody has edited its metadata; None takes a field out."""
     changed = {**document["metadata"], "resourceVersion": str(version), **meta}
-    return {**document, "metadata": {key: value for key, value in changed.items() if value is not None}}
+    return {
+        **document,
+        "metadata": {key: value for key, value in changed.items() if value is not None},
+    }
 
 
 def approval(name: str, run_uid: str = "u") -> dict[str, Any]:
-    """Return an Approval; somebody has changed its annotation, but the spec is as it was written."""
+    """Return an Approval; somebody has changed its annotation, but the spec
+    is as it was written.
+    """
     meta = {
         "namespace": "team",
         "name": name,
@@ -84,7 +111,9 @@ def approval(name: str, run_uid: str = "u") -> dict[str, Any]:
     return {"kind": "Approval", "metadata": meta, "spec": {"pipelineName": "web"}}
 
 
-def test_approval_belongs_to_the_pipeline_of_its_spec_and_is_remembered_when_it_is_deleted() -> None:
+def test_approval_belongs_to_the_pipeline_of_its_spec_and_is_remembered_when_it_is_deleted() -> (
+    None
+):
     cache = Cache()
     assert cache.put(APPROVALS, approval("ok")) == KEY
     assert [item["metadata"]["name"] for item in cache.of(APPROVALS, KEY)] == ["ok"]
@@ -159,7 +188,10 @@ def test_cache_keeps_no_managed_fields_and_no_requests() -> None:
 
 def test_object_that_is_not_ours_is_left_alone() -> None:
     cache = Cache()
-    pod = {"metadata": {"namespace": "team", "name": "x", "uid": "x", "resourceVersion": "1"}, "spec": {}}
+    pod = {
+        "metadata": {"namespace": "team", "name": "x", "uid": "x", "resourceVersion": "1"},
+        "spec": {},
+    }
     assert cache.put(PODS, pod) is None
     assert cache.get(PODS, "team", "x") is None
     assert cache.pipelines() == set()
@@ -193,8 +225,20 @@ TAMPERED: list[dict[str, Any]] = [
     {"labels": None},
     {"annotations": None},
     {"ownerReferences": None},
-    {"labels": {"penstock.dev/run-uid": "other", "penstock.dev/stage": "other", "job-name": "other"}},
-    {"annotations": {"penstock.dev/pipeline": "other", "penstock.dev/run": "other", "penstock.dev/spec-hash": "other"}},
+    {
+        "labels": {
+            "penstock.dev/run-uid": "other",
+            "penstock.dev/stage": "other",
+            "job-name": "other",
+        }
+    },
+    {
+        "annotations": {
+            "penstock.dev/pipeline": "other",
+            "penstock.dev/run": "other",
+            "penstock.dev/spec-hash": "other",
+        }
+    },
     {"ownerReferences": [owner("PipelineRun", "penstock.dev/v1alpha1", "other", "other")]},
     {"ownerReferences": [owner("Job", "batch/v1", "other", "other")]},
     {"ownerReferences": [{**owner("ReplicaSet", "apps/v1", "x", "x"), "controller": False}]},
@@ -205,8 +249,12 @@ TAMPERED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", TAMPERED)
 @pytest.mark.parametrize("resource", [JOBS, PODS])
-def test_attack_04_metadata_changed_by_hand_changes_nobodys_identity(resource: Any, change: dict[str, Any]) -> None:
-    """Whatever others write on a Job or pod, at whatever time, it belongs to the pipeline that it belonged to."""
+def test_attack_04_metadata_changed_by_hand_changes_nobodys_identity(
+    resource: Any, change: dict[str, Any]
+) -> None:
+    """Whatever others write on a Job or pod, at whatever time, it belongs to
+    the pipeline that it belonged to.
+    """
     cache, original = filled(), job("a") if resource is JOBS else pod("p")
     name = original["metadata"]["name"]
     before = cache.get(resource, "team", name)
@@ -228,7 +276,9 @@ def vars_of(value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("change", TAMPERED)
-def test_attack_04_job_met_first_after_it_was_changed_says_who_it_is_in_its_template(change: dict[str, Any]) -> None:
+def test_attack_04_job_met_first_after_it_was_changed_says_who_it_is_in_its_template(
+    change: dict[str, Any],
+) -> None:
     cache = Cache()
     cache.put(RUNS, run(3))
     key = cache.put(JOBS, edited(job("a"), 6, **change))
@@ -243,7 +293,11 @@ def test_attack_04_job_met_first_after_it_was_changed_says_who_it_is_in_its_temp
 
 @pytest.mark.parametrize(
     "owners",
-    [[], [owner("ReplicaSet", "apps/v1", "a", "uid-a")], [owner("Job", "example.com/v1", "a", "uid-a")]],
+    [
+        [],
+        [owner("ReplicaSet", "apps/v1", "a", "uid-a")],
+        [owner("Job", "example.com/v1", "a", "uid-a")],
+    ],
 )
 def test_attack_08_pod_that_no_job_controls_is_not_ours(owners: list[dict[str, Any]]) -> None:
     cache = filled()
@@ -290,12 +344,21 @@ def test_weak_nobody_makes_the_operator_hold_what_it_does_not_read() -> None:
     assert held[1]["annotations"] == {"penstock.dev/pipeline": "web"}
 
 
-def test_attack_02_namespace_that_takes_too_much_memory_is_left_with_the_names_of_its_objects() -> None:
-    """What is one namespace's too much leaves room for all others, and its objects say why they are not read."""
+def test_attack_02_namespace_that_takes_too_much_memory_is_left_with_the_names_of_its_objects() -> (
+    None
+):
+    """What is one namespace's too much leaves room for all others, and its
+    objects say why they are not read.
+    """
     cache, most = Cache(Ledger(1024 * 1024)), 1024 * 1024
 
     def pipeline(namespace: str, number: int, size: int) -> dict[str, Any]:
-        meta = {"namespace": namespace, "name": f"p{number}", "uid": f"{namespace}{number}", "resourceVersion": "1"}
+        meta = {
+            "namespace": namespace,
+            "name": f"p{number}",
+            "uid": f"{namespace}{number}",
+            "resourceVersion": "1",
+        }
         return {"metadata": meta, "spec": {"stages": ["x" * size]}}
 
     for number in range(50):
@@ -336,7 +399,9 @@ def test_attack_02_room_that_was_made_is_used_again() -> None:
         ("labels", {"example.com/keep": "true"}, False),
     ],
 )
-def test_gitops_1_marks_of_tools_that_declare_runs_are_known(kind: str, marks: dict[str, str], expected: bool) -> None:
+def test_gitops_1_marks_of_tools_that_declare_runs_are_known(
+    kind: str, marks: dict[str, str], expected: bool
+) -> None:
     cache = Cache()
     ended = run(3, state="Succeeded", completionTime="2026-11-28T12:00:00Z")
     ended["metadata"]["creationTimestamp"] = "2026-11-28T12:00:00Z"
@@ -349,7 +414,12 @@ def test_attack_08_job_that_nobody_controls_leaves_no_tombstone() -> None:
     cache = filled()
     cache.remove(JOBS, edited(job("forged"), 9, ownerReferences=[]))
     cache.remove(
-        JOBS, edited(job("forged"), 9, ownerReferences=[owner("PipelineRun", "penstock.dev/v1", "x", "nobody")])
+        JOBS,
+        edited(
+            job("forged"),
+            9,
+            ownerReferences=[owner("PipelineRun", "penstock.dev/v1", "x", "nobody")],
+        ),
     )
     assert cache.deleted({"u"}) == Deleted()
 
@@ -371,15 +441,25 @@ def test_attack_02_pod_with_thousands_of_owners_and_containers_is_kept_small() -
         *({**owner("X", "v1", f"x{n}", f"x{n}"), "controller": False} for n in range(4_000)),
     ]
     big = edited(pod("p"), 9, ownerReferences=owners)
-    big["spec"] = {"containers": [{"name": "agent"}, *({"name": f"c{n}" + "x" * 50} for n in range(1_000))]}
-    big["status"] = {"phase": "Running", "containerStatuses": [{"name": f"c{n}", "state": {}} for n in range(1_000)]}
+    big["spec"] = {
+        "containers": [{"name": "agent"}, *({"name": f"c{n}" + "x" * 50} for n in range(1_000))]
+    }
+    big["status"] = {
+        "phase": "Running",
+        "containerStatuses": [{"name": f"c{n}", "state": {}} for n in range(1_000)],
+    }
     before = cache.held("team")
     cache.put(PODS, big)
     assert cache.held("team") < before + 2_000
 
 
 def test_attack_02_pipeline_is_read_again_once_there_is_room() -> None:
-    meta = {"namespace": "team", "uid": "p", "generation": 1, "creationTimestamp": "2026-11-28T12:00:00Z"}
+    meta = {
+        "namespace": "team",
+        "uid": "p",
+        "generation": 1,
+        "creationTimestamp": "2026-11-28T12:00:00Z",
+    }
     spec = {"artifactStore": {"location": "b-1"}, "stages": [{"name": "S", "actions": [ACTION]}]}
     large = {**meta, "name": "filler", "uid": "f", "resourceVersion": "1"}
     filler = {"metadata": large, "spec": {"stages": ["x" * 100_000]}}
@@ -398,11 +478,19 @@ def test_attack_02_pipeline_is_read_again_once_there_is_room() -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [{"state": "InProgress", "stageStates": [{"stageName": "S"}]}, {"completionTime": "x"}]
+    "status",
+    [{"state": "InProgress", "stageStates": [{"stageName": "S"}]}, {"completionTime": "x"}],
 )
 def test_attack_02_run_that_has_begun_keeps_what_it_was_asked_for(status: dict[str, Any]) -> None:
     cache = Cache(Ledger(1_000))
-    cache.put(RUNS, {**run(3), "spec": {"pipelineRef": {"name": "web"}, "variables": ["x" * 10_000]}, "status": status})
+    cache.put(
+        RUNS,
+        {
+            **run(3),
+            "spec": {"pipelineRef": {"name": "web"}, "variables": ["x" * 10_000]},
+            "status": status,
+        },
+    )
     assert TOO_MUCH not in next(cache.of(RUNS, KEY))
 
 
@@ -418,10 +506,18 @@ def test_attack_02_what_was_read_of_deleted_pipelines_is_dropped() -> None:
     cache = Cache()
     gatherer = Gatherer(cache, Refusals(), None)
     spec = {"artifactStore": {"location": "b-1"}, "stages": [{"name": "S", "actions": [ACTION]}]}
-    meta = {"namespace": "team", "name": "web", "generation": 1, "creationTimestamp": "2026-11-28T12:00:00Z"}
+    meta = {
+        "namespace": "team",
+        "name": "web",
+        "generation": 1,
+        "creationTimestamp": "2026-11-28T12:00:00Z",
+    }
     read: list[weakref.ref[object]] = []
     for number in range(1, 100, 2):
-        document = {"metadata": {**meta, "uid": f"u{number}", "resourceVersion": str(number)}, "spec": spec}
+        document = {
+            "metadata": {**meta, "uid": f"u{number}", "resourceVersion": str(number)},
+            "spec": spec,
+        }
         cache.put(PIPELINES, document)
         pipeline = gatherer.snapshot(KEY).pipeline
         assert pipeline
@@ -441,18 +537,27 @@ def test_weak_namespace_that_deletes_many_makes_no_other_one_forget() -> None:
     cache.remove(JOBS, job("a", version=6))
     meta = {"namespace": "noisy", "name": "web"}
     for number in range(30_000):
-        cache.remove(PIPELINES, {"metadata": {**meta, "uid": f"n{number}", "resourceVersion": str(number)}, "spec": {}})
+        cache.remove(
+            PIPELINES,
+            {"metadata": {**meta, "uid": f"n{number}", "resourceVersion": str(number)}, "spec": {}},
+        )
 
     assert cache.deleted({"u"}).names == {"a"}
     assert cache.deleted({""}) == Deleted()
 
 
 @pytest.mark.parametrize("resource", [JOBS, PODS])
-def test_attack_04_what_lost_every_word_and_its_owner_is_known_by_its_uid_when_it_is_read_live(resource: Any) -> None:
-    """Without its labels a pod is let go by its Job's controller, which makes another: both may run."""
+def test_attack_04_what_lost_every_word_and_its_owner_is_known_by_its_uid_when_it_is_read_live(
+    resource: Any,
+) -> None:
+    """Without its labels a pod is let go by its Job's controller, which makes
+    another: both may run.
+    """
     cache, original = filled(), job("a") if resource is JOBS else pod("p")
     bare = edited(original, 6, labels=None, annotations=None, ownerReferences=None)
-    assert cache.remove(resource, edited(original, 6)) == KEY, "the watch tells of it as of a deletion"
+    assert cache.remove(resource, edited(original, 6)) == KEY, (
+        "the watch tells of it as of a deletion"
+    )
 
     assert cache.put(resource, bare) == KEY
     (found,) = cache.of(resource, KEY)

@@ -1,4 +1,6 @@
-"""The names of Events: the API server takes a part of a name only if it begins and ends with a letter or digit."""
+"""The names of Events: the API server takes a part of a name only if it
+begins and ends with a letter or digit.
+"""
 
 import re
 
@@ -8,14 +10,18 @@ from hypothesis import strategies as st
 from penstock.controller.events import event_manifest
 from penstock.engine.commands import EmitEvent
 
-NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", fullmatch=True).filter(
-    lambda name: len(name) <= 253
-)
+NAMES = st.from_regex(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", fullmatch=True
+).filter(lambda name: len(name) <= 253)
 PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
 def name_of(run: str) -> str:
-    return str(event_manifest("team", EmitEvent("PipelineRun", run, "uid", "R", "m"), "me")["metadata"]["name"])
+    return str(
+        event_manifest("team", EmitEvent("PipelineRun", run, "uid", "R", "m"), "me")["metadata"][
+            "name"
+        ]
+    )
 
 
 @given(NAMES)

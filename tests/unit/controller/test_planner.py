@@ -46,21 +46,29 @@ class Held:
                 await asyncio.sleep(0.01)
 
 
-async def test_attack_02_heavy_pipelines_of_one_namespace_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_attack_02_heavy_pipelines_of_one_namespace_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     held, made = Held(monkeypatch), Planner(Settings())
-    noisy = [asyncio.create_task(made.plan(snapshot("noisy", *HEAVY), NOW, Pace())) for _ in range(6)]
+    noisy = [
+        asyncio.create_task(made.plan(snapshot("noisy", *HEAVY), NOW, Pace())) for _ in range(6)
+    ]
     await held.count(1)
     light = await made.plan(snapshot("calm", "true"), NOW, Pace())
     heavy = asyncio.create_task(made.plan(snapshot("calm", *HEAVY), NOW, Pace()))
     await held.count(3)
 
     assert light.pipeline_status
-    assert held.begun == [("noisy", True), ("calm", False), ("calm", True)], "the second thread is another namespace's"
+    assert held.begun == [("noisy", True), ("calm", False), ("calm", True)], (
+        "the second thread is another namespace's"
+    )
     held.go.set()
     assert all(plan.pipeline_status for plan in await asyncio.gather(heavy, *noisy))
 
 
-async def test_pipeline_whose_last_plan_took_long_is_planned_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pipeline_whose_last_plan_took_long_is_planned_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Many runs are as heavy as long texts."""
     held, pace, ticks = Held(monkeypatch), Pace(), iter([0.0, 3.0, 3.0, 3.0])
     made = Planner(Settings(), clock=lambda: next(ticks))

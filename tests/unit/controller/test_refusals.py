@@ -1,4 +1,6 @@
-"""What an answer of the API server says of an object that was to be; integration/test_refusals.py has real ones."""
+"""What an answer of the API server says of an object that was to be;
+integration/test_refusals.py has real ones.
+"""
 
 from datetime import UTC, datetime
 
@@ -14,7 +16,12 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "reason", "message", "expected"),
     [
-        (403, "Forbidden", "exceeded quota: none, requested: count/jobs.batch=1", ("QuotaExceeded", False)),
+        (
+            403,
+            "Forbidden",
+            "exceeded quota: none, requested: count/jobs.batch=1",
+            ("QuotaExceeded", False),
+        ),
         (
             403,
             "Forbidden",
@@ -25,7 +32,12 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
         (401, "Unauthorized", "Unauthorized", ("Forbidden", False)),
         (422, "Invalid", "spec.template: Invalid value", ("Invalid", True)),
         (400, "BadRequest", "strict decoding error", ("Invalid", True)),
-        (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", ("TooLarge", True)),
+        (
+            413,
+            "RequestEntityTooLarge",
+            "Request entity too large: limit is 3145728",
+            ("TooLarge", True),
+        ),
         (500, "InternalError", "etcdserver: request is too large", ("TooLarge", True)),
         (500, "InternalError", "failed calling webhook", ("InternalError", False)),
         (418, "", "", ("Refused", False)),

@@ -1,7 +1,9 @@
-"""What CodePipeline says of stage locks and queues (X-22..X-43, X-53..X-58), as a model small enough to be read whole.
+"""What CodePipeline says of stage locks and queues (X-22..X-43, X-53..X-58), as a model small
+enough to be read whole.
 
-Three stages of one action each. The model knows nothing of Jobs, pods or statuses: a run waits in front of a stage, is
-inside one, is inside one for the last time since it was stopped or cancelled, or has ended.
+Three stages of one action each. The model knows nothing of Jobs, pods or
+statuses: a run waits in front of a stage, is inside one, is inside one for
+the last time since it was stopped or cancelled, or has ended.
 """
 
 from __future__ import annotations
@@ -76,14 +78,20 @@ class Model:
             case "disable" | "enable":
                 return replace(self, is_disabled=event.name == "disable")._settled()
             case "edit":
-                edited = self.runs if self.mode == "PARALLEL" else tuple(_edited(run) for run in self.runs)
+                edited = (
+                    self.runs
+                    if self.mode == "PARALLEL"
+                    else tuple(_edited(run) for run in self.runs)
+                )
                 return replace(self, is_edited=True, runs=edited)._settled()
         runs = list(self.runs)
         runs[event.run] = _after(runs[event.run], event.name)
         return replace(self, runs=tuple(runs))._settled()
 
     def _settled(self) -> Model:
-        """Let in who may enter, the oldest first; then at most one waits in front of a stage if SUPERSEDED (X-32)."""
+        """Let in who may enter, the oldest first; then at most one waits in front of a stage if
+        SUPERSEDED (X-32).
+        """
         runs = list(self.runs)
         for number, run in enumerate(runs):
             if run.doing == WAITING and self._may_enter(runs, number):

@@ -1,4 +1,6 @@
-"""One story of the simulator: the steps it may take, and the laws that are checked after each (design: the laws)."""
+"""One story of the simulator: the steps it may take, and the laws that are checked after each
+(design: the laws).
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ LIMITS = Settings(
 )
 STEPS = {
     "hear": 20, "hear all": 8, "turn": 24, "die": 4,
-    "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5, "delete job": 2,
+    "start pod": 14, "succeed": 14, "fail": 4, "kill": 3, "evict": 1, "agent dies": 1, "reap": 5,
+    "delete job": 2,
     "start": 6, "stop": 2, "abandon": 2, "retry": 3, "retry all": 2, "roll back": 2, "override": 3,
-    "approve": 5, "reject": 1, "delete approval": 1, "disable": 2, "enable": 3, "edit": 2, "mode": 1,
+    "approve": 5, "reject": 1, "delete approval": 1, "disable": 2, "enable": 3, "edit": 2,
+    "mode": 1,
     "wait": 4, "wait long": 1, "clock back": 1,
 }  # fmt: skip
 NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
@@ -40,7 +44,11 @@ MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
 
 def _conditions(chance: random.Random, *, is_parallel: bool) -> dict[str, Any]:
     """Return conditions of a stage: some hold, some do not, some wait for a Job or for a time."""
-    ask = {"name": "Ask", "ruleTypeId": {"category": "Rule", "provider": "Commands"}, "commands": ["ask"]}
+    ask = {
+        "name": "Ask",
+        "ruleTypeId": {"category": "Rule", "provider": "Commands"},
+        "commands": ["ask"],
+    }
     value = chance.choice(["same", "other"])
     check = {
         "name": "Check",
@@ -54,7 +62,11 @@ def _conditions(chance: random.Random, *, is_parallel: bool) -> dict[str, Any]:
         "timeoutInMinutes": 60,
     }
     skip = {"beforeEntry": {"conditions": [{"result": "SKIP", "rules": [check]}]}}
-    fail = {"beforeEntry": {"conditions": [{"result": "FAIL", "rules": chance.choice([[ask, window], [check]])}]}}
+    fail = {
+        "beforeEntry": {
+            "conditions": [{"result": "FAIL", "rules": chance.choice([[ask, window], [check]])}]
+        }
+    }
     after = {"onSuccess": {"conditions": [{"result": "FAIL", "rules": [ask]}]}}
     back = {"onFailure": {"conditions": [{"result": "ROLLBACK", "rules": [ask]}]}}
     return chance.choice([skip, fail, after, {} if is_parallel else back])
@@ -89,7 +101,12 @@ class Play:
             item |= {"onFailure": {"result": result}} if result else {}
             if chance.random() < 0.3:
                 item |= _conditions(chance, is_parallel=mode == "PARALLEL")
-        cluster = Cluster.of(*stages, settings=LIMITS, executionMode=mode, onUpdate=chance.choice(["Cancel", "Finish"]))
+        cluster = Cluster.of(
+            *stages,
+            settings=LIMITS,
+            executionMode=mode,
+            onUpdate=chance.choice(["Cancel", "Finish"]),
+        )
         assert isinstance(cluster, Cluster)
         cluster.start(NAMES[0])
         return cls(cluster, Operator(cluster))
@@ -113,7 +130,16 @@ class Play:
                 self.operator = Operator(cluster)
             case "wait" | "wait long" | "clock back":
                 cluster.advance({"wait": 20, "wait long": 4000, "clock back": -15}[step.name])
-            case "start pod" | "succeed" | "fail" | "kill" | "evict" | "agent dies" | "reap" | "delete job":
+            case (
+                "start pod"
+                | "succeed"
+                | "fail"
+                | "kill"
+                | "evict"
+                | "agent dies"
+                | "reap"
+                | "delete job"
+            ):
                 self._in_the_cluster(step)
             case _:
                 self._by_a_user(step)
@@ -172,7 +198,9 @@ class Play:
                 disabled = [{"stageName": f"S{int(step.pick * 3)}", "reason": "freeze"}]
                 names = {state.name for state in cluster.pipeline.spec.stages}  # type: ignore[union-attr]
                 disabled = [item for item in disabled if item["stageName"] in names]
-                cluster.edit(disableInboundStageTransitions=disabled if step.name == "disable" else [])
+                cluster.edit(
+                    disableInboundStageTransitions=disabled if step.name == "disable" else []
+                )
             case "edit":
                 stages = cluster.pipeline.spec.to_dict()["stages"]  # type: ignore[union-attr]
                 stages[0]["actions"][0]["commands"] = [f"echo {step.pick}"]
@@ -211,15 +239,21 @@ class Play:
                 continue
             for state in run.status.stage_states:
                 if state.status.is_open:
-                    assert holders.setdefault(state.stage_name, name) == name, "two runs hold one stage"
+                    assert holders.setdefault(state.stage_name, name) == name, (
+                        "two runs hold one stage"
+                    )
                     self._check_lock(run.uid, state.stage_name)
 
     def _check_rows(self, name: str, status: PipelineRunStatus) -> None:
-        """An ended try never changes, no try disappears, and an ended run comes back by a new attempt alone."""
+        """An ended try never changes, no try disappears, and an ended run
+        comes back by a new attempt alone.
+        """
         found = rows_of(status)
         for where, row in found.items():
             if row.status is not ActionStatus.IN_PROGRESS:
-                assert self.rows.setdefault(f"{name}/{where}", row) == row, "a try changed after its end"
+                assert self.rows.setdefault(f"{name}/{where}", row) == row, (
+                    "a try changed after its end"
+                )
         key = f"{name} {status.execution_attempt or 1}"
         if status.state and status.state.is_terminal:
             what = (status.state, status.completion_time, len(found))
@@ -230,7 +264,9 @@ class Play:
     def _check_changes(self, name: str, status: PipelineRunStatus) -> None:
         """Only what the tables of states know may happen between two writes of a status."""
         now = {("RUN", name): status.state or ""}
-        now |= {("STAGE", f"{name}/{state.stage_name}"): state.status for state in status.stage_states}
+        now |= {
+            ("STAGE", f"{name}/{state.stage_name}"): state.status for state in status.stage_states
+        }
         now |= {("ACTION", f"{name}/{where}"): row.status for where, row in rows_of(status).items()}
         for (kind, key), state in now.items():
             before = self.before.get(key, "")
@@ -238,13 +274,22 @@ class Play:
                 self.before[key] = state
                 self.changes.add((kind, before, state))
                 is_known = (before, state) in KNOWN[kind]
-                assert is_known, f"{kind.lower()} {key} changed from {before or 'nothing'} to {state}"
+                assert is_known, (
+                    f"{kind.lower()} {key} changed from {before or 'nothing'} to {state}"
+                )
 
     def _check_lock(self, run_uid: str, name: str) -> None:
-        parallel = {run.uid for run in self.cluster.runs.values() if run.status.execution_mode == "PARALLEL"}
+        parallel = {
+            run.uid for run in self.cluster.runs.values() if run.status.execution_mode == "PARALLEL"
+        }
         for pod in self.cluster.pods.values():
-            is_foreign = pod.stage_label == stage_label(name) and pod.run_uid not in {run_uid, *parallel}
-            assert not (is_foreign and pod.may_run), "a run is in a stage where containers of another still run"
+            is_foreign = pod.stage_label == stage_label(name) and pod.run_uid not in {
+                run_uid,
+                *parallel,
+            }
+            assert not (is_foreign and pod.may_run), (
+                "a run is in a stage where containers of another still run"
+            )
 
     def settle(self) -> None:
         """Let the operator hear and do everything there is to do."""
@@ -264,7 +309,9 @@ class Play:
             live = cluster.running()
             if not live and all(_is_over(run.status) for run in cluster.runs.values()):
                 break
-            for name in [pod.name for pod in cluster.pods.values() if pod.is_deleted and not pod.may_run]:
+            for name in [
+                pod.name for pod in cluster.pods.values() if pod.is_deleted and not pod.may_run
+            ]:
                 cluster.pods.pop(name)
             for name in live:
                 cluster.finish(name, is_success=True)
@@ -280,7 +327,8 @@ class Play:
 
 
 KNOWN = {
-    kind: {(change.before, change.after) for change in getattr(states, kind)} for kind in ("RUN", "STAGE", "ACTION")
+    kind: {(change.before, change.after) for change in getattr(states, kind)}
+    for kind in ("RUN", "STAGE", "ACTION")
 }
 
 

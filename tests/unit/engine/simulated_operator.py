@@ -1,4 +1,6 @@
-"""An operator for the simulator: it reads from a cache that lags behind, and may die after any of its writes."""
+"""An operator for the simulator: it reads from a cache that lags behind, and
+may die after any of its writes.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Conflict(Exception):
 
 
 class Operator:
-    """One process: its cache, and passes as the controller makes them: definitions, statuses, commands."""
+    """One process: its cache, and passes as the controller makes them:
+    definitions, statuses, commands.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -57,7 +61,11 @@ class Operator:
         found = [("pipeline", "")] if self.cache.pipeline is not self.cluster.pipeline else []
         for kind in ("runs", "jobs", "pods", "approvals"):
             known, truth = getattr(self.cache, kind), getattr(self.cluster, kind)
-            found += [(kind, name) for name in {**known, **truth} if known.get(name) is not truth.get(name)]
+            found += [
+                (kind, name)
+                for name in {**known, **truth}
+                if known.get(name) is not truth.get(name)
+            ]
         return sorted(found)
 
     def hear(self, kind: str, name: str) -> None:
@@ -112,7 +120,11 @@ class Operator:
     def _look_up(self, job: str) -> None:
         """Read a Job and its pods live."""
         self.hear("jobs", job)
-        names = [pod.name for pod in (*self.cache.pods.values(), *self.cluster.pods.values()) if pod.job == job]
+        names = [
+            pod.name
+            for pod in (*self.cache.pods.values(), *self.cluster.pods.values())
+            if pod.job == job
+        ]
         for name in names:
             self.hear("pods", name)
         self.cache.confirmed[job] = ""

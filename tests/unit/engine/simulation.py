@@ -1,7 +1,7 @@
 """A world for the engine: keeps what plans write, and plays Job controller and kubelet.
 
-It knows nothing of HTTP: statuses are taken over as they are, Jobs become pods, and a test says how each
-ends. Everything a plan asks for is recorded in ``history``.
+It knows nothing of HTTP: statuses are taken over as they are, Jobs become pods, and a test says how
+each ends. Everything a plan asks for is recorded in ``history``.
 """
 
 from __future__ import annotations
@@ -60,14 +60,24 @@ STORE = ArtifactStore(type="S3", location="artifacts")
 def commands_action(name: str, *commands: str, **fields: Any) -> dict[str, Any]:
     """Return a Commands action."""
     type_id = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}
-    return {"name": name, "actionTypeId": type_id, "commands": list(commands or ("true",)), **fields}
+    return {
+        "name": name,
+        "actionTypeId": type_id,
+        "commands": list(commands or ("true",)),
+        **fields,
+    }
 
 
 def git_action(name: str = "Fetch", output: str = "Source", **fields: Any) -> dict[str, Any]:
     """Return a Git source action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Source", "owner": "ThirdParty", "provider": "Git", "version": "1"},
+        "actionTypeId": {
+            "category": "Source",
+            "owner": "ThirdParty",
+            "provider": "Git",
+            "version": "1",
+        },
         "configuration": {"Url": "http://git/demo.git", "Branch": "main"},
         "outputArtifacts": [{"name": output}],
         **fields,
@@ -84,7 +94,12 @@ def build_action(name: str = "Compile", **fields: Any) -> dict[str, Any]:
     """Return a CodeBuild action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"},
+        "actionTypeId": {
+            "category": "Build",
+            "owner": "AWS",
+            "provider": "CodeBuild",
+            "version": "1",
+        },
         "configuration": {"ProjectName": "web"},
         "inputArtifacts": [{"name": "Source"}],
         **fields,
@@ -95,7 +110,12 @@ def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) ->
     """Return a Kubernetes deploy action."""
     return {
         "name": name,
-        "actionTypeId": {"category": "Deploy", "owner": "ThirdParty", "provider": "Kubernetes", "version": "1"},
+        "actionTypeId": {
+            "category": "Deploy",
+            "owner": "ThirdParty",
+            "provider": "Kubernetes",
+            "version": "1",
+        },
         "configuration": {"Namespace": "web"},
         "inputArtifacts": [{"name": artifact}],
         **fields,
@@ -104,10 +124,19 @@ def deploy_action(name: str = "Apply", artifact: str = "Site", **fields: Any) ->
 
 def stack_action(name: str = "Stack", artifact: str = "Site", **fields: Any) -> dict[str, Any]:
     """Return a CloudFormation deploy action."""
-    configuration = {"ActionMode": "CREATE_UPDATE", "StackName": "shop", "TemplatePath": f"{artifact}::template.yaml"}
+    configuration = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "shop",
+        "TemplatePath": f"{artifact}::template.yaml",
+    }
     return {
         "name": name,
-        "actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "CloudFormation", "version": "1"},
+        "actionTypeId": {
+            "category": "Deploy",
+            "owner": "AWS",
+            "provider": "CloudFormation",
+            "version": "1",
+        },
         "configuration": configuration,
         "inputArtifacts": [{"name": artifact}],
         **fields,
@@ -135,7 +164,10 @@ def ended_run(run: RunObject) -> EndedRun:
         status.completion_time or "",
         status.state == "Succeeded",
         status.revision or "",
-        {s.stage_name: EndedStage(s.start_time, s.status, s.completion_time or "") for s in status.stage_states},
+        {
+            s.stage_name: EndedStage(s.start_time, s.status, s.completion_time or "")
+            for s in status.stage_states
+        },
         status.execution_type == "ROLLBACK",
     )
 
@@ -181,19 +213,25 @@ class World:
 
     def __post_init__(self) -> None:
         status = PipelineStatus()
-        self.pipeline = PipelineObject("team", "web", "pipeline-uid", 1, status, self.spec, default_store=STORE)
+        self.pipeline = PipelineObject(
+            "team", "web", "pipeline-uid", 1, status, self.spec, default_store=STORE
+        )
 
     @classmethod
     def of(cls, *stages: dict[str, Any], settings: Settings | None = None, **fields: Any) -> World:
         """Return a world with a pipeline of the given stages."""
-        return cls(PipelineSpec.model_validate({"stages": list(stages), **fields}), settings or Settings())
+        return cls(
+            PipelineSpec.model_validate({"stages": list(stages), **fields}), settings or Settings()
+        )
 
     def start(self, name: str = "run-1", **spec: Any) -> str:
         """Create a run."""
         self.numbers += 1
         wanted = PipelineRunSpec.model_validate({"pipelineRef": {"name": "web"}} | spec)
         created = self.now + timedelta(milliseconds=self.numbers)
-        self.runs[name] = RunObject("team", name, f"uid-{name}", 1, created, PipelineRunStatus(), wanted)
+        self.runs[name] = RunObject(
+            "team", name, f"uid-{name}", 1, created, PipelineRunStatus(), wanted
+        )
         return name
 
     def stop(self, name: str = "run-1", **request: Any) -> None:
@@ -207,7 +245,9 @@ class World:
         """Write a StageTransition."""
         self.transitions[name] = StageTransitionSpec.model_validate({"pipelineName": "web", **spec})
 
-    def retry(self, stage_name: str, mode: str = "FAILED_ACTIONS", run: str = "run-1", **request: Any) -> None:
+    def retry(
+        self, stage_name: str, mode: str = "FAILED_ACTIONS", run: str = "run-1", **request: Any
+    ) -> None:
         """Ask for a retry of a stage, as a user's patch of the spec does."""
         before = self.runs[run]
         assert before.spec is not None
@@ -215,19 +255,27 @@ class World:
         spec = before.spec.model_copy(update={"retries": (*before.spec.retries, asked)})
         self.runs[run] = replace(before, spec=spec, generation=before.generation + 1)
 
-    def override(self, stage_name: str, kind: str = "BEFORE_ENTRY", run: str = "run-1", **request: Any) -> None:
+    def override(
+        self, stage_name: str, kind: str = "BEFORE_ENTRY", run: str = "run-1", **request: Any
+    ) -> None:
         """Ask for a condition to be overridden, as a user's patch of the spec does."""
         before = self.runs[run]
         assert before.spec is not None
-        asked = OverrideRequest.model_validate({"stageName": stage_name, "conditionType": kind, **request})
+        asked = OverrideRequest.model_validate(
+            {"stageName": stage_name, "conditionType": kind, **request}
+        )
         spec = before.spec.model_copy(update={"overrides": (*before.spec.overrides, asked)})
         self.runs[run] = replace(before, spec=spec, generation=before.generation + 1)
 
-    def rule(self, kind: str, name: str, stage_name: str = "Deploy", run: str = "run-1") -> RuleState:
+    def rule(
+        self, kind: str, name: str, stage_name: str = "Deploy", run: str = "run-1"
+    ) -> RuleState:
         """Return what became of a rule."""
         for state in self.runs[run].status.stage_states:
             condition = getattr(state, f"{kind}_condition_state")
-            for rule in condition.rule_states if condition and state.stage_name == stage_name else ():
+            for rule in (
+                condition.rule_states if condition and state.stage_name == stage_name else ()
+            ):
                 if rule.rule_name == name:
                     assert isinstance(rule, RuleState)
                     return rule
@@ -235,8 +283,12 @@ class World:
 
     def snapshot(self) -> Snapshot:
         """Return everything there is, as the controller would gather it."""
-        ended = {n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal}
-        waiting = sorted((r for n, r in self.runs.items() if n not in ended), key=lambda run: run.arrival)
+        ended = {
+            n: r for n, r in self.runs.items() if r.status.state and r.status.state.is_terminal
+        }
+        waiting = sorted(
+            (r for n, r in self.runs.items() if n not in ended), key=lambda run: run.arrival
+        )
         data = {name: item["data"] for name, item in self.revisions.items()}
         frozen = {name for name in data if is_frozen_object(data[name])}
         return Snapshot(
@@ -245,11 +297,20 @@ class World:
             pipeline=self.pipeline and replace(self.pipeline, action_types=self.types()),
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
-            ended=tuple(replace(ended_run(run), is_declared=run.name in self.declared) for run in ended.values()),
+            ended=tuple(
+                replace(ended_run(run), is_declared=run.name in self.declared)
+                for run in ended.values()
+            ),
             targets=tuple(ended.values()),
-            late=tuple(run for run in ended.values() if run.generation > (run.status.observed_generation or 0)),
+            late=tuple(
+                run
+                for run in ended.values()
+                if run.generation > (run.status.observed_generation or 0)
+            ),
             revisions={name: data for name, data in data.items() if name not in frozen},
-            known_revisions={n: item["revision"] for n, item in self.revisions.items() if n not in frozen},
+            known_revisions={
+                n: item["revision"] for n, item in self.revisions.items() if n not in frozen
+            },
             known_objects={name: self.revisions[name]["revision"] for name in frozen},
             frozen_projects={name: spec for name in frozen if (spec := thaw(data[name]))},
             frozen_types={name: declared for name in frozen if (declared := thaw_type(data[name]))},
@@ -261,7 +322,9 @@ class World:
             jobs=tuple(self.jobs.values()),
             pods=tuple(self.pods.values()),
             live=Live(self.confirmed, self.guarded),
-            transitions=tuple(TransitionObject(n, spec) for n, spec in sorted(self.transitions.items())),
+            transitions=tuple(
+                TransitionObject(n, spec) for n, spec in sorted(self.transitions.items())
+            ),
             approvals=tuple(self.approvals.values()),
             refused=self.refused,
             seen=frozenset(self.deleted_jobs),
@@ -282,12 +345,15 @@ class World:
         return plan_pipeline(self.snapshot(), self.settings, now=self.now)
 
     def settle(self) -> Plan:
-        """Plan and apply until nothing changes; return the first plan that did something, else an empty one."""
+        """Plan and apply until nothing changes; return the first plan that
+        did something, else an empty one.
+        """
         first: Plan | None = None
         for _ in range(10):
             plan = self.plan()
             if plan.needs_confirmation:
-                # The simulated cache is never late: what it shows is what a live request would answer.
+                # The simulated cache is never late: what it shows is what a live request would
+                # answer.
                 self.confirmed |= dict.fromkeys(plan.to_confirm, self.warning)
                 self.guarded |= dict.fromkeys(plan.approvals_to_confirm, self.is_guarded)
                 continue
@@ -318,7 +384,11 @@ class World:
             case CreateJob(manifest):
                 name = manifest["metadata"]["name"]
                 if name not in self.jobs:
-                    meta = {**manifest["metadata"], "uid": f"job-{name}", "creationTimestamp": self.now.isoformat()}
+                    meta = {
+                        **manifest["metadata"],
+                        "uid": f"job-{name}",
+                        "creationTimestamp": self.now.isoformat(),
+                    }
                     self.manifests[name] = dict(manifest)
                     self.jobs[name] = job_of({**manifest, "metadata": meta})
             case CreateApproval(manifest):
@@ -361,14 +431,21 @@ class World:
         return self.approvals[execution.approval.name]
 
     def decide(
-        self, user: str, decision: str, comment: str | None = None, action: str = "Ok", run: str = "run-1"
+        self,
+        user: str,
+        decision: str,
+        comment: str | None = None,
+        action: str = "Ok",
+        run: str = "run-1",
     ) -> None:
         """Decide, as the admission policy lets somebody."""
         approval = self.approval_of(action, run)
         assert approval.spec is not None
         made = Decision.model_validate({"user": user, "decision": decision, "comment": comment})
         spec = approval.spec.model_copy(update={"decisions": (*approval.spec.decisions, made)})
-        self.approvals[approval.name] = replace(approval, spec=spec, generation=approval.generation + 1)
+        self.approvals[approval.name] = replace(
+            approval, spec=spec, generation=approval.generation + 1
+        )
 
     def delete_approval(self, action: str = "Ok", run: str = "run-1") -> None:
         """Delete an Approval, as anybody may who has the right to."""
@@ -385,7 +462,9 @@ class World:
         """Edit the Pipeline's spec as a user does; a field that is None is taken out."""
         assert self.pipeline is not None and self.pipeline.spec is not None
         changed = {**self.pipeline.spec.to_dict(), **fields}
-        spec = PipelineSpec.model_validate({name: value for name, value in changed.items() if value is not None})
+        spec = PipelineSpec.model_validate(
+            {name: value for name, value in changed.items() if value is not None}
+        )
         self.change_pipeline(spec=spec, generation=self.pipeline.generation + 1)
 
     # ---- what the cluster does
@@ -409,7 +488,8 @@ class World:
         """Return a pod of a Job whose containers run, with the given fields changed."""
         template = self.manifests[job]["spec"]["template"]
         containers = {
-            container["name"]: Container(running_since=self.now) for container in template["spec"]["containers"]
+            container["name"]: Container(running_since=self.now)
+            for container in template["spec"]["containers"]
         }
         labels = template["metadata"]["labels"]
         pod = PodObject(
@@ -428,15 +508,31 @@ class World:
         )
         return replace(pod, **fields)
 
-    def end_pod(self, job: str, result: ActionResult | str, *, action_code: int = 0, **action: Any) -> None:
-        """Let both containers of a Job's pod end: the agent with a result, the action with an exit code."""
+    def end_pod(
+        self, job: str, result: ActionResult | str, *, action_code: int = 0, **action: Any
+    ) -> None:
+        """Let both containers of a Job's pod end: the agent with a result,
+        the action with an exit code.
+        """
         pod = self.pods.get(job) or self.run_pod(job)
         message = result if isinstance(result, str) else result.encode() or ""
         code = 0 if isinstance(result, ActionResult) and result.status == "Succeeded" else 1
         ended = {
-            name: Container(is_terminated=True, exit_code=action_code, started=self.now, finished=self.now, **action)
+            name: Container(
+                is_terminated=True,
+                exit_code=action_code,
+                started=self.now,
+                finished=self.now,
+                **action,
+            )
             if name == "action"
-            else Container(is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now)
+            else Container(
+                is_terminated=True,
+                exit_code=code,
+                message=message,
+                started=self.now,
+                finished=self.now,
+            )
             for name in pod.containers
         }
         self.pods[job] = replace(pod, containers=ended)
@@ -444,13 +540,19 @@ class World:
     def succeed(self, job: str, **fields: Any) -> None:
         """Let a Job's pod end well, with the artifacts that its request asked for."""
         request = self.request(job)
-        outputs = tuple(ArtifactLocation(o.name, f"key/{job}/{o.name}", 10, "00" * 32) for o in request.outputs)
+        outputs = tuple(
+            ArtifactLocation(o.name, f"key/{job}/{o.name}", 10, "00" * 32) for o in request.outputs
+        )
         result = ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", outputs=outputs, exit_code=0)
         self.end_pod(job, result._replace(**fields))
 
-    def fail(self, job: str, code: str = "JobFailed", message: str = "no", exit_code: int = 1) -> None:
+    def fail(
+        self, job: str, code: str = "JobFailed", message: str = "no", exit_code: int = 1
+    ) -> None:
         """Let a Job's pod end badly."""
-        result = ActionResult(1, "Failed", pod_uid=f"pod-{job}", code=code, message=message, exit_code=exit_code)
+        result = ActionResult(
+            1, "Failed", pod_uid=f"pod-{job}", code=code, message=message, exit_code=exit_code
+        )
         self.end_pod(job, result, action_code=exit_code)
 
     def advance(self, seconds: float) -> None:

@@ -1,8 +1,9 @@
-"""A simulator: the engine, run by an operator that dies, in a cluster that is late, busy and unkind.
+"""A simulator: the engine, run by an operator that dies, in a cluster that is
+late, busy and unkind.
 
-A story is a list of steps drawn from a seed. The operator sees the cluster through a cache that lags behind, object by
-object; its writes fail where its cache is stale, and it may die after any of them. Laws are checked after each step
-(`test_simulator.py`).
+A story is a list of steps drawn from a seed. The operator sees the cluster through a cache that
+lags behind, object by object; its writes fail where its cache is stale, and it may die after any of
+them. Laws are checked after each step (`test_simulator.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _LIVE_ROUNDS = 5
 class Cluster(World):
     """The truth: objects as the API server has them, and a kubelet that a story leads.
 
-    ``effects`` counts, for each try, how often it had an outside effect; ``pod_number`` makes pods' names.
+    ``effects`` counts, for each try, how often it had an outside effect;
+    ``pod_number`` makes pods' names.
     """
 
     effects: Counter[str] = field(default_factory=Counter)
@@ -43,7 +45,9 @@ class Cluster(World):
     def create_job(self, manifest: CreateJob) -> None:
         """Create a Job unless one of its name exists."""
         name = manifest.manifest["metadata"]["name"]
-        if name not in {row.job_name for run in self.runs.values() for row in rows_of(run.status).values()}:
+        if name not in {
+            row.job_name for run in self.runs.values() for row in rows_of(run.status).values()
+        }:
             self.created_without_row.append(name)
         is_new = name not in self.jobs
         self._carry_out(manifest)
@@ -69,25 +73,36 @@ class Cluster(World):
 
     def open_approvals(self) -> list[str]:
         """Return the Approvals that nobody has decided on."""
-        return sorted(name for name, item in self.approvals.items() if item.status.state in (None, "Pending"))
+        return sorted(
+            name for name, item in self.approvals.items() if item.status.state in (None, "Pending")
+        )
 
     def answer(self, name: str, decision: str) -> None:
         """Decide on an Approval, as the admission policy lets somebody once."""
         approval = self.approvals[name]
         assert approval.spec is not None
-        made = Decision.model_validate({"user": f"user-{len(approval.spec.decisions)}", "decision": decision})
+        made = Decision.model_validate(
+            {"user": f"user-{len(approval.spec.decisions)}", "decision": decision}
+        )
         spec = approval.spec.model_copy(update={"decisions": (*approval.spec.decisions, made)})
         self.approvals[name] = replace(approval, spec=spec, generation=approval.generation + 1)
 
     # ---- what the kubelet does
 
     def start_pod(self, job: str) -> None:
-        """Start a Job's pod; its agent claims the try, and has its effect unless another pod had it."""
+        """Start a Job's pod; its agent claims the try, and has its effect
+        unless another pod had it.
+        """
         self.pod_number += 1
         name = f"{job}-{self.pod_number}"
         self.pods[name] = self.new_pod(job, name=name, uid=f"uid-{name}")
         if self.effects[job]:
-            self.end(name, ActionResult(1, "Lost", pod_uid=f"uid-{name}", code="DuplicateExecution", message="before"))
+            self.end(
+                name,
+                ActionResult(
+                    1, "Lost", pod_uid=f"uid-{name}", code="DuplicateExecution", message="before"
+                ),
+            )
         else:
             self.effects[job] += 1
 
@@ -95,10 +110,16 @@ class Cluster(World):
         """End both containers of a pod; without a result it was killed."""
         pod = self.pods[name]
         message, code = (
-            ("", 137) if result is None else (result.encode() or "", 0 if result.status == "Succeeded" else 1)
+            ("", 137)
+            if result is None
+            else (result.encode() or "", 0 if result.status == "Succeeded" else 1)
         )
-        agent = Container(is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now)
-        action = Container(is_terminated=True, exit_code=exit_code, started=self.now, finished=self.now)
+        agent = Container(
+            is_terminated=True, exit_code=code, message=message, started=self.now, finished=self.now
+        )
+        action = Container(
+            is_terminated=True, exit_code=exit_code, started=self.now, finished=self.now
+        )
         containers = {key: agent if key == "agent" else action for key in pod.containers}
         self.pods[name] = replace(pod, containers=containers)
 
@@ -108,19 +129,29 @@ class Cluster(World):
         if is_success:
             self.end(name, ActionResult(1, "Succeeded", pod_uid=uid, exit_code=0))
         else:
-            failed = ActionResult(1, "Failed", pod_uid=uid, code="JobFailed", message="no", exit_code=1)
+            failed = ActionResult(
+                1, "Failed", pod_uid=uid, code="JobFailed", message="no", exit_code=1
+            )
             self.end(name, failed, exit_code=1)
 
     def end_agent(self, name: str) -> None:
         """End a pod's agent alone, without a word."""
         pod = self.pods[name]
-        gone = Container(is_terminated=True, exit_code=137, reason="OOMKilled", started=self.now, finished=self.now)
+        gone = Container(
+            is_terminated=True,
+            exit_code=137,
+            reason="OOMKilled",
+            started=self.now,
+            finished=self.now,
+        )
         self.pods[name] = replace(pod, containers={**pod.containers, "agent": gone})
 
     def evict(self, name: str) -> None:
         """Evict a pod: its containers end without a result."""
         self.end(name, None)
-        self.pods[name] = replace(self.pods[name], phase="Failed", reason="Evicted", message="disk pressure")
+        self.pods[name] = replace(
+            self.pods[name], phase="Failed", reason="Evicted", message="disk pressure"
+        )
 
     def running(self) -> list[str]:
         """Return the pods whose containers run."""

@@ -1,4 +1,6 @@
-"""Stories for the simulator: lists of steps that come again from their seed, and are cut down when they fail."""
+"""Stories for the simulator: lists of steps that come again from their seed,
+and are cut down when they fail.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """One step of a story; ``pick``, from 0 to 1, says which object it concerns, whatever stands before it."""
+    """One step of a story; ``pick``, from 0 to 1, says which object it
+    concerns, whatever stands before it.
+    """
 
     name: str
     pick: float

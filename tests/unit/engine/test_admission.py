@@ -52,13 +52,18 @@ def test_variable_has_the_value_given_else_its_default(
         (
             {
                 "variables": [{"name": "Target", "value": "x"}],
-                "sourceRevisions": [{"actionName": "Nope", "revisionType": "COMMIT_ID", "revisionValue": "a"}],
+                "sourceRevisions": [
+                    {"actionName": "Nope", "revisionType": "COMMIT_ID", "revisionValue": "a"}
+                ],
             },
-            "spec.sourceRevisions[0]: the first stage has no source action Nope; it has Fetch (X-51)",
+            "spec.sourceRevisions[0]: the first stage has no source action Nope; it has Fetch "
+            "(X-51)",
         ),
     ],
 )
-def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(given: dict[str, Any], message: str) -> None:
+def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(
+    given: dict[str, Any], message: str
+) -> None:
     world = with_variable()
     world.start(**given)
     world.settle()
@@ -70,7 +75,10 @@ def test_oracle_o_23_run_that_cannot_start_is_failed_with_the_fields_path(given:
 
 def test_run_of_an_invalid_pipeline_is_failed_with_the_pipelines_problem() -> None:
     world = World.of(
-        stage("Build", {**commands_action("Make"), "actionTypeId": {"category": "Build", "provider": "X"}})
+        stage(
+            "Build",
+            {**commands_action("Make"), "actionTypeId": {"category": "Build", "provider": "X"}},
+        )
     )
     world.start()
     world.settle()
@@ -102,7 +110,10 @@ def from_bucket(*revisions: dict[str, str], may_override: bool = True) -> World:
     """Return a world whose run-1 was started with these revisions of an S3 source."""
     configuration = {"S3Bucket": "releases", "S3ObjectKey": "app.zip"}
     configuration |= {"AllowOverrideForS3ObjectKey": "true"} if may_override else {}
-    world = World.of(stage("Source", s3_action(configuration=configuration)), stage("Build", commands_action("Make")))
+    world = World.of(
+        stage("Source", s3_action(configuration=configuration)),
+        stage("Build", commands_action("Make")),
+    )
     world.start(sourceRevisions=list(revisions))
     world.settle()
     return world
@@ -128,12 +139,14 @@ def test_x_51_key_alone_leaves_the_newest_version() -> None:
         (
             pinned("COMMIT_ID", "f" * 40),
             True,
-            "spec.sourceRevisions[0].revisionType: S3 takes S3_OBJECT_VERSION_ID, S3_OBJECT_KEY, not COMMIT_ID (X-51)",
+            "spec.sourceRevisions[0].revisionType: S3 takes S3_OBJECT_VERSION_ID, S3_OBJECT_KEY, "
+            "not COMMIT_ID (X-51)",
         ),
         (
             pinned("S3_OBJECT_KEY", "other.zip"),
             False,
-            'spec.sourceRevisions[0].revisionType: S3_OBJECT_KEY needs AllowOverrideForS3ObjectKey: "true" in the '
+            "spec.sourceRevisions[0].revisionType: S3_OBJECT_KEY needs "
+            'AllowOverrideForS3ObjectKey: "true" in the '
             "action (X-51)",
         ),
     ],
@@ -151,21 +164,28 @@ def test_oracle_o_33_commit_that_is_asked_for_is_fetched_and_recorded() -> None:
     world.settle()
     world.succeed(world.job_for("Fetch"), revision=Revision(id="f" * 40))
     world.settle()
-    assert [(r.action_name, r.revision_id) for r in world.status().artifact_revisions] == [("Fetch", "f" * 40)]
+    assert [(r.action_name, r.revision_id) for r in world.status().artifact_revisions] == [
+        ("Fetch", "f" * 40)
+    ]
 
 
 @pytest.mark.parametrize(
     ("spec", "trigger"),
     [
         ({}, {"triggerType": "StartPipelineExecution"}),
-        ({"requestedBy": "alice"}, {"triggerType": "StartPipelineExecution", "triggerDetail": "alice"}),
+        (
+            {"requestedBy": "alice"},
+            {"triggerType": "StartPipelineExecution", "triggerDetail": "alice"},
+        ),
         (
             {"trigger": {"triggerType": "Webhook", "triggerDetail": "x"}},
             {"triggerType": "Webhook", "triggerDetail": "x"},
         ),
     ],
 )
-def test_x_07_status_tells_what_started_the_run(spec: dict[str, Any], trigger: dict[str, str]) -> None:
+def test_x_07_status_tells_what_started_the_run(
+    spec: dict[str, Any], trigger: dict[str, str]
+) -> None:
     world = World.of(stage("Build", commands_action("Make")))
     world.start(**spec)
     world.settle()
@@ -173,7 +193,9 @@ def test_x_07_status_tells_what_started_the_run(spec: dict[str, Any], trigger: d
 
 
 def test_run_waits_for_its_pipeline_and_fails_when_none_comes() -> None:
-    world = World.of(stage("Build", commands_action("Make")), settings=Settings(pipeline_missing_s=60))
+    world = World.of(
+        stage("Build", commands_action("Make")), settings=Settings(pipeline_missing_s=60)
+    )
     pipeline, world.pipeline, world.is_pipeline_absent = world.pipeline, None, True
     world.start()
     world.settle()
@@ -211,7 +233,9 @@ def test_pipeline_deleted_mid_run_lets_running_actions_end_and_cancels_the_run()
 
 
 def test_run_of_a_pipeline_recreated_under_the_same_name_is_cancelled() -> None:
-    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check"))
+    )
     world.start()
     world.settle()
     world.change_pipeline(uid="another-uid")
@@ -222,13 +246,19 @@ def test_run_of_a_pipeline_recreated_under_the_same_name_is_cancelled() -> None:
 
 
 def test_run_whose_definition_is_gone_is_failed_with_what_to_do() -> None:
-    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")))
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check"))
+    )
     world.start()
     world.settle()
-    changed = World.of(stage("Build", commands_action("Make")), stage("Other", commands_action("Check")))
+    changed = World.of(
+        stage("Build", commands_action("Make")), stage("Other", commands_action("Check"))
+    )
     world.change_pipeline(spec=changed.spec, generation=2)
     world.settle()
-    world.revisions = {name: item for name, item in world.revisions.items() if name != world.status().revision}
+    world.revisions = {
+        name: item for name, item in world.revisions.items() if name != world.status().revision
+    }
     world.settle()
 
     assert world.status().state == "Failed"

@@ -17,7 +17,9 @@ from tests.unit.engine.simulation import World, approval_action, commands_action
 
 
 def asking(*, run: dict[str, Any] | None = None, mode: str = "SUPERSEDED", **action: Any) -> World:
-    """Return a world whose run-1 has built and waits for the approval Ok in Prod; Ship is to follow."""
+    """Return a world whose run-1 has built and waits for the approval Ok in
+    Prod; Ship is to follow.
+    """
     prod = stage("Prod", approval_action(**action), commands_action("Ship", runOrder=2))
     world = World.of(stage("Build", commands_action("Make")), prod, executionMode=mode)
     world.start(**(run or {}))
@@ -38,7 +40,9 @@ def row(world: World, run: str = "run-1") -> ActionExecution:
 
 
 def stage_status(world: World, name: str, run: str = "run-1") -> str | None:
-    return next((s.status.value for s in world.status(run).stage_states if s.stage_name == name), None)
+    return next(
+        (s.status.value for s in world.status(run).stage_states if s.stage_name == name), None
+    )
 
 
 def events(world: World) -> list[tuple[str, str]]:
@@ -48,7 +52,10 @@ def events(world: World) -> list[tuple[str, str]]:
 def test_p_61_approval_in_progress_shows_its_token_and_what_it_waits_for() -> None:
     link = "https://ci/#{codepipeline.PipelineExecutionId}"
     world = asking(
-        configuration={"CustomData": "Ship #{codepipeline.PipelineExecutionId}?", "ExternalEntityLink": link}
+        configuration={
+            "CustomData": "Ship #{codepipeline.PipelineExecutionId}?",
+            "ExternalEntityLink": link,
+        }
     )
     approval = world.approval_of()
 
@@ -62,7 +69,11 @@ def test_p_61_approval_in_progress_shows_its_token_and_what_it_waits_for() -> No
     assert (approval.status.state, approval.status.approvals) == ("Pending", "0/1")
     assert world.reason() == "WaitingForApproval"
     assert world.status().status_summary == f"Prod: Ok waits for approval {approval.name}"
-    assert not [c for c in world.history if isinstance(c, CreateJob) and "ok" in c.manifest["metadata"]["name"][:3]]
+    assert not [
+        c
+        for c in world.history
+        if isinstance(c, CreateJob) and "ok" in c.manifest["metadata"]["name"][:3]
+    ]
     assert [note for reason, note in events(world) if reason == "ApprovalNeeded"] == [
         f"Prod/Ok: waits for approval {approval.name}: Ship uid-run-1?"
     ]
@@ -73,7 +84,11 @@ def test_p_62_approved_action_succeeds_and_the_next_group_starts() -> None:
     world.decide("alice", "Approved", "looks good")
     world.settle()
 
-    assert (row(world).status, row(world).last_updated_by, row(world).summary) == ("Succeeded", "alice", "looks good")
+    assert (row(world).status, row(world).last_updated_by, row(world).summary) == (
+        "Succeeded",
+        "alice",
+        "looks good",
+    )
     assert row(world).token is None, "the token is shown while the approval is pending"
     assert world.approval_of().status.state == "Approved"
     world.succeed(world.job_for("Ship"))
@@ -89,7 +104,11 @@ def test_p_62_rejected_action_fails_with_the_rejecters_words() -> None:
     assert world.status().state == "Failed"
     assert world.reason() == "Rejected"
     assert world.status().status_summary == "Prod/Ok: rejected by bob: not on\\na Friday"
-    assert (row(world).status, row(world).last_updated_by, row(world).summary) == ("Failed", "bob", "not on\na Friday")
+    assert (row(world).status, row(world).last_updated_by, row(world).summary) == (
+        "Failed",
+        "bob",
+        "not on\na Friday",
+    )
     assert world.approval_of().status.state == "Rejected"
     assert world.execution("Ship") is None
 
@@ -106,7 +125,11 @@ def test_oracle_o_06_approval_that_nobody_answers_in_time_fails_and_frees_the_st
     world.advance(1)
     world.settle()
 
-    assert (world.status().state, world.reason(), stage_status(world, "Prod")) == ("Failed", "TimedOut", "Failed")
+    assert (world.status().state, world.reason(), stage_status(world, "Prod")) == (
+        "Failed",
+        "TimedOut",
+        "Failed",
+    )
     assert world.approval_of().status.state == "Expired"
     assert stage_status(world, "Prod", "run-2") == "InProgress"
 
@@ -187,11 +210,13 @@ def test_who_started_the_run_may_be_excluded() -> None:
 
 def test_approval_that_nobody_is_left_to_give_fails_at_once() -> None:
     world = asking(
-        run={"requestedBy": "alice"}, configuration=approvers("alice", "bob", Quorum="2", ExcludeStarter="true")
+        run={"requestedBy": "alice"},
+        configuration=approvers("alice", "bob", Quorum="2", ExcludeStarter="true"),
     )
     assert (world.reason(), world.approvals) == ("NoApproverLeft", {})
     assert world.status().status_summary == (
-        "Prod/Ok: configuration.ExcludeStarter: without alice, who started the run, ApproverUsers names 1, "
+        "Prod/Ok: configuration.ExcludeStarter: without alice, who started the run, ApproverUsers "
+        "names 1, "
         "and 2 must approve"
     )
 
@@ -243,7 +268,9 @@ def test_decision_does_not_count_when_the_admission_policy_is_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"uid": "another"}, {"spec_hash": "another"}, {"owner_uid": "another"}, {"spec": None}], ids=str
+    "change",
+    [{"uid": "another"}, {"spec_hash": "another"}, {"owner_uid": "another"}, {"spec": None}],
+    ids=str,
 )
 def test_approval_that_is_not_as_it_was_created_counts_for_nothing(change: dict[str, Any]) -> None:
     world = asking()
@@ -262,7 +289,10 @@ def test_approval_that_is_deleted_before_the_decision_is_rejected() -> None:
     assert world.plan().approvals_to_confirm == {name}, "absence is never evidence"
     world.settle()
     assert world.reason() == "Rejected"
-    assert world.status().status_summary == f"Prod/Ok: the Approval {name} was deleted before the decision"
+    assert (
+        world.status().status_summary
+        == f"Prod/Ok: the Approval {name} was deleted before the decision"
+    )
 
 
 # ---- crashes, stopping, endings
@@ -281,7 +311,9 @@ def test_approval_that_was_not_created_when_the_operator_died_is_created_afterwa
 
 
 def test_decision_that_was_recorded_when_the_operator_died_stands() -> None:
-    """Approved is final in the Approval: neither the expiry nor a missing policy changes it afterwards."""
+    """Approved is final in the Approval: neither the expiry nor a missing
+    policy changes it afterwards.
+    """
     world = asking(timeoutInMinutes=5)
     world.decide("alice", "Approved", "fine")
     world.guarded = {world.approval_of().name: True}
@@ -291,7 +323,11 @@ def test_decision_that_was_recorded_when_the_operator_died_stands() -> None:
     world.advance(600)
     world.is_guarded = False
     world.settle()
-    assert (row(world).status, row(world).last_updated_by, row(world).summary) == ("Succeeded", "alice", "fine")
+    assert (row(world).status, row(world).last_updated_by, row(world).summary) == (
+        "Succeeded",
+        "alice",
+        "fine",
+    )
 
 
 def test_run_that_is_stopped_by_waiting_waits_for_the_decision() -> None:
@@ -311,7 +347,9 @@ def test_run_that_is_abandoned_closes_its_approval() -> None:
     world.settle()
     assert (world.status().state, row(world).status) == ("Stopped", "Abandoned")
     assert world.approval_of().status.state == "Abandoned"
-    assert [c.name for c in world.history if isinstance(c, CloseApproval)] == [world.approval_of().name]
+    assert [c.name for c in world.history if isinstance(c, CloseApproval)] == [
+        world.approval_of().name
+    ]
 
 
 def test_approval_of_a_pipeline_that_is_gone_is_closed() -> None:
@@ -322,7 +360,9 @@ def test_approval_of_a_pipeline_that_is_gone_is_closed() -> None:
     assert world.approval_of().status.state == "Abandoned"
 
 
-def test_approval_of_a_pipeline_that_is_edited_is_closed_and_what_ran_beside_it_ends_first() -> None:
+def test_approval_of_a_pipeline_that_is_edited_is_closed_and_what_ran_beside_it_ends_first() -> (
+    None
+):
     """X-40: the run is Cancelled; the group is not taken for done because its job succeeded."""
     world = World.of(stage("Prod", approval_action(), commands_action("Check")))
     world.start()
@@ -366,13 +406,19 @@ def test_retry_of_a_rejected_stage_asks_anew() -> None:
     world.retry("Prod")
     world.settle()
     second = world.approval_of()
-    assert (world.status().state, row(world).attempt, second.status.state) == ("InProgress", 2, "Pending")
+    assert (world.status().state, row(world).attempt, second.status.state) == (
+        "InProgress",
+        2,
+        "Pending",
+    )
     assert first.spec is not None
     assert second.spec is not None
     assert (second.name == first.name, second.spec.token == first.spec.token) == (False, False)
 
 
-FATES = st.sampled_from(["approve", "reject", "sleep", "delete", "unguard", "guard", "stop", "abandon", "crash"])
+FATES = st.sampled_from(
+    ["approve", "reject", "sleep", "delete", "unguard", "guard", "stop", "abandon", "crash"]
+)
 
 
 @given(st.lists(FATES, max_size=8), st.integers(1, 2))
@@ -383,7 +429,11 @@ def test_action_succeeds_only_by_a_guarded_quorum_and_the_approval_agrees_with_t
     approved = 0
     for number, fate in enumerate(fates):
         is_open = row(world).status == "InProgress" and world.approvals
-        if fate in ("approve", "reject") and is_open and world.approval_of().status.state == "Pending":
+        if (
+            fate in ("approve", "reject")
+            and is_open
+            and world.approval_of().status.state == "Pending"
+        ):
             world.decide(f"user-{number}", "Approved" if fate == "approve" else "Rejected")
             approved += fate == "approve"
         elif fate == "sleep":

@@ -1,4 +1,6 @@
-"""A BuildProject is read once, when an attempt starts: whatever becomes of it, the attempt stays what it was."""
+"""A BuildProject is read once, when an attempt starts: whatever becomes of
+it, the attempt stays what it was.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +19,12 @@ def about_to_build(name: str = "web") -> World:
     """Return a world whose next plan starts the CodeBuild action."""
     action = build_action(configuration={"ProjectName": name})
     variables = [{"name": "PROJECT", "defaultValue": "web"}]
-    world = World.of(stage("Source", git_action()), stage("Build", action), variables=variables, pipelineType="V2")
+    world = World.of(
+        stage("Source", git_action()),
+        stage("Build", action),
+        variables=variables,
+        pipelineType="V2",
+    )
     world.build_projects["web"] = BEFORE
     world.start()
     world.settle()
@@ -49,20 +56,28 @@ def test_row_says_what_the_attempt_runs_on() -> None:
     frozen = row.build_project
     assert (frozen.name, frozen.uid, frozen.generation) == ("web", "uid-web", 1)
     assert world.revisions[frozen.revision]["data"]["buildProject"] == BEFORE.to_dict()
-    assert world.revisions[frozen.revision]["metadata"]["ownerReferences"][0]["uid"] == "pipeline-uid"
+    assert (
+        world.revisions[frozen.revision]["metadata"]["ownerReferences"][0]["uid"] == "pipeline-uid"
+    )
 
 
 @pytest.mark.parametrize("change", [edit, delete])
-def test_job_that_a_crash_kept_back_is_the_one_that_was_meant(change: Callable[[World], None]) -> None:
+def test_job_that_a_crash_kept_back_is_the_one_that_was_meant(
+    change: Callable[[World], None],
+) -> None:
     world = about_to_build()
-    meant = [item.manifest for item in crash_after_status(world).commands if isinstance(item, CreateJob)]
+    meant = [
+        item.manifest for item in crash_after_status(world).commands if isinstance(item, CreateJob)
+    ]
     change(world)
     world.settle()
     assert [world.manifests[world.job_for("Compile")]] == meant
 
 
 @pytest.mark.parametrize("change", [edit, delete])
-def test_further_try_of_an_attempt_runs_on_the_same_project(change: Callable[[World], None]) -> None:
+def test_further_try_of_an_attempt_runs_on_the_same_project(
+    change: Callable[[World], None],
+) -> None:
     world = about_to_build()
     world.settle()
     job = world.job_for("Compile")
@@ -118,6 +133,8 @@ def test_frozen_projects_are_kept_for_running_tries_and_in_limits() -> None:
         world.succeed(world.job_for("Fetch", f"run-{number + 1}"))
     world.settle()
     kept = [
-        item["data"]["buildProject"]["image"] for item in world.revisions.values() if "buildProject" in item["data"]
+        item["data"]["buildProject"]["image"]
+        for item in world.revisions.values()
+        if "buildProject" in item["data"]
     ]
     assert sorted(kept) == ["debian:4", "debian:5"]

@@ -14,7 +14,9 @@ from tests.unit.engine.simulation import World, build_action, commands_action, g
 SECRET = json.dumps([{"name": "A", "value": "x", "type": "PARAMETER_STORE"}])
 
 
-def started(image: str | None = "debian:12", settings: Settings | None = None, **configuration: str) -> World:
+def started(
+    image: str | None = "debian:12", settings: Settings | None = None, **configuration: str
+) -> World:
     """Return a world whose run has come to the CodeBuild action."""
     action = build_action(configuration={"ProjectName": "web", **configuration})
     world = World.of(stage("Source", git_action()), stage("Build", action), settings=settings)
@@ -40,7 +42,9 @@ def test_missing_project_fails_the_action() -> None:
 
 def test_image_of_aws_is_mapped_or_refused() -> None:
     image = "aws/codebuild/standard:7.0"
-    assert error_of(started(image))[1] == f"BuildProject web: the chart's buildImages map no {image}"
+    assert (
+        error_of(started(image))[1] == f"BuildProject web: the chart's buildImages map no {image}"
+    )
     world = started(image, Settings(build_images={image: "busybox"}))
     containers = world.manifests[world.job_for("Compile")]["spec"]["template"]["spec"]["containers"]
     assert [item["image"] for item in containers if item["name"] == "action"] == ["busybox"]
@@ -55,7 +59,10 @@ def test_image_of_aws_is_mapped_or_refused() -> None:
         ('["A"]', "entry 0 needs a name and a value"),
         ('[{"name": "A", "value": "x"}, {"name": "B"}]', "entry 1 needs a name and a value"),
         ('[{"name": "A", "value": 1}]', "entry 0 needs a name and a value"),
-        ('[{"name": "A", "value": "#{Src.CommitId}", "type": "SECRETS_MANAGER"}]', "A has the type SECRETS_MANAGER"),
+        (
+            '[{"name": "A", "value": "#{Src.CommitId}", "type": "SECRETS_MANAGER"}]',
+            "A has the type SECRETS_MANAGER",
+        ),
         (SECRET, "the type PARAMETER_STORE, which is not"),
     ],
 )
@@ -89,9 +96,12 @@ def test_definition_15_primary_source_of_one_input_means_nothing(primary: str | 
         ({"PrimarySource": "Extra"}, ""),
     ],
 )
-def test_oracle_o_34_several_inputs_need_a_primary_source(configuration: dict[str, Any], message: str) -> None:
+def test_oracle_o_34_several_inputs_need_a_primary_source(
+    configuration: dict[str, Any], message: str
+) -> None:
     action = build_action(
-        configuration={"ProjectName": "web", **configuration}, inputArtifacts=[{"name": "Source"}, {"name": "Extra"}]
+        configuration={"ProjectName": "web", **configuration},
+        inputArtifacts=[{"name": "Source"}, {"name": "Extra"}],
     )
     extra = commands_action("Make", outputArtifacts=[{"name": "Extra"}])
     world = World.of(stage("Source", git_action()), stage("Make", extra), stage("Build", action))
@@ -102,7 +112,9 @@ def test_oracle_o_34_several_inputs_need_a_primary_source(configuration: dict[st
 
 def test_category_test_is_the_same_provider() -> None:
     type_id = {"category": "Test", "owner": "AWS", "provider": "CodeBuild"}
-    world = World.of(stage("Source", git_action()), stage("Test", build_action(actionTypeId=type_id)))
+    world = World.of(
+        stage("Source", git_action()), stage("Test", build_action(actionTypeId=type_id))
+    )
     assert world.pipeline
     assert world.pipeline.findings.problems == ()
 
@@ -111,7 +123,10 @@ def test_build_container_that_cannot_start_ends_the_action() -> None:
     world = started()
     job = world.job_for("Compile")
     pod = world.run_pod(job)
-    containers = {**pod.containers, "action": Container(waiting="InvalidImageName", waiting_message="a b")}
+    containers = {
+        **pod.containers,
+        "action": Container(waiting="InvalidImageName", waiting_message="a b"),
+    }
     world.run_pod(job, containers=containers)
     world.settle()
     expected = ("InvalidImageName", "container action: the image's name is not valid: a b")
@@ -121,7 +136,9 @@ def test_build_container_that_cannot_start_ends_the_action() -> None:
 def test_build_whose_container_disagrees_with_its_agent_is_no_success() -> None:
     world = started()
     job = world.job_for("Compile")
-    world.end_pod(job, ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", exit_code=0), action_code=3)
+    world.end_pod(
+        job, ActionResult(1, "Succeeded", pod_uid=f"pod-{job}", exit_code=0), action_code=3
+    )
     world.settle()
     assert error_of(world)[0] == "ResultMismatch"
 
@@ -129,7 +146,9 @@ def test_build_whose_container_disagrees_with_its_agent_is_no_success() -> None:
 @pytest.mark.parametrize(("primary", "revision"), [("Source", "c0ffee"), ("Extra", "")])
 def test_build_knows_the_revision_of_its_primary_source(primary: str, revision: str) -> None:
     configuration = {"ProjectName": "web", "PrimarySource": primary}
-    action = build_action(configuration=configuration, inputArtifacts=[{"name": "Extra"}, {"name": "Source"}])
+    action = build_action(
+        configuration=configuration, inputArtifacts=[{"name": "Extra"}, {"name": "Source"}]
+    )
     extra = commands_action("Make", outputArtifacts=[{"name": "Extra"}])
     world = World.of(stage("Source", git_action()), stage("Make", extra), stage("Build", action))
     world.build_projects["web"] = BuildProjectSpec(image="debian:12")
@@ -141,14 +160,19 @@ def test_build_knows_the_revision_of_its_primary_source(primary: str, revision: 
     world.settle()
     build = world.request(world.job_for("Compile")).build
     assert build
-    assert (build.source_revision, build.started_ms) == (revision, int(world.now.timestamp()) * 1000)
+    assert (build.source_revision, build.started_ms) == (
+        revision,
+        int(world.now.timestamp()) * 1000,
+    )
 
 
 def test_value_of_a_reference_is_never_read_as_json() -> None:
     given = [{"name": "MESSAGE", "value": "said: #{Git.CommitMessage}"}]
     configuration = {"ProjectName": "web", "EnvironmentVariables": json.dumps(given)}
     fetch = git_action(namespace="Git")
-    world = World.of(stage("Source", fetch), stage("Build", build_action(configuration=configuration)))
+    world = World.of(
+        stage("Source", fetch), stage("Build", build_action(configuration=configuration))
+    )
     world.build_projects["web"] = BuildProjectSpec(image="debian:12")
     world.start()
     world.settle()

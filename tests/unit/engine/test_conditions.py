@@ -41,7 +41,9 @@ def place(result: str, *rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def before_deploy(value: str = "yes", runs: int = 1, **conditions_: Any) -> World:
-    """Return a world whose runs have built, with DEPLOY set; a stage with conditions and another follow."""
+    """Return a world whose runs have built, with DEPLOY set; a stage with
+    conditions and another follow.
+    """
     makes = commands_action("Make", namespace="Build", outputVariables=["DEPLOY"])
     world = World.of(
         stage("Build", makes),
@@ -79,7 +81,9 @@ def test_c_04_stage_whose_entry_condition_succeeds_starts() -> None:
     end(world, "Ship", "Look")
     assert world.status().state == "Succeeded"
     assert world.pipeline is not None
-    shown = {s.stage_name: s.before_entry_condition_state for s in world.pipeline.status.stage_states}
+    shown = {
+        s.stage_name: s.before_entry_condition_state for s in world.pipeline.status.stage_states
+    }
     assert shown["Deploy"] is not None
     assert shown["Deploy"].status == "Succeeded"
 
@@ -106,14 +110,18 @@ def test_c_04_stage_whose_entry_condition_fails_fails_and_starts_nothing() -> No
     assert world.status().state == "Failed"
     assert statuses(world) == {"Build": "Succeeded", "Make": "Succeeded", "Deploy": "Failed"}
     assert conditions(world)["Succeeded"] == ("False", "ConditionFailed")
-    assert world.status().status_summary == "Deploy: beforeEntry: Check: #{Build.DEPLOY} EQ yes: it is no"
+    assert (
+        world.status().status_summary
+        == "Deploy: beforeEntry: Check: #{Build.DEPLOY} EQ yes: it is no"
+    )
     assert world.rule("before_entry", "Other").status == "Succeeded"
 
 
 def test_oracle_o_24_entry_skip_leaves_the_stage_out_and_goes_on() -> None:
     world = before_deploy("no", beforeEntry=place("SKIP", is_set()))
     assert statuses(world) == {
-        "Build": "Succeeded", "Make": "Succeeded", "Deploy": "Skipped", "After": "InProgress", "Look": "InProgress"
+        "Build": "Succeeded", "Make": "Succeeded", "Deploy": "Skipped", "After": "InProgress",
+        "Look": "InProgress"
     }  # fmt: skip
     end(world, "Look")
     assert world.status().state == "Succeeded"
@@ -122,19 +130,25 @@ def test_oracle_o_24_entry_skip_leaves_the_stage_out_and_goes_on() -> None:
     assert [a.refused.code for a in world.status().retries if a.refused] == ["StageNotRetryable"]
     world.override("Deploy")
     world.settle()
-    assert [a.refused.code for a in world.status().overrides if a.refused] == ["ConditionNotOverridable"]
+    assert [a.refused.code for a in world.status().overrides if a.refused] == [
+        "ConditionNotOverridable"
+    ]
 
 
 def test_last_stage_that_is_skipped_ends_the_run_well() -> None:
     check = {**is_set("never"), "configuration": {"Variable": "a", "Value": "b", "Operator": "EQ"}}
-    world = World.of({**stage("Deploy", commands_action("Ship")), "beforeEntry": place("SKIP", check)})
+    world = World.of(
+        {**stage("Deploy", commands_action("Ship")), "beforeEntry": place("SKIP", check)}
+    )
     world.start()
     world.settle()
     assert (world.status().state, statuses(world)) == ("Succeeded", {"Deploy": "Skipped"})
 
 
 def test_c_03_rule_that_cannot_be_evaluated_errs_and_skips_nothing() -> None:
-    unset = rule("VariableCheck", configuration={"Variable": "#{Build.NONE}", "Value": "", "Operator": "EQ"})
+    unset = rule(
+        "VariableCheck", configuration={"Variable": "#{Build.NONE}", "Value": "", "Operator": "EQ"}
+    )
     world = before_deploy(beforeEntry=place("SKIP", unset))
     assert condition(world, "before_entry") == "Errored"
     assert world.status().state == "Failed"
@@ -145,7 +159,10 @@ def test_c_05_window_is_waited_for_inside_the_locked_stage() -> None:
     world = before_deploy(runs=2, beforeEntry=place("FAIL", window()))
     assert statuses(world)["Deploy"] == "InProgress"
     assert world.reason() == "EvaluatingCondition"
-    assert world.status().status_summary == "Deploy: beforeEntry: Window: the window opens at 2026-11-21T14:00:00Z"
+    assert (
+        world.status().status_summary
+        == "Deploy: beforeEntry: Window: the window opens at 2026-11-21T14:00:00Z"
+    )
     assert world.last_plan.look_again == world.now.replace(hour=14, minute=0, second=0)
     assert "Deploy" not in statuses(world, "run-2")
     world.advance(2 * 3600)
@@ -156,8 +173,12 @@ def test_c_05_window_is_waited_for_inside_the_locked_stage() -> None:
 
 
 def test_c_21_window_that_does_not_open_in_time_fails() -> None:
-    world = before_deploy(beforeEntry=place("FAIL", window("0 0 9 ? * * 2030", timeoutInMinutes=60)))
-    assert "does not open until 2026-11-21T13:00:01Z, the limit" in (world.status().status_summary or "")
+    world = before_deploy(
+        beforeEntry=place("FAIL", window("0 0 9 ? * * 2030", timeoutInMinutes=60))
+    )
+    assert "does not open until 2026-11-21T13:00:01Z, the limit" in (
+        world.status().status_summary or ""
+    )
     world.advance(3600)
     world.settle()
     assert world.status().state == "Failed"
@@ -231,7 +252,9 @@ def test_oracle_o_26_success_condition_rolls_back() -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [("yes", 1), ("no", 0)])
-def test_c_04_failure_condition_engages_its_result_when_it_succeeds(value: str, expected: int) -> None:
+def test_c_04_failure_condition_engages_its_result_when_it_succeeds(
+    value: str, expected: int
+) -> None:
     world = before_deploy(value, onFailure={**place("ROLLBACK", is_set()), "result": "ROLLBACK"})
     end(world, "Ship", "Look")
     build(world, "run-2", value)
@@ -243,7 +266,9 @@ def test_c_04_failure_condition_engages_its_result_when_it_succeeds(value: str, 
 
 
 @pytest.mark.parametrize(("succeeds", "expected"), [(True, "Failed"), (False, "Succeeded")])
-def test_c_22_error_of_a_function_meets_the_condition_of_a_failed_stage(succeeds: bool, expected: str) -> None:
+def test_c_22_error_of_a_function_meets_the_condition_of_a_failed_stage(
+    succeeds: bool, expected: str
+) -> None:
     world = before_deploy(onFailure=place("ROLLBACK", invokes()))
     world.fail(world.job_for("Ship"))
     world.settle()
@@ -293,7 +318,9 @@ def test_c_08_condition_that_failed_a_stage_is_evaluated_again_by_a_retry() -> N
     world.retry("Deploy")
     world.settle()
     assert attempts(world, "Ship") == [(1, 1, "Failed"), (2, 1, "InProgress")]
-    assert len(world.rule("before_entry", "Ask").executions) == 2, "what was passed is not asked again"
+    assert len(world.rule("before_entry", "Ask").executions) == 2, (
+        "what was passed is not asked again"
+    )
 
 
 def test_stopped_stage_whose_success_condition_was_not_met_goes_on_with_it_after_a_retry() -> None:
@@ -346,7 +373,9 @@ def test_c_07_window_is_overridden_while_it_is_waited_for() -> None:
     assert condition(world, "before_entry") == "Overridden"
     assert world.rule("before_entry", "Window").status == "Abandoned"
     assert statuses(world)["Ship"] == "InProgress"
-    told = "Condition beforeEntry of stage Deploy is overridden by alice (spec.overrides[0]): urgent"
+    told = (
+        "Condition beforeEntry of stage Deploy is overridden by alice (spec.overrides[0]): urgent"
+    )
     assert ("ConditionOverridden", told) in events(world)
 
 
@@ -401,8 +430,12 @@ def test_c_07_failure_condition_that_is_overridden_leaves_the_stage_failed() -> 
     assert not [c for c in world.history if isinstance(c, CreateRun)]
 
 
-@pytest.mark.parametrize(("kind", "place_name"), [("ON_FAILURE", "onFailure"), ("ON_SUCCESS", "onSuccess")])
-def test_stage_is_held_until_the_pod_of_an_overridden_rule_has_ended(kind: str, place_name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "place_name"), [("ON_FAILURE", "onFailure"), ("ON_SUCCESS", "onSuccess")]
+)
+def test_stage_is_held_until_the_pod_of_an_overridden_rule_has_ended(
+    kind: str, place_name: str
+) -> None:
     """A pod that the cache has not seen yet may run all the same: the next run stays out."""
     declared: dict[str, Any] = {place_name: place("ROLLBACK", asks())}
     world = before_deploy(**declared)
@@ -419,7 +452,8 @@ def test_stage_is_held_until_the_pod_of_an_overridden_rule_has_ended(kind: str, 
     pod = world.pods[job].name
     assert statuses(world)["Deploy"] == "InProgress"
     assert world.status().status_summary == (
-        f"Deploy: waiting for pod {pod} to end; if its node is lost: kubectl delete pod {pod} --force"
+        f"Deploy: waiting for pod {pod} to end; if its node is lost: kubectl delete pod {pod} "
+        f"--force"
     )
     assert "Deploy" not in statuses(world, "run-2")
     del world.pods[job]
@@ -487,17 +521,25 @@ def test_override_seen_together_with_the_end_of_the_last_action_creates_no_job()
     assert condition(world, "on_success") == "Overridden"
     assert world.rule("on_success", "Ask").executions == ()
     assert {
-        world.manifests[job]["metadata"]["annotations"]["penstock.dev/action"] for job in set(world.jobs) - jobs
+        world.manifests[job]["metadata"]["annotations"]["penstock.dev/action"]
+        for job in set(world.jobs) - jobs
     } == {"Look"}
 
 
 def test_c_25_build_rule_runs_on_its_project() -> None:
-    builds = rule("CodeBuild", "Audit", configuration={"ProjectName": "web"}, inputArtifacts=[{"name": "Source"}])
+    builds = rule(
+        "CodeBuild",
+        "Audit",
+        configuration={"ProjectName": "web"},
+        inputArtifacts=[{"name": "Source"}],
+    )
     world = World.of(
         stage("Source", git_action()),
         {**stage("Deploy", commands_action("Ship")), "beforeEntry": place("FAIL", builds)},
     )
-    world.build_projects["web"] = BuildProjectSpec.model_validate({"image": "docker.io/library/debian:12-slim"})
+    world.build_projects["web"] = BuildProjectSpec.model_validate(
+        {"image": "docker.io/library/debian:12-slim"}
+    )
     world.start()
     world.settle()
     end(world, "Fetch")

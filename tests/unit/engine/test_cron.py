@@ -53,13 +53,16 @@ def days(expression: str, month: str = "2026-11") -> list[int]:
         ("0 0/5 9-17/3 5 * ?", "2026-11", [5]),
     ],
 )  # fmt: skip
-def test_expression_matches_the_days_that_quartz_says(expression: str, month: str, expected: list[int]) -> None:
+def test_expression_matches_the_days_that_quartz_says(
+    expression: str, month: str, expected: list[int]
+) -> None:
     assert days(expression, month) == expected
 
 
 def test_window_of_the_guide_is_open_on_workdays_from_nine_to_the_end_of_the_hour_of_five() -> None:
     window = window_of("0 * 9-17 ? * MON-FRI *", "")
-    assert [window.is_open(at(f"2026-11-20T{t}")) for t in ("08:59:59", "09:00", "17:59:59", "18:00")] == [
+    assert [window.is_open(at(f"2026-11-20T{t}")) for t in ("08:59:59", "09:00", "17:59:59",
+        "18:00")] == [
         False, True, True, False
     ]  # fmt: skip
     assert window.opens(at("2026-11-20T17:59:30"), at("2026-12-01T00:00")) == at("2026-11-23T09:00")
@@ -94,7 +97,9 @@ def test_zones_are_areas_offsets_and_summer_time() -> None:
         ("0 0 9 ? * *", "UTC+99:00", "is no offset"),
     ],
 )
-def test_expression_that_says_nothing_is_refused_with_the_part(expression: str, zone: str, words: str) -> None:
+def test_expression_that_says_nothing_is_refused_with_the_part(
+    expression: str, zone: str, words: str
+) -> None:
     with pytest.raises(CronError) as raised:
         window_of(expression, zone)
     assert words in str(raised.value)
@@ -111,14 +116,24 @@ def test_next_opening_is_open_and_nothing_before_it_is(expression: str, moment: 
     assert window.is_open(opens)
     assert opens.second == 0
     between = [now + (opens - now) * part / 50 for part in range(1, 50)]
-    minutes = {m.replace(second=0, microsecond=0) for m in between} - {now.replace(second=0, microsecond=0)}
+    minutes = {m.replace(second=0, microsecond=0) for m in between} - {
+        now.replace(second=0, microsecond=0)
+    }
     assert not any(window.is_open(m) for m in minutes if now < m < opens)
 
 
-TEXTS = st.text(max_size=40) | st.text(alphabet="0123456789*?/-,LW# MONFRI\u0660\u00b2", max_size=30)
+TEXTS = st.text(max_size=40) | st.text(
+    alphabet="0123456789*?/-,LW# MONFRI\u0660\u00b2", max_size=30
+)
 
 
-@given(st.sampled_from(["{}", "0 {}", "0 0/{} 0 * * ?", "0 0 {} * * ?", "0 0 0 {} * ?", "0 0 0 ? {} {}"]), TEXTS, TEXTS)
+@given(
+    st.sampled_from(
+        ["{}", "0 {}", "0 0/{} 0 * * ?", "0 0 {} * * ?", "0 0 0 {} * ?", "0 0 0 ? {} {}"]
+    ),
+    TEXTS,
+    TEXTS,
+)
 def test_any_text_is_a_window_or_an_error(shape: str, text: str, zone: str) -> None:
     for where in ("", zone, f"UTC{zone}", f"Europe/{zone}"):
         try:
@@ -127,7 +142,9 @@ def test_any_text_is_a_window_or_an_error(shape: str, text: str, zone: str) -> N
             continue
 
 
-@pytest.mark.parametrize("step", ["00", "0", "000", "0000", "\u00b2", "\u0660", "", "-1", "1/2", "99999", " "])
+@pytest.mark.parametrize(
+    "step", ["00", "0", "000", "0000", "\u00b2", "\u0660", "", "-1", "1/2", "99999", " "]
+)
 @pytest.mark.parametrize("field", range(5))
 def test_attack_07_step_that_is_no_number_above_zero_is_refused(step: str, field: int) -> None:
     fields = ["0", "0", "0", "*", "*", "?"]
@@ -142,7 +159,18 @@ def test_attack_07_cron_that_raised_in_every_pass_is_a_problem_of_its_definition
     assert found.startswith("rule.configuration.Cron: minutes: ") and "no step after the /" in found
 
 
-ODD_ZONES = ["Europe", "posix", "tzdata.zi", "a" * 5_000, "..", "/etc", "Europe/Berlin/", "\0", "é", "\ud800"]
+ODD_ZONES = [
+    "Europe",
+    "posix",
+    "tzdata.zi",
+    "a" * 5_000,
+    "..",
+    "/etc",
+    "Europe/Berlin/",
+    "\0",
+    "é",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("zone", ODD_ZONES)

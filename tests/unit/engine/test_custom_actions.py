@@ -1,4 +1,6 @@
-"""Custom actions: which ActionType an action names, what it refuses, and what an attempt keeps of it (P-80)."""
+"""Custom actions: which ActionType an action names, what it refuses, and what
+an attempt keeps of it (P-80).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ PATH = "spec.stages[0].actions[0]"
 def type_spec(**fields: Any) -> ActionTypeSpec:
     """Return an ActionType Deploy / Custom / Script / 1."""
     template = {"image": "debian:12", "commands": ["deploy"], **fields.pop("template", {})}
-    base = {"category": "Deploy", "provider": "Script", "configurationProperties": PROPERTIES, "template": template}
+    base = {
+        "category": "Deploy",
+        "provider": "Script",
+        "configurationProperties": PROPERTIES,
+        "template": template,
+    }
     return ActionTypeSpec.model_validate(
         {**base, "inputArtifactDetails": NONE, "outputArtifactDetails": NONE, **fields}
     )
@@ -49,7 +56,10 @@ def world_with(spec: ActionTypeSpec | None = None, action: dict[str, Any] | None
 
 def problems(world: World) -> list[str]:
     assert world.pipeline and world.pipeline.spec
-    return [str(found) for found in validate(world.pipeline.spec, world.types(), has_default_store=True).problems]
+    return [
+        str(found)
+        for found in validate(world.pipeline.spec, world.types(), has_default_store=True).problems
+    ]
 
 
 def started(world: World) -> World:
@@ -63,7 +73,9 @@ def test_p_80_pipeline_names_a_custom_action_by_category_owner_provider_and_vers
 
 
 def test_version_that_is_left_out_is_1() -> None:
-    action = custom_action(actionTypeId={"category": "Deploy", "owner": "Custom", "provider": "Script"})
+    action = custom_action(
+        actionTypeId={"category": "Deploy", "owner": "Custom", "provider": "Script"}
+    )
     assert problems(world_with(type_spec(), action)) == []
     assert problems(world_with(type_spec(version="2"), action)) == [
         f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; "
@@ -75,7 +87,11 @@ def test_missing_action_type_is_told_and_its_arrival_makes_the_pipeline_ready() 
     world = world_with()
     world.settle()
     assert world.pipeline
-    message = f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; there is none at all"
+    message = (
+        f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; there "
+        f"is none "
+        f"at all"
+    )
     ready = {c.type: c for c in world.pipeline.status.conditions}["Ready"]
     assert (ready.status, ready.reason, ready.message) == ("False", "InvalidPipeline", message)
 
@@ -89,12 +105,16 @@ def test_two_of_one_identity_are_told_and_none_is_chosen() -> None:
     world = world_with(type_spec())
     world.action_types["another"] = type_spec()
     (said,) = problems(world)
-    assert said.endswith("several of kind ActionType are Deploy / Custom / Script / 1: another, script; keep one")
+    assert said.endswith(
+        "several of kind ActionType are Deploy / Custom / Script / 1: another, script; keep one"
+    )
 
 
 def test_action_type_of_the_namespace_comes_before_the_clusters() -> None:
     own = ActionTypeObject("ActionType", "mine", "u1", 1, type_spec(template={"image": "own"}))
-    shared = ActionTypeObject("ClusterActionType", "all", "u2", 1, type_spec(template={"image": "shared"}))
+    shared = ActionTypeObject(
+        "ClusterActionType", "all", "u2", 1, type_spec(template={"image": "shared"})
+    )
     spec = World.of(stage("Prod", custom_action())).spec
     type_id = spec.stages[0].actions[0].action_type_id
     assert types_of([shared, own]).find(type_id)[0] is own
@@ -103,7 +123,9 @@ def test_action_type_of_the_namespace_comes_before_the_clusters() -> None:
 
 def test_custom_action_never_takes_a_built_in_provider_over() -> None:
     world = World.of(stage("Build", commands_action("Make", "true")))
-    world.action_types["commands"] = type_spec(category="Compute", provider="Commands", template={"image": "evil"})
+    world.action_types["commands"] = type_spec(
+        category="Compute", provider="Commands", template={"image": "evil"}
+    )
     started(world)
     assert world.request(world.job_for("Make")).provider == "commands"
 
@@ -118,12 +140,14 @@ def test_custom_action_never_takes_a_built_in_provider_over() -> None:
         (
             {"Target": "a", "Login": "Hunter2!"},
             "Login",
-            "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable stands here",
+            "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable "
+            "stands here",
         ),
         (
             {"Target": "a", "Login": "#{codepipeline.PipelineExecutionId}"},
             "Login",
-            "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable stands here",
+            "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable "
+            "stands here",
         ),
     ],
 )
@@ -136,7 +160,9 @@ def test_v_10_configuration_is_held_to_what_the_action_type_says(
 
 
 def test_number_from_a_variable_is_judged_when_it_has_a_value() -> None:
-    action = custom_action(configuration={"Target": "a", "Count": "#{codepipeline.PipelineExecutionId}"})
+    action = custom_action(
+        configuration={"Target": "a", "Count": "#{codepipeline.PipelineExecutionId}"}
+    )
     world = started(world_with(type_spec(), action))
     row = world.execution("Ship")
     assert row and row.error_details
@@ -148,7 +174,9 @@ def test_number_from_a_variable_is_judged_when_it_has_a_value() -> None:
 
 def test_v_09_artifacts_are_held_to_the_bounds() -> None:
     spec = type_spec(outputArtifactDetails={"minimumCount": 1, "maximumCount": 2})
-    assert problems(world_with(spec)) == [f"{PATH}.outputArtifacts: Script takes 1 to 2, not 0 (V-09)"]
+    assert problems(world_with(spec)) == [
+        f"{PATH}.outputArtifacts: Script takes 1 to 2, not 0 (V-09)"
+    ]
 
 
 @pytest.mark.parametrize("field", ["commands", "outputVariables"])
@@ -168,7 +196,10 @@ def test_pipeline_brings_no_commands_of_its_own(field: str) -> None:
 )
 def test_link_that_names_what_is_not_there_is_told(field: str, template: str, word: str) -> None:
     known = "{Config:Count}, {Config:Target}, {Config:Wait} does (P-80)"
-    said = f"{PATH}.actionTypeId: ActionType script: spec.settings.{field}: {word} stands for nothing; {known}"
+    said = (
+        f"{PATH}.actionTypeId: ActionType script: spec.settings.{field}: {word} stands for "
+        f"nothing; {known}"
+    )
     assert problems(world_with(type_spec(settings={field: template}))) == [said]
 
 
@@ -178,7 +209,9 @@ def test_p_80_links_carry_the_configuration_encoded() -> None:
         "executionUrlTemplate": "https://ci/{Config:Target}?id={ExternalExecutionId}",
     }
     configuration = {"Target": "a/b {ExternalExecutionId}"}
-    world = started(world_with(type_spec(settings=settings), custom_action(configuration=configuration)))
+    world = started(
+        world_with(type_spec(settings=settings), custom_action(configuration=configuration))
+    )
     row, encoded = world.execution("Ship"), "a%2Fb%20%7BExternalExecutionId%7D"
     assert row
     assert row.entity_url == f"https://ci/{encoded}/"
@@ -195,14 +228,23 @@ def test_row_says_which_action_type_the_attempt_runs_on() -> None:
     row = world.execution("Ship")
     assert row and row.action_type
     frozen = row.action_type
-    assert (frozen.kind, frozen.name, frozen.uid, frozen.generation) == ("ActionType", "script", "uid-script", 1)
+    assert (frozen.kind, frozen.name, frozen.uid, frozen.generation) == (
+        "ActionType",
+        "script",
+        "uid-script",
+        1,
+    )
     assert world.revisions[frozen.revision]["data"]["actionType"] == type_spec().to_dict()
-    assert world.revisions[frozen.revision]["metadata"]["ownerReferences"][0]["uid"] == "pipeline-uid"
+    assert (
+        world.revisions[frozen.revision]["metadata"]["ownerReferences"][0]["uid"] == "pipeline-uid"
+    )
 
 
 @pytest.mark.parametrize("new", [type_spec(template={"image": "other"}), None])
 def test_edit_or_deletion_changes_no_attempt_under_way(new: ActionTypeSpec | None) -> None:
-    """A crash keeps the Job back meanwhile; the Job that is created then is the one that was meant."""
+    """A crash keeps the Job back meanwhile; the Job that is created then is
+    the one that was meant.
+    """
     world = world_with(type_spec(onLostPod="rerun"))
     world.start()
     plan = world.plan()
@@ -265,8 +307,12 @@ def test_running_try_whose_frozen_type_is_gone_still_ends_by_its_result() -> Non
     assert world.status().state == "Succeeded"
 
 
-@pytest.mark.parametrize(("on_lost_pod", "state", "tries"), [("fail", "Failed", 1), ("rerun", "InProgress", 2)])
-def test_lost_pod_is_followed_by_what_the_action_type_says(on_lost_pod: str, state: str, tries: int) -> None:
+@pytest.mark.parametrize(
+    ("on_lost_pod", "state", "tries"), [("fail", "Failed", 1), ("rerun", "InProgress", 2)]
+)
+def test_lost_pod_is_followed_by_what_the_action_type_says(
+    on_lost_pod: str, state: str, tries: int
+) -> None:
     world = started(world_with(type_spec(onLostPod=on_lost_pod)))
     world.run_pod(world.job_for("Ship"), phase="Failed", reason="Evicted")
     world.settle()
@@ -279,13 +325,16 @@ def test_lost_pod_is_followed_by_what_the_action_type_says(on_lost_pod: str, sta
 
 
 @pytest.mark.parametrize(
-    ("job_timeout", "minutes", "expected_s"), [(None, None, 86_400), (600, None, 600), (600, 5, 300)]
+    ("job_timeout", "minutes", "expected_s"),
+    [(None, None, 86_400), (600, None, 600), (600, 5, 300)],
 )
 def test_t_09_action_runs_a_day_unless_its_type_or_itself_says_otherwise(
     job_timeout: int | None, minutes: int | None, expected_s: int
 ) -> None:
     spec = type_spec(**({"jobTimeout": job_timeout} if job_timeout else {}))
-    world = started(world_with(spec, custom_action(**({"timeoutInMinutes": minutes} if minutes else {}))))
+    world = started(
+        world_with(spec, custom_action(**({"timeoutInMinutes": minutes} if minutes else {})))
+    )
     assert world.request(world.job_for("Ship")).limits.timeout_s == expected_s
 
 
@@ -299,7 +348,11 @@ def test_frozen_action_types_are_kept_in_limits() -> None:
         world.succeed(world.job_for("Ship", started_run))
         world.settle()
         world.advance(1)
-    kept = [item["data"]["actionType"] for item in world.revisions.values() if "actionType" in item["data"]]
+    kept = [
+        item["data"]["actionType"]
+        for item in world.revisions.values()
+        if "actionType" in item["data"]
+    ]
     assert sorted(item["template"]["image"] for item in kept) == ["debian:4", "debian:5"]
 
 
@@ -320,12 +373,17 @@ def test_template_says_where_and_as_whom_the_action_runs() -> None:
     affinity = {
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["ci"]}]}]
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["ci"]}]}
+                ]
             }
         }
     }
     template = {
-        "resources": {"requests": {"cpu": "100m", "ephemeral-storage": "1Gi"}, "limits": {"memory": "1Gi"}},
+        "resources": {
+            "requests": {"cpu": "100m", "ephemeral-storage": "1Gi"},
+            "limits": {"memory": "1Gi"},
+        },
         "nodeSelector": {"pool": "ci"},
         "tolerations": [{"key": "ci", "operator": "Exists"}],
         "affinity": affinity,
@@ -354,16 +412,29 @@ def test_action_gets_the_secrets_it_names_and_never_those_of_the_store() -> None
     world = World.of(stage("Prod", action), artifactStore=store)
     world.action_types["script"] = type_spec()
     started(world)
-    secret = {v["name"]: v["secret"]["secretName"] for v in pod_of(world)["volumes"] if "secret" in v}
-    mounted = {m["mountPath"]: secret[m["name"]] for m in container(world)["volumeMounts"] if m["name"] in secret}
+    secret = {
+        v["name"]: v["secret"]["secretName"] for v in pod_of(world)["volumes"] if "secret" in v
+    }
+    mounted = {
+        m["mountPath"]: secret[m["name"]]
+        for m in container(world)["volumeMounts"]
+        if m["name"] in secret
+    }
     assert mounted == {"/penstock/secrets/Login": "login"}
-    agent = {m["mountPath"] for m in pod_of(world)["containers"][0]["volumeMounts"] if m["name"] in secret}
+    agent = {
+        m["mountPath"]
+        for m in pod_of(world)["containers"][0]["volumeMounts"]
+        if m["name"] in secret
+    }
     assert agent == {"/penstock/secrets/Login", "/penstock/secrets/artifact-store"}
 
 
 def test_nothing_of_the_author_or_the_user_stands_in_command_arguments_or_environment() -> None:
     spec = type_spec(
-        template={"commands": ["echo $(HOME) $$"], "environmentVariables": [{"name": "MODE", "value": "$(HOME)"}]}
+        template={
+            "commands": ["echo $(HOME) $$"],
+            "environmentVariables": [{"name": "MODE", "value": "$(HOME)"}],
+        }
     )
     world = started(world_with(spec, custom_action(configuration={"Target": "$(HOME)"})))
     action = container(world)
@@ -372,11 +443,16 @@ def test_nothing_of_the_author_or_the_user_stands_in_command_arguments_or_enviro
     assert "HOME" not in str(action["command"]) + str(pod_of(world)["containers"][0]["env"])
     wanted = world.request(world.job_for("Ship")).custom
     assert wanted
-    assert (wanted.commands, dict(wanted.environment)) == (("echo $(HOME) $$",), {"MODE": "$(HOME)"})
+    assert (wanted.commands, dict(wanted.environment)) == (
+        ("echo $(HOME) $$",),
+        {"MODE": "$(HOME)"},
+    )
 
 
 def test_job_that_the_server_refuses_fails_the_action_with_the_servers_words() -> None:
-    """A template may say what no schema can check: the row says so, and nothing is tried for ever."""
+    """A template may say what no schema can check: the row says so, and
+    nothing is tried for ever.
+    """
     world = world_with(type_spec())
     world.start()
     world.apply(replace(world.plan(), commands=()))

@@ -1,4 +1,6 @@
-"""Objects are known by uid and controller: what others make or change has no say, and hangs nothing."""
+"""Objects are known by uid and controller: what others make or change has no
+say, and hangs nothing.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -31,8 +33,10 @@ def test_attack_08_result_of_a_pod_that_our_job_did_not_make_counts_for_nothing(
     assert world.status().state == "InProgress"
 
 
-def test_attack_08_pod_of_a_job_nobody_knows_ends_its_action_as_deleted_and_never_as_succeeded() -> None:
-    """After a restart: the Job is gone, and only its name and a uid that anybody could write are left."""
+def test_attack_08_pod_of_an_unknown_job_never_ends_its_action_as_succeeded() -> None:
+    """After a restart: the Job is gone, and only its name and a uid that
+    anybody could write are left.
+    """
     world = started()
     job = world.job_for("Make")
     world.succeed(job)
@@ -57,7 +61,9 @@ def test_attack_08_pod_that_claims_a_jobs_name_locks_no_stage() -> None:
     world = started()
     job = world.job_for("Make")
     world.succeed(job)
-    world.pods["forged"] = replace(world.new_pod(job), name="forged", uid="forged", owner_uid="forged")
+    world.pods["forged"] = replace(
+        world.new_pod(job), name="forged", uid="forged", owner_uid="forged"
+    )
     world.settle()
     world.start("run-2")
     world.settle()
@@ -100,8 +106,10 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_at_once() -> None:
     assert world.plan().to_confirm == {job}
 
 
-def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_made_another() -> None:
-    """Without its labels the Job's controller lets a pod go and makes another, while the first runs on."""
+def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_beside_another() -> None:
+    """Without its labels the Job's controller lets a pod go and makes
+    another, while the first runs on.
+    """
     world = started()
     job = world.job_for("Make")
     world.pods[job] = replace(world.pods[job], uid="replacement")
@@ -109,7 +117,7 @@ def test_attack_04_pod_that_is_gone_from_sight_is_looked_up_though_its_job_has_m
     assert world.plan().to_confirm == {job}
 
 
-def test_attack_04_pod_is_of_the_job_whose_uid_its_owner_has_whatever_the_owners_name_says() -> None:
+def test_attack_04_pod_is_of_the_job_whose_uid_its_owner_has_whatever_its_name() -> None:
     world = started()
     job = world.job_for("Make")
     world.pods[job] = replace(world.pods[job], job="other")
@@ -129,7 +137,7 @@ def test_attack_04_pod_that_the_status_names_is_looked_up_when_nothing_shows_it(
     assert world.plan().to_confirm == {job}
 
 
-def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_deleted_the_job() -> None:
+def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost() -> None:
     """Its owner was taken off, and the garbage collector took it: the Job knows nothing of that."""
     world = started()
     world.advance(world.settings.running_record_s)
@@ -148,15 +156,25 @@ def test_attack_04_pod_that_is_gone_while_its_job_stays_is_lost_and_nobody_else_
 
 
 def duplicate(world: World, job: str) -> PodObject:
-    """Return a second pod of a Job, created before the first, whose agent found the try claimed by the first."""
-    message = ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
+    """Return a second pod of a Job, created before the first, whose agent
+    found the try claimed by the first.
+    """
+    message = (
+        ActionResult(1, "Lost", code="DuplicateExecution", message="started before").encode() or ""
+    )
     over = Container(is_terminated=True, message=message, started=world.now, finished=world.now)
     pod = world.new_pod(job)
     earlier = pod.created - timedelta(seconds=5)
-    return replace(pod, name="a", uid="duplicate", created=earlier, containers=dict.fromkeys(pod.containers, over))
+    return replace(
+        pod,
+        name="a",
+        uid="duplicate",
+        created=earlier,
+        containers=dict.fromkeys(pod.containers, over),
+    )
 
 
-def test_attack_04_pod_that_found_its_try_claimed_says_nothing_while_another_pod_of_it_runs() -> None:
+def test_attack_04_pod_that_found_its_try_claimed_says_nothing_beside_another() -> None:
     world = started()
     job = world.job_for("Make")
     world.pods["duplicate"] = duplicate(world, job)
@@ -174,7 +192,9 @@ def test_attack_04_of_two_pods_of_a_job_the_one_that_began_first_counts() -> Non
     job = world.job_for("Make")
     pod = world.pods[job]
     unstarted = dict.fromkeys(pod.containers, Container())
-    world.pods["second"] = replace(pod, name="a", uid="second", phase="Pending", containers=unstarted)
+    world.pods["second"] = replace(
+        pod, name="a", uid="second", phase="Pending", containers=unstarted
+    )
     world.succeed(job)
     world.settle()
     assert world.status().state == "Succeeded"
@@ -239,8 +259,12 @@ def test_bug_18_pipeline_made_anew_shows_no_run_of_the_old_one() -> None:
 
 
 def test_attack_02_pipeline_that_cannot_be_read_lets_nobody_in_and_deletes_nothing() -> None:
-    """Its spec may be left out for want of memory: what it keeps closed stays closed, what it keeps is kept."""
-    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship")))
+    """Its spec may be left out for want of memory: what it keeps closed stays
+    closed, what it keeps is kept.
+    """
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship"))
+    )
     world.start()
     world.settle()
     world.succeed(world.job_for("Make"))
@@ -253,12 +277,14 @@ def test_attack_02_pipeline_that_cannot_be_read_lets_nobody_in_and_deletes_nothi
     assert not [command for command in world.history if isinstance(command, DeleteRun)]
 
 
-def test_attack_02_run_whose_spec_was_left_out_before_it_began_does_not_begin_with_anything_else() -> None:
+def test_attack_02_run_whose_spec_was_left_out_begins_with_nothing_else() -> None:
     world = World.of(stage("Build", commands_action("Make")), executionMode="QUEUED")
     for name in ("run-1", "run-2"):
         world.start(name)
         world.settle()
-    world.runs["run-2"] = replace(world.runs["run-2"], spec=None, unreadable="take more than 24 MiB")
+    world.runs["run-2"] = replace(
+        world.runs["run-2"], spec=None, unreadable="take more than 24 MiB"
+    )
     world.settle()
 
     assert world.status("run-2").state == "Failed"

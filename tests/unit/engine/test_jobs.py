@@ -1,4 +1,6 @@
-"""The Job of each provider, whole, against a stored one (`UPDATE_GOLDEN=1` writes them anew), and its laws."""
+"""The Job of each provider, whole, against a stored one (`UPDATE_GOLDEN=1`
+writes them anew), and its laws.
+"""
 
 import json
 import os
@@ -52,7 +54,10 @@ SCRIPT = ActionTypeSpec.model_validate(
         "category": "Deploy",
         "provider": "Script",
         "settings": {"executionUrlTemplate": "https://ci/{Config:Target}/{ExternalExecutionId}"},
-        "configurationProperties": [{"name": "Target", "required": True}, {"name": "Login", "secret": True}],
+        "configurationProperties": [
+            {"name": "Target", "required": True},
+            {"name": "Login", "secret": True},
+        ],
         "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 1},
         "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 0},
         "template": {
@@ -71,7 +76,8 @@ SHIP = {
     "inputArtifacts": [{"name": "Site"}],
 }
 SETTINGS = Settings(
-    build_images={"aws/codebuild/standard:7.0": "debian:12-slim"}, compute_types={"SMALL": {"requests": {"cpu": "50m"}}}
+    build_images={"aws/codebuild/standard:7.0": "debian:12-slim"},
+    compute_types={"SMALL": {"requests": {"cpu": "50m"}}},
 )
 
 
@@ -82,7 +88,13 @@ def job_of(provider: str) -> dict[str, Any]:
         stage(
             "Source",
             git_action(namespace="Src", configuration=credentials),
-            s3_action(configuration={"S3Bucket": "releases", "S3ObjectKey": "app.zip", "CredentialsSecret": "s3-keys"}),
+            s3_action(
+                configuration={
+                    "S3Bucket": "releases",
+                    "S3ObjectKey": "app.zip",
+                    "CredentialsSecret": "s3-keys",
+                }
+            ),
         ),
         stage(
             "Build",
@@ -92,11 +104,16 @@ def job_of(provider: str) -> dict[str, Any]:
                 configuration={"Image": "gcc:14", "ComputeType": "SMALL"},
                 inputArtifacts=[{"name": "Source"}],
                 outputArtifacts=[{"name": "Site", "files": ["out/**/*"]}],
-                environmentVariables=[{"name": "MODE", "value": "#{codepipeline.PipelineExecutionId}"}],
+                environmentVariables=[
+                    {"name": "MODE", "value": "#{codepipeline.PipelineExecutionId}"}
+                ],
                 outputVariables=["SIZE"],
             ),
         ),
-        stage("Test", build_action(configuration={"ProjectName": "web", "EnvironmentVariables": VARIABLES})),
+        stage(
+            "Test",
+            build_action(configuration={"ProjectName": "web", "EnvironmentVariables": VARIABLES}),
+        ),
         stage("Prod", deploy_action()),
         stage(
             "Cloud",
@@ -138,21 +155,31 @@ def readable(manifest: dict[str, Any]) -> str:
     annotations = manifest["spec"]["template"]["metadata"]["annotations"]
     annotations["penstock.dev/request"] = json.loads(annotations["penstock.dev/request"])
     for container in manifest["spec"]["template"]["spec"]["containers"]:
-        container["command"] = ["<WRAPPER>" if word == WRAPPER else word for word in container["command"]]
-    manifest["metadata"]["annotations"]["penstock.dev/spec-hash"] = "<hash>"  # it covers the wrapper's text, too
+        container["command"] = [
+            "<WRAPPER>" if word == WRAPPER else word for word in container["command"]
+        ]
+    manifest["metadata"]["annotations"]["penstock.dev/spec-hash"] = (
+        "<hash>"  # it covers the wrapper's text, too
+    )
     return yaml.safe_dump(manifest, sort_keys=True, width=110)
 
 
-@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation", "custom"])
+@pytest.mark.parametrize(
+    "provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation", "custom"]
+)
 def test_job_of_a_provider_is_the_stored_one(provider: str) -> None:
     path = GOLDEN / f"{provider}.yaml"
     text = readable(job_of(provider))
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text)
-    assert path.read_text() == text, "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
+    assert path.read_text() == text, (
+        "if the change is meant: UPDATE_GOLDEN=1 pytest tests/unit/engine/test_jobs.py"
+    )
 
 
-@pytest.mark.parametrize("provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation"])
+@pytest.mark.parametrize(
+    "provider", ["git", "s3", "commands", "codebuild", "kubernetes", "cloudformation"]
+)
 def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
     pod = job_of(provider)["spec"]["template"]["spec"]
     agent, *others = pod["containers"]
@@ -160,7 +187,11 @@ def test_only_the_agent_has_token_and_secrets(provider: str) -> None:
     assert agent["name"] == "agent", "the agent is the first in the list"
     assert pod["automountServiceAccountToken"] is False
     assert "initContainers" not in pod
-    secret = {volume["name"] for volume in pod["volumes"] if {"secret", "projected", "downwardAPI"} & volume.keys()}
+    secret = {
+        volume["name"]
+        for volume in pod["volumes"]
+        if {"secret", "projected", "downwardAPI"} & volume.keys()
+    }
     assert secret & {mount["name"] for mount in agent["volumeMounts"]} == secret
     for container in others:
         assert not secret & {mount["name"] for mount in container["volumeMounts"]}
@@ -179,17 +210,24 @@ def test_volume_store_is_mounted_in_the_agent_alone() -> None:
     assert {"name": "store", "persistentVolumeClaim": {"claimName": "artifacts"}} in pod["volumes"]
     assert {"name": "store", "mountPath": "/penstock/store"} in agent["volumeMounts"]
     assert "store" not in {mount["name"] for mount in action["volumeMounts"]}
-    assert (world.request(job).store.folder, world.request(job).store.bucket) == ("/penstock/store", "artifacts")
+    assert (world.request(job).store.folder, world.request(job).store.bucket) == (
+        "/penstock/store",
+        "artifacts",
+    )
 
 
 TEXTS = st.text(alphabet="aA1 $()'\"\\`{}\n;|&*", min_size=1, max_size=30)
 
 
 @given(TEXTS, TEXTS)
-def test_no_text_of_a_user_stands_in_a_command_an_argument_or_the_environment(command: str, value: str) -> None:
+def test_no_text_of_a_user_stands_in_a_command_an_argument_or_the_environment(
+    command: str, value: str
+) -> None:
     """The kubelet rewrites $(X) and $$ in all three."""
     variables = [{"name": "GIVEN", "value": value}]
-    world = World.of(stage("Build", commands_action("Make", command, environmentVariables=variables)))
+    world = World.of(
+        stage("Build", commands_action("Make", command, environmentVariables=variables))
+    )
     world.start()
     world.settle()
     if not world.jobs:
@@ -199,7 +237,9 @@ def test_no_text_of_a_user_stands_in_a_command_an_argument_or_the_environment(co
         assert container["command"] in (["penstock-agent"], ["sh", "-c", WRAPPER])
         assert "args" not in container
         assert {item["name"] for item in container.get("env", [])} <= {"PENSTOCK_POD_UID"}
-    request = ActionRequest.decode(manifest["spec"]["template"]["metadata"]["annotations"]["penstock.dev/request"])
+    request = ActionRequest.decode(
+        manifest["spec"]["template"]["metadata"]["annotations"]["penstock.dev/request"]
+    )
     assert request.script is not None
     assert request.script.commands[0].text == command
     assert request.script.environment == {"GIVEN": value}
@@ -210,7 +250,9 @@ def test_long_request_is_compressed_and_reads_the_same() -> None:
     world = World.of(stage("Build", commands_action("Make", *lines)))
     world.start()
     world.settle()
-    annotations = world.manifests[world.job_for("Make")]["spec"]["template"]["metadata"]["annotations"]
+    annotations = world.manifests[world.job_for("Make")]["spec"]["template"]["metadata"][
+        "annotations"
+    ]
 
     assert annotations["penstock.dev/request"].startswith("z:")
     assert len(annotations["penstock.dev/request"]) < 5_000
@@ -220,9 +262,10 @@ def test_long_request_is_compressed_and_reads_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "most_s", "expected_s"), [(None, None, 3300), (90, None, 5400), (90, 60, 60), (None, 60, 60)]
+    ("minutes", "most_s", "expected_s"),
+    [(None, None, 3300), (90, None, 5400), (90, 60, 60), (None, 60, 60)],
 )
-def test_action_may_run_for_its_own_time_else_its_providers_and_never_longer_than_the_installation_allows(
+def test_action_runs_for_its_own_time_or_its_providers_within_the_installations_limit(
     minutes: int | None, most_s: float | None, expected_s: float
 ) -> None:
     settings = Settings() if most_s is None else Settings(action_timeout_s=most_s)

@@ -1,4 +1,6 @@
-"""References in configuration that is JSON: resolved within its texts, so that values stay values."""
+"""References in configuration that is JSON: resolved within its texts, so
+that values stay values.
+"""
 
 import json
 from pathlib import Path
@@ -12,16 +14,25 @@ from penstock.actions import bounded_json
 from penstock.actions.cloudformation.overrides import read_overrides
 from penstock.actions.cloudformation_stack_set.lists import read_parameters
 from penstock.engine.language.json_values import is_resolvable, resolve_json
-from penstock.engine.language.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError
+from penstock.engine.language.variables import (
+    MOST_RESOLVED,
+    Reference,
+    TooLongError,
+    UnresolvedError,
+)
 from tests.fuzz import fuzz_json
 
 ID = Reference("S", "Id")
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(['", "Admin": "yes', "\\", '"}'])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    ['", "Admin": "yes', "\\", '"}']
+)
 
 
 @given(TEXTS)
 def test_any_value_stays_one_text(value: str) -> None:
-    found = json.loads(resolve_json('{"A": "v#{S.Id}", "B": {"Fn::GetParam": ["X", "#{S.Id}", "k"]}}', {ID: value}))
+    found = json.loads(
+        resolve_json('{"A": "v#{S.Id}", "B": {"Fn::GetParam": ["X", "#{S.Id}", "k"]}}', {ID: value})
+    )
     assert found == {"A": f"v{value}", "B": {"Fn::GetParam": ["X", value, "k"]}}
 
 
@@ -51,7 +62,12 @@ def test_weak_json_that_is_nested_too_deep_is_refused(shape: str, depth: int) ->
     closing = "".join({"{": "}", "[": "]"}.get(char, "") for char in reversed(shape))
     nested = shape * depth + '"#{S.Id}"' + closing * depth
     assert not is_resolvable(nested)
-    for read in (lambda text: resolve_json(text, {ID: "x"}), bounded_json.loads, read_overrides, read_parameters):
+    for read in (
+        lambda text: resolve_json(text, {ID: "x"}),
+        bounded_json.loads,
+        read_overrides,
+        read_parameters,
+    ):
         with pytest.raises(ValueError, match=r".+"):
             read(nested)
 
@@ -61,7 +77,9 @@ def test_weak_json_as_deep_as_allowed_is_resolved() -> None:
     assert "x [[[" in resolve_json(deep, {ID: "x"})
 
 
-@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "9" * 5_000, "[" + "1," * 200_000 + "1]", "\ufeff1", ""])
+@pytest.mark.parametrize(
+    "text", ["NaN", "-Infinity", "1e999", "9" * 5_000, "[" + "1," * 200_000 + "1]", "\ufeff1", ""]
+)
 def test_weak_json_that_others_do_not_read_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         bounded_json.loads(text)

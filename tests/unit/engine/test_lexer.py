@@ -1,4 +1,6 @@
-"""No value is code: where references may stand in commands, judged by tables and by running real shells."""
+"""No value is code: where references may stand in commands, judged by tables
+and by running real shells.
+"""
 
 import shlex
 import shutil
@@ -511,7 +513,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("command", REFUSED)
-def test_attack_03_reference_that_may_be_code_is_refused_with_place_and_way_out(command: str) -> None:
+def test_attack_03_reference_that_may_be_code_is_refused_with_place_and_way_out(
+    command: str,
+) -> None:
     with pytest.raises(LexerError) as raised:
         lex(command)
     told = str(raised.value)
@@ -554,7 +558,18 @@ def test_weak_code_within_code_is_read_a_bounded_number_of_times() -> None:
 
 
 ALPHABET = st.sampled_from(
-    [*"\"'`\\$(){}[]<>|&;#!*?~=-+:%, \t\n", "#{S.A}", "#{S.B}", "a", "sh", "-c", "<<E", "E\n", "case ", " in "]
+    [
+        *"\"'`\\$(){}[]<>|&;#!*?~=-+:%, \t\n",
+        "#{S.A}",
+        "#{S.B}",
+        "a",
+        "sh",
+        "-c",
+        "<<E",
+        "E\n",
+        "case ",
+        " in ",
+    ]
 )
 
 
@@ -585,8 +600,10 @@ def run_in(shell: list[str], code: str, values: dict[str, str], folder: Path) ->
 def test_values_of_the_fuzzer_are_data_to_each_shell(shell: list[str], tmp_path: Path) -> None:
     random = Random(3)
     code = lex(
-        'printf \'<%s>\' #{S.A} "#{S.A}" \'#{S.A}\' "${U:-#{S.A}}" ${U:-#{S.A}} "$(printf \'%s.\' "#{S.A}")"; '
-        'V=#{S.A}; printf \'<%s>\' "$V"; case #{S.A} in "#{S.A}") printf y;; esac\ncat <<E\n#{S.A}.\nE\n'
+        "printf '<%s>' #{S.A} \"#{S.A}\" '#{S.A}' \"${U:-#{S.A}}\" ${U:-#{S.A}} \"$(printf '%s.' "
+        '"#{S.A}")"; '
+        'V=#{S.A}; printf \'<%s>\' "$V"; case #{S.A} in "#{S.A}") printf y;; esac\ncat '
+        "<<E\n#{S.A}.\nE\n"
     ).code
     for _ in range(60):
         value, _ = values(random, str(tmp_path / "PWNED"))
@@ -600,11 +617,23 @@ def test_fuzzer_finds_what_a_lexer_without_judgement_lets_through(tmp_path: Path
     """The fuzzer is worth something: programs that are refused do run values."""
     assert {shutil.which(shell[0]) for shell in SHELLS} & {None} == set()
     ran = 0
-    for shape in ("eval #{S.A}", "sh -c #{S.A}", "echo #{S.A} | sh", "V=#{S.A}; $V", "echo $((#{S.A}))"):
+    for shape in (
+        "eval #{S.A}",
+        "sh -c #{S.A}",
+        "echo #{S.A} | sh",
+        "V=#{S.A}; $V",
+        "echo $((#{S.A}))",
+    ):
         program = Program(shape, {})
-        code = shape.replace("#{S.A}", f'"${{{fuzz_lexer.NAMES[0]}}}"').replace('(("', "((").replace('"))', "))")
+        code = (
+            shape.replace("#{S.A}", f'"${{{fuzz_lexer.NAMES[0]}}}"')
+            .replace('(("', "((")
+            .replace('"))', "))")
+        )
         tried = fuzz_lexer.Tried(program, code, (f"a[$(touch {tmp_path}/PWNED)]", ""))
-        touched = tried._replace(given=(f"touch {tmp_path}/PWNED", "")) if "((" not in shape else tried
+        touched = (
+            tried._replace(given=(f"touch {tmp_path}/PWNED", "")) if "((" not in shape else tried
+        )
         for shell in SHELLS:
             try:
                 fuzz_lexer.run(shell, [touched], tmp_path)
@@ -618,11 +647,15 @@ def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path:
     code = "f() { f & }; f & set -m; (while :; do :; done) & (while :; do :; done) &"
     fuzz_lexer.run(shell, [fuzz_lexer.Tried(Program("", {}), code, ("", ""))], tmp_path)
     left = [Path(f"/proc/{pid}/cmdline") for pid in fuzz_lexer.running()]
-    assert not [path for path in left if path.exists() and str(tmp_path).encode() in path.read_bytes()]
+    assert not [
+        path for path in left if path.exists() and str(tmp_path).encode() in path.read_bytes()
+    ]
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
-def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(shell: list[str], tmp_path: Path) -> None:
+def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(
+    shell: list[str], tmp_path: Path
+) -> None:
     """A program that loops hides none: the one behind it is tried, and what it runs is found."""
     looping = fuzz_lexer.Tried(Program("", {}), "while :; do :; done", ("", ""))
     given = (f"touch {tmp_path}/PWNED", "")
@@ -632,16 +665,33 @@ def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(shell: list
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_attack_03_no_shell_runs_or_alters_a_value_in_what_is_accepted(number: int, tmp_path: Path) -> None:
+def test_attack_03_no_shell_runs_or_alters_a_value_in_what_is_accepted(
+    number: int, tmp_path: Path
+) -> None:
     assert fuzz_lexer.batch(Random(f"unit {number}"), tmp_path) == fuzz_lexer.BATCH
 
 
 @pytest.mark.parametrize(
-    "value", ["$(touch {})", "a[$(touch {})]", "touch {}", "'; touch {}; '", "system('touch {}')", "-c touch {}"]
+    "value",
+    [
+        "$(touch {})",
+        "a[$(touch {})]",
+        "touch {}",
+        "'; touch {}; '",
+        "system('touch {}')",
+        "-c touch {}",
+    ],
 )
-def test_attack_03_every_context_of_the_corpus_keeps_a_value_data(value: str, tmp_path: Path) -> None:
+def test_attack_03_every_context_of_the_corpus_keeps_a_value_data(
+    value: str, tmp_path: Path
+) -> None:
     given = (value.replace("{}", str(tmp_path / "PWNED")),) * 2
-    shapes = [shape.replace("<l>", "echo #{S.A}").replace("{}", "#{S.A}").replace("<r>", "#{S.B}") for shape in ODD]
-    accepted = [tried for shape in shapes if (tried := fuzz_lexer.accept(Program(shape, {}), given))]
+    shapes = [
+        shape.replace("<l>", "echo #{S.A}").replace("{}", "#{S.A}").replace("<r>", "#{S.B}")
+        for shape in ODD
+    ]
+    accepted = [
+        tried for shape in shapes if (tried := fuzz_lexer.accept(Program(shape, {}), given))
+    ]
     for shell in SHELLS:
         fuzz_lexer.run(shell, accepted, tmp_path)

@@ -1,4 +1,6 @@
-"""What a try comes to when its pod does anything but end well (design: the table of interleavings)."""
+"""What a try comes to when its pod does anything but end well (design: the
+table of interleavings).
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +15,12 @@ from penstock.engine.settings import Settings
 from tests.unit.engine.simulation import World, commands_action, deploy_action, git_action, stage
 
 SHORT = Settings(
-    image_pull_s=20, container_config_s=10, no_pod_s=15, start_s=100, container_end_s=5, running_record_s=3
+    image_pull_s=20,
+    container_config_s=10,
+    no_pod_s=15,
+    start_s=100,
+    container_end_s=5,
+    running_record_s=3,
 )
 
 
@@ -46,7 +53,9 @@ def waiting(world: World, job: str, reason: str, message: str = "") -> None:
         ("CreateContainerConfigError", 11, "did not start within 10 s: no such image"),
     ],
 )
-def test_container_that_cannot_start_fails_the_action_after_its_limit(reason: str, after_s: int, message: str) -> None:
+def test_container_that_cannot_start_fails_the_action_after_its_limit(
+    reason: str, after_s: int, message: str
+) -> None:
     world, job = running()
     waiting(world, job, reason, "no such image")
     if after_s:
@@ -66,19 +75,25 @@ def test_image_that_is_pulled_again_when_the_limit_passes_fails_with_the_same_co
     world.advance(21)
     world.settle()
 
-    assert details(world) == ("ImagePullBackOff", "container agent did not start within 20 s: no such image")
+    assert details(world) == (
+        "ImagePullBackOff",
+        "container agent did not start within 20 s: no such image",
+    )
 
 
 def test_image_without_a_shell_fails_at_once_while_the_agent_still_waits() -> None:
     world, job = running()
     pod = world.run_pod(job)
-    ended = Container(is_terminated=True, exit_code=128, reason="StartError", message='exec: "sh": not found')
+    ended = Container(
+        is_terminated=True, exit_code=128, reason="StartError", message='exec: "sh": not found'
+    )
     world.pods[job] = replace(pod, containers={**pod.containers, "action": ended})
     world.settle()
 
     assert details(world) == (
         "StartError",
-        'the action\'s container could not start: exec: "sh": not found; an image needs `sh` to run commands',
+        'the action\'s container could not start: exec: "sh": not found; an image needs `sh` to '
+        "run commands",
     )
     assert job in world.deleted_jobs
 
@@ -119,7 +134,11 @@ def test_tries_are_bounded_and_the_last_loss_fails_the_action() -> None:
 
 
 def test_lost_deploy_is_not_run_again() -> None:
-    world = World.of(stage("Source", git_action(output="Site")), stage("Prod", deploy_action("Make")), settings=SHORT)
+    world = World.of(
+        stage("Source", git_action(output="Site")),
+        stage("Prod", deploy_action("Make")),
+        settings=SHORT,
+    )
     world.start()
     world.settle()
     world.succeed(world.job_for("Fetch"))
@@ -133,7 +152,9 @@ def test_lost_deploy_is_not_run_again() -> None:
 
 def test_foreign_claim_is_a_lost_try_and_not_a_failure() -> None:
     world, job = running()
-    world.end_pod(job, ActionResult(1, "Lost", code="DuplicateExecution", message="claimed"), action_code=97)
+    world.end_pod(
+        job, ActionResult(1, "Lost", code="DuplicateExecution", message="claimed"), action_code=97
+    )
     world.settle()
 
     assert [row.status for row in world.status().stage_states[0].action_states[0].executions] == [
@@ -197,7 +218,9 @@ def ended_from_outside(world: World, job: str, *, action_later_s: float = 0) -> 
     """Let a pod end as one that is deleted: the agent reports that it was, if it still can."""
     world.run_pod(job)
     pod = world.pods[job]
-    terminated = ActionResult(1, "Lost", pod.uid, "PodTerminated", "the pod was deleted").encode() or ""
+    terminated = (
+        ActionResult(1, "Lost", pod.uid, "PodTerminated", "the pod was deleted").encode() or ""
+    )
     agent = Container(is_terminated=True, exit_code=1, message=terminated, finished=world.now)
     action = replace(agent, message="", finished=world.now + timedelta(seconds=action_later_s))
     world.pods[job] = replace(pod, containers={"agent": agent, "action": action})
@@ -269,7 +292,12 @@ def test_success_that_the_exit_code_contradicts_is_a_mismatch() -> None:
 
 def test_container_killed_for_memory_is_told_by_that_name() -> None:
     world, job = running()
-    world.end_pod(job, ActionResult(1, "Failed", code="ActionContainerDied"), action_code=137, reason="OOMKilled")
+    world.end_pod(
+        job,
+        ActionResult(1, "Failed", code="ActionContainerDied"),
+        action_code=137,
+        reason="OOMKilled",
+    )
     world.settle()
 
     assert details(world) == (
@@ -281,7 +309,9 @@ def test_container_killed_for_memory_is_told_by_that_name() -> None:
 
 def test_process_killed_for_memory_is_told_by_that_name_though_the_shell_lived_on() -> None:
     world, job = running()
-    failed = ActionResult(1, "Failed", code="JobFailed", message="Command failed with exit code 2: make", exit_code=2)
+    failed = ActionResult(
+        1, "Failed", code="JobFailed", message="Command failed with exit code 2: make", exit_code=2
+    )
     world.end_pod(job, failed, action_code=2, reason="OOMKilled")
     world.settle()
 
@@ -300,7 +330,10 @@ def test_pod_that_does_not_start_within_the_limit_fails_the_action() -> None:
     world.settle()
 
     why = f"`kubectl events --for pod/{pod}` says why"
-    assert details(world) == ("StartTimedOut", f"the action's pod did not start within 100 s; {why}")
+    assert details(world) == (
+        "StartTimedOut",
+        f"the action's pod did not start within 100 s; {why}",
+    )
 
 
 def test_pod_that_no_node_takes_says_why_in_the_schedulers_words() -> None:

@@ -8,8 +8,12 @@ from tests.unit.engine.simulation import World, commands_action, stage
 REASON = "field is immutable"
 
 
-@pytest.mark.parametrize("message", [f"{'template ' * 500}: {REASON}", f"{REASON}: {'template ' * 500}"])
-def test_bug_09_reason_stands_in_summary_conditions_and_events_wherever_the_message_says_it(message: str) -> None:
+@pytest.mark.parametrize(
+    "message", [f"{'template ' * 500}: {REASON}", f"{REASON}: {'template ' * 500}"]
+)
+def test_bug_09_reason_stands_in_summary_conditions_and_events_wherever_the_message_says_it(
+    message: str,
+) -> None:
     world = World.of(stage("Build", commands_action("Make")))
     world.start()
     world.settle()
@@ -18,7 +22,11 @@ def test_bug_09_reason_stands_in_summary_conditions_and_events_wherever_the_mess
 
     status = world.status()
     told = [status.status_summary or "", *(c.message or "" for c in status.conditions)]
-    told += [getattr(command, "message", "") for command in world.history if type(command).__name__ == "EmitEvent"][1:]
+    told += [
+        getattr(command, "message", "")
+        for command in world.history
+        if type(command).__name__ == "EmitEvent"
+    ][1:]
     assert len(told) > 4
     assert all(REASON in text for text in told)
     assert all(len(text) <= 1_000 for text in told)
@@ -27,7 +35,9 @@ def test_bug_09_reason_stands_in_summary_conditions_and_events_wherever_the_mess
     assert REASON in (last.message or "")
 
 
-def test_attack_07_definition_that_no_judge_can_judge_says_so_and_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attack_07_definition_that_no_judge_can_judge_says_so_and_runs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError("a number that is none")
 
@@ -39,6 +49,8 @@ def test_attack_07_definition_that_no_judge_can_judge_says_so_and_runs_nothing(m
     assert world.pipeline
     (ready,) = (c for c in world.pipeline.status.conditions if c.type == "Ready")
     assert ready.status == "False"
-    assert "could not be judged (ValueError: a number that is none); please report it" in (ready.message or "")
+    assert "could not be judged (ValueError: a number that is none); please report it" in (
+        ready.message or ""
+    )
     assert world.status().state == "Failed"
     assert world.jobs == {}

@@ -1,7 +1,7 @@
 """The engine against the model of modes: every story of three runs in three stages, in each mode.
 
-Stories that lead to the same future are one from there on, so the search ends; it is breadth first, so a failing story
-is a shortest one.
+Stories that lead to the same future are one from there on, so the search ends; it is breadth first,
+so a failing story is a shortest one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import pytest
 
 from penstock.api.kinds.run import StageStatus
 from penstock.api.status.executions import ActionExecution
-from tests.unit.engine.modes import CANCELLING, INSIDE, MIDDLE, STAGES, STOPPING, WAITING, Event, Model, Run
+from tests.unit.engine.modes import (
+    CANCELLING,
+    INSIDE,
+    MIDDLE,
+    STAGES,
+    STOPPING,
+    WAITING,
+    Event,
+    Model,
+    Run,
+)
 from tests.unit.engine.simulation import World, commands_action, stage
 
 RUNS = int(os.environ.get("MODEL_RUNS", "3"))
@@ -67,12 +77,16 @@ def state_of(world: World, name: str) -> Run:
     if last is None or last.status is StageStatus.SUCCEEDED:
         return Run(WAITING, len(status.stage_states))
     is_cancelling = world.reason(name) == "PipelineUpdated"
-    doing = STOPPING if last.status is StageStatus.STOPPING else CANCELLING if is_cancelling else INSIDE
+    doing = (
+        STOPPING if last.status is StageStatus.STOPPING else CANCELLING if is_cancelling else INSIDE
+    )
     return Run(doing, len(status.stage_states) - 1)
 
 
 @pytest.mark.parametrize("mode", ["SUPERSEDED", "QUEUED", "PARALLEL"])
-def test_every_story_of_three_runs_in_three_stages_ends_as_codepipeline_documents(mode: str) -> None:
+def test_every_story_of_three_runs_in_three_stages_ends_as_codepipeline_documents(
+    mode: str,
+) -> None:
     start = Model(mode)
     stories: dict[Model, list[Event]] = {start: []}
     frontier = deque([(start, World.of(*stages("true"), executionMode=mode))])

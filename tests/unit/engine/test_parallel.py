@@ -51,7 +51,9 @@ def test_x_39_pipeline_shows_no_stage_states_of_parallel_runs() -> None:
 
 
 def test_disabled_transition_holds_parallel_runs_and_shows_them() -> None:
-    world = parallel(2, disableInboundStageTransitions=[{"stageName": "Deploy", "reason": "freeze"}])
+    world = parallel(
+        2, disableInboundStageTransitions=[{"stageName": "Deploy", "reason": "freeze"}]
+    )
     for name in world.runs:
         world.succeed(world.job_for("Make", name))
     world.settle()
@@ -59,7 +61,10 @@ def test_disabled_transition_holds_parallel_runs_and_shows_them() -> None:
     world.advance(10)
     world.settle()
     assert world.pipeline is not None
-    assert [item.run for item in world.pipeline.status.stage_states[0].inbound_executions] == ["run-1", "run-2"]
+    assert [item.run for item in world.pipeline.status.stage_states[0].inbound_executions] == [
+        "run-1",
+        "run-2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,11 +72,17 @@ def test_disabled_transition_holds_parallel_runs_and_shows_them() -> None:
     [(Settings(concurrent_executions=2), {}), (Settings(), {"maxConcurrentExecutions": 2})],
     ids=["installation", "pipeline"],
 )
-def test_q_05_starts_above_the_limit_wait_and_enter_in_order(settings: Settings, fields: dict[str, Any]) -> None:
+def test_q_05_starts_above_the_limit_wait_and_enter_in_order(
+    settings: Settings, fields: dict[str, Any]
+) -> None:
     world = parallel(4, settings, **fields)
     assert under_way(world) == ["run-1", "run-2"]
     waiting = world.status("run-3")
-    assert (waiting.state, waiting.before_start, world.reason("run-3")) == (None, "Queued", "Queued")
+    assert (waiting.state, waiting.before_start, world.reason("run-3")) == (
+        None,
+        "Queued",
+        "Queued",
+    )
     why = "waiting for one of 2 runs under way to end (spec.maxConcurrentExecutions)"
     assert waiting.status_summary == why
 
@@ -106,7 +117,9 @@ def test_waiting_run_can_be_stopped() -> None:
 
 def test_other_modes_are_not_limited() -> None:
     world = World.of(
-        stage("Build", commands_action("Make")), executionMode="QUEUED", settings=Settings(concurrent_executions=1)
+        stage("Build", commands_action("Make")),
+        executionMode="QUEUED",
+        settings=Settings(concurrent_executions=1),
     )
     for name in ("run-1", "run-2", "run-3"):
         world.start(name)

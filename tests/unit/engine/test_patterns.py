@@ -1,4 +1,6 @@
-"""Users' regular expressions: as Python's own matcher where both know a construct, and never for long (C-23)."""
+"""Users' regular expressions: as Python's own matcher where both know a
+construct, and never for long (C-23).
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,18 @@ from tests.fuzz import fuzz_patterns
 ATOMS = st.sampled_from(
     ["a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "[a-c]", "\\.", "\\S", "(a|bc)", "(?:ab)", "(b|)"]
 )
-PIECES = st.tuples(ATOMS, st.sampled_from(["", "*", "+", "?", "{2}", "{1,3}", "{0,1}", "*?", "{2,}"])).map("".join)
+PIECES = st.tuples(
+    ATOMS, st.sampled_from(["", "*", "+", "?", "{2}", "{1,3}", "{0,1}", "*?", "{2,}"])
+).map("".join)
 PATTERNS = st.lists(PIECES, max_size=5).map("".join)
 
 
 @given(PATTERNS, PATTERNS, st.text(alphabet="abc1._\n", max_size=12))
 def test_matcher_agrees_with_pythons(first: str, second: str, text: str) -> None:
     pattern = f"{first}|^{second}$"
-    assert matches(pattern, text) == (re.fullmatch(f"(?:{first})|(?:{second})", text, re.ASCII) is not None)
+    assert matches(pattern, text) == (
+        re.fullmatch(f"(?:{first})|(?:{second})", text, re.ASCII) is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +142,9 @@ def test_text_that_cannot_be_matched_is_an_error_of_the_pattern(text: str) -> No
 
 
 @given(
-    st.text(max_size=40) | st.text(alphabet="ab\\[](){}*+?|^$.,-&0123456789dwsQEpPuxkz:<>!=i", max_size=25), st.text()
+    st.text(max_size=40)
+    | st.text(alphabet="ab\\[](){}*+?|^$.,-&0123456789dwsQEpPuxkz:<>!=i", max_size=25),
+    st.text(),
 )
 def test_any_text_is_an_expression_or_an_error(pattern: str, text: str) -> None:
     try:

@@ -19,16 +19,28 @@ def play(world: World, runs: int, *, failing: bool = False, first: int = 1) -> N
 
 
 def test_oldest_runs_over_the_limits_are_deleted_each_kind_by_its_own() -> None:
-    world = World.of(stage("Build", commands_action("Make")), successfulRunsHistoryLimit=2, failedRunsHistoryLimit=1)
+    world = World.of(
+        stage("Build", commands_action("Make")),
+        successfulRunsHistoryLimit=2,
+        failedRunsHistoryLimit=1,
+    )
     play(world, 4)
     play(world, 3, failing=True)
 
     assert sorted(world.runs) == ["bad-3", "run-3", "run-4"]
-    assert [c.name for c in world.history if isinstance(c, DeleteRun)] == ["run-1", "run-2", "bad-1", "bad-2"]
+    assert [c.name for c in world.history if isinstance(c, DeleteRun)] == [
+        "run-1",
+        "run-2",
+        "bad-1",
+        "bad-2",
+    ]
 
 
 def test_jobs_of_older_runs_go_several_runs_at_a_time() -> None:
-    world = World.of(stage("Build", commands_action("Make")), settings=Settings(runs_with_jobs=2, successful_runs=50))
+    world = World.of(
+        stage("Build", commands_action("Make")),
+        settings=Settings(runs_with_jobs=2, successful_runs=50),
+    )
     play(world, 8)
     deletions = [c for c in world.history if isinstance(c, DeleteJobsOfRuns)]
 
@@ -37,7 +49,10 @@ def test_jobs_of_older_runs_go_several_runs_at_a_time() -> None:
 
 
 def test_revision_that_nothing_names_is_deleted_beyond_the_newest() -> None:
-    world = World.of(stage("Build", commands_action("Make")), settings=Settings(kept_revisions=2, successful_runs=1))
+    world = World.of(
+        stage("Build", commands_action("Make")),
+        settings=Settings(kept_revisions=2, successful_runs=1),
+    )
     for number in range(5):
         play(world, 1, first=number)
         changed = World.of(stage(f"Build{number}", commands_action("Make")))
@@ -60,7 +75,9 @@ def test_gitops_1_run_that_a_tool_declares_is_never_deleted_and_counts_in_no_lim
 
 
 def test_gitops_1_so_many_declared_runs_are_named_in_the_warnings() -> None:
-    world = World.of(stage("Build", commands_action("Make")), settings=Settings(successful_runs=100))
+    world = World.of(
+        stage("Build", commands_action("Make")), settings=Settings(successful_runs=100)
+    )
     world.declared = {f"run-{number}" for number in range(1, 52)}
     play(world, 50)
     assert world.pipeline

@@ -13,9 +13,15 @@ from tests.unit.engine.test_stop import conditions, events, statuses
 
 
 def failed(**fields: Any) -> World:
-    """Return the world of O-08: Make has failed and Lint still runs; Pack and Prod are to follow."""
+    """Return the world of O-08: Make has failed and Lint still runs; Pack and
+    Prod are to follow.
+    """
     output = {"outputArtifacts": [{"name": "Report", "files": ["r"]}]}
-    actions = (commands_action("Make"), commands_action("Lint", **output), commands_action("Pack", runOrder=2))
+    actions = (
+        commands_action("Make"),
+        commands_action("Lint", **output),
+        commands_action("Pack", runOrder=2),
+    )
     build = {**stage("Build", *actions), **fields}
     reads = commands_action("Check", inputArtifacts=[{"name": "Report"}])
     world = World.of(build, stage("Prod", reads))
@@ -58,7 +64,10 @@ def test_oracle_o_09_failed_actions_run_again_and_what_had_not_started_follows()
         "Reconciling": ("True", "InProgress"),
     }
     assert statuses(world) == {"Build": "InProgress", "Make": "InProgress", "Lint": "Succeeded"}
-    assert ("RunResumed", "Retrying stage Build, FAILED_ACTIONS, as asked by alice (retry 1): flaky") in events(world)
+    assert (
+        "RunResumed",
+        "Retrying stage Build, FAILED_ACTIONS, as asked by alice (retry 1): flaky",
+    ) in events(world)
     end(world, "Make", "Pack", "Check")
 
     assert world.status().state == "Succeeded"
@@ -70,7 +79,9 @@ def test_oracle_o_09_failed_actions_run_again_and_what_had_not_started_follows()
     assert retried.start_time == "2026-11-21T12:01:00.000Z", "times are those of the attempt"
     assert kept is not None
     inputs = world.request(world.job_for("Check")).inputs
-    assert [item.key for item in inputs] == [f"pipeline-uid/uid-run-1/Build/Lint/1/{kept.pod_uid}/Report"]
+    assert [item.key for item in inputs] == [
+        f"pipeline-uid/uid-run-1/Build/Lint/1/{kept.pod_uid}/Report"
+    ]
     assert conditions(world) == {"Succeeded": ("True", "Succeeded"), "Ready": ("True", "Succeeded")}
 
 
@@ -82,7 +93,10 @@ def test_x_61_failed_actions_run_again_while_a_sibling_still_runs() -> None:
     assert statuses(world) == {"Build": "InProgress", "Make": "InProgress", "Lint": "InProgress"}
     assert attempts(world, "Lint") == [(1, 1, "InProgress")]
     assert world.status().execution_attempt is None, "the run had not ended"
-    assert events(world)[-1] == ("StageRetried", "Retrying stage Build, FAILED_ACTIONS, as asked (retry 1)")
+    assert events(world)[-1] == (
+        "StageRetried",
+        "Retrying stage Build, FAILED_ACTIONS, as asked (retry 1)",
+    )
     end(world, "Lint", "Make", "Pack", "Check")
     assert world.status().state == "Succeeded"
 
@@ -95,13 +109,17 @@ def test_x_61_all_actions_run_again_from_the_first_and_overwrite_what_they_made(
     world.settle()
     assert statuses(world) == {"Build": "InProgress", "Make": "InProgress", "Lint": "InProgress"}
     end(world, "Make", "Lint")
-    assert attempts(world, "Lint") == [(1, 1, "Succeeded"), (2, 1, "Succeeded")], "its history stays"
+    assert attempts(world, "Lint") == [(1, 1, "Succeeded"), (2, 1, "Succeeded")], (
+        "its history stays"
+    )
     end(world, "Pack")
     second = world.execution("Lint")
     assert first is not None
     assert second is not None
     inputs = world.request(world.job_for("Check")).inputs
-    assert [item.key for item in inputs] == [f"pipeline-uid/uid-run-1/Build/Lint/2/{second.pod_uid}/Report"]
+    assert [item.key for item in inputs] == [
+        f"pipeline-uid/uid-run-1/Build/Lint/2/{second.pod_uid}/Report"
+    ]
     assert second.pod_uid != first.pod_uid
 
 
@@ -135,7 +153,10 @@ def test_x_66_state_of_the_stage_counts_retries_in_the_run_and_in_the_pipeline()
         world.settle()
     counted = world.status().stage_states[0].retry_stage_metadata
     assert counted is not None
-    assert counted.to_dict() == {"manualStageRetryAttempt": 2, "latestRetryTrigger": "ManualStageRetry"}
+    assert counted.to_dict() == {
+        "manualStageRetryAttempt": 2,
+        "latestRetryTrigger": "ManualStageRetry",
+    }
     assert world.status().execution_attempt == 3
     assert [answer.refused for answer in world.status().retries] == [None, None]
     assert world.pipeline is not None
@@ -221,7 +242,9 @@ def test_attempt_waits_for_containers_of_the_one_before() -> None:
 def test_resumed_run_holds_its_stage_before_those_that_wait() -> None:
     freeze = [{"stageName": "Prod", "reason": "freeze"}]
     world = World.of(
-        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode="QUEUED"
+        stage("Build", commands_action("Make")),
+        stage("Prod", commands_action("Check")),
+        executionMode="QUEUED",
     )
     world.start()
     world.settle()
@@ -272,9 +295,13 @@ def test_run_that_is_resumed_is_not_deleted_by_the_history_limit() -> None:
     assert world.status().state == "InProgress"
 
 
-def test_pipeline_shows_the_run_that_entered_a_stage_last_and_the_youngest_as_its_last_run() -> None:
+def test_pipeline_shows_the_run_that_entered_a_stage_last_and_the_youngest_as_its_last_run() -> (
+    None
+):
     world = World.of(
-        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode="QUEUED"
+        stage("Build", commands_action("Make")),
+        stage("Prod", commands_action("Check")),
+        executionMode="QUEUED",
     )
     world.start()
     world.settle()
@@ -290,7 +317,11 @@ def test_pipeline_shows_the_run_that_entered_a_stage_last_and_the_youngest_as_it
     world.retry("Prod")
     world.settle()
     assert world.pipeline is not None
-    shown = {s.stage_name: s.latest_execution.run for s in world.pipeline.status.stage_states if s.latest_execution}
+    shown = {
+        s.stage_name: s.latest_execution.run
+        for s in world.pipeline.status.stage_states
+        if s.latest_execution
+    }
     assert shown == {"Build": "run-2", "Prod": "run-1"}
     assert world.pipeline.status.last_run == "run-2"
 
@@ -312,22 +343,35 @@ def test_oracle_o_12_stage_is_retried_once_by_itself_and_then_fails() -> None:
     assert world.status().state == "Failed"
     counted = world.status().stage_states[0].retry_stage_metadata
     assert counted is not None
-    assert counted.to_dict() == {"autoStageRetryAttempt": 1, "latestRetryTrigger": "AutomatedStageRetry"}
+    assert counted.to_dict() == {
+        "autoStageRetryAttempt": 1,
+        "latestRetryTrigger": "AutomatedStageRetry",
+    }
     assert [reason for reason, _ in events(world)].count("RunFailed") == 1
 
 
 def test_x_65_automatic_retry_of_all_actions() -> None:
-    world = failed(onFailure={"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}})
+    world = failed(
+        onFailure={"result": "RETRY", "retryConfiguration": {"retryMode": "ALL_ACTIONS"}}
+    )
     end(world, "Lint")
     assert attempts(world, "Lint") == [(1, 1, "Succeeded"), (2, 1, "InProgress")]
 
 
 def test_more_automatic_retries_wait_twice_as_long_each_and_keep_the_stage() -> None:
-    world = failed(onFailure={"result": "RETRY", "retryConfiguration": {"maxAttempts": 2, "backoffSeconds": 30}})
+    world = failed(
+        onFailure={
+            "result": "RETRY",
+            "retryConfiguration": {"maxAttempts": 2, "backoffSeconds": 30},
+        }
+    )
     end(world, "Lint")
     assert attempts(world, "Make") == [(1, 1, "Failed")]
     assert world.reason() == "Retrying"
-    assert world.status().status_summary == "Build: automatic retry not before 2026-11-21T12:00:30.000Z"
+    assert (
+        world.status().status_summary
+        == "Build: automatic retry not before 2026-11-21T12:00:30.000Z"
+    )
     assert world.last_plan.look_again == world.now.replace(second=30)
     world.start("run-2")
     world.settle()
@@ -362,7 +406,9 @@ def test_action_that_cannot_start_is_retried_no_more_often_than_declared() -> No
     """Its variable has no value: it fails at once, in the same pass, each time."""
     unset = commands_action("Use", 'echo "#{Build.NONE}"', runOrder=2)
     makes = commands_action("Make", namespace="Build", outputVariables=["NONE"])
-    world = World.of({**stage("Build", makes, unset), "onFailure": {"result": "RETRY"}}, settings=Settings())
+    world = World.of(
+        {**stage("Build", makes, unset), "onFailure": {"result": "RETRY"}}, settings=Settings()
+    )
     world.start()
     world.settle()
     end(world, "Make")
@@ -405,4 +451,6 @@ def test_stop_that_is_asked_for_together_with_a_retry_and_counts_it_stops_what_i
     world.stop(afterRetries=1, reason="not yet")
     world.settle()
     assert world.status().state == "Stopped"
-    assert [row.attempt for row in world.status().stage_states[0].action_states[0].executions] == [1]
+    assert [row.attempt for row in world.status().stage_states[0].action_states[0].executions] == [
+        1
+    ]

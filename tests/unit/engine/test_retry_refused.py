@@ -17,7 +17,9 @@ def refusals(world: World, run: str = "run-1") -> list[tuple[str, str]]:
 
 def two_stages() -> World:
     world = World.of(
-        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode="QUEUED"
+        stage("Build", commands_action("Make")),
+        stage("Prod", commands_action("Check")),
+        executionMode="QUEUED",
     )
     world.start()
     world.settle()
@@ -30,13 +32,18 @@ def test_oracle_o_10_all_actions_are_not_retried_while_one_still_runs() -> None:
     world.settle()
 
     assert refusals(world) == [
-        ("Conflict", "Lint of stage Build still running: ALL_ACTIONS is possible once nothing runs (X-61)")
+        (
+            "Conflict",
+            "Lint of stage Build still running: ALL_ACTIONS is possible once nothing runs (X-61)",
+        )
     ]
     assert conditions(world)["RequestRefused"] == ("True", "Conflict")
     assert attempts(world, "Make") == [(1, 1, "Failed")]
     end(world, "Lint")
     assert world.status().state == "Failed"
-    assert conditions(world)["RequestRefused"] == ("True", "Conflict"), "the refusal stays to be read"
+    assert conditions(world)["RequestRefused"] == ("True", "Conflict"), (
+        "the refusal stays to be read"
+    )
     assert [reason for reason, _ in events(world)].count("Conflict") == 1
 
 
@@ -174,7 +181,9 @@ def test_run_is_retried_on_the_definition_it_started_with_where_edits_do_not_can
 
 
 def test_x_63_parallel_run_is_not_retried_above_the_limit_of_its_pipeline() -> None:
-    world = World.of(stage("Build", commands_action("Make")), executionMode="PARALLEL", maxConcurrentExecutions=1)
+    world = World.of(
+        stage("Build", commands_action("Make")), executionMode="PARALLEL", maxConcurrentExecutions=1
+    )
     world.start()
     world.settle()
     world.fail(world.job_for("Make"))
@@ -188,7 +197,9 @@ def test_x_63_parallel_run_is_not_retried_above_the_limit_of_its_pipeline() -> N
     world.retry("Build")
     world.start("run-3")
     world.settle()
-    assert statuses(world)["Make"] == "InProgress", "a newer run that entered the stage is no hindrance (X-38)"
+    assert statuses(world)["Make"] == "InProgress", (
+        "a newer run that entered the stage is no hindrance (X-38)"
+    )
     assert world.status("run-3").stage_states == (), "the resumed run counts"
 
 

@@ -15,7 +15,9 @@ from tests.unit.engine.test_stop import events, statuses
 
 
 def delivering(*, deploy: dict[str, Any] | None = None, runs: int = 2, **fields: Any) -> World:
-    """Return a world in which so many runs have delivered: fetch, build, deploy, and check in the stage after."""
+    """Return a world in which so many runs have delivered: fetch, build,
+    deploy, and check in the stage after.
+    """
     makes = commands_action(
         "Make",
         namespace="Build",
@@ -23,7 +25,9 @@ def delivering(*, deploy: dict[str, Any] | None = None, runs: int = 2, **fields:
         inputArtifacts=[{"name": "Source"}],
         outputArtifacts=[{"name": "Site", "files": ["s"]}],
     )
-    ships = commands_action("Ship", 'ship "#{Build.TAG}" "#{variables.WHERE}"', inputArtifacts=[{"name": "Site"}])
+    ships = commands_action(
+        "Ship", 'ship "#{Build.TAG}" "#{variables.WHERE}"', inputArtifacts=[{"name": "Site"}]
+    )
     world = World.of(
         stage("Source", git_action()),
         stage("Build", makes),
@@ -40,7 +44,9 @@ def delivering(*, deploy: dict[str, Any] | None = None, runs: int = 2, **fields:
 
 
 def deliver(world: World, run: str, number: int) -> None:
-    """Start a run and bring it as far as its deployment; each has its own revision, variables and artifacts."""
+    """Start a run and bring it as far as its deployment; each has its own
+    revision, variables and artifacts.
+    """
     world.advance(10)
     world.start(run, variables=[{"name": "WHERE", "value": f"zone-{number}"}])
     world.settle()
@@ -51,10 +57,18 @@ def deliver(world: World, run: str, number: int) -> None:
 
 
 def roll_back(
-    world: World, target: str = "run-1", name: str = "back", stage_name: str = "Deploy", **wanted: Any
+    world: World,
+    target: str = "run-1",
+    name: str = "back",
+    stage_name: str = "Deploy",
+    **wanted: Any,
 ) -> None:
     world.advance(10)
-    world.start(name, executionType="ROLLBACK", rollback={"stageName": stage_name, **(wanted or {"targetRun": target})})
+    world.start(
+        name,
+        executionType="ROLLBACK",
+        rollback={"stageName": stage_name, **(wanted or {"targetRun": target})},
+    )
     world.settle()
 
 
@@ -75,12 +89,16 @@ def test_x_67_rollback_runs_the_stage_alone_with_what_its_target_had() -> None:
 
     end(world, "Ship", run="back")
     assert world.status("back").state == "Succeeded"
-    assert statuses(world, "back") == {"Deploy": "Succeeded", "Ship": "Succeeded"}, "later stages do not follow"
+    assert statuses(world, "back") == {"Deploy": "Succeeded", "Ship": "Succeeded"}, (
+        "later stages do not follow"
+    )
     assert world.pipeline is not None
     shown = {s.stage_name: s.latest_execution for s in world.pipeline.status.stage_states}
     assert shown["Deploy"] is not None
     assert (shown["Deploy"].run, shown["Deploy"].type) == ("back", "ROLLBACK")
-    assert ("RunStarted", "Started rollback of stage Deploy of pipeline web, version 1") in events(world)
+    assert ("RunStarted", "Started rollback of stage Deploy of pipeline web, version 1") in events(
+        world
+    )
 
 
 def test_x_67_target_is_named_by_its_execution_id_too_and_not_needed_any_more() -> None:
@@ -110,10 +128,20 @@ def test_target_may_still_be_under_way_in_a_later_stage() -> None:
 @pytest.mark.parametrize(
     ("target", "stage_name", "reason", "words"),
     [
-        ("nope", "Deploy", "PipelineExecutionNotFound", "has no run nope; one that the history limits have deleted"),
+        (
+            "nope",
+            "Deploy",
+            "PipelineExecutionNotFound",
+            "has no run nope; one that the history limits have deleted",
+        ),
         ("run-1", "Nope", "StageNotFound", 'no stage "Nope"; it has Source, Build, Deploy, Check'),
         ("run-1", "Source", "UnableToRollbackStage", "stage Source has Source actions"),
-        ("failed", "Deploy", "UnableToRollbackStage", "run failed has not succeeded in stage Deploy: Failed"),
+        (
+            "failed",
+            "Deploy",
+            "UnableToRollbackStage",
+            "run failed has not succeeded in stage Deploy: Failed",
+        ),
         ("failed", "Check", "UnableToRollbackStage", "it has not entered it"),
         ("back", "Deploy", "UnableToRollbackStage", "run back is a rollback itself"),
     ],
@@ -163,11 +191,16 @@ def test_rollback_waits_for_the_stage_and_goes_before_those_that_wait() -> None:
     roll_back(world)
     assert world.reason("back") == "Queued"
     assert world.pipeline is not None
-    waiting = {s.stage_name: [i.run for i in s.inbound_executions] for s in world.pipeline.status.stage_states}
+    waiting = {
+        s.stage_name: [i.run for i in s.inbound_executions]
+        for s in world.pipeline.status.stage_states
+    }
     assert waiting["Deploy"] == ["back", "run-4"]
     end(world, "Ship", run="run-3")
     assert statuses(world, "back")["Deploy"] == "InProgress"
-    assert "Deploy" not in statuses(world, "run-4"), "an older run does not enter where a younger one is"
+    assert "Deploy" not in statuses(world, "run-4"), (
+        "an older run does not enter where a younger one is"
+    )
     end(world, "Ship", run="back")
     assert statuses(world, "run-4")["Deploy"] == "InProgress"
 
@@ -183,7 +216,11 @@ def test_rollback_neither_supersedes_nor_is_superseded() -> None:
     roll_back(world, "run-3")
     deliver(world, "run-6", 6)
     states = {name: str(run.status.state) for name, run in world.runs.items()}
-    assert (states["run-5"], states["run-6"], states["back"]) == ("Superseded", "InProgress", "InProgress")
+    assert (states["run-5"], states["run-6"], states["back"]) == (
+        "Superseded",
+        "InProgress",
+        "InProgress",
+    )
 
 
 def test_failed_rollback_can_be_retried_and_leads_to_no_other_rollback() -> None:
@@ -196,7 +233,10 @@ def test_failed_rollback_can_be_retried_and_leads_to_no_other_rollback() -> None
     world.retry("Deploy", run="back")
     world.settle()
     end(world, "Ship", run="back")
-    assert (world.status("back").state, list(statuses(world, "back"))) == ("Succeeded", ["Deploy", "Ship"])
+    assert (world.status("back").state, list(statuses(world, "back"))) == (
+        "Succeeded",
+        ["Deploy", "Ship"],
+    )
 
 
 # ---- automatic (X-70)
@@ -214,7 +254,9 @@ def created(world: World) -> list[dict[str, Any]]:
     return [dict(c.manifest) for c in world.history if isinstance(c, CreateRun)]
 
 
-def test_oracle_o_13_failed_stage_is_rolled_back_to_the_last_execution_that_succeeded_there() -> None:
+def test_oracle_o_13_failed_stage_is_rolled_back_to_the_last_execution_that_succeeded_there() -> (
+    None
+):
     world = failing()
     world.settle()
     (manifest,) = created(world)
@@ -236,7 +278,9 @@ def test_oracle_o_13_failed_stage_is_rolled_back_to_the_last_execution_that_succ
     assert statuses(world, name) == {"Deploy": "Succeeded", "Ship": "Succeeded"}
 
 
-def test_x_70_status_names_the_rollback_before_it_is_created_and_the_run_ends_after_it_was() -> None:
+def test_x_70_status_names_the_rollback_before_it_is_created_and_the_run_ends_after_it_was() -> (
+    None
+):
     world = failing()
     plan = world.plan()
     world.apply(type(plan)(run_statuses=plan.run_statuses))

@@ -1,4 +1,6 @@
-"""A run's status has a bound: what is too large fails its action, and what cannot be written ends the run."""
+"""A run's status has a bound: what is too large fails its action, and what
+cannot be written ends the run.
+"""
 
 import json
 from dataclasses import replace
@@ -22,8 +24,12 @@ def written(world: World) -> int:
 
 
 @pytest.mark.parametrize("character", ["x", "ä", '"', "\n", "<", "\u2028", "\x01", "\U0001f600"])
-def test_attack_05_output_variables_that_the_status_has_no_room_for_fail_their_action(character: str) -> None:
-    actions = [commands_action(f"A{n}", outputVariables=["V"], namespace=f"N{n}") for n in range(16)]
+def test_attack_05_output_variables_that_the_status_has_no_room_for_fail_their_action(
+    character: str,
+) -> None:
+    actions = [
+        commands_action(f"A{n}", outputVariables=["V"], namespace=f"N{n}") for n in range(16)
+    ]
     world = World.of(stage("Build", *actions))
     world.start()
     world.settle()
@@ -41,9 +47,13 @@ def test_attack_05_output_variables_that_the_status_has_no_room_for_fail_their_a
     failed = [row for row in rows if row and row.error_details]
     assert world.status().state == "Failed"
     assert 8 <= len(failed) <= 16
-    assert {row.error_details.code for row in failed if row.error_details} == {"OutputVariablesSizeExceeded"}
+    assert {row.error_details.code for row in failed if row.error_details} == {
+        "OutputVariablesSizeExceeded"
+    }
     assert all(
-        "write large values into an artifact" in row.error_details.message for row in failed if row.error_details
+        "write large values into an artifact" in row.error_details.message
+        for row in failed
+        if row.error_details
     )
     assert written(world) < 1_400_000
 
@@ -67,12 +77,18 @@ def test_attack_05_retries_of_a_run_whose_status_is_full_fail_instead_of_growing
 
 def full(reason: str = "TooLarge", *, is_final: bool = True) -> World:
     world = World.of(
-        stage("Build", commands_action("Make", namespace="N", outputVariables=["V"]), commands_action("B"))
+        stage(
+            "Build",
+            commands_action("Make", namespace="N", outputVariables=["V"]),
+            commands_action("B"),
+        )
     )
     world.start()
     world.settle()
     world.run_pod(world.job_for("B"))
-    world.end_pod(world.job_for("Make"), ActionResult(1, "Succeeded", exit_code=0, variables={"V": "x"}))
+    world.end_pod(
+        world.job_for("Make"), ActionResult(1, "Succeeded", exit_code=0, variables={"V": "x"})
+    )
     refused = Refused(reason, "etcdserver: request is too large", world.now, is_final=is_final)
     world.refused[status_refusal("uid-run-1")] = refused
     return world
@@ -91,7 +107,7 @@ def test_attack_05_status_that_can_never_be_written_ends_the_run_by_one_that_can
     assert left.job_name not in world.jobs, "what still ran is ended"
 
 
-def test_attack_06_status_that_is_refused_for_now_is_written_later_and_leads_to_nothing_before() -> None:
+def test_attack_06_refused_status_leads_to_nothing_until_it_is_written() -> None:
     world = full("Forbidden", is_final=False)
     plan = world.plan()
     assert (plan.run_statuses, [c for c in plan.commands if "uid-run-1" in str(c)]) == ({}, [])
@@ -101,7 +117,9 @@ def test_attack_06_status_that_is_refused_for_now_is_written_later_and_leads_to_
 
 
 def test_text_that_is_no_unicode_is_taken_over_and_fits_as_any_other() -> None:
-    """JSON can say half a surrogate pair, and a hostile image writes its own termination message."""
+    """JSON can say half a surrogate pair, and a hostile image writes its own
+    termination message.
+    """
     world = World.of(stage("Build", commands_action("Make", outputVariables=["V"], namespace="N")))
     world.start()
     world.settle()
@@ -116,9 +134,15 @@ def test_text_that_is_no_unicode_is_taken_over_and_fits_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("is_final", [True, False])
-def test_attack_06_run_whose_status_is_refused_starts_nothing_that_no_status_tells(is_final: bool) -> None:
-    """The next stage's Job would run for a run that has failed, or be made and swept again and again."""
-    world = World.of(stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship")))
+def test_attack_06_run_whose_status_is_refused_starts_nothing_that_no_status_tells(
+    is_final: bool,
+) -> None:
+    """The next stage's Job would run for a run that has failed, or be made
+    and swept again and again.
+    """
+    world = World.of(
+        stage("Build", commands_action("Make")), stage("Prod", commands_action("Ship"))
+    )
     world.start()
     world.settle()
     world.succeed(world.job_for("Make"))

@@ -1,4 +1,6 @@
-"""How a run goes through its stages (X-22..X-24, X-26, X-28), played against the simulated cluster."""
+"""How a run goes through its stages (X-22..X-24, X-26, X-28), played against
+the simulated cluster.
+"""
 
 import json
 import uuid
@@ -13,7 +15,10 @@ def three_stages() -> World:
     return World.of(
         stage("Source", git_action()),
         stage(
-            "Build", commands_action("Make", inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Site"}])
+            "Build",
+            commands_action(
+                "Make", inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Site"}]
+            ),
         ),
         stage("Prod", commands_action("Check", inputArtifacts=[{"name": "Site"}])),
     )
@@ -96,13 +101,19 @@ def test_oracle_o_08_a_failed_member_lets_its_siblings_end_and_starts_no_later_g
 
 def test_stage_admits_one_run_at_a_time_and_the_older_first() -> None:
     world = World.of(
-        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode="QUEUED"
+        stage("Build", commands_action("Make")),
+        stage("Prod", commands_action("Check")),
+        executionMode="QUEUED",
     )
     for name in ("run-1", "run-2", "run-3"):
         world.start(name)
     world.settle()
     assert world.live_jobs() == [world.job_for("Make", "run-1")]
-    assert [world.reason(name) for name in ("run-1", "run-2", "run-3")] == ["InProgress", "Queued", "Queued"]
+    assert [world.reason(name) for name in ("run-1", "run-2", "run-3")] == [
+        "InProgress",
+        "Queued",
+        "Queued",
+    ]
 
     world.succeed(world.job_for("Make", "run-1"))
     world.settle()
@@ -140,7 +151,8 @@ def test_stage_stays_locked_while_a_pod_of_an_ended_run_may_run_in_it() -> None:
     world.settle()
     assert world.live_jobs() == []
     assert world.status("run-2").status_summary == (
-        f"waiting for stage Build, held by pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
+        f"waiting for stage Build, held by pod {pod.name}; if its node is lost: kubectl delete pod "
+        f"{pod.name} --force"
     )
 
     world.end_pod(pod.job, "")
@@ -152,7 +164,9 @@ def test_run_executes_the_definition_it_was_admitted_with() -> None:
     world = three_stages()
     world.start()
     world.settle()
-    changed = World.of(stage("Source", git_action()), stage("Other", commands_action("New")), onUpdate="Finish")
+    changed = World.of(
+        stage("Source", git_action()), stage("Other", commands_action("New")), onUpdate="Finish"
+    )
     world.change_pipeline(generation=2, spec=changed.spec)
     world.succeed(world.job_for("Fetch"))
     world.settle()
@@ -178,8 +192,14 @@ def test_artifact_bound_to_a_run_is_the_one_that_very_run_made() -> None:
     world.settle()
     second = world.request(world.job_for("Check", "run-2")).inputs[0].key
 
-    assert first == f"pipeline-uid/uid-run-1/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-1')}/Source"
-    assert second == f"pipeline-uid/uid-run-2/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-2')}/Source"
+    assert (
+        first
+        == f"pipeline-uid/uid-run-1/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-1')}/Source"
+    )
+    assert (
+        second
+        == f"pipeline-uid/uid-run-2/Source/Fetch/1/pod-{world.job_for('Fetch', 'run-2')}/Source"
+    )
 
 
 def test_key_that_a_pod_reports_is_not_believed() -> None:
@@ -192,13 +212,20 @@ def test_key_that_a_pod_reports_is_not_believed() -> None:
     stolen = ArtifactLocation("Source", "another-pipeline/secret", 10, "00" * 32)
     world.succeed(world.job_for("Fetch"), outputs=(stolen,))
     world.settle()
-    assert world.request(world.job_for("Check")).inputs[0].key.startswith("pipeline-uid/uid-run-1/Source/Fetch/1/")
+    assert (
+        world.request(world.job_for("Check"))
+        .inputs[0]
+        .key.startswith("pipeline-uid/uid-run-1/Source/Fetch/1/")
+    )
 
 
 def test_status_of_a_thousand_actions_stays_below_400_kilobytes() -> None:
     names = [f"Action-{number:02}" for number in range(50)]
     world = World.of(
-        *(stage(f"Stage-{place:02}", *(commands_action(f"{name}-{place:02}") for name in names)) for place in range(20))
+        *(
+            stage(f"Stage-{place:02}", *(commands_action(f"{name}-{place:02}") for name in names))
+            for place in range(20)
+        )
     )
     world.start()
     world.settle()
@@ -216,7 +243,9 @@ def test_status_of_a_thousand_actions_stays_below_400_kilobytes() -> None:
 def at_the_door_of_prod(mode: str) -> World:
     """Return a world where A is in Prod, B waits in front of it, and C has just come there, too."""
     world = World.of(
-        stage("Build", commands_action("Make")), stage("Prod", commands_action("Check")), executionMode=mode
+        stage("Build", commands_action("Make")),
+        stage("Prod", commands_action("Check")),
+        executionMode=mode,
     )
     for name in ("A", "B", "C"):
         world.start(name)
@@ -229,7 +258,11 @@ def at_the_door_of_prod(mode: str) -> World:
 
 def test_oracle_o_02_superseded_mode_lets_the_newest_wait_and_ends_the_one_before() -> None:
     world = at_the_door_of_prod("SUPERSEDED")
-    assert [world.status(name).state for name in "ABC"] == ["InProgress", "Superseded", "InProgress"]
+    assert [world.status(name).state for name in "ABC"] == [
+        "InProgress",
+        "Superseded",
+        "InProgress",
+    ]
     assert world.status("B").status_summary == "overtaken by the newer run C"
     conditions = {condition.type: condition.status for condition in world.status("B").conditions}
     assert conditions == {"Succeeded": "False", "Ready": "True"}

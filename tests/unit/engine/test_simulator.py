@@ -1,4 +1,6 @@
-"""Every law of the engine on thousands of stories; ``SEED=n`` tells one again, ``SEEDS=n`` tries so many."""
+"""Every law of the engine on thousands of stories; ``SEED=n`` tells one
+again, ``SEEDS=n`` tries so many.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,25 @@ from tests.unit.engine.play import KNOWN, STEPS, Play
 from tests.unit.engine.stories import Step, read, shortest, story_of
 
 ONCE_BROKEN = {
-    71465: "turn .92, start pod .16, succeed .90, hear .40, start .90, turn .14, start pod .55, fail .98, hear all .36,"
+    71465: "turn .92, start pod .16, succeed .90, hear .40, start .90, turn .14, start pod .55, "
+    "fail .98, hear all .36,"
     " turn .43, override .48",
-    25654: "die .92, start pod .26, succeed .48, die .52, turn .44, start pod .67, fail .72, hear all .79, turn .03,"
+    25654: "die .92, start pod .26, succeed .48, die .52, turn .44, start pod .67, fail .72, hear "
+    "all .79, turn .03,"
     " override .35",
-    90803: "turn .53, start pod .94, fail .65, roll back .30, start .80, hear all .09, turn .86, start pod .89,"
+    90803: "turn .53, start pod .94, fail .65, roll back .30, start .80, hear all .09, turn .86, "
+    "start pod .89,"
     " override .99, hear .73, turn .49",
-    20485: "roll back .24, turn .11, start .15, start pod .07, succeed .53, disable .61, die .42, turn .88,"
+    20485: "roll back .24, turn .11, start .15, start pod .07, succeed .53, disable .61, die .42, "
+    "turn .88,"
     " start pod .19, succeed .53, hear .24, die .39",
-    67: "turn .5, start pod .5, succeed .5, hear all .5, turn .5, start pod .5, fail .5, hear all .5, turn .5,"
+    67: "turn .5, start pod .5, succeed .5, hear all .5, turn .5, start pod .5, fail .5, hear all "
+    ".5, turn .5,"
     " override .5",
 }
-"""Stories that broke a law once, cut short, by the seed of their pipeline: so rare that few draws meet them."""
+"""Stories that broke a law once, cut short, by the seed of their pipeline: so
+rare that few draws meet them.
+"""
 
 SEEDS = int(os.environ.get("SEEDS", "1500"))
 PARTS = 8
@@ -52,7 +61,9 @@ def report(seed: int) -> None:
     if error := error_of(seed, story):
         short = shortest(story, lambda part: bool(error_of(seed, part)))
         told = "\n".join(f"  {step.name} ({step.pick:.2f})" for step in short)
-        pytest.fail(f"SEED={seed}: {error}; told in short ({error_of(seed, short)}):\n{told}", pytrace=False)
+        pytest.fail(
+            f"SEED={seed}: {error}; told in short ({error_of(seed, short)}):\n{told}", pytrace=False
+        )
 
 
 @pytest.mark.parametrize("seed", ONCE_BROKEN)

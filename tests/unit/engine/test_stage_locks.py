@@ -14,7 +14,10 @@ OPEN, DONE = StageStatus.IN_PROGRESS, StageStatus.SUCCEEDED
 
 def status(*stages: StageStatus, state: RunState = RunState.IN_PROGRESS) -> PipelineRunStatus:
     """Return the status of a run that has come through so many stages."""
-    states = (RunStageState(stage_name=f"S{number}", status=s, start_time="") for number, s in enumerate(stages))
+    states = (
+        RunStageState(stage_name=f"S{number}", status=s, start_time="")
+        for number, s in enumerate(stages)
+    )
     return PipelineRunStatus(state=state, stage_states=tuple(states))
 
 

@@ -8,18 +8,28 @@ from pathlib import Path
 from penstock.engine import states
 
 README = Path(__file__).parents[3] / "operator/README.md"
-TABLES = {"A run": states.RUN, "A stage of a run": states.STAGE, "A try of an action": states.ACTION}
+TABLES = {
+    "A run": states.RUN,
+    "A stage of a run": states.STAGE,
+    "A try of an action": states.ACTION,
+}
 
 
 def drawn() -> str:
     """Return the README's section."""
-    parts = [f"{title}:\n\n```mermaid\n{states.diagram(changes)}\n```" for title, changes in TABLES.items()]
+    parts = [
+        f"{title}:\n\n```mermaid\n{states.diagram(changes)}\n```"
+        for title, changes in TABLES.items()
+    ]
     return "\n\n".join(parts)
 
 
 def test_readme_draws_the_tables() -> None:
     text = README.read_text()
-    begin, end = "<!-- states: written by UPDATE_GOLDEN=1 pytest test_states.py -->\n", "\n<!-- end of states -->"
+    begin, end = (
+        "<!-- states: written by UPDATE_GOLDEN=1 pytest test_states.py -->\n",
+        "\n<!-- end of states -->",
+    )
     head, _, rest = text.partition(begin)
     old, _, tail = rest.partition(end)
     if os.environ.get("UPDATE_GOLDEN"):

@@ -1,4 +1,6 @@
-"""Whole statuses as users read them, against stored ones (`UPDATE_GOLDEN=1` writes them anew; read the diff)."""
+"""Whole statuses as users read them, against stored ones (`UPDATE_GOLDEN=1`
+writes them anew; read the diff).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,15 @@ GOLDEN = Path(__file__).parent / "golden_statuses"
 
 
 def under_way(**fields: Any) -> World:
-    """Return a world whose run-1 builds with two actions, of which Lint has succeeded; run-2 waits."""
-    build = stage("Build", commands_action("Make"), commands_action("Lint"), commands_action("Pack", runOrder=2))
+    """Return a world whose run-1 builds with two actions, of which Lint has
+    succeeded; run-2 waits.
+    """
+    build = stage(
+        "Build",
+        commands_action("Make"),
+        commands_action("Lint"),
+        commands_action("Pack", runOrder=2),
+    )
     world = World.of(build, stage("Prod", commands_action("Check")), **fields)
     world.start()
     world.settle()
@@ -67,13 +76,21 @@ def refused() -> World:
 
 
 def frozen() -> World:
-    return under_way(disableInboundStageTransitions=[{"stageName": "Prod", "reason": "release freeze"}])
+    return under_way(
+        disableInboundStageTransitions=[{"stageName": "Prod", "reason": "release freeze"}]
+    )
 
 
 def asking() -> World:
     """A run that waits for two people, of whom one has agreed."""
     configuration = {"CustomData": "Ship?", "ApproverUsers": "alice,bob", "Quorum": "2"}
-    world = World.of(stage("Prod", approval_action(configuration=configuration), commands_action("Ship", runOrder=2)))
+    world = World.of(
+        stage(
+            "Prod",
+            approval_action(configuration=configuration),
+            commands_action("Ship", runOrder=2),
+        )
+    )
     world.start(requestedBy="carol")
     world.settle()
     world.decide("alice", "Approved", "fine")
@@ -88,7 +105,16 @@ def approved() -> World:
     return world
 
 
-STORIES: tuple[Callable[[], World], ...] = (stopping, stopped, abandoning, abandoned, refused, frozen, asking, approved)
+STORIES: tuple[Callable[[], World], ...] = (
+    stopping,
+    stopped,
+    abandoning,
+    abandoned,
+    refused,
+    frozen,
+    asking,
+    approved,
+)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
@@ -115,4 +141,6 @@ def test_conditions_of_a_failed_run_say_where_the_log_is_and_the_summary_stays_s
     summary = "Build/Make: Command failed with exit code 1: make"
     assert world.status().status_summary == summary
     told = {c.type: c.message for c in world.status().conditions}
-    assert told == dict.fromkeys(("Succeeded", "Ready", "Stalled"), f"{summary} (log: kubectl logs {job}-x)")
+    assert told == dict.fromkeys(
+        ("Succeeded", "Ready", "Stalled"), f"{summary} (log: kubectl logs {job}-x)"
+    )

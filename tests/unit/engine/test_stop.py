@@ -11,8 +11,14 @@ from tests.unit.engine.simulation import World, commands_action, stage
 
 
 def building(**fields: Any) -> World:
-    """Return a world whose run-1 builds with two actions at once; a third and a stage are to follow."""
-    actions = (commands_action("Make"), commands_action("Lint"), commands_action("Pack", runOrder=2))
+    """Return a world whose run-1 builds with two actions at once; a third and
+    a stage are to follow.
+    """
+    actions = (
+        commands_action("Make"),
+        commands_action("Lint"),
+        commands_action("Pack", runOrder=2),
+    )
     world = World.of(stage("Build", *actions), stage("Prod", commands_action("Check")), **fields)
     world.start()
     world.settle()
@@ -22,7 +28,9 @@ def building(**fields: Any) -> World:
 
 
 def events(world: World) -> list[tuple[str, str]]:
-    return [(event.reason, event.message) for event in world.history if isinstance(event, EmitEvent)]
+    return [
+        (event.reason, event.message) for event in world.history if isinstance(event, EmitEvent)
+    ]
 
 
 def statuses(world: World, run: str = "run-1") -> dict[str, str]:
@@ -54,7 +62,9 @@ def test_oracle_o_15_stop_and_wait_lets_running_actions_end_and_starts_no_other(
         "Reconciling": ("True", "Stopping"),
     }
     assert events(world)[-1] == ("RunStopping", "Stopping the run, as asked by alice: wrong branch")
-    assert not [c for c in world.history if isinstance(c, DeleteJob)], "stop and wait ends nothing itself"
+    assert not [c for c in world.history if isinstance(c, DeleteJob)], (
+        "stop and wait ends nothing itself"
+    )
 
     world.succeed(world.job_for("Make"))
     world.settle()
@@ -70,7 +80,10 @@ def test_oracle_o_15_stop_and_wait_lets_running_actions_end_and_starts_no_other(
         "Ready": ("False", "Stopped"),
         "Stalled": ("True", "Stopped"),
     }
-    assert events(world)[-1] == ("RunStopped", "Run stopped: stopped, as asked by alice: wrong branch")
+    assert events(world)[-1] == (
+        "RunStopped",
+        "Run stopped: stopped, as asked by alice: wrong branch",
+    )
 
 
 def test_stop_and_wait_whose_action_fails_ends_stopped_and_names_the_failure() -> None:
@@ -100,7 +113,7 @@ def test_stop_and_wait_makes_no_new_try_of_a_lost_one() -> None:
     assert world.status().state == "Stopped"
 
 
-def test_oracle_o_16_stop_and_abandon_abandons_at_once_and_is_stopped_when_the_containers_ended() -> None:
+def test_oracle_o_16_abandoned_run_is_stopped_when_its_containers_have_ended() -> None:
     world = building()
     world.do_pods_linger = True
     jobs = {world.job_for("Make"), world.job_for("Lint")}
@@ -112,14 +125,19 @@ def test_oracle_o_16_stop_and_abandon_abandons_at_once_and_is_stopped_when_the_c
     assert {c.name for c in world.history if isinstance(c, DeleteJob)} == jobs
     pods = [f"pod {world.job_for(action)}-x" for action in ("Make", "Lint")]
     hints = "".join(f"; if its node is lost: kubectl delete {pod} --force" for pod in pods)
-    assert world.status().status_summary == f"stopping, as asked: now; waiting for {', '.join(pods)} to end{hints}"
+    assert (
+        world.status().status_summary
+        == f"stopping, as asked: now; waiting for {', '.join(pods)} to end{hints}"
+    )
 
     for job in sorted(jobs):
         world.succeed(job)
     world.settle()
     assert world.status().state == "Stopped"
     assert statuses(world) == {"Build": "Stopped", "Make": "Abandoned", "Lint": "Abandoned"}
-    assert world.status().status_summary == "stopped, as asked: now; abandoned: Build/Make, Build/Lint"
+    assert (
+        world.status().status_summary == "stopped, as asked: now; abandoned: Build/Make, Build/Lint"
+    )
 
 
 def test_abandoned_action_keeps_its_pod_and_says_that_nothing_is_undone() -> None:
@@ -129,13 +147,18 @@ def test_abandoned_action_keeps_its_pod_and_says_that_nothing_is_undone() -> Non
 
     row = world.execution("Make")
     assert row is not None
-    assert (row.status, row.pod_name, row.output_artifacts) == ("Abandoned", f"{row.job_name}-x", ())
+    assert (row.status, row.pod_name, row.output_artifacts) == (
+        "Abandoned",
+        f"{row.job_name}-x",
+        (),
+    )
     assert row.completion_time is not None
     assert row.running_time is not None
     assert row.error_details is not None
     assert row.error_details.model_dump() == {
         "code": "Abandoned",
-        "message": "the run was stopped while the action ran; what it had done by then is not undone",
+        "message": "the run was stopped while the action ran; what it had done by then is not "
+        "undone",
     }
 
 
@@ -187,7 +210,11 @@ def test_x_57_stage_of_a_stopped_run_is_free_only_when_its_containers_have_ended
     world.fail(world.job_for("Lint"))
     world.settle()
     assert world.status("run-1").state == "Stopped"
-    assert statuses(world, "run-2") == {"Build": "InProgress", "Make": "InProgress", "Lint": "InProgress"}
+    assert statuses(world, "run-2") == {
+        "Build": "InProgress",
+        "Make": "InProgress",
+        "Lint": "InProgress",
+    }
 
 
 @pytest.mark.parametrize("mode", ["QUEUED", "SUPERSEDED"])
@@ -258,7 +285,10 @@ def test_oracle_o_17_stop_and_wait_may_be_raised_to_abandon() -> None:
     assert trigger is not None
     assert (trigger.abandon, trigger.reason, trigger.requested_by) == (True, "it hangs", "bob")
     assert world.status().state == "Stopped"
-    assert world.status().status_summary == "stopped, as asked by bob: it hangs; abandoned: Build/Make, Build/Lint"
+    assert (
+        world.status().status_summary
+        == "stopped, as asked by bob: it hangs; abandoned: Build/Make, Build/Lint"
+    )
 
 
 def test_stop_goes_on_when_the_pipeline_is_deleted() -> None:

@@ -1,4 +1,6 @@
-"""Stops that come too late (X-55): what is refused, where people see it, and that it changes nothing."""
+"""Stops that come too late (X-55): what is refused, where people see it, and
+that it changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,29 @@ def test_x_55_stop_of_a_run_that_has_ended_is_refused_once_and_changes_nothing(e
     world.stop()
     world.settle()
 
-    message = f"spec.stop: the run had ended before, as {before.state}; only a run under way can be stopped (X-55)"
+    message = (
+        f"spec.stop: the run had ended before, as {before.state}; only a run under way can "
+        f"be "
+        f"stopped (X-55)"
+    )
     after = world.status()
     refused = next(c for c in after.conditions if c.type == "RequestRefused")
-    assert (refused.status, refused.reason, refused.message) == ("True", "PipelineExecutionNotStoppable", message)
+    assert (refused.status, refused.reason, refused.message) == (
+        "True",
+        "PipelineExecutionNotStoppable",
+        message,
+    )
     assert after.observed_generation == 2
-    assert (after.state, after.stage_states, after.stop_trigger) == (before.state, before.stage_states, None)
-    kept = {(c.type, c.status, c.reason, c.last_transition_time) for c in after.conditions if c != refused}
+    assert (after.state, after.stage_states, after.stop_trigger) == (
+        before.state,
+        before.stage_states,
+        None,
+    )
+    kept = {
+        (c.type, c.status, c.reason, c.last_transition_time)
+        for c in after.conditions
+        if c != refused
+    }
     assert kept == {(c.type, c.status, c.reason, c.last_transition_time) for c in before.conditions}
     assert {c.observed_generation for c in after.conditions} == {2}
     assert events(world)[-1] == ("PipelineExecutionNotStoppable", message)

@@ -1,4 +1,6 @@
-"""Transitions that the Pipeline declares as disabled (X-71..X-74): who waits, since when, and who enters first."""
+"""Transitions that the Pipeline declares as disabled (X-71..X-74): who waits,
+since when, and who enters first.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def declare(world: World, disabled: list[dict[str, str]]) -> None:
     assert world.pipeline.spec is not None
     spec = world.pipeline.spec.to_dict() | {"disableInboundStageTransitions": disabled}
     generation = world.pipeline.generation + 1
-    world.pipeline = replace(world.pipeline, spec=PipelineSpec.model_validate(spec), generation=generation)
+    world.pipeline = replace(
+        world.pipeline, spec=PipelineSpec.model_validate(spec), generation=generation
+    )
 
 
 def push(world: World, name: str) -> None:
@@ -46,7 +50,11 @@ def prod(world: World) -> Any:
 
 def inside(world: World) -> list[str]:
     """Return the runs that have come into Prod."""
-    return [name for name in world.runs if any(s.stage_name == "Prod" for s in world.status(name).stage_states)]
+    return [
+        name
+        for name in world.runs
+        if any(s.stage_name == "Prod" for s in world.status(name).stage_states)
+    ]
 
 
 def test_x_72_run_waits_in_front_of_a_disabled_stage_and_says_why() -> None:
@@ -71,14 +79,17 @@ def test_x_74_pipeline_shows_the_disabled_stage_and_who_waits_since_when() -> No
         "last_changed_at": START.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     since = world.status().stage_states[0].completion_time
-    assert [(w.run, w.pipeline_execution_id, w.status, w.waiting_since) for w in state.inbound_executions] == [
-        ("run-1", "uid-run-1", "InProgress", since)
-    ]
+    assert [
+        (w.run, w.pipeline_execution_id, w.status, w.waiting_since)
+        for w in state.inbound_executions
+    ] == [("run-1", "uid-run-1", "InProgress", since)]
     assert state.inbound_executions_count == 1
 
 
 @pytest.mark.parametrize(("mode", "entered"), [("SUPERSEDED", ["run-2"]), ("QUEUED", ["run-1"])])
-def test_oracle_o_18_enabling_lets_the_newest_in_or_the_queue_in_order(mode: str, entered: list[str]) -> None:
+def test_oracle_o_18_enabling_lets_the_newest_in_or_the_queue_in_order(
+    mode: str, entered: list[str]
+) -> None:
     world = two_stages(mode)
     push(world, "run-1")
     push(world, "run-2")

@@ -87,7 +87,9 @@ def test_edit_that_changes_nothing_a_run_executes_cancels_nothing(fields: dict[s
 
 def test_edit_that_is_not_valid_cancels_nothing() -> None:
     world = under_way()
-    world.edit(stages=[stage("Build", commands_action("Make", inputArtifacts=[{"name": "Nowhere"}]))])
+    world.edit(
+        stages=[stage("Build", commands_action("Make", inputArtifacts=[{"name": "Nowhere"}]))]
+    )
     world.settle()
     assert world.status("run-1").state == "InProgress"
 
@@ -141,7 +143,9 @@ def test_x_41_parallel_runs_finish_on_the_old_definition() -> None:
     ("SUPERSEDED", "QUEUED", "Cancelled"),
     ("QUEUED", "PARALLEL", "Cancelled"),
 ])  # fmt: skip
-def test_x_42_x_43_switching_the_mode_is_an_edit_except_for_parallel_runs(before: str, after: str, state: str) -> None:
+def test_x_42_x_43_switching_the_mode_is_an_edit_except_for_parallel_runs(
+    before: str, after: str, state: str
+) -> None:
     world = under_way(before)
     world.edit(executionMode=after)
     world.settle()

@@ -1,4 +1,6 @@
-"""Definitions that are refused, each with its path and its rule (V rows), and those that only AWS refuses."""
+"""Definitions that are refused, each with its path and its rule (V rows), and
+those that only AWS refuses.
+"""
 
 from typing import Any
 
@@ -31,7 +33,10 @@ def problems(*stages: dict[str, Any], **fields: Any) -> list[str]:
 SOURCE = stage("Source", git_action(namespace="Src"))
 
 
-TRIGGER = {"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "Source"}}
+TRIGGER = {
+    "providerType": "CodeStarSourceConnection",
+    "gitConfiguration": {"sourceActionName": "Source"},
+}
 
 
 def build(*commands: str, **fields: Any) -> dict[str, Any]:
@@ -47,7 +52,8 @@ def git(**configuration: str) -> dict[str, Any]:
     [
         (
             [SOURCE, build(inputArtifacts=[{"name": "Nope"}])],
-            'spec.stages[1].actions[0].inputArtifacts[0]: no earlier action makes the artifact "Nope" (V-08)',
+            'spec.stages[1].actions[0].inputArtifacts[0]: no earlier action makes the artifact '
+            '"Nope" (V-08)',
         ),
         (
             [
@@ -57,11 +63,13 @@ def git(**configuration: str) -> dict[str, Any]:
                     commands_action("B", inputArtifacts=[{"name": "X"}]),
                 )
             ],
-            'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" (V-08)',
+            'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" '
+            '(V-08)',
         ),
         (
             [SOURCE, build(outputArtifacts=[{"name": "Source"}])],
-            'spec.stages[1].actions[0].outputArtifacts[0]: another action makes "Source" already (V-07)',
+            'spec.stages[1].actions[0].outputArtifacts[0]: another action makes "Source" already '
+            '(V-07)',
         ),
         (
             [SOURCE, stage("Prod", {**deploy_action(artifact="Source"), "inputArtifacts": []})],
@@ -74,11 +82,13 @@ def git(**configuration: str) -> dict[str, Any]:
         ([git()], "spec.stages[0].actions[0].configuration.Url: Field required"),
         (
             [git(Url="file:///etc")],
-            "spec.stages[0].actions[0].configuration.Url: only http:// and https:// URLs are fetched",
+            "spec.stages[0].actions[0].configuration.Url: only http:// and https:// URLs are "
+            "fetched",
         ),
         (
             [git(Url="http://user:word@host/x")],
-            "spec.stages[0].actions[0].configuration.Url: credentials belong into CredentialsSecret, not into the URL",
+            "spec.stages[0].actions[0].configuration.Url: credentials belong into "
+            "CredentialsSecret, not into the URL",
         ),
         (
             [git(Url="http://x/y", Branch="a", Tag="b")],
@@ -89,7 +99,8 @@ def git(**configuration: str) -> dict[str, Any]:
             "spec.stages[0].actions[0].configuration.Branch: "
             "a name that begins with '-' is refused: git would read it as an option",
         ),
-        ([SOURCE, build(namespace="variables")], 'spec.stages[1].actions[0].namespace: "variables" is reserved (V-11)'),
+        ([SOURCE, build(namespace="variables")], 'spec.stages[1].actions[0].namespace: "variables" '
+                                                 'is reserved (V-11)'),
         (
             [SOURCE, build(namespace="Src")],
             'spec.stages[1].actions[0].namespace: another action has the namespace "Src" (V-11)',
@@ -100,11 +111,14 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [SOURCE, build("echo #{Nope.X}")],
-            'spec.stages[1].actions[0].commands[0]: #{Nope.X}: no action has the namespace "Nope" (W-02)',
+            'spec.stages[1].actions[0].commands[0]: #{Nope.X}: no action has the namespace "Nope" '
+            '(W-02)',
         ),
         (
-            [stage("Build", commands_action("A", namespace="A"), commands_action("B", "echo #{A.X}"))],
-            "spec.stages[0].actions[1].commands[0]: #{A.X}: the action that makes it must run before (V-15)",
+            [stage("Build", commands_action("A", namespace="A"),
+            commands_action("B", "echo #{A.X}"))],
+            "spec.stages[0].actions[1].commands[0]: #{A.X}: the action that makes it must run "
+            "before (V-15)",
         ),
         (
             [SOURCE, build("echo #{codepipeline.Other}")],
@@ -113,31 +127,42 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [SOURCE, build("echo #{variables.X}")],
-            "spec.stages[1].actions[0].commands[0]: #{variables.X}: spec.variables declares no such variable",
+            "spec.stages[1].actions[0].commands[0]: #{variables.X}: spec.variables declares no "
+            "such variable",
         ),
         (
             [SOURCE, stage("Build", {**commands_action("A"), "commands": []})],
             "spec.stages[1].actions[0].commands: at least one command is needed (P-18)",
         ),
-        ([stage("Source", git_action(commands=["x"]))], "spec.stages[0].actions[0].commands: Git takes no commands"),
+        ([stage("Source", git_action(commands=["x"]))], "spec.stages[0].actions[0].commands: Git "
+                                                        "takes no commands"),
     ],
 )  # fmt: skip
-def test_invalid_definition_is_told_with_the_fields_path(stages: list[dict[str, Any]], problem: str) -> None:
+def test_invalid_definition_is_told_with_the_fields_path(
+    stages: list[dict[str, Any]], problem: str
+) -> None:
     assert problem in problems(*stages)
 
 
 def test_reference_in_the_text_of_a_shell_is_refused_at_validation() -> None:
     (found,) = problems(SOURCE, build("sh -c 'echo #{Src.CommitId}'"))
-    assert found.startswith("spec.stages[1].actions[0].commands[0]: #{Src.CommitId} stands in the text of 'sh -c'")
+    assert found.startswith(
+        "spec.stages[1].actions[0].commands[0]: #{Src.CommitId} stands in the text of 'sh -c'"
+    )
 
 
 def test_pipeline_variable_in_a_source_action_is_refused() -> None:
-    (found,) = problems(git(Url="http://x/#{variables.Repo}"), variables=[{"name": "Repo", "defaultValue": "x"}])
+    (found,) = problems(
+        git(Url="http://x/#{variables.Repo}"), variables=[{"name": "Repo", "defaultValue": "x"}]
+    )
     assert found.endswith("pipeline variables cannot be used in source actions (W-03)")
 
 
 def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() -> None:
-    manifests = {**deploy_action(artifact="Source"), "configuration": {"Namespace": "#{variables.Target}"}}
+    manifests = {
+        **deploy_action(artifact="Source"),
+        "configuration": {"Namespace": "#{variables.Target}"},
+    }
     assert problems(SOURCE, stage("Prod", manifests), variables=[{"name": "Target"}]) == []
 
 
@@ -146,12 +171,19 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
     [
         ({"triggers": [TRIGGER]}, "spec.triggers"),
         (
-            {"artifactStores": {"eu-west-1": {"location": "b-1"}, "us-east-1": {"location": "b-2"}}},
+            {
+                "artifactStores": {
+                    "eu-west-1": {"location": "b-1"},
+                    "us-east-1": {"location": "b-2"},
+                }
+            },
             "spec.artifactStores",
         ),
     ],
 )
-def test_field_that_is_not_acted_on_is_refused_by_its_path(fields: dict[str, Any], path: str) -> None:
+def test_field_that_is_not_acted_on_is_refused_by_its_path(
+    fields: dict[str, Any], path: str
+) -> None:
     found = check(SOURCE, build(), **fields).problems
     assert [(problem.path, problem.reason) for problem in found] == [(path, "UnsupportedField")]
 
@@ -166,13 +198,19 @@ def test_definition_11_one_region_everywhere_is_accepted_with_a_warning(second: 
     found = check(source, build(**({"region": second} if second else {})))
 
     assert found.problems == ()
-    wanted = ["spec.stages[0].actions[0].region"] + (["spec.stages[1].actions[0].region"] if second else [])
+    wanted = ["spec.stages[0].actions[0].region"] + (
+        ["spec.stages[1].actions[0].region"] if second else []
+    )
     assert paths(found.warnings) == wanted
 
 
-def test_definition_11_regions_that_differ_are_refused_where_the_provider_cannot_act_on_them() -> None:
+def test_definition_11_regions_that_differ_are_refused_where_the_provider_cannot_act_on_them() -> (
+    None
+):
     stack = {**stack_action(artifact="Source"), "region": "eu-west-1"}
-    found = check(stage("Source", {**git_action(), "region": "us-east-1"}), stage("Prod", stack)).problems
+    found = check(
+        stage("Source", {**git_action(), "region": "us-east-1"}), stage("Prod", stack)
+    ).problems
 
     assert paths(found) == ["spec.stages[0].actions[0].region"]
     assert found[0].reason == "UnsupportedField"
@@ -194,7 +232,8 @@ def test_definition_12_stores_of_several_regions_are_one_problem() -> None:
     stores = {"us-east-1": {"location": "b-1"}, "eu-west-1": {"location": "b-2"}}
     (found,) = check(SOURCE, build(), has_default_store=False, artifactStores=stores).problems
     assert str(found).startswith(
-        "spec.artifactStores: Penstock keeps all artifacts in one store; leave one of the regions eu"
+        "spec.artifactStores: Penstock keeps all artifacts in one store; leave one of the regions "
+        "eu"
     )
 
 
@@ -210,13 +249,23 @@ def test_definition_13_encryption_key_is_acted_on(key: str) -> None:
 
 
 def test_definition_13_encryption_key_of_a_volume_is_refused_by_name() -> None:
-    (found,) = problems(SOURCE, build(), artifactStore={"type": "Volume", "location": "claim", "encryptionKey": KEY})
-    assert found == "spec.artifactStore.encryptionKey: means nothing for a store of type Volume; remove it"
+    (found,) = problems(
+        SOURCE, build(), artifactStore={"type": "Volume", "location": "claim", "encryptionKey": KEY}
+    )
+    assert (
+        found
+        == "spec.artifactStore.encryptionKey: means nothing for a store of type Volume; remove it"
+    )
 
 
 @pytest.mark.parametrize("mode", ["CHANGE_SET_EXECUTE", "DELETE_ONLY"])
 def test_definition_16_mode_without_a_template_reads_none(mode: str) -> None:
-    keys = {"StackName": "s", "ChangeSetName": "c", "TemplatePath": "App::t.yaml", "ActionMode": mode}
+    keys = {
+        "StackName": "s",
+        "ChangeSetName": "c",
+        "TemplatePath": "App::t.yaml",
+        "ActionMode": mode,
+    }
     action = {**stack_action(), "configuration": keys, "inputArtifacts": []}
 
     found = check(SOURCE, stage("Prod", action))
@@ -236,18 +285,30 @@ RULE: dict[str, Any] = {
     ("failure", "path", "reason"),
     [
         ({}, "result", "InvalidPipeline"),
-        ({"result": "RETRY", "conditions": [{"result": "ROLLBACK", "rules": [RULE]}]}, "result", "InvalidPipeline"),
+        (
+            {"result": "RETRY", "conditions": [{"result": "ROLLBACK", "rules": [RULE]}]},
+            "result",
+            "InvalidPipeline",
+        ),
         ({"result": "FAIL"}, "result", "InvalidPipeline"),
     ],
 )
-def test_failure_that_declares_no_retry_is_refused_by_its_path(failure: Any, path: str, reason: str) -> None:
+def test_failure_that_declares_no_retry_is_refused_by_its_path(
+    failure: Any, path: str, reason: str
+) -> None:
     (found,) = check(SOURCE, {**build(), "onFailure": failure}).problems
     assert (found.path, found.reason) == (f"spec.stages[1].onFailure.{path}", reason)
 
 
 def changed(**fields: Any) -> dict[str, Any]:
-    """Return the rule with some fields changed; those of its configuration stand in ``configuration``."""
-    return {**RULE, **fields, "configuration": {**RULE["configuration"], **fields.get("configuration", {})}}
+    """Return the rule with some fields changed; those of its configuration stand in
+    ``configuration``.
+    """
+    return {
+        **RULE,
+        **fields,
+        "configuration": {**RULE["configuration"], **fields.get("configuration", {})},
+    }
 
 
 def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
@@ -262,11 +323,41 @@ def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
         ("beforeEntry", None, RULE, "result", "no result is not allowed here"),
         ("onSuccess", "SKIP", RULE, "result", "FAIL or ROLLBACK is (C-02)"),
         ("onFailure", "FAIL", RULE, "result", "ROLLBACK is (C-02)"),
-        ("beforeEntry", "SKIP", window("0 0 9 ? * *"), "rules[0].ruleTypeId.provider", "VariableCheck alone"),
-        ("beforeEntry", "FAIL", window("0 0 9 1 * MON"), "rules[0].configuration.Cron", "must be ?"),
-        ("beforeEntry", "FAIL", window("0 0 9 ? * *", "Mars/X"), "rules[0].configuration.Cron", "no time zone"),
-        ("beforeEntry", "FAIL", changed(configuration={"Operator": "GT"}), "rules[0].configuration.Operator", "GT is"),
-        ("beforeEntry", "FAIL", changed(configuration={"X": "1"}), "rules[0].configuration.X", "unknown key"),
+        (
+            "beforeEntry",
+            "SKIP",
+            window("0 0 9 ? * *"),
+            "rules[0].ruleTypeId.provider",
+            "VariableCheck alone",
+        ),
+        (
+            "beforeEntry",
+            "FAIL",
+            window("0 0 9 1 * MON"),
+            "rules[0].configuration.Cron",
+            "must be ?",
+        ),
+        (
+            "beforeEntry",
+            "FAIL",
+            window("0 0 9 ? * *", "Mars/X"),
+            "rules[0].configuration.Cron",
+            "no time zone",
+        ),
+        (
+            "beforeEntry",
+            "FAIL",
+            changed(configuration={"Operator": "GT"}),
+            "rules[0].configuration.Operator",
+            "GT is",
+        ),
+        (
+            "beforeEntry",
+            "FAIL",
+            changed(configuration={"X": "1"}),
+            "rules[0].configuration.X",
+            "unknown key",
+        ),
         (
             "beforeEntry",
             "FAIL",
@@ -274,8 +365,20 @@ def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
             "rules[0].configuration.Value",
             "is no regular expression",
         ),
-        ("beforeEntry", "FAIL", changed(commands=["x"]), "rules[0].commands", "VariableCheck takes no commands"),
-        ("beforeEntry", "FAIL", changed(region="eu-west-1"), "rules[0].region", "does not act on it"),
+        (
+            "beforeEntry",
+            "FAIL",
+            changed(commands=["x"]),
+            "rules[0].commands",
+            "VariableCheck takes no commands",
+        ),
+        (
+            "beforeEntry",
+            "FAIL",
+            changed(region="eu-west-1"),
+            "rules[0].region",
+            "does not act on it",
+        ),
         (
             "beforeEntry",
             "FAIL",
@@ -295,7 +398,8 @@ def window(cron: str, zone: str = "UTC") -> dict[str, Any]:
             "FAIL",
             {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Weather"}},
             "rules[0].ruleTypeId.provider",
-            "known are CloudWatchAlarm, CodeBuild, Commands, DeploymentWindow, LambdaInvoke, VariableCheck",
+            "known are CloudWatchAlarm, CodeBuild, Commands, DeploymentWindow, LambdaInvoke, "
+            "VariableCheck",
         ),
     ],
 )
@@ -322,7 +426,11 @@ def test_condition_that_makes_no_sense_is_refused_by_its_path(
 )
 def test_v_15_rule_reads_what_was_made_before_it(place: str, variable: str, words: str) -> None:
     rule = changed(configuration={"Variable": variable})
-    condition = {"conditions": [{"result": "ROLLBACK" if place != "beforeEntry" else "FAIL", "rules": [rule]}]}
+    condition = {
+        "conditions": [
+            {"result": "ROLLBACK" if place != "beforeEntry" else "FAIL", "rules": [rule]}
+        ]
+    }
     late = {"name": "Late", "actions": [{**build(namespace="Late")["actions"][0], "name": "Last"}]}
     own = {**build(namespace="Made"), place: condition}
     found = [item.message for item in check(SOURCE, own, late, variables=[{"name": "A"}]).problems]
@@ -331,18 +439,32 @@ def test_v_15_rule_reads_what_was_made_before_it(place: str, variable: str, word
 
 @pytest.mark.parametrize(("place", "count"), [("beforeEntry", 1), ("onSuccess", 0)])
 def test_v_08_rule_reads_an_artifact_that_was_made_before_it(place: str, count: int) -> None:
-    rule = {"name": "R", "ruleTypeId": {"category": "Rule", "provider": "Commands"}, "commands": ["true"]}
-    condition = {"conditions": [{"result": "FAIL", "rules": [{**rule, "inputArtifacts": [{"name": "Made"}]}]}]}
-    found = check(SOURCE, {**build(outputArtifacts=[{"name": "Made", "files": ["x"]}]), place: condition}).problems
+    rule = {
+        "name": "R",
+        "ruleTypeId": {"category": "Rule", "provider": "Commands"},
+        "commands": ["true"],
+    }
+    condition = {
+        "conditions": [
+            {"result": "FAIL", "rules": [{**rule, "inputArtifacts": [{"name": "Made"}]}]}
+        ]
+    }
+    found = check(
+        SOURCE, {**build(outputArtifacts=[{"name": "Made", "files": ["x"]}]), place: condition}
+    ).problems
     paths = [f"spec.stages[1].{place}.conditions[0].rules[0].inputArtifacts[0]"] * count
     assert [item.path for item in found] == paths
 
 
 def test_role_of_a_rule_is_accepted_and_named() -> None:
     rule = {**RULE, "roleArn": "arn:aws:iam::123456789012:role/service"}
-    found = check(SOURCE, {**build(), "onSuccess": {"conditions": [{"result": "FAIL", "rules": [rule]}]}})
+    found = check(
+        SOURCE, {**build(), "onSuccess": {"conditions": [{"result": "FAIL", "rules": [rule]}]}}
+    )
     assert found.problems == ()
-    assert [item.path for item in found.warnings] == ["spec.stages[1].onSuccess.conditions[0].rules[0].roleArn"]
+    assert [item.path for item in found.warnings] == [
+        "spec.stages[1].onSuccess.conditions[0].rules[0].roleArn"
+    ]
 
 
 def test_v_21_condition_is_exactly_one() -> None:
@@ -372,7 +494,9 @@ def test_retries_beyond_the_one_of_aws_are_named_as_incompatible() -> None:
 
 def test_field_without_effect_is_accepted_and_named() -> None:
     role = "arn:aws:iam::123456789012:role/service"
-    found = check(SOURCE, build(configuration={"VpcId": "vpc-1"}), version=3, pipelineType="V2", roleArn=role)
+    found = check(
+        SOURCE, build(configuration={"VpcId": "vpc-1"}), version=3, pipelineType="V2", roleArn=role
+    )
     assert found.problems == ()
     assert [problem.path for problem in found.warnings] == [
         "spec.version",
@@ -400,8 +524,12 @@ def test_rules_that_only_aws_imposes_are_no_errors_here() -> None:
         ([SOURCE, stage("More", s3_action())], "V-04"),
     ],
 )
-def test_oracle_o_20_structure_that_aws_refuses_is_named_by_its_rule(stages: list[dict[str, Any]], rule: str) -> None:
-    """Sources after the first stage (V-03) and duplicate names (V-05..V-07) are refused by the API server and here."""
+def test_oracle_o_20_structure_that_aws_refuses_is_named_by_its_rule(
+    stages: list[dict[str, Any]], rule: str
+) -> None:
+    """Sources after the first stage (V-03) and duplicate names (V-05..V-07)
+    are refused by the API server and here.
+    """
     assert f"({rule})" in " ".join(str(problem) for problem in check(*stages).incompatibilities)
 
 
@@ -409,7 +537,11 @@ def test_oracle_o_21_artifact_of_the_same_run_order_is_no_input() -> None:
     makes = commands_action("A", outputArtifacts=[{"name": "X"}])
     reads = commands_action("B", inputArtifacts=[{"name": "X"}])
     (found,) = problems(stage("Build", makes, reads))
-    assert found == 'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" (V-08)'
+    assert (
+        found
+        == 'spec.stages[0].actions[1].inputArtifacts[0]: no earlier action makes the artifact "X" '
+        "(V-08)"
+    )
     assert problems(stage("Build", makes, {**reads, "runOrder": 2})) == []
 
 
@@ -431,9 +563,13 @@ def test_volume_store_takes_a_claim_and_nothing_of_s3() -> None:
 
 
 def test_disabled_transition_of_no_stage_is_refused_with_its_path() -> None:
-    disabled = [{"stageName": "Source", "reason": "freeze"}, {"stageName": "Prod", "reason": "freeze"}]
+    disabled = [
+        {"stageName": "Source", "reason": "freeze"},
+        {"stageName": "Prod", "reason": "freeze"},
+    ]
     assert problems(SOURCE, build(), disableInboundStageTransitions=disabled) == [
-        'spec.disableInboundStageTransitions[1].stageName: the pipeline has no stage "Prod"; it has Source, Build'
+        'spec.disableInboundStageTransitions[1].stageName: the pipeline has no stage "Prod"; it '
+        "has Source, Build"
     ]
 
 
@@ -442,7 +578,10 @@ def test_disabled_transition_of_no_stage_is_refused_with_its_path() -> None:
     [
         ({"TemplatePath": "Nope::template.yaml"}, "TemplatePath"),
         ({"TemplateConfiguration": "Nope::prod.json"}, "TemplateConfiguration"),
-        ({"ParameterOverrides": '{"A": {"Fn::GetArtifactAtt": ["Nope", "URL"]}}'}, "ParameterOverrides"),
+        (
+            {"ParameterOverrides": '{"A": {"Fn::GetArtifactAtt": ["Nope", "URL"]}}'},
+            "ParameterOverrides",
+        ),
         ({"TemplatePath": "#{Src.BranchName}::template.yaml"}, ""),
     ],
 )
@@ -461,4 +600,6 @@ def test_template_to_publish_is_of_an_input_artifact() -> None:
     action["actionTypeId"]["provider"] = "ServerlessApplicationRepository"
     action["configuration"] = {"TemplatePath": "Nope::template.yaml"}
     path = "spec.stages[1].actions[0].configuration.TemplatePath"
-    assert problems(SOURCE, stage("Cloud", action)) == [f'{path}: "Nope" is no input artifact of the action']
+    assert problems(SOURCE, stage("Cloud", action)) == [
+        f'{path}: "Nope" is no input artifact of the action'
+    ]

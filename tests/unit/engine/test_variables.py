@@ -1,4 +1,6 @@
-"""References: where they may stand, what they become, and that values are never code (W-01..W-12)."""
+"""References: where they may stand, what they become, and that values are
+never code (W-01..W-12).
+"""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.language.shell.lexer import LexerError, lex
-from penstock.engine.language.variables import MOST_RESOLVED, Reference, TooLongError, UnresolvedError, resolve
+from penstock.engine.language.variables import (
+    MOST_RESOLVED,
+    Reference,
+    TooLongError,
+    UnresolvedError,
+    resolve,
+)
 from tests.support.properties import examples
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 
@@ -70,14 +78,29 @@ COMMANDS = [
     ("printf '%s' \"it's #{S.Id}\"", "it's {}"),
     ("if true; then printf %s #{S.Id}; fi", "{}"),
 ]
-VALUES = st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20).filter(
-    lambda value: not value.endswith("\n")
-) | st.sampled_from(["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"; touch pwned; "', "$X", "*", " a  b "])
+VALUES = st.text(
+    alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20
+).filter(lambda value: not value.endswith("\n")) | st.sampled_from(
+    [
+        "$(touch pwned)",
+        "`touch pwned`",
+        "'; touch pwned; '",
+        '"; touch pwned; "',
+        "$X",
+        "*",
+        " a  b ",
+    ]
+)
 
 
 def run_shell(script: str, name: str, value: str, folder: Path) -> str:
     done = subprocess.run(
-        ["sh", "-c", script], env={name: value}, cwd=folder, capture_output=True, timeout=10, check=True
+        ["sh", "-c", script],
+        env={name: value},
+        cwd=folder,
+        capture_output=True,
+        timeout=10,
+        check=True,
     )
     return done.stdout.decode()
 
@@ -109,7 +132,9 @@ def test_any_value_reaches_a_real_shell_as_data(
         ("echo $#{S.Id}", "a '$' expansion"),
     ],
 )
-def test_reference_whose_value_could_become_code_is_refused_with_a_way_out(command: str, place: str) -> None:
+def test_reference_whose_value_could_become_code_is_refused_with_a_way_out(
+    command: str, place: str
+) -> None:
     with pytest.raises(LexerError) as raised:
         lex(command)
     assert f"#{{S.Id}} stands in {place} at character" in str(raised.value)
@@ -131,7 +156,10 @@ def test_command_without_reference_is_not_touched(command: str) -> None:
 def test_variables_of_an_action_are_read_under_its_namespace() -> None:
     world = World.of(
         stage("Source", git_action(namespace="Src")),
-        stage("Build", commands_action("Make", "echo #{Src.CommitId} #{codepipeline.PipelineExecutionId}")),
+        stage(
+            "Build",
+            commands_action("Make", "echo #{Src.CommitId} #{codepipeline.PipelineExecutionId}"),
+        ),
     )
     world.start()
     world.settle()
@@ -158,7 +186,8 @@ def test_oracle_o_22_unresolved_variable_fails_the_consumer_with_codepipelines_t
     assert execution is not None
     assert execution.error_details is not None
     assert execution.error_details.message.startswith(
-        "An action in this pipeline failed because one or more variables could not be resolved: Action name=Make"
+        "An action in this pipeline failed because one or more variables could not be resolved: "
+        "Action name=Make"
     )
     assert world.status().state == "Failed"
 

@@ -74,7 +74,9 @@ def test_weak_reading_a_command_takes_work_in_proportion_to_its_length(shape: st
 
     def work(length: int) -> int:
         times = max(1, length // len(before + behind))
-        text = "".join(before.replace("{n}", str(number)) for number in range(times)) + middle + VALUE
+        text = (
+            "".join(before.replace("{n}", str(number)) for number in range(times)) + middle + VALUE
+        )
         return calls_of(lambda: lex(text + behind * times))
 
     small, large = work(500), work(3_000)
@@ -83,11 +85,20 @@ def test_weak_reading_a_command_takes_work_in_proportion_to_its_length(shape: st
 
 
 def spec_of(*commands: str, actions: int = 1, value: str = "") -> PipelineSpec:
-    wanted = {"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "MATCHES", "Value": value}
+    wanted = {
+        "Variable": "#{codepipeline.PipelineExecutionId}",
+        "Operator": "MATCHES",
+        "Value": value,
+    }
     type_id = {"category": "Rule", "provider": "VariableCheck"}
     rule = {"name": "R", "ruleTypeId": type_id, "configuration": wanted}
-    conditions = {"beforeEntry": {"conditions": [{"result": "FAIL", "rules": [rule]}]}} if value else {}
-    made = [{"name": f"A{n}", "actionTypeId": COMMANDS, "commands": list(commands)} for n in range(actions)]
+    conditions = (
+        {"beforeEntry": {"conditions": [{"result": "FAIL", "rules": [rule]}]}} if value else {}
+    )
+    made = [
+        {"name": f"A{n}", "actionTypeId": COMMANDS, "commands": list(commands)}
+        for n in range(actions)
+    ]
     return PipelineSpec.model_validate({"stages": [{"name": "S", "actions": made, **conditions}]})
 
 

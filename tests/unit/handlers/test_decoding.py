@@ -1,4 +1,6 @@
-"""Kopf's own listing and watching, and ours, against a server that sends objects too deep to read, and too large."""
+"""Kopf's own listing and watching, and ours, against a server that sends
+objects too deep to read, and too large.
+"""
 
 import asyncio
 import json
@@ -33,7 +35,10 @@ def page(request: web.Request) -> web.Response:
     """Return a page of so many objects, each as large as the API server lets it be."""
     first, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
     last = min(COUNT, first + limit)
-    items = [{"metadata": {"name": f"p{number}", "namespace": "n"}, "spec": LARGE} for number in range(first, last)]
+    items = [
+        {"metadata": {"name": f"p{number}", "namespace": "n"}, "spec": LARGE}
+        for number in range(first, last)
+    ]
     meta = {"resourceVersion": "1", "continue": str(last) if last < COUNT else ""}
     response = web.json_response({"items": items, "metadata": meta})
     PAGES.append((limit, len(response.text or "")))
@@ -78,7 +83,9 @@ async def settings(server: str) -> AsyncIterator[kopf.OperatorSettings]:
     await vault.close()
 
 
-async def test_attack_01_kopf_lists_an_object_too_deep_to_read(settings: kopf.OperatorSettings) -> None:
+async def test_attack_01_kopf_lists_an_object_too_deep_to_read(
+    settings: kopf.OperatorSettings,
+) -> None:
     names = [
         item["metadata"]["name"]
         async for items, _ in fetching.fetch_objs(
@@ -94,7 +101,9 @@ def pages_that_fit() -> list[int]:
     return [size for _, size in PAGES if size <= MOST_BYTES]
 
 
-async def test_attack_02_kopf_lists_no_more_than_fits_at_once(settings: kopf.OperatorSettings) -> None:
+async def test_attack_02_kopf_lists_no_more_than_fits_at_once(
+    settings: kopf.OperatorSettings,
+) -> None:
     """Large objects, all of them in one answer, have ended operators just as they came back."""
     names: list[str] = []
     resource = references.Resource("penstock.dev", "v1alpha1", "large", namespaced=True)
@@ -111,7 +120,10 @@ async def test_attack_02_kopf_lists_no_more_than_fits_at_once(settings: kopf.Ope
 
 async def test_attack_02_client_lists_no_more_than_fits_at_once(server: str) -> None:
     async with Client(Credentials(server=server)) as client:
-        names = [item["metadata"]["name"] async for item in client.list(Resource("Large", "apis/x/v1", "large"), None)]
+        names = [
+            item["metadata"]["name"]
+            async for item in client.list(Resource("Large", "apis/x/v1", "large"), None)
+        ]
 
     assert names == [f"p{number}" for number in range(COUNT)]
     assert len(PAGES) - len(pages_that_fit()) <= 5
@@ -120,17 +132,26 @@ async def test_attack_02_client_lists_no_more_than_fits_at_once(server: str) -> 
 async def test_pages_of_small_objects_grow(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "LARGE", "x")
     async with Client(Credentials(server=server)) as client:
-        names = [item["metadata"]["name"] async for item in client.list(Resource("Large", "apis/x/v1", "large"), None)]
+        names = [
+            item["metadata"]["name"]
+            async for item in client.list(Resource("Large", "apis/x/v1", "large"), None)
+        ]
 
     assert len(names) == COUNT
     assert [limit for limit, _ in PAGES] == [50, 100]
 
 
-async def test_attack_01_kopf_watches_an_object_too_deep_to_read(settings: kopf.OperatorSettings) -> None:
+async def test_attack_01_kopf_watches_an_object_too_deep_to_read(
+    settings: kopf.OperatorSettings,
+) -> None:
     events: list[Any] = []
     pause = asyncio.get_running_loop().create_future()
     async for event in watching.watch_objs(
-        settings=settings, resource=PIPELINES, namespace=None, since="1", operator_pause_waiter=pause
+        settings=settings,
+        resource=PIPELINES,
+        namespace=None,
+        since="1",
+        operator_pause_waiter=pause,
     ):
         events.append(event)
         break

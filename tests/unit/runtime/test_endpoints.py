@@ -1,4 +1,6 @@
-"""How many reviews of tokens the port asks for; what the API server answers is integration/test_endpoints.py."""
+"""How many reviews of tokens the port asks for; what the API server answers is
+integration/test_endpoints.py.
+"""
 
 from typing import Any
 
@@ -16,10 +18,17 @@ class Reviews:
         self.count = 0
         self.good = {"good"}
 
-    async def send(self, method: str, path: str, *, body: dict[str, Any], is_effect: bool) -> dict[str, Any]:
+    async def send(
+        self, method: str, path: str, *, body: dict[str, Any], is_effect: bool
+    ) -> dict[str, Any]:
         self.count += 1
         if body["kind"] == "TokenReview":
-            return {"status": {"authenticated": body["spec"]["token"] in self.good, "user": {"username": "x"}}}
+            return {
+                "status": {
+                    "authenticated": body["spec"]["token"] in self.good,
+                    "user": {"username": "x"},
+                }
+            }
         return {"status": {"allowed": True}}
 
 
@@ -54,7 +63,9 @@ async def test_weak_refused_token_is_reviewed_once_a_minute(reviews: Reviews) ->
     assert reviews.count == 2
 
 
-async def test_weak_many_bad_tokens_get_few_reviews_and_a_good_one_is_not_kept_waiting(reviews: Reviews) -> None:
+async def test_weak_many_bad_tokens_get_few_reviews_and_a_good_one_is_not_kept_waiting(
+    reviews: Reviews,
+) -> None:
     clock = Clock()
     endpoints = Endpoints(reviews, OperatorMetrics(), lambda: True, clock)  # type: ignore[arg-type]
     assert await ask(endpoints, "good") == [200]

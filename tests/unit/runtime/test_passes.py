@@ -1,4 +1,6 @@
-"""The loop of passes: what a pass came to decides when its key comes again, and concerns no other key."""
+"""The loop of passes: what a pass came to decides when its key comes again,
+and concerns no other key.
+"""
 
 import asyncio
 
@@ -22,7 +24,9 @@ class Noted(WorkQueue[str]):
 def made(
     came_to: float | Exception | None, outdated: tuple[type[ClusterError], ...] = (ConflictError,)
 ) -> tuple[list[str], float | None]:
-    """Return what was counted, and when the key comes again, after one pass that returns or raises this."""
+    """Return what was counted, and when the key comes again, after one pass
+    that returns or raises this.
+    """
     counted: list[str] = []
     queue = Noted()
 
@@ -33,7 +37,9 @@ def made(
 
     async def make() -> None:
         queue.add("key")
-        worker = Passes(queue, one_pass, lambda key: {"pipeline": key}, counted.append, 60.0, outdated)
+        worker = Passes(
+            queue, one_pass, lambda key: {"pipeline": key}, counted.append, 60.0, outdated
+        )
         await worker.make(await queue.get())
 
     asyncio.run(make())

@@ -1,4 +1,6 @@
-"""The work queue: merging, one pass at a time per key, delays and backoff, on a clock that tests move."""
+"""The work queue: merging, one pass at a time per key, delays and backoff, on
+a clock that tests move.
+"""
 
 import asyncio
 

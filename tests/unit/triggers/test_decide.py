@@ -1,8 +1,11 @@
-"""What triggers decide: the table of first looks and changes, and the laws under crashes at every point."""
+"""What triggers decide: the table of first looks and changes, and the laws
+under crashes at every point.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -54,7 +57,12 @@ def decided(view: View, observation: Observation) -> SourceDecision:
         (replace(NEW, wants_start=False), Failed("down"), [], (False, None, 100, "down")),
         (replace(NEW, wants_start=False), Seen("", "no"), [], (False, "", 100, "no")),
         (replace(NEW, last_run="by-hand"), Seen("A"), [], (False, "A", 100, None)),
-        (replace(NEW, last_run=creation_run(NEW).name), Seen("A"), ["CreatePipeline"], (True, "A", 100, None)),
+        (
+            replace(NEW, last_run=creation_run(NEW).name),
+            Seen("A"),
+            ["CreatePipeline"],
+            (True, "A", 100, None),
+        ),
         (known("A"), Seen("A"), [], (True, "A", 7, None)),
         (known("A", last_error="down"), Seen("A"), [], (True, "A", 7, None)),
         (known("A"), Seen("B"), ["PollForSourceChanges"], (True, "B", 8, None)),
@@ -68,7 +76,10 @@ def decided(view: View, observation: Observation) -> SourceDecision:
     ],
 )
 def test_table_of_looks(
-    view: View, observation: Observation, triggers: list[str], then: tuple[bool, str | None, int, str | None]
+    view: View,
+    observation: Observation,
+    triggers: list[str],
+    then: tuple[bool, str | None, int, str | None],
 ) -> None:
     decision = decided(view, observation)
     found = decision.then.mark(SOURCE.key)
@@ -130,7 +141,10 @@ def test_each_of_two_changed_sources_starts_a_run() -> None:
     other = Source("Source", "Docs", "docs@host")
     view = replace(NEW, state=State(True, (mark("A"), mark("X").model_copy(update={"action_name": "Docs", "source": "docs@host"}))))  # noqa: E501  # fmt: skip
     decision = decide(view, [SOURCE, other], {SOURCE.key: Seen("B"), other.key: Seen("Y")}, 1)
-    assert [run.detail for run in decision.runs] == ["source Fetch changed to B", "source Docs changed to Y"]
+    assert [run.detail for run in decision.runs] == [
+        "source Fetch changed to B",
+        "source Docs changed to Y",
+    ]
 
 
 @dataclass
@@ -154,7 +168,11 @@ class World:
         view = replace(NEW, last_run=names[-1] if names else None, state=self.state)
         view = replace(view, state=recovered(view, self.listed))
         decision = decided(view, Failed("down") if fails else Seen(self.revision))
-        steps: list[State | NewRun] = [*([decision.first] if decision.runs else []), *decision.runs, decision.then]
+        steps: list[State | NewRun] = [
+            *([decision.first] if decision.runs else []),
+            *decision.runs,
+            decision.then,
+        ]
         for step in steps[:effects]:
             if isinstance(step, State):
                 self.state = step
@@ -164,7 +182,9 @@ class World:
             self.restart()
 
     def restart(self) -> None:
-        self.listed = [StartedRun("uid-1", r.key, r.revision, r.sequence) for r, _ in self.runs.values()]
+        self.listed = [
+            StartedRun("uid-1", r.key, r.revision, r.sequence) for r, _ in self.runs.values()
+        ]
 
 
 OPERATION = st.one_of(
@@ -177,7 +197,9 @@ OPERATION = st.one_of(
 @example([("look", True, 1), ("look", False, 3), ("look", True, None)])
 @example([("look", False, 1), ("push", "B", None), ("look", True, None), ("push", "A", None)])
 @given(st.lists(OPERATION, max_size=25))
-def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(operations: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(
+    operations: list[tuple[str, Any, int | None]],
+) -> None:
     world = World()
     for kind, what, effects in operations:
         if kind == "push":
@@ -189,17 +211,30 @@ def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(operat
     started = list(world.runs.values())
     polled = [run for run, _ in started if run.trigger == "PollForSourceChanges"]
 
-    assert started[-1][1] == world.revision, "the newest run does not have the newest revision: a change was lost"
+    assert started[-1][1] == world.revision, (
+        "the newest run does not have the newest revision: a change was lost"
+    )
     assert len(polled) <= world.pushes + world.first_look_failed
-    assert len(started) - len(polled) <= 1, "creation starts one run at most, none where a change was faster"
+    assert len(started) - len(polled) <= 1, (
+        "creation starts one run at most, none where a change was faster"
+    )
     settled, count = world.state, len(world.runs)
     world.look(fails=False, effects=None)
-    assert (world.state, len(world.runs)) == (settled, count), "a look that sees nothing new does nothing"
+    assert (world.state, len(world.runs)) == (settled, count), (
+        "a look that sees nothing new does nothing"
+    )
 
 
 @pytest.mark.parametrize(
     ("interval", "failures", "least", "most"),
-    [(60, 0, 48, 60), (1, 0, 0.8, 1), (60, 1, 96, 120), (60, 9, 480, 600), (1, 400, 480, 600), (3600, 3, 2880, 3600)],
+    [
+        (60, 0, 48, 60),
+        (1, 0, 0.8, 1),
+        (60, 1, 96, 120),
+        (60, 9, 480, 600),
+        (1, 400, 480, 600),
+        (3600, 3, 2880, 3600),
+    ],
 )
 def test_pause_grows_with_failures_and_is_never_more_than_the_interval_without(
     interval: float, failures: int, least: float, most: float
@@ -209,9 +244,14 @@ def test_pause_grows_with_failures_and_is_never_more_than_the_interval_without(
 
 
 def test_controller_never_names_what_triggers_write() -> None:
-    status = PipelineStatus(observed_generation=1, sources=(mark("A"), mark("")), started_on_create=True)
+    status = PipelineStatus(
+        observed_generation=1, sources=(mark("A"), mark("")), started_on_create=True
+    )
     read = PipelineStatus.model_validate(status.to_dict())
-    patch = merge_patch(read.to_dict(), read.model_copy(update={"observed_generation": 2, "last_run": "r"}).to_dict())
+    patch = merge_patch(
+        read.to_dict(),
+        read.model_copy(update={"observed_generation": 2, "last_run": "r"}).to_dict(),
+    )
     assert read.sources == status.sources
     assert patch == {"observedGeneration": 2, "lastRun": "r"}
 
@@ -228,10 +268,15 @@ def test_x_21_an_edit_starts_one_run_per_version_where_the_pipeline_asks_for_it(
     ]
     assert decided(edited, Seen("A")).runs == restarted.runs, "deciding again names the same run"
     assert decided(replace(edited, state=restarted.then), Seen("A")).runs == ()
-    assert decided(replace(edited, version=4, state=restarted.then), Seen("A")).runs[0].name != restarted.runs[0].name
+    assert (
+        decided(replace(edited, version=4, state=restarted.then), Seen("A")).runs[0].name
+        != restarted.runs[0].name
+    )
 
 
-def test_edit_starts_nothing_unless_asked_and_what_came_before_the_question_does_not_count() -> None:
+def test_edit_starts_nothing_unless_asked_and_what_came_before_the_question_does_not_count() -> (
+    None
+):
     edited = replace(known("A"), version=3)
     assert decided(edited, Seen("A")).then.restarted is None
     assert decided(replace(edited, wants_restart=True), Seen("A")).runs == ()

@@ -1,4 +1,6 @@
-"""Addresses that may not be connected to, and answers that are not to be trusted, with Git's own server."""
+"""Addresses that may not be connected to, and answers that are not to be
+trusted, with Git's own server.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ import pytest
 
 from penstock.actions.execution import ActionError
 from penstock.actions.git.remote import Wanted, remote_of
-from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of, refuse_odd_number
+from penstock.triggers.addresses import (
+    AddressRules,
+    RefusedAddressError,
+    address_of,
+    refuse_odd_number,
+)
 from penstock.triggers.ls_remote import Credential, LsRemote, commit_of
 from tests.unit.actions.git_server import GitServer, git
 
@@ -28,9 +35,12 @@ A, B = "a" * 40, "b" * 40
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.96.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-        "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1",
-        "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "fd00:ec2::254",
+        "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.96.0.1", "172.16.0.1", "192.168.1.1",
+        "169.254.169.254", "100.64.0.1",
+        "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0",
+        "fd00::1", "ff02::1",
+        "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+        "fd00:ec2::254",
     ],
 )  # fmt: skip
 def test_address_that_is_not_the_internets_is_refused(address: str) -> None:
@@ -41,7 +51,9 @@ def test_address_that_is_not_the_internets_is_refused(address: str) -> None:
 @pytest.mark.parametrize("address", ["140.82.121.3", "2606:50c0:8000::153", "::ffff:140.82.121.3"])
 def test_address_of_the_internet_is_allowed_unless_it_is_refused_by_name(address: str) -> None:
     AddressRules().check("host.example", address)
-    refused = AddressRules(refused=(ipaddress.ip_network("140.82.0.0/16"), ipaddress.ip_network("2606:50c0::/32")))
+    refused = AddressRules(
+        refused=(ipaddress.ip_network("140.82.0.0/16"), ipaddress.ip_network("2606:50c0::/32"))
+    )
     with pytest.raises(RefusedAddressError):
         refused.check("host.example", address)
 
@@ -54,14 +66,20 @@ def test_allowed_host_is_that_host_alone() -> None:
             rules.check(host, "10.0.0.1")
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "1.2.3.4.5"])
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "1.2.3.4.5"]
+)
 def test_number_in_another_notation_is_refused(host: str) -> None:
     with pytest.raises(RefusedAddressError, match="dotted decimal"):
         refuse_odd_number(host)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "no-such-host.invalid"])
-async def test_no_child_is_started_for_a_host_that_is_refused(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "no-such-host.invalid"]
+)
+async def test_no_child_is_started_for_a_host_that_is_refused(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
     with pytest.raises(ActionError) as found:
         await LsRemote(AddressRules(), 5).revision(remote_of(f"http://{host}/r.git"), MAIN, None)
@@ -117,14 +135,18 @@ async def test_real_server_tells_branch_tag_and_head(server: GitServer, reposito
     commit = git(repository, "rev-parse", "HEAD")
     refs = "".join(f"create refs/heads/branch-{n} {commit}\n" for n in range(10_000))
     (repository / "refs.txt").write_text(refs)
-    await asyncio.to_thread(os.system, f"git -C {repository} update-ref --stdin < {repository / 'refs.txt'}")
+    await asyncio.to_thread(
+        os.system, f"git -C {repository} update-ref --stdin < {repository / 'refs.txt'}"
+    )
     look, remote = LsRemote(LOCAL, 20), remote_of(f"{server.address}/web.git")
     for wanted in (MAIN, Wanted("refs/tags/v1"), Wanted()):
         assert await look.revision(remote, wanted, None) == commit
     assert await look.revision(remote, Wanted("refs/heads/nope"), None) == ""
 
 
-async def test_credential_is_sent_to_its_host_and_never_said(server: GitServer, repository: Path) -> None:
+async def test_credential_is_sent_to_its_host_and_never_said(
+    server: GitServer, repository: Path
+) -> None:
     server.password = "s3cret-word"
     look, remote = LsRemote(LOCAL, 20), remote_of(f"{server.address}/web.git")
     assert await look.revision(remote, MAIN, Credential("ada", "s3cret-word"))
@@ -145,7 +167,9 @@ async def test_git_connects_to_the_address_that_was_checked(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
     remote = remote_of(f"http://rebound.invalid:{server.address.rpartition(':')[2]}/web.git")
-    assert await LsRemote(LOCAL, 20).revision(remote, MAIN, None) == git(repository, "rev-parse", "HEAD")
+    assert await LsRemote(LOCAL, 20).revision(remote, MAIN, None) == git(
+        repository, "rev-parse", "HEAD"
+    )
 
 
 async def test_redirect_to_the_inside_is_not_followed(server: GitServer, repository: Path) -> None:
@@ -162,7 +186,10 @@ async def test_server_that_never_ends_is_left_within_the_limit(behaviour: str) -
             if behaviour == "silent":
                 time.sleep(6)
                 return
-            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n"
+            head = (
+                b"HTTP/1.1 200 OK\r\nContent-Type: "
+                b"application/x-git-upload-pack-advertisement\r\n\r\n"
+            )
             line = f"{A} refs/heads/main{'x' * 900}\n".encode()
             packet = f"{len(line) + 4:04x}".encode() + line
             try:
@@ -178,6 +205,8 @@ async def test_server_that_never_ends_is_left_within_the_limit(behaviour: str) -
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         started = time.monotonic()
         with pytest.raises(ActionError):
-            await LsRemote(LOCAL, 3).revision(remote_of(f"http://127.0.0.1:{server.server_address[1]}/r"), MAIN, None)
+            await LsRemote(LOCAL, 3).revision(
+                remote_of(f"http://127.0.0.1:{server.server_address[1]}/r"), MAIN, None
+            )
         assert time.monotonic() - started < 5
         server.shutdown()

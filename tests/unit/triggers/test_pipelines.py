@@ -10,11 +10,17 @@ from penstock.triggers.decide import NewRun, StartedRun, State, View, creation_r
 from penstock.triggers.pipelines import pipeline_uid_of, readable, run_of, started_run_of, status_of
 
 VIEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
-RUN = NewRun("web-1", "PollForSourceChanges", "source Fetch changed to B", ("Source", "Fetch"), "B", 8)
+RUN = NewRun(
+    "web-1", "PollForSourceChanges", "source Fetch changed to B", ("Source", "Fetch"), "B", 8
+)
 
 
 def pipeline(**status: Any) -> dict[str, Any]:
-    action = {"name": "A", "actionTypeId": {"category": "Compute", "provider": "Commands"}, "commands": ["true"]}
+    action = {
+        "name": "A",
+        "actionTypeId": {"category": "Compute", "provider": "Commands"},
+        "commands": ["true"],
+    }
     ready = {"type": "Ready", "status": "True", "reason": "Valid"}
     return {
         "metadata": {"name": "web", "namespace": "team", "uid": "uid-1", "generation": 2},
@@ -25,7 +31,9 @@ def pipeline(**status: Any) -> dict[str, Any]:
 
 def test_run_tells_the_change_that_started_it() -> None:
     assert started_run_of(run_of(VIEW, RUN)) == StartedRun("uid-1", ("Source", "Fetch"), "B", 8)
-    assert run_of(VIEW, RUN)["spec"].keys() == {"pipelineRef", "trigger"}, "all sources run again (X-20)"
+    assert run_of(VIEW, RUN)["spec"].keys() == {"pipelineRef", "trigger"}, (
+        "all sources run again (X-20)"
+    )
 
 
 @pytest.mark.parametrize("sequence", ["", "-1", "1e3", "x", "٣", "9" * 30, "1\n"])
@@ -44,7 +52,10 @@ def test_sequence_that_is_no_number_says_nothing(sequence: str) -> None:
         ({}, True),
         ({"observedGeneration": 1}, False),
         ({"conditions": []}, False),
-        ({"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidPipeline"}]}, False),
+        (
+            {"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidPipeline"}]},
+            False,
+        ),
         ({"sources": "nonsense"}, False),
     ],
 )
@@ -67,7 +78,14 @@ def test_status_is_applied_to_this_very_pipeline_and_holds_nothing_else() -> Non
 
 @pytest.mark.parametrize(
     ("run", "uid"),
-    [({"status": {"pipelineUid": "uid-0"}}, "uid-0"), ({"status": {}}, ""), ({"status": None}, ""), ({}, "")],
+    [
+        ({"status": {"pipelineUid": "uid-0"}}, "uid-0"),
+        ({"status": {}}, ""),
+        ({"status": None}, ""),
+        ({}, ""),
+    ],
 )
-def test_bug_18_run_tells_which_pipeline_it_executes_once_it_is_admitted(run: dict[str, Any], uid: str) -> None:
+def test_bug_18_run_tells_which_pipeline_it_executes_once_it_is_admitted(
+    run: dict[str, Any], uid: str
+) -> None:
     assert pipeline_uid_of(run) == uid

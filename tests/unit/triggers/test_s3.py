@@ -29,11 +29,21 @@ def test_object_is_at_its_regions_address_or_at_the_endpoint() -> None:
         "https://s3.eu-west-1.amazonaws.com/my.releases/a%20b/app%2B1.zip"
     )
     found = object_of({**WHERE, "Endpoint": "http://minio:9000/"})
-    assert (found.url, found.host, found.port) == ("http://minio:9000/my.releases/a%20b/app%2B1.zip", "minio", 9000)
+    assert (found.url, found.host, found.port) == (
+        "http://minio:9000/my.releases/a%20b/app%2B1.zip",
+        "minio",
+        9000,
+    )
 
 
 def test_source_is_another_one_when_any_part_of_where_it_is_changes() -> None:
-    changed = [{}, {"S3Bucket": "other"}, {"S3ObjectKey": "x"}, {"Endpoint": "http://x"}, {"Region": "eu-west-1"}]
+    changed = [
+        {},
+        {"S3Bucket": "other"},
+        {"S3ObjectKey": "x"},
+        {"Endpoint": "http://x"},
+        {"Region": "eu-west-1"},
+    ]
     assert len({S3Source.identity({**WHERE, **change}) for change in changed}) == len(changed)
     assert S3Source.identity({**WHERE, "PollForSourceChanges": "false"}) is None
 
@@ -43,11 +53,18 @@ def test_source_is_another_one_when_any_part_of_where_it_is_changes() -> None:
     [
         (404, Seen("", "was not found")),
         (403, Failed("PermissionError: ")),
-        (301, Failed("ConfigurationError: the bucket's region is another one, not us-east-1; set Region")),
+        (
+            301,
+            Failed(
+                "ConfigurationError: the bucket's region is another one, not us-east-1; set Region"
+            ),
+        ),
         (503, Failed("SystemUnavailable: ")),
     ],
 )
-async def test_answer_of_the_server_becomes_an_observation(status: int, expected: Observation) -> None:
+async def test_answer_of_the_server_becomes_an_observation(
+    status: int, expected: Observation
+) -> None:
     with S3Server(status) as server:
         seen = await look(server.address)
     assert type(seen) is type(expected)

@@ -1,4 +1,6 @@
-"""Change sets: made anew under their name (P-34), recognised by the try after a lost one, and executed (P-35)."""
+"""Change sets: made anew under their name (P-34), recognised by the try after
+a lost one, and executed (P-35).
+"""
 
 from typing import Any, NamedTuple
 
@@ -50,7 +52,9 @@ class ChangeSets:
         self._name = name
 
     def read(self) -> ChangeSet | None:
-        """Return the change set, None if there is none or no stack; raise ActionError where it cannot be read."""
+        """Return the change set, None if there is none or no stack; raise
+        ActionError where it cannot be read.
+        """
         with calls():
             try:
                 found = self._client.describe_change_set(**self._names)
@@ -67,7 +71,8 @@ class ChangeSets:
         )
 
     def replace(self, stack: Stack | None, request: dict[str, Any], token: str) -> ChangeSet:
-        """Make it anew and wait until it is made; one that an earlier try of this attempt has begun is kept.
+        """Make it anew and wait until it is made; one that an earlier try of
+        this attempt has begun is kept.
 
         Raise ActionError (JobFailed) with CloudFormation's reason if it cannot be made.
         """
@@ -80,7 +85,11 @@ class ChangeSets:
             kind = "UPDATE" if stack and stack.status != REVIEW else "CREATE"
             with calls():
                 self._client.create_change_set(
-                    **self._names, **request, ChangeSetType=kind, ClientToken=token, Description=mark
+                    **self._names,
+                    **request,
+                    ChangeSetType=kind,
+                    ClientToken=token,
+                    Description=mark,
                 )
         made = self.made()
         if made is None or (made.status == "FAILED" and not made.is_empty):
@@ -105,7 +114,10 @@ class ChangeSets:
         def look() -> bool | None:
             left = self.read()
             if left is not None and left.status == "DELETE_FAILED":
-                raise ActionError(JOB_FAILED, f"change set {self._name} cannot be deleted: {printable(left.reason)}")
+                raise ActionError(
+                    JOB_FAILED,
+                    f"change set {self._name} cannot be deleted: {printable(left.reason)}",
+                )
             return True if left is None or left.id != found.id else None
 
         Waiting(self._job).until(look)
@@ -114,7 +126,9 @@ class ChangeSets:
         """Write what it would change to the log; return how many changes there are."""
         number = 0
         with calls():
-            for page, answer in enumerate(self._client.get_paginator("describe_change_set").paginate(**self._names), 1):
+            for page, answer in enumerate(
+                self._client.get_paginator("describe_change_set").paginate(**self._names), 1
+            ):
                 for item in answer["Changes"]:
                     number += 1
                     if number <= _SHOWN_CHANGES:
@@ -134,4 +148,7 @@ class ChangeSets:
 def _line(change: dict[str, Any]) -> str:
     replacement = change.get("Replacement", "False")
     how = "" if replacement in ("False", "") else f", replacement: {replacement}"
-    return f"{change.get('Action', '')} {change.get('ResourceType', '')} {change.get('LogicalResourceId', '')}{how}"
+    return (
+        f"{change.get('Action', '')} {change.get('ResourceType', '')} "
+        f"{change.get('LogicalResourceId', '')}{how}"
+    )

@@ -14,8 +14,11 @@ ROLE = r"^arn:[a-z-]+:iam::[0-9]{12}:role/.+$"
 class PackagingConfiguration(AwsConfiguration):
     """Where a template's local code goes."""
 
-    PackageBucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
-    """Also for what of a template is too long for a request. Whoever reads the template must be able to read it.
+    PackageBucket: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63
+    )
+    """Also for what of a template is too long for a request. Whoever reads
+    the template must be able to read it.
 
     The artifact store's bucket if absent, where that is in the same AWS.
     """

@@ -1,4 +1,6 @@
-"""Deploy / AWS / CloudFormation (P-30): creates, updates and deletes stacks, directly or by change sets."""
+"""Deploy / AWS / CloudFormation (P-30): creates, updates and deletes stacks,
+directly or by change sets.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -6,7 +8,12 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS
-from penstock.actions.cloudformation.configuration import CAPABILITIES, FILE, ROLE, PackagingConfiguration
+from penstock.actions.cloudformation.configuration import (
+    CAPABILITIES,
+    FILE,
+    ROLE,
+    PackagingConfiguration,
+)
 from penstock.actions.cloudformation.overrides import read_overrides
 from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, artifacts_in
 
@@ -21,7 +28,11 @@ class CloudFormationConfiguration(PackagingConfiguration):
     """AWS's keys (P-36)."""
 
     ActionMode: Literal[
-        "CREATE_UPDATE", "REPLACE_ON_FAILURE", "DELETE_ONLY", "CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE"
+        "CREATE_UPDATE",
+        "REPLACE_ON_FAILURE",
+        "DELETE_ONLY",
+        "CHANGE_SET_REPLACE",
+        "CHANGE_SET_EXECUTE",
     ]
     """What to do with the stack (P-31..P-35)."""
     StackName: str = Field(pattern=_NAME, max_length=128)
@@ -30,13 +41,17 @@ class CloudFormationConfiguration(PackagingConfiguration):
     Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     """What the template may do: CAPABILITY_IAM and its like, separated by commas without spaces."""
     RoleArn: str | None = Field(None, pattern=ROLE, max_length=2048)
-    """The role that CloudFormation changes the stack's resources with; the rights of who calls it if absent."""
+    """The role that CloudFormation changes the stack's resources with; the
+    rights of who calls it if absent.
+    """
     TemplatePath: str | None = Field(None, pattern=FILE, max_length=1024, validate_default=True)
     """The template, ``Artifact::file``."""
     TemplateConfiguration: str | None = Field(None, pattern=FILE, max_length=1024)
     """A JSON file with Parameters, Tags and StackPolicy, ``Artifact::file``."""
     ParameterOverrides: str | None = None
-    """A JSON object of parameters: they win over TemplateConfiguration's. Fn::GetParam and Fn::GetArtifactAtt work."""
+    """A JSON object of parameters: they win over TemplateConfiguration's. Fn::GetParam and
+    Fn::GetArtifactAtt work.
+    """
     OutputFileName: str | None = Field(None, min_length=1, max_length=255)
     """A JSON file in the output artifact with the stack's outputs."""
 

@@ -1,4 +1,6 @@
-"""A stack's events: read a page at a time, told in the log, and searched for why an operation failed (P-38)."""
+"""A stack's events: read a page at a time, told in the log, and searched for
+why an operation failed (P-38).
+"""
 
 from typing import Any, NamedTuple
 
@@ -34,7 +36,11 @@ class Event(NamedTuple):
     @property
     def is_failure(self) -> bool:
         """Whether it tells of a resource that failed by itself, not because another did."""
-        return self.status.endswith("_FAILED") and not self.is_of_stack and _CANCELLED not in self.reason.lower()
+        return (
+            self.status.endswith("_FAILED")
+            and not self.is_of_stack
+            and _CANCELLED not in self.reason.lower()
+        )
 
     def __str__(self) -> str:
         reason = f": {printable(self.reason)}" if self.reason else ""
@@ -53,7 +59,9 @@ class Events:
         self.is_readable = True
 
     def new(self, pages: int = _PAGES) -> list[Event]:
-        """Return the events since the last call, the oldest first; none where the role may not read them."""
+        """Return the events since the last call, the oldest first; none where
+        the role may not read them.
+        """
         if not self.is_readable:
             return []
         try:
@@ -80,7 +88,9 @@ class Events:
     def _read(self, limit: int) -> list[Event]:
         found: list[Event] = []
         with calls():
-            reader = self._client.get_paginator("describe_stack_events").paginate(StackName=self._stack_id)
+            reader = self._client.get_paginator("describe_stack_events").paginate(
+                StackName=self._stack_id
+            )
             for number, page in enumerate(reader, 1):
                 for item in page["StackEvents"]:
                     if item["EventId"] == self._newest:
@@ -91,7 +101,9 @@ class Events:
         return found
 
     def cause(self, events: list[Event], depth: int = 0) -> str:
-        """Return the first failed resource and its reason, of a nested stack the resource in it; or nothing."""
+        """Return the first failed resource and its reason, of a nested stack
+        the resource in it; or nothing.
+        """
         first = next((event for event in events if event.is_failure), None)
         if first is None:
             return ""
@@ -107,7 +119,8 @@ def _last_operation(events: list[Event]) -> list[Event]:
     begins = [
         index
         for index, event in enumerate(events)
-        if event.is_of_stack and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+        if event.is_of_stack
+        and event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
     ]
     return events[begins[-1] :] if begins else events
 

@@ -1,7 +1,7 @@
 """CloudFormation (Deploy, P-30..P-38): one mode of one stack, followed to its end.
 
-Every request carries a token of the attempt: the try that comes after a lost one finds by it what was begun, and
-follows that to its end instead of beginning it again.
+Every request carries a token of the attempt: the try that comes after a lost one finds by it what
+was begun, and follows that to its end instead of beginning it again.
 """
 
 from typing import Any
@@ -18,7 +18,13 @@ from penstock.actions.cloudformation.stacks import REVIEW, Stack, read_stack
 from penstock.actions.cloudformation.uploads import Uploads
 from penstock.actions.execution import JOB_FAILED, ActionError, Job, Outcome
 
-_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
+_FAILED = (
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+)
 """What REPLACE_ON_FAILURE deletes first (P-32)."""
 _NO_UPDATES = "No updates are to be performed"
 _NO_CHANGES = "no changes"
@@ -71,7 +77,11 @@ class _Deployment:
                 return f"stack {self._name} {done}"
         request = self._request()
         stack = self._settled(stack)
-        if stack and stack.status in _FAILED and self._configuration["ActionMode"] == "REPLACE_ON_FAILURE":
+        if (
+            stack
+            and stack.status in _FAILED
+            and self._configuration["ActionMode"] == "REPLACE_ON_FAILURE"
+        ):
             self._job.log(f"Stack {self._name} is {stack.status}: it is deleted first")
             self._delete(stack)
             stack = None
@@ -80,7 +90,9 @@ class _Deployment:
     def _create(self, request: dict[str, Any]) -> str:
         token = self._token("create")
         with calls():
-            made = self._client.create_stack(StackName=self._name, ClientRequestToken=token, **request)
+            made = self._client.create_stack(
+                StackName=self._name, ClientRequestToken=token, **request
+            )
         self._follow(Stack(made["StackId"], self._name, "CREATE_IN_PROGRESS", "", {}), "create")
         return f"stack {self._name} created"
 
@@ -90,9 +102,13 @@ class _Deployment:
         try:
             with calls():
                 try:
-                    self._client.update_stack(StackName=stack.id, ClientRequestToken=self._token("update"), **request)
+                    self._client.update_stack(
+                        StackName=stack.id, ClientRequestToken=self._token("update"), **request
+                    )
                 except ClientError as error:
-                    if error_code(error) == "ValidationError" and _NO_UPDATES in error_message(error):
+                    if error_code(error) == "ValidationError" and _NO_UPDATES in error_message(
+                        error
+                    ):
                         return f"stack {self._name}: {_NO_CHANGES}"
                     raise
         except ActionError as error:
@@ -115,7 +131,9 @@ class _Deployment:
         operation = self._operation(stack, "delete")
         operation.is_begun()
         with calls():
-            self._client.delete_stack(StackName=stack.id, ClientRequestToken=self._token("delete"), **self._role())
+            self._client.delete_stack(
+                StackName=stack.id, ClientRequestToken=self._token("delete"), **self._role()
+            )
         operation.follow()
 
     def _replace_change_set(self) -> str:
@@ -147,7 +165,9 @@ class _Deployment:
         if stack is None or found is None or found.is_consumed:
             what = f"was executed before ({found.execution})" if found else "does not exist"
             hint = "an execution consumes it: to run again, retry the stage with ALL_ACTIONS (X-64)"
-            raise ActionError(JOB_FAILED, f"ChangeSet [{name}] of stack {self._name} {what}; {hint}")
+            raise ActionError(
+                JOB_FAILED, f"ChangeSet [{name}] of stack {self._name} {what}; {hint}"
+            )
         if found.is_empty:
             return f"change set {name} of stack {self._name}: {_NO_CHANGES}"
         operation = self._operation(stack, "execute")
@@ -180,13 +200,17 @@ class _Deployment:
         return {"RoleARN": role} if role else {}
 
     def _settled(self, stack: Stack | None) -> Stack | None:
-        """Wait for the operation that is under way, of our own or of somebody else; return the stack as it is then."""
+        """Wait for the operation that is under way, of our own or of somebody else; return the
+        stack as it is then.
+        """
         if stack and stack.is_changing and self._is_followed(stack, "delete"):
             return None
         return settled(self._client, self._job, stack) if stack else None
 
     def _is_followed(self, stack: Stack, purpose: str) -> bool:
-        """Whether an earlier try of this attempt has begun the operation, which then is followed to its end."""
+        """Whether an earlier try of this attempt has begun the operation,
+        which then is followed to its end.
+        """
         if self._job.request.attempt.try_ == 1 or stack.status == REVIEW:
             return False
         operation = self._operation(stack, purpose)
@@ -210,7 +234,9 @@ def _counted(changes: int) -> str:
 
 
 def _console(job: Job, stack: Stack) -> str:
-    """Return the page of a stack that is in AWS itself; the consoles of other partitions have other names."""
+    """Return the page of a stack that is in AWS itself; the consoles of other
+    partitions have other names.
+    """
     access = job.request.aws
     _, partition, _, region, *_ = stack.id.split(":")
     if access is None or access.endpoint or partition != "aws":

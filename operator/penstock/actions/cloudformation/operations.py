@@ -1,13 +1,20 @@
 """Follows one operation on a stack to its end, known by its client token among the stack's events.
 
-A try that comes after a lost one finds the operation that was begun, under way or ended, and begins no other.
+A try that comes after a lost one finds the operation that was begun, under
+way or ended, and begins no other.
 """
 
 import time
 from typing import Any, NamedTuple
 
 from penstock.actions.cloudformation.events import Event, Events
-from penstock.actions.cloudformation.stacks import DELETED, SUCCEEDED, Stack, is_changing, read_stack
+from penstock.actions.cloudformation.stacks import (
+    DELETED,
+    SUCCEEDED,
+    Stack,
+    is_changing,
+    read_stack,
+)
 from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError, Job
 from penstock.actions.waiting import Waiting
 
@@ -55,14 +62,18 @@ class Operation:
         return bool(self._own)
 
     def follow(self) -> None:
-        """Wait for the end, telling events; raise ActionError (JobFailed) with the first failure's reason (P-38)."""
+        """Wait for the end, telling events; raise ActionError (JobFailed)
+        with the first failure's reason (P-38).
+        """
         self._job.report_external_execution(self._id)
         started = time.monotonic()
         try:
             end = Waiting(self._job).until(lambda: self._look(time.monotonic() - started))
         except ActionError as error:
             if error.code == TIMED_OUT:
-                what = f"{error.message}: stack {self._name} is {self._status}, and goes on by itself"
+                what = (
+                    f"{error.message}: stack {self._name} is {self._status}, and goes on by itself"
+                )
                 raise ActionError(TIMED_OUT, what) from error
             raise
         self._job.log(f"Stack {self._name}: {end.status}")
@@ -70,14 +81,18 @@ class Operation:
             raise ActionError(JOB_FAILED, self._failure(end))
 
     def _look(self, waited_s: float) -> End | None:
-        """Return the end, None while there is none. The stack's own status says when; the events say whose."""
+        """Return the end, None while there is none. The stack's own status
+        says when; the events say whose.
+        """
         stack = read_stack(self._client, self._id)
         self._take(self._events.new())
         self._status = stack.status if stack else DELETED
         if stack is None:
             return End(DELETED, "")
         own = [event for event in self._own if event.is_of_stack]
-        ended = End(own[-1].status, own[-1].reason) if own and not is_changing(own[-1].status) else None
+        ended = (
+            End(own[-1].status, own[-1].reason) if own and not is_changing(own[-1].status) else None
+        )
         if stack.is_changing:
             is_followed_by_another = self._last is not None and self._last.token != self._token
             return ended if is_followed_by_another else None
@@ -98,12 +113,15 @@ class Operation:
 def settled(client: Any, job: Job, stack: Stack) -> Stack | None:
     """Wait while somebody else's operation is under way; return the stack then, None if it is gone.
 
-    Raise ActionError (JobFailed), naming the state, when that takes longer than a quarter of an hour: as on AWS a
-    stack that is busy cannot be changed.
+    Raise ActionError (JobFailed), naming the state, when that takes longer than a quarter of an
+    hour: as on AWS a stack that is busy cannot be changed.
     """
     if not stack.is_changing:
         return stack
-    job.log(f"Stack {stack.name} is {stack.status} by an operation that is not ours: waiting for its end")
+    job.log(
+        f"Stack {stack.name} is {stack.status} by an operation that is not ours: waiting for its "
+        f"end"
+    )
     started = time.monotonic()
 
     def look() -> tuple[Stack | None] | None:
@@ -111,7 +129,11 @@ def settled(client: Any, job: Job, stack: Stack) -> Stack | None:
         if now is None or not now.is_changing:
             return (now,)
         if time.monotonic() - started > _FOREIGN_S:
-            what = f"stack {now.name} is {now.status} by an operation that is not ours for more than {_FOREIGN_S:g} s"
+            what = (
+                f"stack {now.name} is {now.status} by an operation that is not ours for more "
+                f"than "
+                f"{_FOREIGN_S:g} s"
+            )
             raise ActionError(JOB_FAILED, what)
         return None
 

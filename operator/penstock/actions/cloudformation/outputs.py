@@ -7,24 +7,32 @@ from penstock.actions.execution import Job
 from penstock.api.contract.documents import compress
 
 _VARIABLES_BYTES = 2400
-"""What variables may take of a termination message, compressed: the rest of the result needs room, too."""
+"""What variables may take of a termination message, compressed: the rest of
+the result needs room, too.
+"""
 
 
 def store_outputs(job: Job, outputs: Mapping[str, str]) -> None:
-    """Store the outputs as the only file of the output artifact, if the action has one; none without OutputFileName."""
+    """Store the outputs as the only file of the output artifact, if the action has one; none
+    without OutputFileName.
+    """
     for order in job.request.outputs:
         folder = job.outputs.folder(order.name)
         if name := job.request.configuration.get("OutputFileName"):
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(dict(outputs), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            file.write_text(
+                json.dumps(dict(outputs), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            )
         else:
             job.log(f"The output artifact {order.name} is empty: name a file in OutputFileName")
         job.outputs.store_folder(order.name, folder)
 
 
 def variables_of(job: Job, outputs: Mapping[str, str]) -> dict[str, str]:
-    """Return the outputs as variables; the longest are left out where not all of them fit a result."""
+    """Return the outputs as variables; the longest are left out where not all
+    of them fit a result.
+    """
     kept = dict(sorted(outputs.items(), key=lambda item: len(item[0]) + len(item[1])))
     while kept and len(compress(json.dumps(kept))) > _VARIABLES_BYTES:
         name, _ = kept.popitem()

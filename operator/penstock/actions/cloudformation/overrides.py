@@ -28,7 +28,9 @@ Value = str | GetParam | GetArtifactAtt
 
 
 def read_overrides(text: str) -> dict[str, Value]:
-    """Return parameter to value; raise ValueError with the parameter's name for what cannot be one."""
+    """Return parameter to value; raise ValueError with the parameter's name
+    for what cannot be one.
+    """
     return {name: _value(name, value) for name, value in json_object(text).items()}
 
 
@@ -44,7 +46,9 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> str | None:
-    """Return a JSON value as CloudFormation takes parameters: text; a list is joined by commas. None for an object."""
+    """Return a JSON value as CloudFormation takes parameters: text; a list is joined by commas.
+    None for an object.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -69,10 +73,16 @@ def _function(name: str, value: dict[str, Any]) -> GetParam | GetArtifactAtt:
     if function not in _FUNCTIONS:
         raise ValueError(f"{name}: the functions here are {', '.join(_FUNCTIONS)}")
     number = _FUNCTIONS[function]
-    if not (isinstance(arguments, list) and len(arguments) == number and all(isinstance(a, str) for a in arguments)):
+    if not (
+        isinstance(arguments, list)
+        and len(arguments) == number
+        and all(isinstance(a, str) for a in arguments)
+    ):
         raise ValueError(f"{name}: {function} takes a list of {number} texts")
     if function == "Fn::GetParam":
         return GetParam(*arguments)
     if arguments[1] not in ATTRIBUTES:
-        raise ValueError(f"{name}: an artifact has the attributes {', '.join(ATTRIBUTES)}, and no {arguments[1]}")
+        raise ValueError(
+            f"{name}: an artifact has the attributes {', '.join(ATTRIBUTES)}, and no {arguments[1]}"
+        )
     return GetArtifactAtt(*arguments)

@@ -1,7 +1,8 @@
-"""Does what ``aws cloudformation package`` does: uploads a template's local code, and names the uploads in its place.
+"""Does what ``aws cloudformation package`` does: uploads a template's local code, and names the
+uploads in its place.
 
-Local is what is no URI: a path from the template's own folder. It comes from a source that is not trusted, so it must
-stay in the artifact, whatever links there are.
+Local is what is no URI: a path from the template's own folder. It comes from a source that is not
+trusted, so it must stay in the artifact, whatever links there are.
 """
 
 import os
@@ -13,7 +14,16 @@ from typing import NamedTuple
 import yaml
 
 from penstock.actions import artifact_files
-from penstock.actions.cloudformation.templates import Node, Template, get, items, parse, put, render, text_of
+from penstock.actions.cloudformation.templates import (
+    Node,
+    Template,
+    get,
+    items,
+    parse,
+    put,
+    render,
+    text_of,
+)
 from penstock.actions.cloudformation.uploads import Uploaded, Uploads
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
@@ -49,7 +59,11 @@ def _object(uploaded: Uploaded) -> dict[str, str]:
 
 _APPSYNC = tuple(
     _Place((name,), "file", _uri)
-    for name in ("RequestMappingTemplateS3Location", "ResponseMappingTemplateS3Location", "CodeS3Location")
+    for name in (
+        "RequestMappingTemplateS3Location",
+        "ResponseMappingTemplateS3Location",
+        "CodeS3Location",
+    )
 )
 _PLACES: Mapping[str, tuple[_Place, ...]] = {
     "AWS::Serverless::Function": (_Place(("CodeUri",), "zip", _uri),),
@@ -83,8 +97,9 @@ _LICENCES = (_Place(("LicenseUrl",), "file", _uri), _Place(("ReadmeUrl",), "file
 def package(job: Job, template_path: str, uploads: Uploads | None = None) -> str:
     """Return the text of the template ``Artifact::file`` with its local code uploaded.
 
-    A template that names nothing local is returned as it is. Raise ActionError, with the resource and its property,
-    for what is not there or leads out of the artifact, and where there is no bucket for it.
+    A template that names nothing local is returned as it is. Raise
+    ActionError, with the resource and its property, for what is not there or
+    leads out of the artifact, and where there is no bucket for it.
     """
     file = artifact_files.locate(job.inputs, "configuration.TemplatePath", template_path)
     artifact = template_path.partition("::")[0] if "::" in template_path else next(iter(job.inputs))
@@ -110,7 +125,11 @@ class _Packager:
             if local is None or _REMOTE.match(local):
                 continue
             path = self._inside(file.parent, local, place, f"{name}: {what}.{'.'.join(place.path)}")
-            put(parent, place.path, place.form(self._upload(path, place, f"{name}: {what}", (*above, file))))
+            put(
+                parent,
+                place.path,
+                place.form(self._upload(path, place, f"{name}: {what}", (*above, file))),
+            )
             is_changed = True
         return render(template) if is_changed else template.text
 
@@ -127,14 +146,18 @@ class _Packager:
         if not path.is_relative_to(self._root):
             raise _problem(what, f'"{local}" is outside of the artifact')
         if not path.exists():
-            raise _problem(what, f'there is no "{local}" in the artifact, seen from the template\'s folder')
+            raise _problem(
+                what, f'there is no "{local}" in the artifact, seen from the template\'s folder'
+            )
         if place.kind != "zip" and not path.is_file():
             raise _problem(what, f'"{local}" is a folder, and a file is wanted')
         return path
 
 
 def _places(template: Template) -> Iterator[tuple[Node, _Place, str]]:
-    """Yield every property that may name something local: the node it is below, and how an error names that."""
+    """Yield every property that may name something local: the node it is
+    below, and how an error names that.
+    """
     for name, resource in items(get(template.root, "Resources")):
         properties = get(resource, "Properties")
         if properties is not None:
@@ -154,7 +177,9 @@ def _places(template: Template) -> Iterator[tuple[Node, _Place, str]]:
 
 
 def _includes(root: Node) -> Iterator[Node]:
-    """Yield every ``AWS::Include``, which may stand anywhere; a node that aliases repeat is looked at once."""
+    """Yield every ``AWS::Include``, which may stand anywhere; a node that
+    aliases repeat is looked at once.
+    """
     seen: set[int] = set()
     waiting = [root]
     while waiting:
@@ -164,7 +189,11 @@ def _includes(root: Node) -> Iterator[Node]:
         seen.add(id(node))
         if text_of(get(node, "Name")) == "AWS::Include":
             yield node
-        waiting += node.value if isinstance(node, yaml.SequenceNode) else [value for _, value in node.value]
+        waiting += (
+            node.value
+            if isinstance(node, yaml.SequenceNode)
+            else [value for _, value in node.value]
+        )
 
 
 def _read(file: Path, name: str) -> str:

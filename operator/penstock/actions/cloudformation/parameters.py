@@ -1,4 +1,6 @@
-"""What goes to CloudFormation beside the template: parameters, tags and stack policy (P-36, P-37)."""
+"""What goes to CloudFormation beside the template: parameters, tags and stack
+policy (P-36, P-37).
+"""
 
 import json
 from pathlib import Path
@@ -21,7 +23,9 @@ _KEYS = ("Parameters", "Tags", "StackPolicy")
 
 
 class StackSettings(NamedTuple):
-    """Parameters and tags by name; ``policy`` is the stack policy's text, empty if there is none."""
+    """Parameters and tags by name; ``policy`` is the stack policy's text,
+    empty if there is none.
+    """
 
     parameters: dict[str, str]
     tags: dict[str, str]
@@ -30,7 +34,9 @@ class StackSettings(NamedTuple):
     @property
     def parameter_list(self) -> list[dict[str, str]]:
         """The parameters as CloudFormation takes them."""
-        return [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]
+        return [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()
+        ]
 
     @property
     def tag_list(self) -> list[dict[str, str]]:
@@ -39,9 +45,15 @@ class StackSettings(NamedTuple):
 
 
 def read_settings(job: Job, uploads: Uploads) -> StackSettings:
-    """Read TemplateConfiguration, then ParameterOverrides, which win; raise ActionError for what they get wrong."""
+    """Read TemplateConfiguration, then ParameterOverrides, which win; raise
+    ActionError for what they get wrong.
+    """
     configuration = job.request.configuration
-    found = _read_file(job, name) if (name := configuration.get("TemplateConfiguration")) else StackSettings({}, {})
+    found = (
+        _read_file(job, name)
+        if (name := configuration.get("TemplateConfiguration"))
+        else StackSettings({}, {})
+    )
     overrides = _Overrides(job, uploads)
     try:
         values = read_overrides(configuration.get("ParameterOverrides") or "{}")
@@ -58,7 +70,9 @@ def _read_file(job: Job, name: str) -> StackSettings:
         raise _problem("TemplateConfiguration", what)
     policy = document.get("StackPolicy")
     return StackSettings(
-        _texts(name, document, "Parameters"), _texts(name, document, "Tags"), json.dumps(policy) if policy else ""
+        _texts(name, document, "Parameters"),
+        _texts(name, document, "Tags"),
+        json.dumps(policy) if policy else "",
     )
 
 
@@ -75,7 +89,9 @@ def _texts(name: str, document: dict[str, Any], key: str) -> dict[str, str]:
 
 
 class _Overrides:
-    """Resolves functions; an artifact that a parameter tells the place of is uploaded once, as a zip."""
+    """Resolves functions; an artifact that a parameter tells the place of is
+    uploaded once, as a zip.
+    """
 
     def __init__(self, job: Job, uploads: Uploads) -> None:
         self._job = job
@@ -83,7 +99,9 @@ class _Overrides:
         self._uploaded: dict[str, Uploaded] = {}
 
     def resolve(self, name: str, value: Value) -> str:
-        """Return a parameter's value; raise ActionError with the parameter's name where there is none."""
+        """Return a parameter's value; raise ActionError with the parameter's
+        name where there is none.
+        """
         if isinstance(value, GetParam):
             return self._param(name, value)
         return self._attribute(name, value) if isinstance(value, GetArtifactAtt) else value
@@ -98,10 +116,14 @@ class _Overrides:
         return text
 
     def _attribute(self, name: str, wanted: GetArtifactAtt) -> str:
-        """Artifacts are kept as tar.zst, which no service of AWS reads: the parameter tells of a zip of the same."""
+        """Artifacts are kept as tar.zst, which no service of AWS reads: the
+        parameter tells of a zip of the same.
+        """
         if wanted.artifact not in self._uploaded:
             folder = self._folder(name, wanted.artifact)
-            self._uploaded[wanted.artifact] = self._uploads.zip(folder, f"artifact {wanted.artifact}")
+            self._uploaded[wanted.artifact] = self._uploads.zip(
+                folder, f"artifact {wanted.artifact}"
+            )
         uploaded = self._uploaded[wanted.artifact]
         values = {"BucketName": uploaded.bucket, "ObjectKey": uploaded.key, "URL": uploaded.url}
         return values[wanted.attribute]

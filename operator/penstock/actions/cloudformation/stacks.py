@@ -34,7 +34,9 @@ def is_changing(status: str) -> bool:
 
 
 def read_stack(client: Any, name: str) -> Stack | None:
-    """Return the stack of a name or id, None if there is none; raise ActionError where it cannot be read."""
+    """Return the stack of a name or id, None if there is none; raise
+    ActionError where it cannot be read.
+    """
     with calls():
         try:
             found = client.describe_stacks(StackName=name)["Stacks"][0]
@@ -44,6 +46,10 @@ def read_stack(client: Any, name: str) -> Stack | None:
             raise
     outputs = {item["OutputKey"]: item.get("OutputValue", "") for item in found.get("Outputs", [])}
     stack = Stack(
-        found["StackId"], found["StackName"], found["StackStatus"], found.get("StackStatusReason", ""), outputs
+        found["StackId"],
+        found["StackName"],
+        found["StackStatus"],
+        found.get("StackStatusReason", ""),
+        outputs,
     )
     return None if stack.status == DELETED else stack

@@ -1,6 +1,8 @@
-"""A template as a tree of YAML nodes: what is changed in it changes nothing else, short-form intrinsics least of all.
+"""A template as a tree of YAML nodes: what is changed in it changes nothing else, short-form
+intrinsics least of all.
 
-A node keeps its tag (`!Ref`, `!Sub`) and its own spelling (`012`, `2010-09-09`), which loading and dumping would lose.
+A node keeps its tag (`!Ref`, `!Sub`) and its own spelling (`012`, `2010-09-09`), which loading and
+dumping would lose.
 """
 
 import json
@@ -25,12 +27,16 @@ class Template(NamedTuple):
 
 
 def parse(text: str, name: str) -> Template:
-    """Return a template, YAML or JSON; raise ActionError, which calls it ``name``, for what is none."""
+    """Return a template, YAML or JSON; raise ActionError, which calls it
+    ``name``, for what is none.
+    """
     try:
         root = yaml.compose(_without_tabs(text), Loader=_LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:300]
-        raise ActionError(CONFIGURATION_ERROR, f"the template {name} cannot be read: {why}") from error
+        raise ActionError(
+            CONFIGURATION_ERROR, f"the template {name} cannot be read: {why}"
+        ) from error
     if not isinstance(root, yaml.MappingNode):
         raise ActionError(CONFIGURATION_ERROR, f"the template {name} is no mapping")
     return Template(text, root)
@@ -69,7 +75,9 @@ def items(node: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def text_of(node: Node | None) -> str | None:
-    """Return what a plain text says; None for an intrinsic function, a number's like, or no text at all."""
+    """Return what a plain text says; None for an intrinsic function, a
+    number's like, or no text at all.
+    """
     return node.value if isinstance(node, yaml.ScalarNode) and node.tag == _TEXT else None
 
 
@@ -77,7 +85,9 @@ def put(node: Node | None, path: tuple[str, ...], value: str | dict[str, str]) -
     """Replace what stands at a path of keys that is there, by a text or by a mapping of texts."""
     parent = get(node, *path[:-1])
     if isinstance(parent, yaml.MappingNode):
-        parent.value = [(key, _node(value) if key.value == path[-1] else old) for key, old in parent.value]
+        parent.value = [
+            (key, _node(value) if key.value == path[-1] else old) for key, old in parent.value
+        ]
 
 
 def _node(value: str | dict[str, str]) -> Node:

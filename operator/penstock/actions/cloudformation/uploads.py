@@ -1,4 +1,6 @@
-"""Puts files where CloudFormation can read them: under keys of their content, so that nothing goes up twice."""
+"""Puts files where CloudFormation can read them: under keys of their content,
+so that nothing goes up twice.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -33,21 +35,32 @@ class Uploaded(NamedTuple):
 
 
 class Uploads:
-    """Uploads of one action to the configuration's PackageBucket, else to the artifact store's bucket."""
+    """Uploads of one action to the configuration's PackageBucket, else to the
+    artifact store's bucket.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._client: Any = None
 
     def bucket(self, what: str) -> str:
-        """Return the bucket that ``what`` goes to; raise ActionError where none is in the AWS that is called."""
+        """Return the bucket that ``what`` goes to; raise ActionError where
+        none is in the AWS that is called.
+        """
         request = self._job.request
         if bucket := request.configuration.get("PackageBucket"):
             return bucket
         endpoint = request.aws.endpoint if request.aws else None
-        if request.store.folder or (request.store.endpoint or "").rstrip("/") != (endpoint or "").rstrip("/"):
-            why = f"{what} has to be in S3, and the artifact store is in no bucket that CloudFormation can read"
-            raise ActionError(CONFIGURATION_ERROR, f"configuration.PackageBucket: {why}: name a bucket here")
+        if request.store.folder or (request.store.endpoint or "").rstrip("/") != (
+            endpoint or ""
+        ).rstrip("/"):
+            why = (
+                f"{what} has to be in S3, and the artifact store is in no bucket that "
+                f"CloudFormation can read"
+            )
+            raise ActionError(
+                CONFIGURATION_ERROR, f"configuration.PackageBucket: {why}: name a bucket here"
+            )
         return request.store.bucket
 
     def file(self, path: Path, what: str) -> Uploaded:
@@ -63,7 +76,9 @@ class Uploads:
             return self._put(opened, suffix, what)
 
     def template(self, text: str, path: str) -> dict[str, str]:
-        """Return a template as a request takes it: in itself, or by way of S3 where it is too long for that."""
+        """Return a template as a request takes it: in itself, or by way of S3
+        where it is too long for that.
+        """
         if len(text.encode()) > _BODY_BYTES:
             return {"TemplateURL": self.text(text, ".template", f"template {path}").url}
         return {"TemplateBody": text}

@@ -1,9 +1,15 @@
-"""Deploy / AWS / CloudFormationStackInstances (P-41): creates instances of a stack set, and brings them up to date."""
+"""Deploy / AWS / CloudFormationStackInstances (P-41): creates instances of a
+stack set, and brings them up to date.
+"""
 
 from pydantic import Field, field_validator
 
 from penstock.actions.aws_configuration import AWS_SECRETS
-from penstock.actions.cloudformation_stack_set.configuration import REGIONS, StackSetBase, checked_parameters
+from penstock.actions.cloudformation_stack_set.configuration import (
+    REGIONS,
+    StackSetBase,
+    checked_parameters,
+)
 from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
 from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
@@ -34,5 +40,7 @@ DECLARATION = Declaration(
     calls_aws=True,
     secrets=AWS_SECRETS,
     json_keys={"ParameterOverrides": as_json},
-    artifacts_named=lambda configuration: files_in(configuration, "ParameterOverrides", "DeploymentTargets"),
+    artifacts_named=lambda configuration: files_in(
+        configuration, "ParameterOverrides", "DeploymentTargets"
+    ),
 )

@@ -1,10 +1,16 @@
-"""CloudFormationStackInstances (Deploy, P-41): one operation that creates instances, and updates outdated ones."""
+"""CloudFormationStackInstances (Deploy, P-41): one operation that creates
+instances, and updates outdated ones.
+"""
 
 from typing import Any
 
 from penstock.actions.aws import client
 from penstock.actions.cloudformation_stack_set.operations import Operations
-from penstock.actions.cloudformation_stack_set.reading import parameters_of, preferences_of, targets_of
+from penstock.actions.cloudformation_stack_set.reading import (
+    parameters_of,
+    preferences_of,
+    targets_of,
+)
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job, Outcome
 
 
@@ -19,11 +25,15 @@ def run(job: Job) -> Outcome:
         wanted["ParameterOverrides"] = overrides
     service: Any = client(job, "cloudformation")
     operations = Operations(service, job, name)
-    operations.run("instances", lambda id_: service.create_stack_instances(**wanted, OperationId=id_))
+    operations.run(
+        "instances", lambda id_: service.create_stack_instances(**wanted, OperationId=id_)
+    )
     number = len(targets.units or targets.accounts) * len(targets.regions)
     what = "1 instance" if number == 1 else f"{number} instances"
     return Outcome(
         variables={"StackSetId": operations.stack_set, "OperationId": operations.last},
         external_execution_id=operations.last,
-        summary=f"stack set {name}: {what} deployed" if targets.accounts else f"stack set {name} deployed to its units",
+        summary=f"stack set {name}: {what} deployed"
+        if targets.accounts
+        else f"stack set {name} deployed to its units",
     )

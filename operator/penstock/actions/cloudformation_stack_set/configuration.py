@@ -3,7 +3,12 @@
 from pydantic import Field, ValidationInfo, field_validator
 
 from penstock.actions.aws_configuration import AwsConfiguration
-from penstock.actions.cloudformation_stack_set.lists import is_file, listed, read_parameters, read_targets
+from penstock.actions.cloudformation_stack_set.lists import (
+    is_file,
+    listed,
+    read_parameters,
+    read_targets,
+)
 
 NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
 REGIONS = r"^[a-z]{2}(-[a-z]+)+-[0-9]+(,[a-z]{2}(-[a-z]+)+-[0-9]+)*$"
@@ -16,7 +21,9 @@ class StackSetBase(AwsConfiguration):
     Regions: str | None = Field(None, pattern=REGIONS, max_length=1000)
     """Regions of the targets, separated by commas, in the order in which they are done."""
     DeploymentTargets: str | None = Field(None, max_length=10_000, validate_default=True)
-    """Accounts, or organizational units, separated by commas; or ``Artifact::file``, a JSON list of them."""
+    """Accounts, or organizational units, separated by commas; or
+    ``Artifact::file``, a JSON list of them.
+    """
     FailureTolerancePercentage: str | None = Field(None, pattern=r"^(100|[1-9]?[0-9])$")
     """In how many accounts of a region the operation may fail before it ends; 0 if absent."""
     MaxConcurrentPercentage: str | None = Field(None, pattern=r"^(100|[1-9][0-9]?)$")

@@ -1,4 +1,6 @@
-"""CloudFormationStackSet (Deploy, P-40): new instances first, then the update of the set, as on AWS."""
+"""CloudFormationStackSet (Deploy, P-40): new instances first, then the update
+of the set, as on AWS.
+"""
 
 from typing import Any
 
@@ -9,7 +11,11 @@ from penstock.actions.cloudformation.packaging import package
 from penstock.actions.cloudformation.uploads import Uploads
 from penstock.actions.cloudformation_stack_set.lists import Targets
 from penstock.actions.cloudformation_stack_set.operations import Operations
-from penstock.actions.cloudformation_stack_set.reading import parameters_of, preferences_of, targets_of
+from penstock.actions.cloudformation_stack_set.reading import (
+    parameters_of,
+    preferences_of,
+    targets_of,
+)
 from penstock.actions.execution import Job, Outcome
 
 _KEYS = ("Description", "PermissionModel", "ExecutionRoleName")
@@ -36,7 +42,9 @@ class _Deployment:
         if found is None:
             with calls():
                 found = self._client.create_stack_set(
-                    StackSetName=self._name, ClientRequestToken=client_token(self._job, "create"), **request
+                    StackSetName=self._name,
+                    ClientRequestToken=client_token(self._job, "create"),
+                    **request,
                 )["StackSetId"]
             self._job.log(f"Created stack set {self._name}")
             self._create_instances(targets)
@@ -55,7 +63,11 @@ class _Deployment:
         """Return the stack set's id, None if there is none."""
         with calls():
             try:
-                return str(self._client.describe_stack_set(StackSetName=self._name)["StackSet"]["StackSetId"])
+                return str(
+                    self._client.describe_stack_set(StackSetName=self._name)["StackSet"][
+                        "StackSetId"
+                    ]
+                )
             except ClientError as error:
                 if error_code(error) == "StackSetNotFoundException":
                     return None
@@ -78,16 +90,26 @@ class _Deployment:
         wanted = self._configuration.get("OrganizationsAutoDeployment", "Disabled")
         if wanted == "Disabled":
             return {"Enabled": False}
-        return {"Enabled": True, "RetainStacksOnAccountRemoval": wanted == "EnabledWithStackRetention"}
+        return {
+            "Enabled": True,
+            "RetainStacksOnAccountRemoval": wanted == "EnabledWithStackRetention",
+        }
 
     def _missing(self, targets: Targets) -> Targets | None:
         """Return what of the targets has no instance yet, None if each has."""
         units = bool(targets.units)
         have = set()
         with calls():
-            for page in self._client.get_paginator("list_stack_instances").paginate(StackSetName=self._name):
+            for page in self._client.get_paginator("list_stack_instances").paginate(
+                StackSetName=self._name
+            ):
                 for item in page["Summaries"]:
-                    have.add((item.get("OrganizationalUnitId" if units else "Account", ""), item["Region"]))
+                    have.add(
+                        (
+                            item.get("OrganizationalUnitId" if units else "Account", ""),
+                            item["Region"],
+                        )
+                    )
         lacking = [
             (place, region)
             for place in targets.units or targets.accounts
@@ -97,21 +119,29 @@ class _Deployment:
         if not lacking:
             return None
         places = tuple(dict.fromkeys(place for place, _ in lacking))
-        regions = tuple(region for region in targets.regions if any(region == lack for _, lack in lacking))
+        regions = tuple(
+            region for region in targets.regions if any(region == lack for _, lack in lacking)
+        )
         return Targets((), places, regions) if units else Targets(places, (), regions)
 
     def _create_instances(self, targets: Targets | None) -> None:
         if targets is None:
             return
         wanted = {"StackSetName": self._name, **targets.request, **preferences_of(self._job)}
-        self._operations.run("instances", lambda id_: self._client.create_stack_instances(**wanted, OperationId=id_))
+        self._operations.run(
+            "instances", lambda id_: self._client.create_stack_instances(**wanted, OperationId=id_)
+        )
 
     def _update(self, request: dict[str, Any], targets: Targets | None) -> None:
-        """Update the set, and the instances that are named; all where none are (the others become outdated)."""
+        """Update the set, and the instances that are named; all where none
+        are (the others become outdated).
+        """
         wanted = {
             "StackSetName": self._name,
             **request,
             **(targets.request if targets else {}),
             **preferences_of(self._job),
         }
-        self._operations.run("update", lambda id_: self._client.update_stack_set(**wanted, OperationId=id_))
+        self._operations.run(
+            "update", lambda id_: self._client.update_stack_set(**wanted, OperationId=id_)
+        )

@@ -1,4 +1,6 @@
-"""Reads the lists in configurations of stack sets (P-40, P-41); pure, for declarations and executions alike."""
+"""Reads the lists in configurations of stack sets (P-40, P-41); pure, for
+declarations and executions alike.
+"""
 
 import json
 import re
@@ -18,7 +20,9 @@ _NAMES = ("ParameterKey", "ParameterValue", "UsePreviousValue", "ResolvedValue")
 
 
 class Targets(NamedTuple):
-    """Where instances of a stack set are: accounts, or organizational units, each in every region."""
+    """Where instances of a stack set are: accounts, or organizational units,
+    each in every region.
+    """
 
     accounts: tuple[str, ...]
     units: tuple[str, ...]
@@ -40,11 +44,14 @@ def is_file(text: str) -> bool:
 
 def files_in(configuration: Mapping[str, str], *keys: str) -> list[tuple[str, str]]:
     """Return key and artifact of those keys whose lists stand in files."""
-    return list(artifacts_in({key: text for key, text in configuration.items() if is_file(text)}, *keys))
+    return list(
+        artifacts_in({key: text for key, text in configuration.items() if is_file(text)}, *keys)
+    )
 
 
 def as_json(text: str) -> str | None:
-    """Return a list of parameters as JSON, whichever way it is written; None for the name of a file.
+    """Return a list of parameters as JSON, whichever way it is written; None
+    for the name of a file.
 
     So that variables are resolved within values, and none can add a parameter.
     """
@@ -55,7 +62,12 @@ def as_json(text: str) -> str | None:
     found: list[dict[str, str]] = []
     matches = list(_FIELD.finditer(text))
     for match, following in zip(matches, [*matches[1:], None], strict=True):
-        value = text[match.end() : following.start() if following else len(text)].strip().strip(",").strip('"')
+        value = (
+            text[match.end() : following.start() if following else len(text)]
+            .strip()
+            .strip(",")
+            .strip('"')
+        )
         if match[1] == "ParameterKey" or not found:
             found.append({})
         found[-1][match[1]] = value
@@ -63,12 +75,15 @@ def as_json(text: str) -> str | None:
 
 
 def read_parameters(text: str) -> list[dict[str, Any]]:
-    """Return parameters as CloudFormation takes them; raise ValueError for what is no list of them."""
+    """Return parameters as CloudFormation takes them; raise ValueError for
+    what is no list of them.
+    """
     try:
         items = bounded_json.loads(as_json(text) or "")
     except ValueError as error:
         raise ValueError(
-            "a list is wanted: ParameterKey=NAME,ParameterValue=VALUE, separated by spaces, or JSON, or Artifact::file"
+            "a list is wanted: ParameterKey=NAME,ParameterValue=VALUE, separated by spaces, or "
+            "JSON, or Artifact::file"
         ) from error
     return [_parameter(item) for item in (items if isinstance(items, list) else [items])]
 
@@ -86,11 +101,16 @@ def _parameter(item: Any) -> dict[str, Any]:
 
 
 def read_targets(items: list[str], regions: str) -> Targets:
-    """Return accounts or organizational units with their regions; raise ValueError for anything else, or for both."""
+    """Return accounts or organizational units with their regions; raise ValueError for anything
+    else, or for both.
+    """
     accounts = tuple(item for item in items if _ACCOUNT.fullmatch(item))
     units = tuple(item for item in items if _UNIT.fullmatch(item))
     if len(accounts) + len(units) < len(items) or not items:
-        raise ValueError("ids of accounts (12 digits), or of organizational units or roots (ou-…, r-…), are wanted")
+        raise ValueError(
+            "ids of accounts (12 digits), or of organizational units or roots (ou-…, r-…), are "
+            "wanted"
+        )
     if accounts and units:
         raise ValueError("accounts and organizational units exclude each other")
     return Targets(accounts, units, tuple(listed(regions)))

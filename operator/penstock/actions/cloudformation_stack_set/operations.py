@@ -1,4 +1,6 @@
-"""Operations on stack sets: begun under the attempt's own id, so that the next try finds them, and followed."""
+"""Operations on stack sets: begun under the attempt's own id, so that the
+next try finds them, and followed.
+"""
 
 import time
 from collections.abc import Callable
@@ -22,7 +24,9 @@ Start = Callable[[str], dict[str, Any]]
 
 
 class Operations:
-    """The operations of one action on one stack set; ``last`` is the id of the last one, ``stack_set`` the set's."""
+    """The operations of one action on one stack set; ``last`` is the id of the last one,
+    ``stack_set`` the set's.
+    """
 
     def __init__(self, client: Any, job: Job, name: str) -> None:
         self._client = client
@@ -35,8 +39,8 @@ class Operations:
     def run(self, purpose: str, start: Start) -> None:
         """Begin an operation, unless an earlier try has begun it, and follow it to its end.
 
-        Raise ActionError (JobFailed) with the first failed account's reason, or if somebody else's operation is
-        still under way after a quarter of an hour.
+        Raise ActionError (JobFailed) with the first failed account's reason, or if somebody else's
+        operation is still under way after a quarter of an hour.
         """
         wanted = client_token(self._job, purpose)
         if self._job.request.attempt.try_ > 1 and self._read(wanted) is not None:
@@ -58,10 +62,15 @@ class Operations:
                     code = error_code(error)
                     if code == "OperationIdAlreadyExistsException":
                         return wanted
-                    if code != "OperationInProgressException" or time.monotonic() - begun > _FOREIGN_S:
+                    if (
+                        code != "OperationInProgressException"
+                        or time.monotonic() - begun > _FOREIGN_S
+                    ):
                         raise
             if not is_told:
-                self._job.log(f"Stack set {self._name} is busy with another operation: waiting for its end")
+                self._job.log(
+                    f"Stack set {self._name} is busy with another operation: waiting for its end"
+                )
                 is_told = True
             return None
 
@@ -86,7 +95,11 @@ class Operations:
             found = Waiting(self._job).until(lambda: self._look(operation))
         except ActionError as error:
             if error.code == TIMED_OUT:
-                what = f"{error.message}: operation {operation} on stack set {self._name} goes on by itself"
+                what = (
+                    f"{error.message}: operation {operation} on stack set {self._name} goes on "
+                    f"by "
+                    f"itself"
+                )
                 raise ActionError(TIMED_OUT, what) from error
             raise
         if found["Status"] != "SUCCEEDED":
@@ -109,17 +122,24 @@ class Operations:
                 self._job.log(_line(result))
 
     def _cause(self, operation: str) -> str:
-        return next((_line(result) for result in self._results(operation) if result["Status"] == "FAILED"), "")
+        return next(
+            (_line(result) for result in self._results(operation) if result["Status"] == "FAILED"),
+            "",
+        )
 
     def _results(self, operation: str) -> list[dict[str, Any]]:
-        """Return what became of each account and region; nothing for a role that may not ask, as in AWS's examples."""
+        """Return what became of each account and region; nothing for a role
+        that may not ask, as in AWS's examples.
+        """
         found: list[dict[str, Any]] = []
         if not self._may_read_results:
             return found
         try:
             with calls():
                 reader = self._client.get_paginator("list_stack_set_operation_results")
-                for number, page in enumerate(reader.paginate(StackSetName=self._name, OperationId=operation), 1):
+                for number, page in enumerate(
+                    reader.paginate(StackSetName=self._name, OperationId=operation), 1
+                ):
                     found += page["Summaries"]
                     if number == _PAGES:
                         break

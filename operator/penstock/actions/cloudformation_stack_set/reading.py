@@ -1,17 +1,27 @@
-"""What an action on a stack set is told: its configuration and the files that this names, read once."""
+"""What an action on a stack set is told: its configuration and the files that
+this names, read once.
+"""
 
 import json
 from typing import Any
 
 from penstock.actions import artifact_files
-from penstock.actions.cloudformation_stack_set.lists import Targets, is_file, listed, read_parameters, read_targets
+from penstock.actions.cloudformation_stack_set.lists import (
+    Targets,
+    is_file,
+    listed,
+    read_parameters,
+    read_targets,
+)
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
 _FILE_BYTES = 1024 * 1024
 
 
 def targets_of(job: Job) -> Targets | None:
-    """Return where instances shall be, None where the configuration says nothing of it; raise ActionError."""
+    """Return where instances shall be, None where the configuration says
+    nothing of it; raise ActionError.
+    """
     configuration = job.request.configuration
     text = configuration.get("DeploymentTargets")
     if text is None:
@@ -22,11 +32,15 @@ def targets_of(job: Job) -> Targets | None:
             raise ValueError("the file holds no JSON list of texts")
         return read_targets(items, configuration["Regions"])
     except (ValueError, RecursionError) as error:
-        raise ActionError(CONFIGURATION_ERROR, f"configuration.DeploymentTargets: {error}") from error
+        raise ActionError(
+            CONFIGURATION_ERROR, f"configuration.DeploymentTargets: {error}"
+        ) from error
 
 
 def parameters_of(job: Job, key: str) -> list[dict[str, Any]]:
-    """Return the parameters that a key of the configuration lists, itself or in a file; raise ActionError."""
+    """Return the parameters that a key of the configuration lists, itself or
+    in a file; raise ActionError.
+    """
     text = job.request.configuration.get(key)
     if text is None:
         return []
@@ -37,11 +51,15 @@ def parameters_of(job: Job, key: str) -> list[dict[str, Any]]:
 
 
 def preferences_of(job: Job) -> dict[str, Any]:
-    """Return the preferences of operations, as CloudFormation takes them; nothing where none are configured."""
+    """Return the preferences of operations, as CloudFormation takes them;
+    nothing where none are configured.
+    """
     keys = ("FailureTolerancePercentage", "MaxConcurrentPercentage")
     found = {key: int(value) for key in keys if (value := job.request.configuration.get(key))}
     return {"OperationPreferences": found} if found else {}
 
 
 def _text(job: Job, key: str, name: str) -> str:
-    return artifact_files.read(job.inputs, f"configuration.{key}", name.strip(), _FILE_BYTES).decode("utf-8-sig")
+    return artifact_files.read(
+        job.inputs, f"configuration.{key}", name.strip(), _FILE_BYTES
+    ).decode("utf-8-sig")

@@ -1,4 +1,6 @@
-"""Rule / AWS / CloudWatchAlarm (C-20): whether an alarm lets a stage begin, succeed, or stay as it failed."""
+"""Rule / AWS / CloudWatchAlarm (C-20): whether an alarm lets a stage begin,
+succeed, or stay as it failed.
+"""
 
 from pydantic import Field
 

@@ -1,4 +1,6 @@
-"""CloudWatchAlarm (C-20): looks at an alarm until its state decides, or the time to wait is over."""
+"""CloudWatchAlarm (C-20): looks at an alarm until its state decides, or the
+time to wait is over.
+"""
 
 import time
 from typing import Any
@@ -11,13 +13,17 @@ _PASSING = {"beforeEntry": {"OK"}, "onSuccess": {"OK", "INSUFFICIENT_DATA"}}
 
 
 def run(job: Job) -> Outcome:
-    """Return when the rule is met; raise ActionError (JobFailed) when it is not once the time to wait is over.
+    """Return when the rule is met; raise ActionError (JobFailed) when it is
+    not once the time to wait is over.
 
-    To a stage that has failed an alarm is what meets the rule, and engages its condition's result (C-04).
+    To a stage that has failed an alarm is what meets the rule, and engages
+    its condition's result (C-04).
     """
     configuration = job.request.configuration
     name, waited = configuration["AlarmName"], configuration.get("WaitTime", "0")
-    wanted = _wanted(job.request.attempt.action.partition("/")[0], configuration.get("AlarmStates", "ALARM"))
+    wanted = _wanted(
+        job.request.attempt.action.partition("/")[0], configuration.get("AlarmStates", "ALARM")
+    )
     end = time.monotonic() + 60.0 * int(waited)
     client, told = aws.client(job, "cloudwatch"), ""
     while True:
@@ -34,14 +40,20 @@ def run(job: Job) -> Outcome:
 
 
 def _wanted(place: str, alarm_states: str) -> set[str]:
-    """Return the states that meet the rule in a stage's ``beforeEntry``, ``onSuccess`` or ``onFailure``."""
+    """Return the states that meet the rule in a stage's ``beforeEntry``,
+    ``onSuccess`` or ``onFailure``.
+    """
     states = {state.strip() for state in alarm_states.split(",")}
     return states if place == "onFailure" else _PASSING[place] - states
 
 
 def _state(client: Any, name: str) -> str:
     with aws.calls():
-        found = client.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        found = client.describe_alarms(
+            AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
     for alarm in (*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])):
         return str(alarm["StateValue"])
-    raise ActionError(CONFIGURATION_ERROR, f'configuration.AlarmName: there is no alarm "{name}" in this region')
+    raise ActionError(
+        CONFIGURATION_ERROR, f'configuration.AlarmName: there is no alarm "{name}" in this region'
+    )

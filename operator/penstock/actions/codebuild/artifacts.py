@@ -17,13 +17,19 @@ from penstock.artifacts.links import DanglingError, LinkError, resolve
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _DEPTH = 200
 _VISITS = 10
-"""How many times the entries of an artifact may be met while looking for them: links let one folder be many."""
+"""How many times the entries of an artifact may be met while looking for
+them: links let one folder be many.
+"""
 NOTHING = "UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 
 
 def names_in(*artifacts: Artifacts) -> set[str]:
     """Return the variables that the paths refer to."""
-    texts = [text for item in artifacts for text in (*item.files, *item.exclude_paths, item.base_directory)]
+    texts = [
+        text
+        for item in artifacts
+        for text in (*item.files, *item.exclude_paths, item.base_directory)
+    ]
     return references(*texts)
 
 
@@ -38,18 +44,24 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def find(
-    artifacts: Artifacts, source: Path, values: Mapping[str, str], limit: int, log: Callable[[str], None]
+    artifacts: Artifacts,
+    source: Path,
+    values: Mapping[str, str],
+    limit: int,
+    log: Callable[[str], None],
 ) -> dict[str, tuple[str, ...]]:
-    """Return path in the artifact to the names below ``source``, behind "/" those below the workspace.
+    """Return path in the artifact to the names below ``source``, behind "/"
+    those below the workspace.
 
-    Links are followed unless the buildspec keeps them (B-42). Raise ActionError where nothing matches, ArtifactError
-    for what leads out or cannot be read.
+    Links are followed unless the buildspec keeps them (B-42). Raise ActionError where nothing
+    matches, ArtifactError for what leads out or cannot be read.
     """
     return _Finder(artifacts, source, values, limit, log).run()
 
 
 class _Found(NamedTuple):
-    """A file or folder: its path as the buildspec sees it, and where it really is below the workspace.
+    """A file or folder: its path as the buildspec sees it, and where it
+    really is below the workspace.
 
     ``problem`` says why a link is left out.
     """
@@ -69,7 +81,13 @@ class _Finder:
         limit: int,
         log: Callable[[str], None],
     ) -> None:
-        self._artifacts, self._source, self._values, self._limit, self._log = artifacts, source, values, limit, log
+        self._artifacts, self._source, self._values, self._limit, self._log = (
+            artifacts,
+            source,
+            values,
+            limit,
+            log,
+        )
         self._root, self._home = str(source.parents[1]), (source.parent.name, source.name)
         self._visits = 0
         self._found: dict[str, tuple[str, ...]] = {}
@@ -83,7 +101,11 @@ class _Finder:
             for item in self._walk(_Found((), base.real), (base.real,)):
                 path = "/".join(item.path)
                 matching = {text for text, pattern in wanted if pattern.matches(path)}
-                if item.is_folder or not matching or any(pattern.matches(path) for pattern in excluded):
+                if (
+                    item.is_folder
+                    or not matching
+                    or any(pattern.matches(path) for pattern in excluded)
+                ):
                     continue
                 self._take(item, base)
                 used |= matching
@@ -98,14 +120,18 @@ class _Finder:
     def _take(self, item: _Found, base: _Found) -> None:
         path = "/".join(item.path)
         if item.problem:
-            raise ArtifactError(JOB_FAILED, f'"{shown("/".join((*base.path, *item.path)))}" {item.problem}')
+            raise ArtifactError(
+                JOB_FAILED, f'"{shown("/".join((*base.path, *item.path)))}" {item.problem}'
+            )
         self._add(item.path[-1] if self._artifacts.discard_paths else path, item.real)
 
     def _add(self, path: str, real: tuple[str, ...]) -> None:
         is_inside = real[: len(self._home)] == self._home
         self._found[path] = real[len(self._home) :] if is_inside else ("/", *real)
         if len(self._found) > self._limit:
-            raise ActionError(JOB_FAILED, f"UPLOAD_ARTIFACTS: an artifact has more than {self._limit} files")
+            raise ActionError(
+                JOB_FAILED, f"UPLOAD_ARTIFACTS: an artifact has more than {self._limit} files"
+            )
 
     def _take_copied(self, text: str) -> bool:
         """Take a file from outside of the source folder, which the program has copied (B-40)."""
@@ -132,7 +158,11 @@ class _Finder:
         if wanted == ".":
             return [source]
         pattern = globs.parse(wanted)
-        return [item for item in self._walk(source, (self._home,)) if item.is_folder and _matches(pattern, item)]
+        return [
+            item
+            for item in self._walk(source, (self._home,))
+            if item.is_folder and _matches(pattern, item)
+        ]
 
     def _walk(self, folder: _Found, above: tuple[tuple[str, ...], ...]) -> Iterator[_Found]:
         """Yield what is below a folder; a link is what is at its end, or a problem."""
@@ -140,7 +170,11 @@ class _Finder:
             return
         for entry in self._entries(folder):
             self._count()
-            item = _Found((*folder.path, entry.name), (*folder.real, entry.name), entry.is_dir(follow_symlinks=False))
+            item = _Found(
+                (*folder.path, entry.name),
+                (*folder.real, entry.name),
+                entry.is_dir(follow_symlinks=False),
+            )
             if entry.is_symlink() and not self._artifacts.keeps_links:
                 followed = self._followed(item, above)
                 if followed is None:
@@ -175,14 +209,20 @@ class _Finder:
             return link._replace(problem=str(error))
         is_folder = Path(self._root, *real).is_dir()
         if is_folder and any(folder[: len(real)] == real for folder in above):
-            self._log(f'[Container] Warning: "{name}" is a symbolic link to a folder that it stands in; it is left out')
+            self._log(
+                f'[Container] Warning: "{name}" is a symbolic link to a folder that it stands in; '
+                f"it is left out"
+            )
             return None
         return link._replace(real=real, is_folder=is_folder)
 
     def _count(self) -> None:
         self._visits += 1
         if self._visits > _VISITS * max(self._limit, 1000):
-            raise ActionError(JOB_FAILED, f"UPLOAD_ARTIFACTS: links make the source more than {self._visits - 1} files")
+            raise ActionError(
+                JOB_FAILED,
+                f"UPLOAD_ARTIFACTS: links make the source more than {self._visits - 1} files",
+            )
 
 
 def _matches(pattern: globs.Pattern, item: _Found) -> bool:

@@ -1,8 +1,9 @@
-"""Reads a buildspec (B-01..B-08, B-10..B-18, B-20..B-33, B-40..B-50). It comes from the source: sizes have limits.
+"""Reads a buildspec (B-01..B-08, B-10..B-18, B-20..B-33, B-40..B-50). It comes from the source:
+sizes have limits.
 
-What CodeBuild has and this version has not is refused by name. A key that is no part of the format (B-03) is ignored,
-as builds that run on AWS have such keys, and named in the log. An alias stands for the same object, so it costs
-nothing to read; what all commands say together has a limit.
+What CodeBuild has and this version has not is refused by name. A key that is no part of the format
+(B-03) is ignored, as builds that run on AWS have such keys, and named in the log. An alias stands
+for the same object, so it costs nothing to read; what all commands say together has a limit.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,9 @@ _COMMAND_CHARACTERS = 1024 * 1024
 _MESSAGE = 1000
 _BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
-"""Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says itself comes before
-what it merges (<<)."""
+"""Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says
+itself comes before what it merges (<<).
+"""
 YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
 _LATER = {
@@ -62,7 +64,9 @@ class Artifacts(NamedTuple):
 
 
 class ReportGroup(NamedTuple):
-    """Which files hold the results of a group of tests, as JUnit XML (B-50); nothing is flattened, so none is lost."""
+    """Which files hold the results of a group of tests, as JUnit XML (B-50);
+    nothing is flattened, so none is lost.
+    """
 
     name: str
     files: Artifacts
@@ -87,14 +91,21 @@ class Buildspec(NamedTuple):
 
 
 def parse(text: str) -> Buildspec:
-    """Return the buildspec; raise ActionError with the key's path for what it does not say rightly."""
+    """Return the buildspec; raise ActionError with the key's path for what it
+    does not say rightly.
+    """
     read = _map(_document(text), "buildspec", _TOP_KEYS)
-    top = {key: None if isinstance(value, str) and value in _EMPTY else value for key, value in read.items()}
+    top = {
+        key: None if isinstance(value, str) and value in _EMPTY else value
+        for key, value in read.items()
+    }
     version = top.get("version")
     if version not in _VERSIONS:
         raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
     if version != "0.1" and "environment_variables" in top:
-        raise _error("environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)")
+        raise _error(
+            "environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)"
+        )
     env = _map(top.get("env"), "env", _ENV_KEYS)
     artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
     secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
@@ -106,7 +117,8 @@ def parse(text: str) -> Buildspec:
         has_one_shell=version != "0.1",
         artifacts=_artifacts(artifacts, "artifacts") if artifacts.get("files") else None,
         secondary={
-            name: _artifacts(value, f"artifacts.secondary-artifacts.{name}") for name, value in secondary.items()
+            name: _artifacts(value, f"artifacts.secondary-artifacts.{name}")
+            for name, value in secondary.items()
         },
         reports=_reports(top.get("reports")),
         ignored=tuple(_ignored(top)),
@@ -117,7 +129,11 @@ def parse(text: str) -> Buildspec:
 def _remarks(top: Mapping[str, Any]) -> Iterator[str]:
     if not _asks_for_nothing(top.get("cache")):
         yield "cache is ignored: the project has no cache (B-52)"
-    if any("run-as" in part for part in (top, *(top.get("phases") or {}).values()) if isinstance(part, dict)):
+    if any(
+        "run-as" in part
+        for part in (top, *(top.get("phases") or {}).values())
+        if isinstance(part, dict)
+    ):
         yield "run-as: root is the default; commands run as the user of the image (B-06)"
 
 
@@ -126,11 +142,18 @@ def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
     parts = {"": (top, _TOP_KEYS), "env.": (top.get("env"), _ENV_KEYS)}
     parts |= {f"phases.{name}.": (phases.get(name), _phase_keys(name)) for name in PHASES}
     parts["artifacts."] = (top.get("artifacts"), (*_ARTIFACT_KEYS, "secondary-artifacts"))
-    parts |= {f"reports.{name}.": (group, _REPORT_KEYS) for name, group in (top.get("reports") or {}).items()}
+    parts |= {
+        f"reports.{name}.": (group, _REPORT_KEYS)
+        for name, group in (top.get("reports") or {}).items()
+    }
     for path, (part, known) in parts.items():
         if isinstance(part, dict):
             strange = (key for key in part if key not in known and key != "run-as")
-            yield from (f"{path}{key}" for key in strange if key not in _LATER or not _asks_for_nothing(part[key]))
+            yield from (
+                f"{path}{key}"
+                for key in strange
+                if key not in _LATER or not _asks_for_nothing(part[key])
+            )
 
 
 def _document(text: str) -> Any:
@@ -146,7 +169,9 @@ def _document(text: str) -> Any:
 
 
 def is_inline(text: str) -> bool:
-    """Whether a text is a buildspec and not the path of one (bug 04): a map is, and what begins like one."""
+    """Whether a text is a buildspec and not the path of one (bug 04): a map
+    is, and what begins like one.
+    """
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return True
     try:
@@ -158,7 +183,10 @@ def is_inline(text: str) -> bool:
 
 def _variables(top: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, str]:
     old = _map(top.get("environment_variables"), "environment_variables", ("plaintext",))
-    places = {"env.variables": env.get("variables"), "environment_variables.plaintext": old.get("plaintext")}
+    places = {
+        "env.variables": env.get("variables"),
+        "environment_variables.plaintext": old.get("plaintext"),
+    }
     return {
         name: _text(value, f"{path}.{name}")
         for path, document in places.items()
@@ -178,9 +206,13 @@ def _phases(document: Any) -> dict[str, Phase]:
         raise _error("phases are missing")
     for name in found:
         if name not in PHASES:
-            raise _error(f"phases.{name} is no phase of a build; these are {', '.join(PHASES)} (B-20)")
+            raise _error(
+                f"phases.{name} is no phase of a build; these are {', '.join(PHASES)} (B-20)"
+            )
     phases = {name: _phase(name, found.get(name)) for name in PHASES}
-    length = sum(len(text) for phase in phases.values() for text in (*phase.commands, *phase.finally_))
+    length = sum(
+        len(text) for phase in phases.values() for text in (*phase.commands, *phase.finally_)
+    )
     if length > _COMMAND_CHARACTERS:
         raise _error(f"the commands hold {length} characters, more than {_COMMAND_CHARACTERS}")
     return phases
@@ -191,7 +223,9 @@ def _phase(name: str, document: Any) -> Phase:
     found = _map(document, path, _phase_keys(name))
     on_failure = _text(found.get("on-failure") or "", f"{path}.on-failure")
     if on_failure not in ("", "ABORT", "CONTINUE"):
-        raise _error(f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are (B-27..B-29)")
+        raise _error(
+            f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are (B-27..B-29)"
+        )
     if found and name != "install" and not {"commands", "finally"} & found.keys():
         raise _error(f"{path}.commands are missing (B-21)")
     return Phase(
@@ -203,7 +237,12 @@ def _phase(name: str, document: Any) -> Phase:
 
 
 def _phase_keys(name: str) -> tuple[str, ...]:
-    return ("commands", "finally", "on-failure", *(("runtime-versions",) if name == "install" else ()))
+    return (
+        "commands",
+        "finally",
+        "on-failure",
+        *(("runtime-versions",) if name == "install" else ()),
+    )
 
 
 def _commands(document: Any, path: str) -> tuple[str, ...]:
@@ -212,12 +251,17 @@ def _commands(document: Any, path: str) -> tuple[str, ...]:
 
 
 _ARTIFACT_KEYS = (
-    "files", "base-directory", "exclude-paths", "discard-paths", "name", "s3-prefix", "type", "enable-symlinks",
+    "files", "base-directory", "exclude-paths", "discard-paths", "name", "s3-prefix", "type",
+    "enable-symlinks",
 )  # fmt: skip
 
 
 def _artifacts(document: Any, path: str) -> Artifacts:
-    found = _map(document, path, (*_ARTIFACT_KEYS, *(("secondary-artifacts",) if path == "artifacts" else ())))
+    found = _map(
+        document,
+        path,
+        (*_ARTIFACT_KEYS, *(("secondary-artifacts",) if path == "artifacts" else ())),
+    )
     files = _list(found.get("files"), f"{path}.files")
     if not files:
         raise _error(f"{path}.files are missing (B-40)")
@@ -259,7 +303,9 @@ def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> di
         is_later = allowed is not None and key not in allowed and key in _LATER
         is_root = key == "run-as" and document[key] == "root"
         if is_later and not is_root and not _asks_for_nothing(document[key]):
-            raise ActionError(CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it")
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it"
+            )
     return document
 
 

@@ -1,4 +1,6 @@
-"""Build and Test / AWS / CodeBuild (P-10): a buildspec in a container that a BuildProject describes."""
+"""Build and Test / AWS / CodeBuild (P-10): a buildspec in a container that a
+BuildProject describes.
+"""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -7,9 +9,20 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from penstock.actions.codebuild.overrides import read_overrides
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, ProjectKeys, StageRule
+from penstock.actions.declaration import (
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+    ProjectKeys,
+    StageRule,
+)
 
-_ROLE = "a build acts as its BuildProject's serviceRole, else as the Pipeline's serviceAccountName (P-10)"
+_ROLE = (
+    "a build acts as its BuildProject's serviceRole, else as the Pipeline's "
+    "serviceAccountName "
+    "(P-10)"
+)
 
 
 def _is_off(why: str) -> Callable[[str | None], str | None]:
@@ -24,15 +37,21 @@ def _is_off(why: str) -> Callable[[str | None], str | None]:
 
 
 class CodeBuildConfiguration(Configuration):
-    """AWS's keys; EnvironmentVariables is JSON whose values may hold references, its names and types none."""
+    """AWS's keys; EnvironmentVariables is JSON whose values may hold
+    references, its names and types none.
+    """
 
     ProjectName: str = Field(min_length=1, max_length=253)
     """The BuildProject, of the pipeline's namespace."""
     PrimarySource: str | None = Field(None, min_length=1)
     EnvironmentVariables: str | None = None
     BuildspecOverride: str | None = Field(None, min_length=1)
-    BatchEnabled: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
-    CombineArtifacts: Annotated[str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))] = None
+    BatchEnabled: Annotated[
+        str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))
+    ] = None
+    CombineArtifacts: Annotated[
+        str | None, AfterValidator(_is_off("batch builds are not supported yet (B-60)"))
+    ] = None
     ServiceRoleArnOverride: Annotated[str | None, AfterValidator(_is_off(_ROLE))] = None
 
     @field_validator("EnvironmentVariables")

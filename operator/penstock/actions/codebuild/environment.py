@@ -1,7 +1,7 @@
 """What commands of a build find in their environment (B-13, B-70).
 
-Of AWS's variables these have no honest value here and are not set: what holds an ARN, an account, a URL or a
-key of KMS, the webhook's, and the batch's.
+Of AWS's variables these have no honest value here and are not set: what holds an ARN, an account, a
+URL or a key of KMS, the webhook's, and the batch's.
 """
 
 import re
@@ -21,11 +21,19 @@ def build_id(request: ActionRequest, build: Build) -> str:
 
 
 def environment(job: Job, build: Build, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what commands see: action over project over buildspec (B-13), reserved names last (B-70).
+    """Return what commands see: action over project over buildspec (B-13),
+    reserved names last (B-70).
 
-    A project with a serviceRole gives the role's keys, which any variable of the same name replaces.
+    A project with a serviceRole gives the role's keys, which any variable of
+    the same name replaces.
     """
-    given = {**_region(build), **_identity(job), **variables, **build.environment, **build.overrides}
+    given = {
+        **_region(build),
+        **_identity(job),
+        **variables,
+        **build.environment,
+        **build.overrides,
+    }
     free = {name: value for name, value in given.items() if not name.startswith(_RESERVED)}
     return {**free, **_reserved(job, build)}
 
@@ -37,7 +45,9 @@ def _region(build: Build) -> dict[str, str]:
 def _identity(job: Job) -> dict[str, str]:
     if job.request.aws is None:
         return {}
-    from penstock.actions import aws  # boto3 costs more time than a whole build that does not call AWS
+    from penstock.actions import (
+        aws,
+    )  # boto3 costs more time than a whole build that does not call AWS
 
     return aws.environment(job)
 
@@ -64,7 +74,11 @@ def _source_versions(job: Job) -> dict[str, str]:
     """Return where each input artifact is stored, the primary one without its name."""
     store = job.request.store
     head = f"{store.bucket}/" if store.folder else f"arn:aws:s3:::{store.bucket}/"
-    names = {item.name: "" if job.inputs[item.name] == job.source else f"_{item.name}" for item in job.request.inputs}
+    names = {
+        item.name: "" if job.inputs[item.name] == job.source else f"_{item.name}"
+        for item in job.request.inputs
+    }
     return {
-        f"CODEBUILD_SOURCE_VERSION{_NO_NAME.sub('_', names[item.name])}": head + item.key for item in job.request.inputs
+        f"CODEBUILD_SOURCE_VERSION{_NO_NAME.sub('_', names[item.name])}": head + item.key
+        for item in job.request.inputs
     }

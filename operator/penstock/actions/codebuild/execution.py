@@ -1,10 +1,19 @@
-"""CodeBuild (P-10..P-13): runs the phases of a buildspec in the action's container and stores its artifacts."""
+"""CodeBuild (P-10..P-13): runs the phases of a buildspec in the action's
+container and stores its artifacts.
+"""
 
 import re
 from collections.abc import Mapping
 
 from penstock.actions.codebuild.artifacts import find, names_in, references
-from penstock.actions.codebuild.buildspec import BYTES, YAML_ERROR, Artifacts, Buildspec, is_inline, parse
+from penstock.actions.codebuild.buildspec import (
+    BYTES,
+    YAML_ERROR,
+    Artifacts,
+    Buildspec,
+    is_inline,
+    parse,
+)
 from penstock.actions.codebuild.environment import build_id, environment
 from penstock.actions.codebuild.outside import check
 from penstock.actions.codebuild.phases import NO_BASH, render
@@ -41,7 +50,9 @@ def run(job: Job) -> Outcome:
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     check(buildspec, job.source)
     text = render(buildspec, job.container.program, job.container.report, job.source, kept)
-    ended = job.container.run_program(Program(text, environment(job, build, buildspec.variables), kept))
+    ended = job.container.run_program(
+        Program(text, environment(job, build, buildspec.variables), kept)
+    )
     notes = ended.notes.splitlines()
     if "begin BUILD" in notes:
         collect(job, buildspec, ended.variables)
@@ -53,12 +64,18 @@ def run(job: Job) -> Outcome:
             raise failure or ActionError(error.code, f"{FAILED}: {error.message}") from error
     if failure:
         raise failure
-    exported = {name: ended.variables[name] for name in buildspec.exported if _is_exported(name, ended.variables)}
+    exported = {
+        name: ended.variables[name]
+        for name in buildspec.exported
+        if _is_exported(name, ended.variables)
+    }
     return Outcome(variables=exported, exit_code=0)
 
 
 def _is_exported(name: str, values: Mapping[str, str]) -> bool:
-    """Whether a variable becomes an output variable: it has a value, and is none of AWS's own (B-14)."""
+    """Whether a variable becomes an output variable: it has a value, and is
+    none of AWS's own (B-14).
+    """
     return name in values and not name.startswith("AWS_")
 
 
@@ -66,18 +83,25 @@ def _referenced(buildspec: Buildspec) -> set[str]:
     """Return the variables that paths and names of reports refer to."""
     artifacts = [item for item in (buildspec.artifacts, *buildspec.secondary.values()) if item]
     groups = buildspec.reports
-    return names_in(*artifacts, *(group.files for group in groups)) | references(*(group.name for group in groups))
+    return names_in(*artifacts, *(group.files for group in groups)) | references(
+        *(group.name for group in groups)
+    )
 
 
 def _text_of(job: Job, build: Build) -> str:
-    """Return the buildspec: inline YAML as it is, else a file of the source (B-01), never through a link."""
-    wanted = job.request.configuration.get("BuildspecOverride") or build.buildspec or "buildspec.yml"
+    """Return the buildspec: inline YAML as it is, else a file of the source
+    (B-01), never through a link.
+    """
+    wanted = (
+        job.request.configuration.get("BuildspecOverride") or build.buildspec or "buildspec.yml"
+    )
     if is_inline(wanted):
         return wanted
     wanted = wanted.strip()
     if wanted.startswith("arn:"):
         raise ActionError(
-            YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted}: a buildspec in S3 is not read; put it into the source"
+            YAML_ERROR,
+            f"DOWNLOAD_SOURCE: {wanted}: a buildspec in S3 is not read; put it into the source",
         )
     names = [name for name in wanted.split("/") if name not in ("", ".")]
     if ".." in names or wanted.startswith("/") or not names:
@@ -89,7 +113,9 @@ def _text_of(job: Job, build: Build) -> str:
         raise ActionError(YAML_ERROR, f"DOWNLOAD_SOURCE: {wanted} cannot be read: {why}") from error
 
 
-def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str) -> ActionError | None:
+def _failure(
+    buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str
+) -> ActionError | None:
     if ended.exit_code == 0 and notes[-1:] == ["end"]:
         return None
     if NO_BASH in notes:
@@ -100,14 +126,19 @@ def _failure(buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: s
             phase = buildspec.phases[match[1]]
             commands = phase.commands if match[2] == "commands" else phase.finally_
             command = commands[int(match[3])] if int(match[3]) < len(commands) else ""
-            what = f"{match[1].upper()}: Command failed with exit code {match[4]}: {_shown(command)}{tests}"
+            what = (
+                f"{match[1].upper()}: Command failed with exit code {match[4]}: "
+                f"{_shown(command)}{tests}"
+            )
             return ActionError(JOB_FAILED, f"{FAILED}: {what}", ended.exit_code)
     what = f"the shell ended with exit code {ended.exit_code}{tests}"
     return ActionError(JOB_FAILED, f"{FAILED}: {what}", ended.exit_code)
 
 
 def _shown(command: str) -> str:
-    """Return a command for a message: its first line, cut, so that what follows it can still be read."""
+    """Return a command for a message: its first line, cut, so that what
+    follows it can still be read.
+    """
     first, _, more = command.strip().partition("\n")
     return f"{first[:_SHOWN]}…" if more or len(first) > _SHOWN else first
 
@@ -119,7 +150,10 @@ def _store(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
         if wanted is None and len(orders) == 1:
             wanted = buildspec.artifacts
         if wanted is None:
-            message = f'UPLOAD_ARTIFACTS: the buildspec has no artifacts for the output artifact "{order.name}" (P-11)'
+            message = (
+                f"UPLOAD_ARTIFACTS: the buildspec has no artifacts for the output artifact "
+                f'"{order.name}" (P-11)'
+            )
             raise ActionError(JOB_FAILED, message)
         files = find(wanted, job.source, values, job.request.limits.artifact_entries, job.log)
         job.outputs.store_files(order.name, files)

@@ -1,7 +1,7 @@
 """Reads test results from JUnit XML (B-50) that a hostile command may have written.
 
-expat reads it without a document type, so without entities; depth, cases and texts have limits. What one
-testcase says counts: the totals that a suite states about itself may be wrong.
+expat reads it without a document type, so without entities; depth, cases and texts have limits.
+What one testcase says counts: the totals that a suite states about itself may be wrong.
 """
 
 import math
@@ -33,7 +33,9 @@ class JUnitError(ValueError):
 
 
 class Case(NamedTuple):
-    """One test case; ``details`` is what its failure printed, ``seconds`` None where the file does not say."""
+    """One test case; ``details`` is what its failure printed, ``seconds``
+    None where the file does not say.
+    """
 
     suite: str
     name: str
@@ -44,19 +46,25 @@ class Case(NamedTuple):
 
 
 def parse(data: bytes, most: int) -> list[Case]:
-    """Return the test cases of a file, at most so many; raise JUnitError for what is no JUnit XML."""
+    """Return the test cases of a file, at most so many; raise JUnitError for
+    what is no JUnit XML.
+    """
     reader = _Reader(most)
     try:
         reader.parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise JUnitError(f"it is no XML: {expat.ErrorString(error.code)}, line {error.lineno}") from error
+        raise JUnitError(
+            f"it is no XML: {expat.ErrorString(error.code)}, line {error.lineno}"
+        ) from error
     except (ValueError, LookupError) as error:
         raise JUnitError(str(error)) from error
     return reader.cases
 
 
 class _Reader:
-    """Takes expat's events; ``_case`` is the testcase that is open, ``_outcome`` its failure or the like."""
+    """Takes expat's events; ``_case`` is the testcase that is open,
+    ``_outcome`` its failure or the like.
+    """
 
     def __init__(self, most: int) -> None:
         self.cases: list[Case] = []
@@ -96,7 +104,9 @@ class _Reader:
         if len(self.cases) >= self._most:
             raise JUnitError(f"there are more than {self._most} test cases")
         suite = attributes.get("classname") or (self._suites[-1] if self._suites else "")
-        self._case = Case(suite[:_NAME], attributes.get("name", "")[:_NAME], _seconds(attributes.get("time")))
+        self._case = Case(
+            suite[:_NAME], attributes.get("name", "")[:_NAME], _seconds(attributes.get("time"))
+        )
         self.cases.append(self._case)
 
     def _keep(self, case: Case) -> None:

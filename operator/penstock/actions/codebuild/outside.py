@@ -1,6 +1,7 @@
 """Files of an artifact by an absolute path outside of the source folder (B-40).
 
-They stand in the build's container, where the agent cannot look: the program copies them at its end to where it can.
+They stand in the build's container, where the agent cannot look: the program
+copies them at its end to where it can.
 """
 
 import re
@@ -19,7 +20,9 @@ _GLOB = re.compile(r"[*?\[{]")
 def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
     """Return the shell code that copies them, nothing where no path can lead outside."""
     artifacts = [item for item in (buildspec.artifacts, *buildspec.secondary.values()) if item]
-    texts = dict.fromkeys(text.strip() for item in artifacts for text in item.files if text.strip()[:1] in ("/", "$"))
+    texts = dict.fromkeys(
+        text.strip() for item in artifacts for text in item.files if text.strip()[:1] in ("/", "$")
+    )
     plain = [text for text in texts if not _GLOB.search(_REFERENCE.sub("", text))]
     if not plain:
         return []
@@ -29,7 +32,8 @@ def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
         f'  case "$1" in {home}|{home}/*) return ;; /*) ;; *) return ;; esac',
         '  if [ ! -f "$1" ]; then return; fi',
         "  (umask 022",
-        f"  mkdir -p {folder} && penstock_copy={folder}/$(printf '%s' \"$1\" | sed 's|_|_u|g; s|/|_s|g')",
+        f"  mkdir -p {folder} && penstock_copy={folder}/$(printf '%s' \"$1\" | sed 's|_|_u|g; "
+        f"s|/|_s|g')",
         '  cp "$1" "$penstock_copy" && chmod a+r "$penstock_copy") || :',
         "}",
         *(f"penstock_outside {_word(text)}" for text in plain),
@@ -37,13 +41,17 @@ def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
 
 
 def copied(root: str, path: str) -> tuple[str, ...] | None:
-    """Return where the copy of an absolute path stands below the workspace, None if there is none."""
+    """Return where the copy of an absolute path stands below the workspace,
+    None if there is none.
+    """
     names = (*_FOLDER, path.replace("_", "_u").replace("/", "_s"))
     return names if Path(root, *names).is_file() else None
 
 
 def check(buildspec: Buildspec, source: Path) -> None:
-    """Refuse, before anything runs, what is outside and cannot be copied; raise ActionError with the key."""
+    """Refuse, before anything runs, what is outside and cannot be copied;
+    raise ActionError with the key.
+    """
     for key, text, is_file in _paths(buildspec):
         path = text.strip()
         is_outside = path.startswith("/") and not f"{path}/".startswith(f"{source}/")
@@ -51,9 +59,13 @@ def check(buildspec: Buildspec, source: Path) -> None:
             continue
         if is_outside or ".." in path.split("/")[:1]:
             why = (
-                "leads out of the source folder, and only single files by their absolute paths can be taken from there"
+                "leads out of the source folder, and only single files by their absolute paths "
+                "can "
+                "be taken from there"
             )
-            raise ActionError(CONFIGURATION_ERROR, f"{key}: {path} {why} (B-40); copy it into $CODEBUILD_SRC_DIR")
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{key}: {path} {why} (B-40); copy it into $CODEBUILD_SRC_DIR"
+            )
 
 
 def _paths(buildspec: Buildspec) -> Iterator[tuple[str, str, bool]]:

@@ -1,10 +1,11 @@
-"""Writes the program of all phases: one shell, so that ``cd``, exports and functions carry over (B-04).
+"""Writes the program of all phases: one shell, so that ``cd``, exports and
+functions carry over (B-04).
 
-Commands run through ``eval`` of a quoted text. Where one ends the shell itself (``exit``, or ``set -e`` typed
-as a command), the EXIT trap replaces the shell by a fresh one that goes on behind that command, with the folder
-and the exported variables of the old one (B-08). Each step therefore has a number and is skipped up to the last.
-Where the trap has no say (a command set its own, or replaced the shell by ``exec``), an outer shell goes on with
-what stood there before that command.
+Commands run through ``eval`` of a quoted text. Where one ends the shell itself (``exit``, or ``set
+-e`` typed as a command), the EXIT trap replaces the shell by a fresh one that goes on behind that
+command, with the folder and the exported variables of the old one (B-08). Each step therefore has a
+number and is skipped up to the last. Where the trap has no say (a command set its own, or replaced
+the shell by ``exec``), an outer shell goes on with what stood there before that command.
 """
 
 from pathlib import Path
@@ -17,13 +18,18 @@ from penstock.actions.quoting import evaluated, keep, quote
 NO_BASH = "no bash"
 """The note of a program that needs a shell that the image does not have."""
 _NO_RUNTIMES = (
-    "[Container] Skipping install of runtimes. Runtime version selection is not supported by this build image"
+    "[Container] Skipping install of runtimes. Runtime version selection is not "
+    "supported by this "
+    "build image"
 )
 _BEGIN = LINE_START.replace("\x1e", "\\036")
-"""Our lines stand alone, also where a command's output does not end with a newline; as ``printf`` reads it."""
+"""Our lines stand alone, also where a command's output does not end with a
+newline; as ``printf`` reads it.
+"""
 _STATE = ("at", "failed", "list", "result", "stop", "where")
-"""What a shell that goes on must know: the step, whether the phase and the list of commands have failed, the
-exit code of the build, whether it stops, and the command that was begun."""
+"""What a shell that goes on must know: the step, whether the phase and the list of commands have
+failed, the exit code of the build, whether it stops, and the command that was begun.
+"""
 _LIVES = 1_000
 _CALL = '"$penstock_shell" {} "$penstock_shell"'
 """How the program calls itself: the shell was looked up before a build could change the PATH."""
@@ -35,13 +41,18 @@ class _Writer:
 
     def __init__(self, report: Path, *, has_one_shell: bool) -> None:
         self.lines: list[str] = []
-        self._notes, self._state, self._folder = (quote(str(report / name)) for name in ("notes", "state", "folder"))
+        self._notes, self._state, self._folder = (
+            quote(str(report / name)) for name in ("notes", "state", "folder")
+        )
         self._has_one_shell = has_one_shell
         self._step = 0
 
     def step(self, condition: str, *body: str) -> None:
         self._step += 1
-        self.lines += [f'if [ "$penstock_at" -lt {self._step} ] && {condition}; then', f"penstock_at={self._step}"]
+        self.lines += [
+            f'if [ "$penstock_at" -lt {self._step} ] && {condition}; then',
+            f"penstock_at={self._step}",
+        ]
         self.lines += [*body, "fi"]
 
     def phase(self, name: str, phase: Phase) -> None:
@@ -57,12 +68,16 @@ class _Writer:
         self.step(_GOING, "penstock_list=0")
         for index, command in enumerate(phase.finally_):
             self.command(f"{name}:finally:{index}", command)
-        goes_on = phase.on_failure == "CONTINUE" or (name == "build" and phase.on_failure != "ABORT")
+        goes_on = phase.on_failure == "CONTINUE" or (
+            name == "build" and phase.on_failure != "ABORT"
+        )
         self.step(
             _GOING,
-            'if [ "$penstock_failed" = 0 ]; then penstock_state=SUCCEEDED; else penstock_state=FAILED',
+            'if [ "$penstock_failed" = 0 ]; then penstock_state=SUCCEEDED; else '
+            "penstock_state=FAILED",
             f"penstock_stop={0 if goes_on else 1}; fi",
-            f"printf '{_BEGIN}[Container] Phase complete: {upper} State: %s\\n' \"$penstock_state\"",
+            f"printf '{_BEGIN}[Container] Phase complete: {upper} State: %s\\n' "
+            f'"$penstock_state"',
         )
 
     def command(self, where: str, text: str) -> None:
@@ -74,14 +89,19 @@ class _Writer:
             f"printf '{_BEGIN}[Container] Running command %s\\n' {quote(text)}",
             'if [ "$penstock_trace" = 1 ]; then set -x; fi',
             evaluated(text) if self._has_one_shell else f"(trap - EXIT; {evaluated(text)})",
-            # A trace that a command has turned on (set -x) shall show commands, not what stands between them.
+            # A trace that a command has turned on (set -x) shall show commands, not what stands
+            # between them.
             "{ penstock_code=$?; penstock_quiet; } 2>/dev/null",
             "penstock_ended",
         )
 
 
-def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, variables: tuple[str, ...]) -> str:
-    """Return the program; it keeps its notes and the last values of ``variables`` in the report folder."""
+def render(
+    buildspec: Buildspec, program: Path, report: Path, folder: Path, variables: tuple[str, ...]
+) -> str:
+    """Return the program; it keeps its notes and the last values of
+    ``variables`` in the report folder.
+    """
     writer = _Writer(report, has_one_shell=buildspec.has_one_shell)
     for name in PHASES:
         writer.phase(name, buildspec.phases[name])
@@ -109,14 +129,17 @@ def render(buildspec: Buildspec, program: Path, report: Path, folder: Path, vari
 def _use_bash(report: Path) -> list[str]:
     return [
         'if [ -z "${BASH_VERSION-}" ]; then',
-        f"  if ! command -v bash >/dev/null 2>&1; then echo {NO_BASH} >> {quote(str(report / 'notes'))}; exit 127; fi",
+        f"  if ! command -v bash >/dev/null 2>&1; then echo {NO_BASH} >> "
+        f"{quote(str(report / 'notes'))}; exit 127; fi",
         '  exec bash "$0"',
         "fi",
     ]
 
 
 def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
-    """Run the phases in an inner shell, and in another one as often as one ends with a command: never for ever."""
+    """Run the phases in an inner shell, and in another one as often as one
+    ends with a command: never for ever.
+    """
     state, folder, end = (quote(str(report / name)) for name in ("state", "folder", "end"))
     arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
     return [
@@ -134,9 +157,13 @@ def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
 
 
 def _inner(program: str, notes: Path) -> list[str]:
-    """Take over from the shell before, if there was one, and be replaced when a command ends this one."""
+    """Take over from the shell before, if there was one, and be replaced when
+    a command ends this one.
+    """
     arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
-    positional = " ".join(f"penstock_{name}=${index}" for index, name in enumerate(("shell", "code", *_STATE), 1))
+    positional = " ".join(
+        f"penstock_{name}=${index}" for index, name in enumerate(("shell", "code", *_STATE), 1)
+    )
     assignments = [f"printf 'penstock_{name}=%s\\n' \"$penstock_{name}\"" for name in _STATE]
     return [
         "penstock_ended() {",
@@ -150,7 +177,8 @@ def _inner(program: str, notes: Path) -> list[str]:
         "  export -p",
         *(f"  {line}" for line in assignments),
         "}",
-        'penstock_quiet() { case "$-" in *x*) penstock_trace=1; set +x ;; *) penstock_trace=0 ;; esac; }',
+        'penstock_quiet() { case "$-" in *x*) penstock_trace=1; set +x ;; *) penstock_trace=0 ;; '
+        "esac; }",
         "penstock_again() {",
         "  { penstock_code=$?; penstock_quiet; } 2>/dev/null",
         "  trap - EXIT",

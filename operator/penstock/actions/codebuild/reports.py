@@ -1,4 +1,6 @@
-"""Collects the test reports of a build (B-50, B-51): what is missing or broken is a warning, never a failure."""
+"""Collects the test reports of a build (B-50, B-51): what is missing or
+broken is a warning, never a failure.
+"""
 
 import json
 from collections import Counter
@@ -34,7 +36,9 @@ class _Group:
 
 
 def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
-    """Read, store and report every report group; ``values`` are the variables that paths refer to."""
+    """Read, store and report every report group; ``values`` are the variables
+    that paths refer to.
+    """
     for wanted in buildspec.reports:
         group = _Group(expand(wanted.name, values)[:_NAME])
         for warning in _read(job, wanted, values, group):
@@ -44,12 +48,18 @@ def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
 
 
 def first_failed(reports: tuple[SuiteReport, ...]) -> str:
-    """Return the failed tests for a failed build's message: the first by name, the others by number."""
+    """Return the failed tests for a failed build's message: the first by
+    name, the others by number.
+    """
     names = [name_of(test.suite, test.name) for report in reports for test in report.failed_tests]
     count = sum(report.failed + report.errors for report in reports)
     if not names:
         return ""
-    return f" (failed test: {names[0]})" if count == 1 else f" (failed tests: {names[0]} and {count - 1} more)"
+    return (
+        f" (failed test: {names[0]})"
+        if count == 1
+        else f" (failed tests: {names[0]} and {count - 1} more)"
+    )
 
 
 def name_of(suite: str, name: str) -> str:
@@ -98,7 +108,8 @@ def _store(job: Job, group: _Group) -> None:
         failed_tests=tuple(_failed_test(case) for case in bad[:_FAILED_TESTS]),
     )
     job.log(
-        f"[Container] Report {report.name}: {report.total} tests, {report.passed} passed, {report.failed} failed, "
+        f"[Container] Report {report.name}: {report.total} tests, {report.passed} passed, "
+        f"{report.failed} failed, "
         f"{report.errors} errors, {report.skipped} skipped"
     )
     job.reports.store(report, _document(report, group.cases))

@@ -4,7 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, StageRule
+from penstock.actions.declaration import (
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+    StageRule,
+)
 
 
 class CommandsConfiguration(Configuration):

@@ -1,4 +1,6 @@
-"""Commands (P-18): the agent relays what the action's own container runs; there is nothing else to do."""
+"""Commands (P-18): the agent relays what the action's own container runs;
+there is nothing else to do.
+"""
 
 from penstock.actions.execution import Job, Outcome
 

@@ -1,4 +1,6 @@
-"""The files that a custom action leaves below ``$PENSTOCK_RESULT_DIR``: CodePipeline's words (P-83, P-84)."""
+"""The files that a custom action leaves below ``$PENSTOCK_RESULT_DIR``:
+CodePipeline's words (P-83, P-84).
+"""
 
 SUMMARY = "summary"
 EXTERNAL_ID = "externalExecutionId"

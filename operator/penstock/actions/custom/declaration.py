@@ -1,4 +1,6 @@
-"""Any category / Custom (P-80): an ActionType says what a declaration says of a built-in provider."""
+"""Any category / Custom (P-80): an ActionType says what a declaration says of
+a built-in provider.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -56,10 +58,14 @@ def template_problem(spec: ActionTypeSpec) -> str:
 
 
 def render_link(template: str | None, configuration: Mapping[str, str]) -> str:
-    """Return a link with the values of properties, each encoded; ``{ExternalExecutionId}`` is left to the agent."""
+    """Return a link with the values of properties, each encoded;
+    ``{ExternalExecutionId}`` is left to the agent.
+    """
     parts = (template or "").split(_CONFIG)
     rest = (part.partition("}") for part in parts[1:])
-    return parts[0] + "".join(quote(configuration.get(name, ""), safe="") + after for name, _, after in rest)
+    return parts[0] + "".join(
+        quote(configuration.get(name, ""), safe="") + after for name, _, after in rest
+    )
 
 
 def _bounds(details: ArtifactDetails) -> ArtifactBounds:
@@ -67,13 +73,17 @@ def _bounds(details: ArtifactDetails) -> ArtifactBounds:
 
 
 class _Custom(Configuration):
-    """What configurations of ActionTypes have in common: no source in which docstrings would be looked for."""
+    """What configurations of ActionTypes have in common: no source in which
+    docstrings would be looked for.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Configuration]:
-    """Return the model of a configuration; fields go by aliases, as a property may be called anything."""
+    """Return the model of a configuration; fields go by aliases, as a
+    property may be called anything.
+    """
     fields: dict[str, Any] = {
         f"property_{index}": (
             _type_of(item) if item.required else _type_of(item) | None,
@@ -86,7 +96,11 @@ def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Config
 
 def _type_of(item: ConfigurationProperty) -> Any:
     if item.secret:
-        why = "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable stands here"
+        why = (
+            "names a Secret of the Pipeline's namespace: neither the secret itself nor a "
+            "variable "
+            "stands here"
+        )
         return Annotated[str, AfterValidator(_matches(_SECRET, why))]
     if item.type == "Number":
         return Annotated[str, AfterValidator(_matches(_NUMBER, "is not a number"))]

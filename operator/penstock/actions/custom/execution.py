@@ -1,4 +1,5 @@
-"""Custom actions (P-80..P-84): gives the commands of an ActionType what they work on, and reports what they left.
+"""Custom actions (P-80..P-84): gives the commands of an ActionType what they
+work on, and reports what they left.
 
 The contract with their authors stands in ``operator/docs/custom-actions.md``.
 """
@@ -42,16 +43,22 @@ def run(job: Job) -> Outcome:
         raise ActionError(CONFIGURATION_ERROR, "the request names no ActionType")
     _require_secrets(job, custom)
     outputs = {order.name: job.outputs.folder(order.name) for order in job.request.outputs}
-    program = Program(_render(job, custom), _environment(job, custom, outputs), takes_all_variables=True)
+    program = Program(
+        _render(job, custom), _environment(job, custom, outputs), takes_all_variables=True
+    )
     try:
         ended = job.container.run_program(program)
     finally:
-        job.report_external_execution(job.container.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job))
+        job.report_external_execution(
+            job.container.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job)
+        )
     if ended.exit_code:
         raise _failure(job, custom, ended.exit_code, ended.notes)
     for name, folder in outputs.items():
         if not any(folder.iterdir()):
-            raise ActionError(JOB_FAILED, f'Output artifact "{name}": the action left nothing for it', 0)
+            raise ActionError(
+                JOB_FAILED, f'Output artifact "{name}": the action left nothing for it', 0
+            )
         job.outputs.store_folder(name, folder)
     summary, revision = job.container.read_note(SUMMARY), _revision(job, custom)
     return Outcome(variables=ended.variables, revision=revision, summary=summary, exit_code=0)
@@ -68,10 +75,18 @@ def _require_secrets(job: Job, custom: Custom) -> None:
 
 
 def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[str, str]:
-    """Return what the commands find in their environment; an ActionType cannot take our own names."""
-    given = {key: value for key, value in job.request.configuration.items() if key not in custom.secrets}
-    files = [job.container.write_file(f"configuration/{key}", value) for key, value in given.items()]
-    document = job.container.write_file("configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n")
+    """Return what the commands find in their environment; an ActionType
+    cannot take our own names.
+    """
+    given = {
+        key: value for key, value in job.request.configuration.items() if key not in custom.secrets
+    }
+    files = [
+        job.container.write_file(f"configuration/{key}", value) for key, value in given.items()
+    ]
+    document = job.container.write_file(
+        "configuration.json", json.dumps(given, ensure_ascii=False, indent=1) + "\n"
+    )
     ours = {
         "PENSTOCK_PROVIDER": custom.name,
         "PENSTOCK_CONFIGURATION_DIR": str(document.with_name("configuration")),
@@ -107,21 +122,35 @@ def _failure(job: Job, custom: Custom, exit_code: int, notes: str) -> ActionErro
     """P-84: the action's own type and message, where it left them."""
     kind, message = job.container.read_note(FAILURE_TYPE), job.container.read_note(FAILURE_MESSAGE)
     if kind and kind not in FAILURE_TYPES:
-        job.log(f"[penstock] {FAILURE_TYPE} is one of {', '.join(FAILURE_TYPES)} (X-08), not what was left there")
+        job.log(
+            f"[penstock] {FAILURE_TYPE} is one of {', '.join(FAILURE_TYPES)} (X-08), not what was "
+            f"left there"
+        )
         kind = ""
-    which = f"command {notes} of {len(custom.commands)} " if notes.isdigit() and len(custom.commands) > 1 else ""
+    which = (
+        f"command {notes} of {len(custom.commands)} "
+        if notes.isdigit() and len(custom.commands) > 1
+        else ""
+    )
     return ActionError(
-        kind or JOB_FAILED, message or f"{custom.name}: {which}ended with exit code {exit_code}", exit_code
+        kind or JOB_FAILED,
+        message or f"{custom.name}: {which}ended with exit code {exit_code}",
+        exit_code,
     )
 
 
 def _execution_url(job: Job, custom: Custom) -> str:
     given, external = job.container.read_note(EXTERNAL_URL), job.container.read_note(EXTERNAL_ID)
     if given:
-        if given.startswith(("https://", "http://")) and len(given.split()) == 1 and len(given) <= _LONGEST_URL:
+        if (
+            given.startswith(("https://", "http://"))
+            and len(given.split()) == 1
+            and len(given) <= _LONGEST_URL
+        ):
             return given
         job.log(
-            f"[penstock] {EXTERNAL_URL} is ignored: it is no http or https URL of at most {_LONGEST_URL} characters"
+            f"[penstock] {EXTERNAL_URL} is ignored: it is no http or https URL of at most "
+            f"{_LONGEST_URL} characters"
         )
     return _linked(custom.execution_url, external)
 
@@ -135,7 +164,11 @@ def _linked(template: str, external: str) -> str:
 
 def _percent(job: Job) -> int | None:
     text = job.container.read_note(PERCENT)
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100 else None
+    return (
+        int(text)
+        if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100
+        else None
+    )
 
 
 def _revision(job: Job, custom: Custom) -> Revision | None:

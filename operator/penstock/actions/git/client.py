@@ -1,7 +1,7 @@
 """The git program as a child that knows nothing but what we tell it.
 
-No configuration of system, user or repository; no prompt, hook, helper or redirect; http and https only.
-The credential travels in the child's environment, as a header that git sends to one origin.
+No configuration of system, user or repository; no prompt, hook, helper or redirect; http and https
+only. The credential travels in the child's environment, as a header that git sends to one origin.
 """
 
 import contextlib
@@ -33,9 +33,20 @@ _OUTPUT = 1024 * 1024
 _CHUNK = 64 * 1024
 _MOST_MEMORY = 2 * 1024**3
 """Of one git process: a server may answer without end, and git keeps some answers in memory."""
-_MEMORY_GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_MEMORY_GROUPS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_PASSED = ("PATH", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", *_PROXIES)
+_PASSED = (
+    "PATH",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    *_PROXIES,
+)
 
 
 class Git:
@@ -58,17 +69,23 @@ class Git:
         self._environment |= environment_of(str(home), settings)
 
     def at(self, remote: Remote) -> "Git":
-        """Return the same git for another remote; the credential stays with the first one's origin."""
+        """Return the same git for another remote; the credential stays with
+        the first one's origin.
+        """
         other = copy(self)
         other._remote = remote
         return other
 
     def credential(self) -> tuple[str, str]:
-        """Return the origin that the credential is for, and the value of its header, empty where there is none."""
+        """Return the origin that the credential is for, and the value of its
+        header, empty where there is none.
+        """
         return self._trusted, self._header.partition(": ")[2]
 
     def connect(self) -> None:
-        """Make sure the host answers: git itself would wait for minutes. A proxy answers for all hosts."""
+        """Make sure the host answers: git itself would wait for minutes. A
+        proxy answers for all hosts.
+        """
         if any(name in self._environment for name in _PROXIES):
             return
         limit = min(self._job.request.limits.connect_s, self._job.remaining())
@@ -91,11 +108,16 @@ class Git:
             if child.returncode:
                 # What git itself says of the failure comes last.
                 errors.seek(max(errors.seek(0, os.SEEK_END) - _OUTPUT, 0))
-                raise GitError(errors.read().decode("utf-8", "replace").strip() or f"git {_verb(arguments)} failed")
+                raise GitError(
+                    errors.read().decode("utf-8", "replace").strip()
+                    or f"git {_verb(arguments)} failed"
+                )
             return output.read(_OUTPUT).decode("utf-8", "replace")
 
     def records(self, *arguments: str) -> Iterator[bytes]:
-        """Yield what git prints, in parts that end with NUL; the caller may stop early. Raise GitError if it fails."""
+        """Yield what git prints, in parts that end with NUL; the caller may stop early. Raise
+        GitError if it fails.
+        """
         with self._start(arguments, subprocess.PIPE, subprocess.DEVNULL) as child:
             assert child.stdout
             try:
@@ -104,7 +126,9 @@ class Git:
                     *whole, rest = (rest + chunk).split(b"\0")
                     yield from whole
                     if len(rest) > _CHUNK:
-                        raise GitError(f"fatal: git {_verb(arguments)}: an entry of more than {_CHUNK} bytes")
+                        raise GitError(
+                            f"fatal: git {_verb(arguments)}: an entry of more than {_CHUNK} bytes"
+                        )
                 if child.wait(self._job.remaining()):
                     raise GitError(f"fatal: git {_verb(arguments)} failed")
             finally:
@@ -125,7 +149,9 @@ class Git:
         """Whether this remote is none that the credential is for."""
         return self._remote.origin != self._trusted
 
-    def _start(self, arguments: tuple[str, ...], output: int, errors: int) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, arguments: tuple[str, ...], output: int, errors: int
+    ) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             ["git", *arguments],
             env=self._environment,
@@ -144,7 +170,9 @@ def _limit(file_bytes: int, memory: int) -> None:
 
 
 def memory_limit(groups: Sequence[Path]) -> int:
-    """Return the bytes that one git process may have: half of the container's, so that git ends and not the agent."""
+    """Return the bytes that one git process may have: half of the
+    container's, so that git ends and not the agent.
+    """
     for group in groups:
         with contextlib.suppress(OSError, ValueError):
             return min(int(group.read_text()) // 2, _MOST_MEMORY)
@@ -166,7 +194,9 @@ def _authorization(job: Job) -> str:
     if folder is None:
         return ""
     try:
-        user, password = ((folder / name).read_text().strip("\r\n") for name in ("username", "password"))
+        user, password = (
+            (folder / name).read_text().strip("\r\n") for name in ("username", "password")
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise ActionError(
             CONFIGURATION_ERROR,

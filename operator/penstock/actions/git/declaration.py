@@ -4,7 +4,13 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, Override
+from penstock.actions.declaration import (
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+    Override,
+)
 
 
 class GitSourceConfiguration(Configuration):
@@ -15,14 +21,24 @@ class GitSourceConfiguration(Configuration):
     Branch: str | None = Field(None, min_length=1, max_length=250)
     Tag: str | None = Field(None, min_length=1, max_length=250)
     Commit: str | None = Field(None, pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")
-    CredentialsSecret: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)
-    """A kubernetes.io/basic-auth Secret of the Pipeline's namespace; it is sent to the Url's host only."""
+    CredentialsSecret: str | None = Field(
+        None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253
+    )
+    """A kubernetes.io/basic-auth Secret of the Pipeline's namespace; it is
+    sent to the Url's host only.
+    """
     OutputArtifactFormat: Literal["CODE_ZIP", "CODEBUILD_CLONE_REF"] | None = None
-    """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and its history (P-01)."""
+    """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and
+    its history (P-01).
+    """
     FetchSubmodules: Literal["true", "false"] | None = None
-    """Whether submodules are fetched, at any depth, as CodeBuild's own key does; "false" where it is absent."""
+    """Whether submodules are fetched, at any depth, as CodeBuild's own key
+    does; "false" where it is absent.
+    """
     FetchLfs: Literal["true", "false"] | None = None
-    """Whether files in Git LFS are fetched; "false" where it is absent: pointers are left, and the log says so."""
+    """Whether files in Git LFS are fetched; "false" where it is absent:
+    pointers are left, and the log says so.
+    """
 
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""
@@ -41,7 +57,9 @@ class GitSourceConfiguration(Configuration):
     @classmethod
     def _is_no_option(cls, name: str | None) -> str | None:
         if name and name.startswith("-"):
-            raise ValueError("a name that begins with '-' is refused: git would read it as an option")
+            raise ValueError(
+                "a name that begins with '-' is refused: git would read it as an option"
+            )
         return name
 
     @model_validator(mode="after")

@@ -26,7 +26,9 @@ def run(job: Job) -> Outcome:
     with tempfile.TemporaryDirectory(dir=job.scratch) as folder:
         home = Path(folder)
         git = Git(job, remote, home)
-        repository = Repository(git, remote, wanted, job.source / ".git" if with_history else home / "repository")
+        repository = Repository(
+            git, remote, wanted, job.source / ".git" if with_history else home / "repository"
+        )
         job.log(f"Fetching {wanted.text} of {remote.url}")
         repository.fetch(with_history=with_history)
         budget = Budget(job.request.limits)
@@ -38,7 +40,9 @@ def run(job: Job) -> Outcome:
 
 
 def _check_out(job: Job, repository: Repository, submodules: Submodules) -> None:
-    """Write the files, and those of submodules if they are asked for; nothing before its size is known."""
+    """Write the files, and those of submodules if they are asked for; nothing
+    before its size is known.
+    """
     contents = submodules.check_out_one(repository, job.source, f"Commit {repository.commit}")
     if job.request.configuration.get("FetchSubmodules") == "true":
         submodules.check_out(repository, contents, job.source)
@@ -48,7 +52,11 @@ def _check_out(job: Job, repository: Repository, submodules: Submodules) -> None
 
 def _tell_what_is_missing(job: Job, contents: Contents) -> None:
     if number := len(contents.submodules):
-        what = "1 submodule is an empty folder" if number == 1 else f"{number} submodules are empty folders"
+        what = (
+            "1 submodule is an empty folder"
+            if number == 1
+            else f"{number} submodules are empty folders"
+        )
         job.log(f'{what}; set FetchSubmodules to "true" to fetch')
 
 

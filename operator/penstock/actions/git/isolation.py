@@ -1,6 +1,8 @@
-"""What git is told, and what it is kept from; shared by the action's fetch and the poller's ``ls-remote``.
+"""What git is told, and what it is kept from; shared by the action's fetch
+and the poller's ``ls-remote``.
 
-No configuration of system, user or repository; no prompt, hook, helper or redirect; http and https only.
+No configuration of system, user or repository; no prompt, hook, helper or
+redirect; http and https only.
 """
 
 import base64
@@ -40,10 +42,13 @@ CONFIG: Mapping[str, str] = {
     "advice.detachedHead": "false",
 }
 _UNREACHABLE = re.compile(
-    r"could not resolve|failed to connect|connection (refused|timed out|reset)|timed out|too slow", re.I
+    r"could not resolve|failed to connect|connection (refused|timed out|reset)|timed out|too slow",
+    re.I,
 )
 _PROMPT = re.compile(r"could not read (username|password)", re.I)
-_REFUSED = re.compile(r"authentication failed|could not read (username|password)|returned error: (401|403)", re.I)
+_REFUSED = re.compile(
+    r"authentication failed|could not read (username|password)|returned error: (401|403)", re.I
+)
 _MISSING = re.compile(r"repository .* not found|returned error: 404", re.I)
 _WANTED = "it wants a user and a password; name a Secret that holds them in CredentialsSecret"
 _NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
@@ -54,10 +59,13 @@ _REDIRECTED = re.compile(r"returned error: 30[12378]")
 
 
 class GitError(Exception):
-    """Git exited with an error. ``words`` are its own; ``text`` is these and then the server's. Both are one line."""
+    """Git exited with an error. ``words`` are its own; ``text`` is these and then the server's.
+    Both are one line.
+    """
 
     def __init__(self, text: str) -> None:
-        # Only git ends lines with a line feed; any other line end is a server's attempt to pass for git.
+        # Only git ends lines with a line feed; any other line end is a server's attempt to pass for
+        # git.
         lines = [printable(line) for line in text.strip().split("\n")]
         own = [line for line in lines if line.startswith(("fatal:", "error:"))]
         remote = [line for line in lines if line.startswith("remote:")]
@@ -105,16 +113,25 @@ def failure_of(remote: Remote, error: GitError, *, has_credential: bool) -> Acti
         if _PROMPT.search(words):
             # Git would ask; that it may not is nothing a user can act on.
             text = _NOT_ACCEPTED if has_credential else _WANTED
-        return ActionError(PERMISSION_ERROR, f"Git host {remote.host} refused access to {remote.url}: {text}")
+        return ActionError(
+            PERMISSION_ERROR, f"Git host {remote.host} refused access to {remote.url}: {text}"
+        )
     if _MISSING.search(words):
         return ActionError(CONFIGURATION_ERROR, f"{remote.url} was not found: {text}")
     if error.is_redirect:
         return ActionError(
-            CONFIGURATION_ERROR, f"{remote.url} redirects elsewhere; use the address it redirects to: {text}"
+            CONFIGURATION_ERROR,
+            f"{remote.url} redirects elsewhere; use the address it redirects to: {text}",
         )
     if _MEMORY.search(words):
-        why = "git ran out of memory, for a server that answers without end or an agent with too little of it"
+        why = (
+            "git ran out of memory, for a server that answers without end or an agent with too "
+            "little of it"
+        )
         return ActionError(JOB_FAILED, f"{remote.url} was not fetched: {why}: {text}")
     if _FILE_SIZE.search(words):
-        return ActionError(JOB_FAILED, f"{remote.url} was not fetched: it is larger than an artifact may be: {text}")
+        return ActionError(
+            JOB_FAILED,
+            f"{remote.url} was not fetched: it is larger than an artifact may be: {text}",
+        )
     return ActionError(SYSTEM_UNAVAILABLE, f"git failed on {remote.url}: {text}")

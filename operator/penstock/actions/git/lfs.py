@@ -1,7 +1,7 @@
 """Git LFS: the files that a repository keeps elsewhere, with a pointer in their place.
 
-A file is LFS's if the commit's .gitattributes say so and it holds a pointer. The server is the remote's own: what the
-repository's .lfsconfig says about servers and errors does not count.
+A file is LFS's if the commit's .gitattributes say so and it holds a pointer. The server is the
+remote's own: what the repository's .lfsconfig says about servers and errors does not count.
 """
 
 import os
@@ -24,7 +24,8 @@ _AT_ONCE = 100
 _PARALLEL = 4
 _BEGIN = b"version https://git-lfs"
 _POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-\d-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,18})\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-\d-[^\n]*\n)*oid "
+    rb"sha256:([0-9a-f]{64})\nsize (\d{1,18})\n"
 )
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -32,7 +33,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Pointer(NamedTuple):
-    """A file that is elsewhere: its content's sha256, empty where the pointer is malformed, and size in bytes."""
+    """A file that is elsewhere: its content's sha256, empty where the pointer
+    is malformed, and size in bytes.
+    """
 
     path: bytes
     oid: str
@@ -48,26 +51,36 @@ class Lfs:
         self._budget = budget
 
     def complete(self, repository: Repository, folder: Path) -> None:
-        """Fetch the files of a checkout if FetchLfs says so; raise ActionError unless all of them come."""
+        """Fetch the files of a checkout if FetchLfs says so; raise
+        ActionError unless all of them come.
+        """
         pointers = list(_pointers(repository, folder))
         if not pointers:
             return
         if self._job.request.configuration.get("FetchLfs") != "true":
             what = (
-                "1 file is a Git LFS pointer" if len(pointers) == 1 else f"{len(pointers)} files are Git LFS pointers"
+                "1 file is a Git LFS pointer"
+                if len(pointers) == 1
+                else f"{len(pointers)} files are Git LFS pointers"
             )
             self._job.log(f'{what}; set FetchLfs to "true" to fetch what they stand for')
             return
         self._check(pointers, repository.commit)
-        self._job.log(f"Fetching {sum(p.size for p in pointers)} bytes from Git LFS, in {len(pointers)} files")
+        self._job.log(
+            f"Fetching {sum(p.size for p in pointers)} bytes from Git LFS, in {len(pointers)} files"
+        )
         self._fetch(pointers, repository, folder)
 
     def _check(self, pointers: list[Pointer], commit: str) -> None:
         """Nothing is fetched before it is known to fit."""
         for pointer in pointers:
             if not pointer.oid:
-                raise ActionError(JOB_FAILED, f'"{shown(pointer.path)}" begins as a Git LFS pointer and is none')
-            self._budget.take(pointer.size, f"Commit {commit}, with its files in Git LFS,", entries=0)
+                raise ActionError(
+                    JOB_FAILED, f'"{shown(pointer.path)}" begins as a Git LFS pointer and is none'
+                )
+            self._budget.take(
+                pointer.size, f"Commit {commit}, with its files in Git LFS,", entries=0
+            )
 
     def _fetch(self, pointers: list[Pointer], repository: Repository, folder: Path) -> None:
         # TLS and an HTTP client cost 20 ms that few fetches need.
@@ -82,9 +95,13 @@ class Lfs:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             for start in range(0, len(pointers), _AT_ONCE):
                 some = pointers[start : start + _AT_ONCE]
-                objects = [LfsObject(pointer.oid, pointer.size, shown(pointer.path)) for pointer in some]
+                objects = [
+                    LfsObject(pointer.oid, pointer.size, shown(pointer.path)) for pointer in some
+                ]
                 links = server.links(objects)
-                for _ in pool.map(bring, objects, (pointer.path for pointer in some), repeat(links)):
+                for _ in pool.map(
+                    bring, objects, (pointer.path for pointer in some), repeat(links)
+                ):
                     self._job.remaining()
 
 
@@ -96,7 +113,10 @@ def _pointers(repository: Repository, folder: Path) -> Iterator[Pointer]:
             continue
         count += 1
         if count > MAX_POINTERS:
-            raise ActionError(JOB_FAILED, f"Commit {repository.commit} has more than {MAX_POINTERS} files in Git LFS")
+            raise ActionError(
+                JOB_FAILED,
+                f"Commit {repository.commit} has more than {MAX_POINTERS} files in Git LFS",
+            )
         match = _POINTER.fullmatch(data)
         yield Pointer(path, match[1].decode(), int(match[2])) if match else Pointer(path, "", 0)
 

@@ -1,7 +1,8 @@
-"""A Git LFS server: its batch API and basic transfers, streamed to disk, never a byte more than the pointer tells.
+"""A Git LFS server: its batch API and basic transfers, streamed to disk,
+never a byte more than the pointer tells.
 
-git-lfs is not used: as git's filter it makes git hold each file in memory, and by itself it fetches what nobody asked
-for and keeps an answer whole, however long.
+git-lfs is not used: as git's filter it makes git hold each file in memory, and by itself it fetches
+what nobody asked for and keeps an answer whole, however long.
 """
 
 import hashlib
@@ -35,7 +36,9 @@ _PAUSE_S = 1.0
 
 
 class LfsObject(NamedTuple):
-    """A file on the server: the sha256 of its content in hex, its size in bytes, its path for messages."""
+    """A file on the server: the sha256 of its content in hex, its size in
+    bytes, its path for messages.
+    """
 
     oid: str
     size: int
@@ -50,7 +53,9 @@ class Link(NamedTuple):
 
 
 class LfsServer:
-    """The server of one remote. ``authorization`` is a header's value for ``origin``, empty where there is none."""
+    """The server of one remote. ``authorization`` is a header's value for
+    ``origin``, empty where there is none.
+    """
 
     def __init__(self, job: Job, remote: Remote, origin: str, authorization: str) -> None:
         url = remote.url.rstrip("/")
@@ -62,15 +67,21 @@ class LfsServer:
         self._opener = urllib.request.build_opener(_NoRedirect, tls)
 
     def links(self, objects: Iterable[LfsObject]) -> dict[str, Link]:
-        """Return oid to where it is, of up to 100 objects; raise ActionError for one that is not there."""
+        """Return oid to where it is, of up to 100 objects; raise ActionError
+        for one that is not there.
+        """
         wanted = {item.oid: item for item in objects}
         asked = [{"oid": item.oid, "size": item.size} for item in wanted.values()]
-        body = json.dumps({"operation": "download", "transfers": ["basic"], "objects": asked}).encode()
+        body = json.dumps(
+            {"operation": "download", "transfers": ["basic"], "objects": asked}
+        ).encode()
         headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE}
         with self._open(Link(f"{self._endpoint}/objects/batch", headers), body) as answer:
             text = answer.read(_LARGEST_ANSWER + 1)
         if len(text) > _LARGEST_ANSWER:
-            raise self._error(SYSTEM_UNAVAILABLE, f"its answer is longer than {_LARGEST_ANSWER} bytes")
+            raise self._error(
+                SYSTEM_UNAVAILABLE, f"its answer is longer than {_LARGEST_ANSWER} bytes"
+            )
         try:
             found = {
                 item["oid"]: self._link(item, wanted[item["oid"]])
@@ -80,7 +91,9 @@ class LfsServer:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._error(SYSTEM_UNAVAILABLE, "its answer is none of the batch API") from error
         if missing := next((item for oid, item in wanted.items() if oid not in found), None):
-            raise self._error(SYSTEM_UNAVAILABLE, f'its answer leaves out "{missing.path}" ({missing.oid})')
+            raise self._error(
+                SYSTEM_UNAVAILABLE, f'its answer leaves out "{missing.path}" ({missing.oid})'
+            )
         return found
 
     def download(self, wanted: LfsObject, link: Link, file: IO[bytes]) -> None:
@@ -103,12 +116,15 @@ class LfsServer:
                 size += len(data)
                 if size > wanted.size:
                     raise self._error(
-                        JOB_FAILED, f'"{wanted.path}" is more than the {wanted.size} bytes of its pointer'
+                        JOB_FAILED,
+                        f'"{wanted.path}" is more than the {wanted.size} bytes of its pointer',
                     )
                 digest.update(data)
                 file.write(data)
         if size < wanted.size:
-            raise self._error(SYSTEM_UNAVAILABLE, f'"{wanted.path}" ended after {size} of {wanted.size} bytes')
+            raise self._error(
+                SYSTEM_UNAVAILABLE, f'"{wanted.path}" ended after {size} of {wanted.size} bytes'
+            )
         if digest.hexdigest() != wanted.oid:
             raise self._error(JOB_FAILED, f'what came for "{wanted.path}" is not {wanted.oid}')
 
@@ -121,30 +137,43 @@ class LfsServer:
 
     def _link(self, item: Mapping[str, Any], wanted: LfsObject) -> Link:
         if error := item.get("error"):
-            raise self._error(JOB_FAILED, f'"{wanted.path}" ({wanted.oid}): {str(error["message"])[:200]}')
+            raise self._error(
+                JOB_FAILED, f'"{wanted.path}" ({wanted.oid}): {str(error["message"])[:200]}'
+            )
         action = item["actions"]["download"]
         headers = {str(name): str(value) for name, value in (action.get("header") or {}).items()}
         return Link(urljoin(f"{self._endpoint}/", action["href"]), headers)
 
     def _open(self, link: Link, body: bytes | None = None) -> http.client.HTTPResponse:
-        """Ask, and follow redirects of a download; nothing secret goes to another origin than it is for."""
+        """Ask, and follow redirects of a download; nothing secret goes to
+        another origin than it is for.
+        """
         for _ in range(_REDIRECTS):
             answer = self._ask(link, body)
             if answer.status < 300:
                 return answer
             answer.close()
             if body is not None:
-                raise self._error(CONFIGURATION_ERROR, "it redirects elsewhere; use the address it redirects to as Url")
+                raise self._error(
+                    CONFIGURATION_ERROR,
+                    "it redirects elsewhere; use the address it redirects to as Url",
+                )
             target = urljoin(link.url, answer.headers.get("Location", ""))
             if link.url.startswith("https:") and not target.startswith("https:"):
                 raise self._error(SYSTEM_UNAVAILABLE, "it redirects from https to http")
-            link = Link(target, link.headers if self._origin_of(target) == self._origin_of(link.url) else {})
+            link = Link(
+                target, link.headers if self._origin_of(target) == self._origin_of(link.url) else {}
+            )
         raise self._error(SYSTEM_UNAVAILABLE, f"it redirects more than {_REDIRECTS} times")
 
     def _ask(self, link: Link, body: bytes | None) -> http.client.HTTPResponse:
         headers = dict(link.headers)
         is_own = self._origin_of(link.url) == self._origin
-        if self._authorization and is_own and not any(name.lower() == "authorization" for name in headers):
+        if (
+            self._authorization
+            and is_own
+            and not any(name.lower() == "authorization" for name in headers)
+        ):
             headers["Authorization"] = self._authorization
         timeout = max(min(self._job.request.limits.connect_s, self._job.remaining()), 1.0)
         try:
@@ -161,14 +190,18 @@ class LfsServer:
         try:
             return remote_of(url).origin
         except ActionError as error:
-            raise self._error(SYSTEM_UNAVAILABLE, "it names an address that is not plain http or https") from error
+            raise self._error(
+                SYSTEM_UNAVAILABLE, "it names an address that is not plain http or https"
+            ) from error
 
     def _refusal(self, status: int, reason: str) -> ActionError:
         said = f"HTTP {status} {reason[:200]}"
         if status in (401, 403):
             hint = "CredentialsSecret must hold one who may read, and is for the host of Url alone"
             return self._error(PERMISSION_ERROR, f"{said}; {hint}")
-        return self._error(CONFIGURATION_ERROR if status in (404, 410) else SYSTEM_UNAVAILABLE, said)
+        return self._error(
+            CONFIGURATION_ERROR if status in (404, 410) else SYSTEM_UNAVAILABLE, said
+        )
 
     def _error(self, code: str, why: str) -> ActionError:
         return ActionError(code, f"Git LFS server {self._endpoint}: {printable(why)}")

@@ -1,4 +1,6 @@
-"""What stands in a commit, told by git before anything of it is written: trees may name each other a billion times."""
+"""What stands in a commit, told by git before anything of it is written:
+trees may name each other a billion times.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -17,7 +19,9 @@ _FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
 
 
 class TreeEntry(NamedTuple):
-    """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no content of its own."""
+    """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no
+    content of its own.
+    """
 
     mode: str
     size: int
@@ -44,13 +48,16 @@ class Budget:
         self._bytes = limits.artifact_bytes
 
     def take(self, size: int, what: str, *, entries: int = 1) -> None:
-        """Count entries of ``size`` bytes together; raise ActionError if they are too many or too large."""
+        """Count entries of ``size`` bytes together; raise ActionError if they
+        are too many or too large.
+        """
         self._entries -= entries
         self._bytes -= size
         if self._entries < 0 or self._bytes < 0:
             raise ActionError(
                 JOB_FAILED,
-                f"{what} is larger than {self._limits.artifact_entries} files or {self._limits.artifact_bytes} bytes",
+                f"{what} is larger than {self._limits.artifact_entries} files or "
+                f"{self._limits.artifact_bytes} bytes",
             )
 
 
@@ -59,16 +66,22 @@ def entries_of(git: Git, at: str, commit: str) -> Iterator[TreeEntry]:
 
     Raise ActionError for a path that no system could open, GitError if git fails.
     """
-    for record in git.records(at, "ls-tree", "-r", "-t", "-z", "--full-tree", f"--format={_FORMAT}", commit):
+    for record in git.records(
+        at, "ls-tree", "-r", "-t", "-z", "--full-tree", f"--format={_FORMAT}", commit
+    ):
         facts, _, path = record.partition(b"\t")
         mode, size, name = facts.decode("ascii").split()
         if len(path) > _LONGEST_PATH:
-            raise ActionError(JOB_FAILED, f"Commit {commit} holds a path of more than {_LONGEST_PATH} bytes")
+            raise ActionError(
+                JOB_FAILED, f"Commit {commit} holds a path of more than {_LONGEST_PATH} bytes"
+            )
         yield TreeEntry(mode, int(size) if size.isdigit() else 0, name, path)
 
 
 class Contents:
-    """What of a commit needs more than a checkout: its submodules, the file that tells their URLs, its attributes."""
+    """What of a commit needs more than a checkout: its submodules, the file
+    that tells their URLs, its attributes.
+    """
 
     def __init__(self) -> None:
         self.submodules: list[TreeEntry] = []
@@ -91,4 +104,6 @@ def measure(entries: Iterable[TreeEntry], budget: Budget, what: str) -> Contents
 
 def shown(name: bytes) -> str:
     """Return a path or a URL as it can stand in a message: one line, not endless."""
-    return printable(name[:_SHOWN].decode("utf-8", "backslashreplace")) + ("…" if len(name) > _SHOWN else "")
+    return printable(name[:_SHOWN].decode("utf-8", "backslashreplace")) + (
+        "…" if len(name) > _SHOWN else ""
+    )

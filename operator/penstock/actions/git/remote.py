@@ -1,7 +1,7 @@
 """Where the source is: the Url and the revision, checked before git sees either.
 
-Whatever stands here was written by a user and must never be read as an option, a local path, a helper's name
-or a credential by git.
+Whatever stands here was written by a user and must never be read as an option, a local path, a
+helper's name or a credential by git.
 """
 
 import re
@@ -17,7 +17,9 @@ _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/
 
 
 class Remote(NamedTuple):
-    """A repository over HTTP. ``origin`` is scheme, host and port: what a credential is bound to."""
+    """A repository over HTTP. ``origin`` is scheme, host and port: what a
+    credential is bound to.
+    """
 
     url: str
     origin: str
@@ -38,23 +40,33 @@ class Wanted(NamedTuple):
         """What to call it in a message."""
         if self.commit:
             return f"Commit {self.commit}"
-        kind, name = ("Tag", "refs/tags/") if self.ref.startswith("refs/tags/") else ("Branch", "refs/heads/")
+        kind, name = (
+            ("Tag", "refs/tags/")
+            if self.ref.startswith("refs/tags/")
+            else ("Branch", "refs/heads/")
+        )
         return f'{kind} "{self.ref.removeprefix(name)}"' if self.ref else "HEAD"
 
 
 def remote_of(url: str) -> Remote:
     """Return the remote at a Url; raise ActionError unless it is plain http or https."""
     if any(char.isspace() or not char.isprintable() for char in url) or url.startswith("-"):
-        raise ActionError(CONFIGURATION_ERROR, "Url holds a space or a control character, or begins with '-'")
+        raise ActionError(
+            CONFIGURATION_ERROR, "Url holds a space or a control character, or begins with '-'"
+        )
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise ActionError(CONFIGURATION_ERROR, f"Url is malformed: {error}") from error
     if parts.scheme not in ("http", "https"):
-        raise ActionError(CONFIGURATION_ERROR, "Url must begin with http:// or https://; nothing else is fetched")
+        raise ActionError(
+            CONFIGURATION_ERROR, "Url must begin with http:// or https://; nothing else is fetched"
+        )
     if "@" in parts.netloc:
-        raise ActionError(CONFIGURATION_ERROR, "Url holds credentials; they belong into CredentialsSecret")
+        raise ActionError(
+            CONFIGURATION_ERROR, "Url holds credentials; they belong into CredentialsSecret"
+        )
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc.removesuffix(":")
     if not _HOST.fullmatch(host):
         raise ActionError(CONFIGURATION_ERROR, f'Url names no host: "{host}"')
@@ -63,15 +75,21 @@ def remote_of(url: str) -> Remote:
 
 
 def wanted_of(configuration: Mapping[str, str], revision: str | None) -> Wanted:
-    """Return what to fetch; a run's own revision wins, as in StartPipelineExecution's sourceRevisions."""
+    """Return what to fetch; a run's own revision wins, as in
+    StartPipelineExecution's sourceRevisions.
+    """
     branch, tag, commit = (configuration.get(key, "") for key in ("Branch", "Tag", "Commit"))
     for key, name in (("Branch", branch), ("Tag", tag)):
         if name.startswith("-"):
-            raise ActionError(CONFIGURATION_ERROR, f"{key} begins with '-', which git would read as an option")
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{key} begins with '-', which git would read as an option"
+            )
     commit = revision or commit
     if commit:
         if not _COMMIT.fullmatch(commit):
-            raise ActionError(CONFIGURATION_ERROR, f"the revision {commit[:100]!r} is not a full commit id")
+            raise ActionError(
+                CONFIGURATION_ERROR, f"the revision {commit[:100]!r} is not a full commit id"
+            )
         return Wanted(commit=commit, branch=branch)
     if branch:
         return Wanted(f"refs/heads/{branch}", branch=branch)

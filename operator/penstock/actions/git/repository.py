@@ -1,4 +1,6 @@
-"""One repository: its wanted commit is fetched into git's own folder, measured, and checked out into another."""
+"""One repository: its wanted commit is fetched into git's own folder,
+measured, and checked out into another.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,15 +51,21 @@ class Repository:
         try:
             yield from entries_of(self._git, self._at, self.commit)
         except GitError as error:
-            raise ActionError(JOB_FAILED, f"Commit {self.commit} could not be read: {error.text}") from error
+            raise ActionError(
+                JOB_FAILED, f"Commit {self.commit} could not be read: {error.text}"
+            ) from error
 
     def check_out(self, folder: Path) -> None:
-        """Write the commit's files; raise ActionError for what git does not write, such as a path below .git."""
+        """Write the commit's files; raise ActionError for what git does not
+        write, such as a path below .git.
+        """
         tree = f"--work-tree={folder}"
         try:
             self._git.run(self._at, tree, "checkout", "-q", "-f", "--detach", self.commit, "--")
         except GitError as error:
-            raise ActionError(JOB_FAILED, f"Commit {self.commit} was not checked out: {error.text}") from error
+            raise ActionError(
+                JOB_FAILED, f"Commit {self.commit} was not checked out: {error.text}"
+            ) from error
 
     def tracked_by_lfs(self, folder: Path) -> Iterator[bytes]:
         """Yield the paths of a checkout that are Git LFS's by the commit's own .gitattributes."""
@@ -65,14 +73,18 @@ class Repository:
         try:
             yield from self._git.records(self._at, f"--work-tree={folder}", *command)
         except GitError as error:
-            raise ActionError(JOB_FAILED, f"Commit {self.commit} could not be read: {error.text}") from error
+            raise ActionError(
+                JOB_FAILED, f"Commit {self.commit} could not be read: {error.text}"
+            ) from error
 
     def become_clone(self) -> None:
         """Make git's own folder what a clone of the remote has."""
         self._git.run(self._at, "update-ref", "-d", _FETCHED)
         self._git.run(self._at, "config", "core.bare", "false")
         self._git.run(self._at, "config", "remote.origin.url", self._remote.url)
-        self._git.run(self._at, "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+        self._git.run(
+            self._at, "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"
+        )
         if self._wanted.branch and is_valid_ref(f"refs/heads/{self._wanted.branch}"):
             branch = f"refs/heads/{self._wanted.branch}"
             self._git.run(self._at, "update-ref", branch, self.commit)
@@ -86,11 +98,19 @@ class Repository:
         return author_date, created, message.strip().replace("\0", "")
 
     def settings(self, blob: str) -> dict[bytes, bytes]:
-        """Return what a configuration file in the commit says, read by git itself: key to value, the last one wins."""
+        """Return what a configuration file in the commit says, read by git itself: key to value,
+        the last one wins.
+        """
         try:
-            records = list(self._git.records(self._at, "config", "--no-includes", f"--blob={blob}", "-z", "--list"))
+            records = list(
+                self._git.records(
+                    self._at, "config", "--no-includes", f"--blob={blob}", "-z", "--list"
+                )
+            )
         except GitError as error:
-            raise ActionError(JOB_FAILED, f"{blob.partition(':')[2]} is no configuration file of git") from error
+            raise ActionError(
+                JOB_FAILED, f"{blob.partition(':')[2]} is no configuration file of git"
+            ) from error
         return {key: value for key, _, value in (record.partition(b"\n") for record in records)}
 
     def _resolve_head(self) -> None:
@@ -133,7 +153,9 @@ class Repository:
         self._fetch_refs(specs=["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"])
         ref = self._wanted.ref.replace("refs/heads/", "refs/remotes/origin/", 1)
         try:
-            found = self._git.run(self._at, "rev-parse", "--verify", "-q", f"{ref or self._wanted.commit}^{{commit}}")
+            found = self._git.run(
+                self._at, "rev-parse", "--verify", "-q", f"{ref or self._wanted.commit}^{{commit}}"
+            )
         except GitError as error:
             raise self._not_found() from error
         self._git.run(self._at, "update-ref", _FETCHED, found.strip())
@@ -148,7 +170,9 @@ class Repository:
             self._git.run(*arguments, self._remote.url, *specs)
 
     def _repair(self, error: GitError) -> bool:
-        """Some hosts redirect to the name with .git: that one is taken, no redirect is ever followed."""
+        """Some hosts redirect to the name with .git: that one is taken, no
+        redirect is ever followed.
+        """
         if not error.is_redirect or self._remote.url.endswith(".git"):
             return False
         url = self._remote.url.rstrip("/") + ".git"
@@ -156,4 +180,6 @@ class Repository:
         return True
 
     def _not_found(self) -> ActionError:
-        return ActionError(REVISION_UNAVAILABLE, f"{self._wanted.text} was not found in {self._remote.url}")
+        return ActionError(
+            REVISION_UNAVAILABLE, f"{self._wanted.text} was not found in {self._remote.url}"
+        )

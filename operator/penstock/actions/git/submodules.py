@@ -1,7 +1,8 @@
 """Submodules: each is a commit of another repository, checked out below its path.
 
-Git's own recursion is not used: it would take any protocol, any folder and any number. Here a submodule is fetched
-just as the source is, from http and https alone, and counts against the same limits.
+Git's own recursion is not used: it would take any protocol, any folder and
+any number. Here a submodule is fetched just as the source is, from http and
+https alone, and counts against the same limits.
 """
 
 import os
@@ -12,7 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, PERMISSION_ERROR, ActionError, Job
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    JOB_FAILED,
+    PERMISSION_ERROR,
+    ActionError,
+    Job,
+)
 from penstock.actions.git.client import Git
 from penstock.actions.git.lfs import Lfs
 from penstock.actions.git.listing import MODULES_FILE, Budget, Contents, TreeEntry, measure, shown
@@ -36,17 +43,22 @@ class Submodules:
         self._number = 0
 
     def check_out_one(self, repository: Repository, folder: Path, what: str) -> Contents:
-        """Write one commit's own files, those in Git LFS too; return what else it needs. ``what`` names it."""
+        """Write one commit's own files, those in Git LFS too; return what
+        else it needs. ``what`` names it.
+        """
         contents = measure(repository.entries(), self._budget, what)
         repository.check_out(folder)
         if contents.has_attributes:
             self._lfs.complete(repository, folder)
         return contents
 
-    def check_out(self, parent: Repository, contents: Contents, folder: Path, above: tuple[str, ...] = ()) -> None:
+    def check_out(
+        self, parent: Repository, contents: Contents, folder: Path, above: tuple[str, ...] = ()
+    ) -> None:
         """Bring a commit's submodules, and theirs, into the folder of its checkout.
 
-        ``above`` are the paths of the submodules that the commit is in. Raise ActionError with the whole path.
+        ``above`` are the paths of the submodules that the commit is in. Raise
+        ActionError with the whole path.
         """
         urls = _urls_of(parent, contents) if contents.submodules else {}
         for entry in contents.submodules:
@@ -60,7 +72,9 @@ class Submodules:
             except _BelowError:
                 raise
             except ActionError as error:
-                raise _BelowError(error.code, f'Submodule "{"/".join(path)}": {error.message}') from error
+                raise _BelowError(
+                    error.code, f'Submodule "{"/".join(path)}": {error.message}'
+                ) from error
 
     def _check_limits(self, path: tuple[str, ...]) -> None:
         self._number += 1
@@ -97,8 +111,16 @@ def _urls_of(parent: Repository, contents: Contents) -> Mapping[bytes, bytes]:
     if file.size > _LARGEST_FILE:
         raise ActionError(JOB_FAILED, f".gitmodules is larger than {_LARGEST_FILE} bytes")
     settings = parent.settings(f"{parent.commit}:{os.fsdecode(MODULES_FILE)}")
-    names = [key.removesuffix(b".path") for key in settings if key.startswith(b"submodule.") and key.endswith(b".path")]
-    return {settings[name + b".path"]: settings[name + b".url"] for name in names if name + b".url" in settings}
+    names = [
+        key.removesuffix(b".path")
+        for key in settings
+        if key.startswith(b"submodule.") and key.endswith(b".path")
+    ]
+    return {
+        settings[name + b".path"]: settings[name + b".url"]
+        for name in names
+        if name + b".url" in settings
+    }
 
 
 def _remote_of(parent: Remote, url: bytes | None) -> Remote:
@@ -117,20 +139,26 @@ def _remote_of(parent: Remote, url: bytes | None) -> Remote:
 
 
 def relative_to(parent: str, url: str) -> str:
-    """Return a URL as git reads it: ``..`` takes away the last name of the parent's, and never the host."""
+    """Return a URL as git reads it: ``..`` takes away the last name of the
+    parent's, and never the host.
+    """
     parts = urlsplit(parent)
     names = [name for name in parts.path.split("/") if name]
     rest = url
     while rest.startswith(("./", "../")):
         step, _, rest = rest.partition("/")
         if step == ".." and not names:
-            raise ActionError(CONFIGURATION_ERROR, f"Url leads above {parts.scheme}://{parts.netloc}/")
+            raise ActionError(
+                CONFIGURATION_ERROR, f"Url leads above {parts.scheme}://{parts.netloc}/"
+            )
         names = names[:-1] if step == ".." else names
     return f"{parts.scheme}://{parts.netloc}/{'/'.join([*names, rest])}"
 
 
 def _folder_of(checkout: Path, path: bytes) -> Path:
-    """Return the empty folder that git has made for a submodule; no part of the way may be a link."""
+    """Return the empty folder that git has made for a submodule; no part of
+    the way may be a link.
+    """
     folder = checkout
     for name in os.fsdecode(path).split("/"):
         folder = folder / name

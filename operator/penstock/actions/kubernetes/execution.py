@@ -1,7 +1,9 @@
-"""Kubernetes (Deploy): applies an artifact's manifests, waits until each object is what they ask for, then prunes.
+"""Kubernetes (Deploy): applies an artifact's manifests, waits until each
+object is what they ask for, then prunes.
 
-The order of one deploy: read the manifests, take the lease, try everything as a dry run and tell the changes, widen
-the ApplySet's parent, apply in order, wait, prune, narrow the parent; and go back when that fails (ADR 6).
+The order of one deploy: read the manifests, take the lease, try everything as a dry run and tell
+the changes, widen the ApplySet's parent, apply in order, wait, prune, narrow the parent; and go
+back when that fails (ADR 6).
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,7 +55,9 @@ class Deployment:
                     raise
                 raise roll_back(self._session, self._parent, items, error) from error
         pruned = f", {len(stale.to_delete)} pruned" if stale.to_delete else ""
-        return Outcome(summary=f"{len(items)} objects applied to namespace {self._options.namespace}{pruned}")
+        return Outcome(
+            summary=f"{len(items)} objects applied to namespace {self._options.namespace}{pruned}"
+        )
 
     @contextmanager
     def _lease(self, items: Sequence[Target]) -> Iterator[None]:
@@ -79,7 +83,8 @@ class Deployment:
                 return
         raise ActionError(
             CONFIGURATION_ERROR,
-            f"namespace {self._options.namespace} does not exist; create it, or put it among the manifests",
+            f"namespace {self._options.namespace} does not exist; create it, or put it among the "
+            f"manifests",
         )
 
     def _prepare(self, items: Sequence[Target]) -> tuple[previews.Preview, pruning.Stale]:
@@ -92,7 +97,9 @@ class Deployment:
             previews.refuse_members_of_others(self._session, items, self._parent)
         preview = previews.try_all(self._session, items, self._set_id)
         if self._options.has_parent:
-            stale = pruning.find_stale(self._session, self._parent.reach | self._reach(items), items, self._set_id)
+            stale = pruning.find_stale(
+                self._session, self._parent.reach | self._reach(items), items, self._set_id
+            )
             pruning.check(self._session, stale.to_delete)
             preview.lines += stale.lines(self._options.namespace)
             preview.counts[previews.PRUNED] = len(stale.to_delete)
@@ -127,5 +134,13 @@ class Deployment:
 
 def _would(preview: previews.Preview) -> str:
     counts = preview.counts
-    words = (previews.CREATED, previews.CHANGED, previews.UNCHANGED, previews.UNTRIED, previews.PRUNED)
-    return "dry run: " + (", ".join(f"{counts[word]} {word}" for word in words if counts[word]) or "nothing to do")
+    words = (
+        previews.CREATED,
+        previews.CHANGED,
+        previews.UNCHANGED,
+        previews.UNTRIED,
+        previews.PRUNED,
+    )
+    return "dry run: " + (
+        ", ".join(f"{counts[word]} {word}" for word in words if counts[word]) or "nothing to do"
+    )

@@ -8,13 +8,17 @@ from penstock.api.contract.contracts import Attempt
 from penstock.api.names import child_name
 
 KEPT_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})
-"""Kinds whose deletion takes more with it than the object; pruned only when PruneKinds names them."""
+"""Kinds whose deletion takes more with it than the object; pruned only when
+PruneKinds names them.
+"""
 _MINUTES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``target`` is the configured namespace or nothing, ``namespace`` the one that is used then."""
+    """``target`` is the configured namespace or nothing, ``namespace`` the
+    one that is used then.
+    """
 
     target: str
     namespace: str
@@ -49,7 +53,9 @@ class Options:
 
 
 def default_applyset(attempt: Attempt) -> str:
-    """Return the parent's name: by names alone, so that a pipeline that was made anew goes on with its objects."""
+    """Return the parent's name: by names alone, so that a pipeline that was
+    made anew goes on with its objects.
+    """
     identity = (attempt.namespace, attempt.pipeline, attempt.stage, attempt.action)
     return "penstock-" + child_name(f"{attempt.pipeline}-{attempt.action}", *identity)
 

@@ -1,4 +1,6 @@
-"""The jobs of one Lambda action and their answers: PutJobSuccessResult and PutJobFailureResult (P-70, P-83, P-84)."""
+"""The jobs of one Lambda action and their answers: PutJobSuccessResult and PutJobFailureResult
+(P-70, P-83, P-84).
+"""
 
 import hmac
 import re
@@ -25,7 +27,9 @@ class RefusedError(Exception):
 
 
 class Answer(NamedTuple):
-    """What a job came to. With ``token`` the action goes on: a new job carries it. ``code`` is empty for success."""
+    """What a job came to. With ``token`` the action goes on: a new job carries it. ``code`` is
+    empty for success.
+    """
 
     token: str = ""
     variables: Mapping[str, str] = {}
@@ -36,7 +40,9 @@ class Answer(NamedTuple):
 
 
 class Jobs:
-    """One job after the other, each answered once. A job's id is known to its function alone: it is the proof."""
+    """One job after the other, each answered once. A job's id is known to its
+    function alone: it is the proof.
+    """
 
     def __init__(self) -> None:
         self.id = ""
@@ -78,7 +84,10 @@ def _success(document: Mapping[str, Any]) -> Answer:
     variables = _object(document, "outputVariables")
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name) or not isinstance(value, str):
-            raise _invalid(f"outputVariables: {printable(name)[:100]} is no name of letters and digits with a text")
+            raise _invalid(
+                f"outputVariables: {printable(name)[:100]} is no name of letters and digits with a "
+                f"text"
+            )
     if token and variables:
         raise _invalid("outputVariables: none may be given with a continuationToken")
     return Answer(

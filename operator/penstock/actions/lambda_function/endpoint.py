@@ -1,6 +1,7 @@
 """Where a function answers: two operations of the CodePipeline API, served by the action's own pod.
 
-Who knows a job's id may answer it, once: the id is random and told to the function alone. All else is refused.
+Who knows a job's id may answer it, once: the id is random and told to the
+function alone. All else is refused.
 """
 
 import json
@@ -23,7 +24,9 @@ Take = Callable[[str, Mapping[str, Any]], None]
 
 @contextmanager
 def serving(take: Take) -> Iterator[str]:
-    """Serve on the pod's address and yield its URL; ``take`` gets operation and input, and may raise RefusedError."""
+    """Serve on the pod's address and yield its URL; ``take`` gets operation and input, and may
+    raise RefusedError.
+    """
     server = _Server(take)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -65,13 +68,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _operation(self) -> str:
         operation = self.headers.get("X-Amz-Target", "").removeprefix(_PREFIX)
         if operation not in (SUCCESS, FAILURE):
-            raise RefusedError("UnknownOperationException", f"{SUCCESS} and {FAILURE} are served here")
+            raise RefusedError(
+                "UnknownOperationException", f"{SUCCESS} and {FAILURE} are served here"
+            )
         return operation
 
     def _body(self) -> Mapping[str, Any]:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > _BODY_BYTES:
-            raise RefusedError("ValidationException", f"a body of at most {_BODY_BYTES} bytes is needed")
+            raise RefusedError(
+                "ValidationException", f"a body of at most {_BODY_BYTES} bytes is needed"
+            )
         try:
             document = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):

@@ -1,4 +1,6 @@
-"""The event that a function gets: CodePipeline's own, so that functions written for it need no change (P-70)."""
+"""The event that a function gets: CodePipeline's own, so that functions
+written for it need no change (P-70).
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,18 +10,26 @@ from penstock.api.contract.contracts import ActionRequest
 
 
 class Locations(NamedTuple):
-    """Where input and output artifacts stand, as zips, by name; ``credentials`` open them, if the action asks."""
+    """Where input and output artifacts stand, as zips, by name;
+    ``credentials`` open them, if the action asks.
+    """
 
     inputs: Mapping[str, StoredObject]
     outputs: Mapping[str, StoredObject]
     credentials: Mapping[str, str] | None = None
 
 
-def event_of(request: ActionRequest, job_id: str, locations: Locations, token: str, endpoint: str) -> dict[str, Any]:
-    """Return the event of one job. ``endpoint`` is added to CodePipeline's: where PutJobSuccessResult is served."""
+def event_of(
+    request: ActionRequest, job_id: str, locations: Locations, token: str, endpoint: str
+) -> dict[str, Any]:
+    """Return the event of one job. ``endpoint`` is added to CodePipeline's: where
+    PutJobSuccessResult is served.
+    """
     given = {key: request.configuration.get(key) for key in ("FunctionName", "UserParameters")}
     data: dict[str, Any] = {
-        "actionConfiguration": {"configuration": {key: value for key, value in given.items() if value is not None}},
+        "actionConfiguration": {
+            "configuration": {key: value for key, value in given.items() if value is not None}
+        },
         "inputArtifacts": [_artifact(name, where) for name, where in locations.inputs.items()],
         "outputArtifacts": [_artifact(name, where) for name, where in locations.outputs.items()],
     }
@@ -28,7 +38,9 @@ def event_of(request: ActionRequest, job_id: str, locations: Locations, token: s
     if token:
         data["continuationToken"] = token
     account = _account(request.configuration["FunctionName"])
-    return {"CodePipeline.job": {"id": job_id, "accountId": account, "data": data, "endpoint": endpoint}}
+    return {
+        "CodePipeline.job": {"id": job_id, "accountId": account, "data": data, "endpoint": endpoint}
+    }
 
 
 def _artifact(name: str, where: StoredObject) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Lambda (Invoke, P-70): invokes a function and waits for its answer.
 
-An answer is PutJobSuccessResult or PutJobFailureResult, sent to the endpoint that the event names, or their
-input as the function's return value where it cannot reach the pod. An error of the function ends the action at once.
+An answer is PutJobSuccessResult or PutJobFailureResult, sent to the endpoint that the event names,
+or their input as the function's return value where it cannot reach the pod. An error of the
+function ends the action at once.
 """
 
 import base64
@@ -17,8 +18,22 @@ from typing import IO, Any, NamedTuple
 from botocore import exceptions
 
 from penstock.actions import aws
-from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, TIMED_OUT, ActionError, Job, Outcome
-from penstock.actions.lambda_function.answers import ENDED, FAILURE, SUCCESS, Answer, Jobs, RefusedError
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    JOB_FAILED,
+    TIMED_OUT,
+    ActionError,
+    Job,
+    Outcome,
+)
+from penstock.actions.lambda_function.answers import (
+    ENDED,
+    FAILURE,
+    SUCCESS,
+    Answer,
+    Jobs,
+    RefusedError,
+)
 from penstock.actions.lambda_function.endpoint import serving
 from penstock.actions.lambda_function.event import Locations, event_of
 from penstock.api.text import printable
@@ -41,7 +56,9 @@ _LOG_S = 2.0
 
 
 class _Returned(NamedTuple):
-    """The function has ended: what it returned, the end of its log, the error that it ended with."""
+    """The function has ended: what it returned, the end of its log, the error
+    that it ended with.
+    """
 
     job_id: str
     payload: Any
@@ -59,14 +76,18 @@ _News = Answer | _Returned | _Broken
 
 
 def run(job: Job) -> Outcome:
-    """Invoke the function until a job is answered without a continuation token; raise ActionError for a failure."""
+    """Invoke the function until a job is answered without a continuation
+    token; raise ActionError for a failure.
+    """
     action = _Action(job)
     locations = _locations(job)
     with serving(action.take) as endpoint:
         job.log(f"Answers are taken at {endpoint}")
         token = ""
         while True:
-            action.invoke(partial(event_of, job.request, locations=locations, token=token, endpoint=endpoint))
+            action.invoke(
+                partial(event_of, job.request, locations=locations, token=token, endpoint=endpoint)
+            )
             answer = action.answer()
             if answer.external_execution_id:
                 job.report_external_execution(answer.external_execution_id)
@@ -79,7 +100,9 @@ def run(job: Job) -> Outcome:
         raise ActionError(answer.code, answer.message)
     _take_outputs(job)
     return Outcome(
-        variables=answer.variables, external_execution_id=answer.external_execution_id, summary=answer.summary
+        variables=answer.variables,
+        external_execution_id=answer.external_execution_id,
+        summary=answer.summary,
     )
 
 
@@ -94,7 +117,9 @@ class _Action:
         self._news: queue.Queue[_News] = queue.Queue()
 
     def take(self, operation: str, document: Mapping[str, Any]) -> None:
-        """Take an answer that came by the endpoint; raise RefusedError for one that does not count."""
+        """Take an answer that came by the endpoint; raise RefusedError for
+        one that does not count.
+        """
         self._news.put(self._jobs.answer(operation, document))
 
     def invoke(self, event_of_job: Callable[[str], Mapping[str, Any]]) -> None:
@@ -107,24 +132,33 @@ class _Action:
         def call() -> None:
             try:
                 with aws.calls():
-                    self._news.put(_returned(job_id, _unthrottled(lambda: self._client.invoke(**arguments))))
+                    self._news.put(
+                        _returned(job_id, _unthrottled(lambda: self._client.invoke(**arguments)))
+                    )
             except ActionError as error:
                 self._news.put(_Broken(error))
 
         Thread(target=call, daemon=True).start()
 
     def answer(self) -> Answer:
-        """Wait for the job's answer; an error of the function ends the wait, whatever it would have said later."""
+        """Wait for the job's answer; an error of the function ends the wait,
+        whatever it would have said later.
+        """
         end = time.monotonic() + _SILENCE_S
         while True:
             try:
-                item = self._news.get(timeout=max(min(end - time.monotonic(), self._job.remaining()), 0.0))
+                item = self._news.get(
+                    timeout=max(min(end - time.monotonic(), self._job.remaining()), 0.0)
+                )
             except queue.Empty:
                 self._job.remaining()
                 if time.monotonic() < end:
                     continue
                 minutes = f"{_SILENCE_S / 60:g} minutes"
-                what = f"{self._function} did not answer within {minutes} (T-03): it must call {SUCCESS} or {FAILURE}"
+                what = (
+                    f"{self._function} did not answer within {minutes} (T-03): it must call "
+                    f"{SUCCESS} or {FAILURE}"
+                )
                 raise ActionError(TIMED_OUT, what) from None
             if isinstance(item, Answer):
                 self._wait_for_log()
@@ -199,7 +233,9 @@ def _pause(job: Job, seconds: float) -> None:
 
 
 def _locations(job: Job) -> Locations:
-    """Store the input artifacts as zips, which is what functions expect, and say where output artifacts go."""
+    """Store the input artifacts as zips, which is what functions expect, and
+    say where output artifacts go.
+    """
     limits = job.request.limits
     bounds = FolderBounds(limits.artifact_entries, limits.artifact_bytes)
     inputs = {}
@@ -208,9 +244,13 @@ def _locations(job: Job) -> Locations:
         with path.open("wb") as sink:
             zip_folder(folder, sink, bounds)
         inputs[name] = job.objects.put(f"{name}.zip", path)
-    outputs = {order.name: job.objects.location(f"{order.name}.zip") for order in job.request.outputs}
+    outputs = {
+        order.name: job.objects.location(f"{order.name}.zip") for order in job.request.outputs
+    }
     wants_keys = job.request.configuration.get("ArtifactCredentials") == "Inherit"
-    return Locations(inputs, outputs, aws.store_credentials(job) if wants_keys and (inputs or outputs) else None)
+    return Locations(
+        inputs, outputs, aws.store_credentials(job) if wants_keys and (inputs or outputs) else None
+    )
 
 
 def _take_outputs(job: Job) -> None:
@@ -220,7 +260,10 @@ def _take_outputs(job: Job) -> None:
         path = job.scratch / "output.zip"
         if not job.objects.get(f"{order.name}.zip", path):
             where = job.objects.location(f"{order.name}.zip")
-            what = f'the function wrote no output artifact "{order.name}" to s3://{where.bucket}/{where.key}'
+            what = (
+                f'the function wrote no output artifact "{order.name}" to '
+                f"s3://{where.bucket}/{where.key}"
+            )
             raise ActionError(JOB_FAILED, what)
         folder = job.outputs.folder(order.name)
         try:
@@ -229,5 +272,7 @@ def _take_outputs(job: Job) -> None:
                 if not unpack_any(file, folder, caps):
                     raise ActionError(JOB_FAILED, f'the output artifact "{order.name}" is no zip')
         except ArtifactError as error:
-            raise ActionError(error.code, f'Output artifact "{order.name}": {error.message}') from error
+            raise ActionError(
+                error.code, f'Output artifact "{order.name}": {error.message}'
+            ) from error
         job.outputs.store_folder(order.name, folder)

@@ -5,7 +5,13 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.actions.declaration import ApprovalRequest, ArtifactBounds, Configuration, Declaration, OnLostPod
+from penstock.actions.declaration import (
+    ApprovalRequest,
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+)
 
 _WEEK_S = 7 * 86_400
 
@@ -27,7 +33,9 @@ class ManualConfiguration(Configuration):
     ApproverUsers: str | None = None
     """Users, separated by commas, as the API server names them."""
     ApproverGroups: str | None = None
-    """Groups, separated by commas; with neither, whoever has the right to change Approvals of the namespace."""
+    """Groups, separated by commas; with neither, whoever has the right to
+    change Approvals of the namespace.
+    """
     Quorum: str | None = Field(None, pattern=r"^[1-9][0-9]?$")
     """How many must approve: 1 if absent, at most 99."""
     ExcludeStarter: Literal["true", "false"] | None = None
@@ -37,14 +45,19 @@ class ManualConfiguration(Configuration):
     @classmethod
     def _is_literal(cls, value: str | None) -> str | None:
         if value and "#{" in value:
-            raise ValueError("who may decide cannot come from a variable: it could be chosen by what is to be approved")
+            raise ValueError(
+                "who may decide cannot come from a variable: it could be chosen by what is to be "
+                "approved"
+            )
         return value
 
     @field_validator("ApproverUsers", "ApproverGroups")
     @classmethod
     def _names_somebody(cls, value: str | None) -> str | None:
         if value is not None and not _names_in(value):
-            raise ValueError("names nobody; leave the key out to let everyone decide who may change Approvals")
+            raise ValueError(
+                "names nobody; leave the key out to let everyone decide who may change Approvals"
+            )
         return value
 
     @model_validator(mode="after")

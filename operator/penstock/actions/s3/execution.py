@@ -44,11 +44,15 @@ def _fetch(job: Job, target: Path) -> Found:
     )
     store = open_store(location, limits.store_timeout_s, "The bucket")
     with target.open("wb") as file:
-        return store.read(configuration["S3ObjectKey"], file, limits.artifact_bytes, job.request.revision)
+        return store.read(
+            configuration["S3ObjectKey"], file, limits.artifact_bytes, job.request.revision
+        )
 
 
 def _unpack(job: Job, downloaded: Path, where: str) -> None:
-    """Unpack an archive; any other object becomes the artifact's only file, named as the key's last part."""
+    """Unpack an archive; any other object becomes the artifact's only file,
+    named as the key's last part.
+    """
     limits = job.request.limits
     caps = Caps(limits.artifact_entries, limits.artifact_bytes, limits.artifact_ratio)
     try:
@@ -66,12 +70,19 @@ def _unpack(job: Job, downloaded: Path, where: str) -> None:
 
 
 def _outcome(bucket: str, key: str, found: Found) -> Outcome:
-    """Return the variables of W-23; the ETag is the revision where the bucket keeps no versions (X-87)."""
+    """Return the variables of W-23; the ETag is the revision where the bucket
+    keeps no versions (X-87).
+    """
     version = found.version or found.etag
     given = found.metadata.get(_SUMMARY, "").encode()[:_SUMMARY_BYTES].decode("utf-8", "ignore")
     summary = given or (f"Amazon S3 version id: {version}" if found.version else f"ETag: {version}")
     return Outcome(
-        variables={"BucketName": bucket, "ETag": found.etag, "ObjectKey": key, "VersionId": version},
+        variables={
+            "BucketName": bucket,
+            "ETag": found.etag,
+            "ObjectKey": key,
+            "VersionId": version,
+        },
         revision=Revision(id=version, summary=summary, created=found.modified),
         external_execution_id=version,
         summary=summary,

@@ -1,8 +1,8 @@
 """What an object says of itself (P-48): a type and an encoding, told by its name.
 
-A browser undoes gzip and Brotli by itself, and only then shows what is inside: a file that is meant to be shown
-(``app.js.gz``, ``icon.svgz``) has the inner type and the encoding. An archive is meant to be kept as it is: it has a
-type of its own, and no encoding that would open it on the way.
+A browser undoes gzip and Brotli by itself, and only then shows what is inside: a file that is meant
+to be shown (``app.js.gz``, ``icon.svgz``) has the inner type and the encoding. An archive is meant
+to be kept as it is: it has a type of its own, and no encoding that would open it on the way.
 """
 
 import mimetypes
@@ -18,17 +18,21 @@ _PACKED = {
 }
 _SUFFIXES = {
     ".z": "application/x-compress", ".zst": "application/zstd", ".lz": "application/x-lzip",
-    ".lzma": "application/x-lzma", ".lz4": "application/x-lz4", ".7z": "application/x-7z-compressed",
+    ".lzma": "application/x-lzma", ".lz4": "application/x-lz4",
+    ".7z": "application/x-7z-compressed",
 }  # fmt: skip
 _ADDED = {
     ".avif": "image/avif", ".webp": "image/webp", ".woff": "font/woff", ".woff2": "font/woff2",
-    ".wasm": "application/wasm", ".mjs": "text/javascript", ".js": "text/javascript", ".map": "application/json",
+    ".wasm": "application/wasm", ".mjs": "text/javascript", ".js": "text/javascript",
+    ".map": "application/json",
     ".webmanifest": "application/manifest+json", ".xml": "application/xml", ".md": "text/markdown",
     ".svg": "image/svg+xml", ".ico": "image/vnd.microsoft.icon", ".yaml": "application/yaml",
     ".yml": "application/yaml",
 }  # fmt: skip
-_SHOWN = ("text/", "image/", "font/", "application/json", "application/xml", "application/javascript",
-          "application/wasm", "application/manifest+json", "application/yaml", "application/xhtml+xml",
+_SHOWN = ("text/", "image/", "font/", "application/json", "application/xml",
+    "application/javascript",
+          "application/wasm", "application/manifest+json", "application/yaml",
+          "application/xhtml+xml",
           "application/rss+xml", "application/atom+xml", "application/pdf")  # fmt: skip
 _TABLE = mimetypes.MimeTypes(filenames=())
 """Not the one of the machine: the same name has the same type wherever the agent runs."""
@@ -38,7 +42,9 @@ _TABLE.encodings_map[".br"] = "br"
 
 
 class Content(NamedTuple):
-    """An object's Content-Type and Content-Encoding; None where nothing is known, or nothing encoded."""
+    """An object's Content-Type and Content-Encoding; None where nothing is
+    known, or nothing encoded.
+    """
 
     type: str | None = None
     encoding: str | None = None

@@ -15,7 +15,9 @@ class S3DeployConfiguration(AwsConfiguration):
     Extract: Literal["true", "false"]
     """Whether the artifact's files become objects; else it becomes one, a zip."""
     ObjectKey: str | None = Field(None, min_length=1, max_length=1024)
-    """The zip's key; with Extract the prefix of the files' keys. ``{datetime}`` and ``{uuid}`` are filled in (W-10)."""
+    """The zip's key; with Extract the prefix of the files' keys.
+    ``{datetime}`` and ``{uuid}`` are filled in (W-10).
+    """
     KMSEncryptionKeyARN: str | None = Field(None, min_length=1, max_length=400)
     CannedACL: (
         Literal[
@@ -35,7 +37,9 @@ class S3DeployConfiguration(AwsConfiguration):
     @model_validator(mode="after")
     def _has_key(self) -> Self:
         if self.Extract == "false" and not self.ObjectKey:
-            raise ValueError('ObjectKey is required where Extract is "false": it is the zip\'s key (P-48)')
+            raise ValueError(
+                'ObjectKey is required where Extract is "false": it is the zip\'s key (P-48)'
+            )
         return self
 
 

@@ -19,7 +19,9 @@ from penstock.artifacts.zipping import zip_folder
 _MAX_FILES = 100_000
 _AT_ONCE = 8
 _MULTIPART_BYTES = 16 * 1024 * 1024
-_TRANSFER = TransferConfig(multipart_threshold=_MULTIPART_BYTES, max_concurrency=2, use_threads=False)
+_TRANSFER = TransferConfig(
+    multipart_threshold=_MULTIPART_BYTES, max_concurrency=2, use_threads=False
+)
 """A file's parts go up one after the other; files go up side by side. So memory stays flat."""
 
 
@@ -27,7 +29,9 @@ def run(job: Job) -> Outcome:
     """Upload the input artifact; raise ActionError for what the bucket does not take."""
     configuration = job.request.configuration
     folder = next(iter(job.inputs.values()))
-    bounds = FolderBounds(min(_MAX_FILES, job.request.limits.artifact_entries), job.request.limits.artifact_bytes)
+    bounds = FolderBounds(
+        min(_MAX_FILES, job.request.limits.artifact_entries), job.request.limits.artifact_bytes
+    )
     upload = _Upload(job, aws.client(job, "s3"))
     try:
         if configuration["Extract"] == "true":
@@ -51,7 +55,10 @@ class _Upload:
     def __init__(self, job: Job, client: Any) -> None:
         configuration = job.request.configuration
         self._job, self._client = job, client
-        self._bucket, self._key = configuration["BucketName"], _filled_in(configuration.get("ObjectKey", ""))
+        self._bucket, self._key = (
+            configuration["BucketName"],
+            _filled_in(configuration.get("ObjectKey", "")),
+        )
         self._arguments = {
             "ACL": configuration.get("CannedACL"),
             "CacheControl": configuration.get("CacheControl"),
@@ -98,7 +105,9 @@ class _Upload:
             yield (f"{self._key}/{name}" if self._key else name), path
 
     def _counted(self, running: set[Future[tuple[str, int]]]) -> set[Future[tuple[str, int]]]:
-        """Wait until one upload has ended; return those that go on, raise what an ended one raised."""
+        """Wait until one upload has ended; return those that go on, raise
+        what an ended one raised.
+        """
         ended, going = wait(running, self._job.remaining(), return_when=FIRST_COMPLETED)
         for future in ended:
             self._count_one(*future.result())
@@ -109,7 +118,11 @@ class _Upload:
         self._job.log(f"Uploaded s3://{self._bucket}/{key} ({size} bytes)")
 
     def _put(self, key: str, path: Path, content: Content) -> tuple[str, int]:
-        given = {**self._arguments, "ContentType": content.type, "ContentEncoding": content.encoding}
+        given = {
+            **self._arguments,
+            "ContentType": content.type,
+            "ContentEncoding": content.encoding,
+        }
         with aws.calls(), path.open("rb") as file:
             self._client.upload_fileobj(
                 file,

@@ -1,4 +1,6 @@
-"""What a template's metadata says of the application it is (``AWS::ServerlessRepo::Application``)."""
+"""What a template's metadata says of the application it is
+(``AWS::ServerlessRepo::Application``).
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,7 +12,14 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 
 METADATA = "AWS::ServerlessRepo::Application"
 _REQUIRED = ("Name", "Description", "Author")
-_OPTIONAL = ("SpdxLicenseId", "LicenseUrl", "ReadmeUrl", "HomePageUrl", "SemanticVersion", "SourceCodeUrl")
+_OPTIONAL = (
+    "SpdxLicenseId",
+    "LicenseUrl",
+    "ReadmeUrl",
+    "HomePageUrl",
+    "SemanticVersion",
+    "SourceCodeUrl",
+)
 _AT_CREATION = ("SpdxLicenseId", "LicenseUrl")
 """What the repository takes when an application is created, and never again."""
 _OF_VERSIONS = ("SemanticVersion", "SourceCodeUrl")
@@ -39,7 +48,10 @@ class Application(NamedTuple):
     def update(self, application_id: str) -> dict[str, Any]:
         """Return the input of UpdateApplication."""
         fixed = {"Name", *_AT_CREATION, *_OF_VERSIONS}
-        return {"ApplicationId": application_id, **{k: v for k, v in self.about.items() if k not in fixed}}
+        return {
+            "ApplicationId": application_id,
+            **{k: v for k, v in self.about.items() if k not in fixed},
+        }
 
     def publication(self, application_id: str) -> dict[str, Any]:
         """Return the input of CreateApplicationVersion."""
@@ -55,9 +67,14 @@ def read_application(text: str, name: str, overrides: Mapping[str, str]) -> Appl
     metadata = get(parse(text, name).root, "Metadata", METADATA)
     if metadata is None:
         raise ActionError(
-            CONFIGURATION_ERROR, f"the template {name} has no Metadata.{METADATA}: it names what to publish"
+            CONFIGURATION_ERROR,
+            f"the template {name} has no Metadata.{METADATA}: it names what to publish",
         )
-    found = {key: _text(key, value, name) for key, value in items(metadata) if key in (*_REQUIRED, *_OPTIONAL)}
+    found = {
+        key: _text(key, value, name)
+        for key, value in items(metadata)
+        if key in (*_REQUIRED, *_OPTIONAL)
+    }
     about: dict[str, Any] = {**found, **overrides}
     for key in _REQUIRED:
         if not about.get(key):
@@ -76,7 +93,9 @@ def _text(key: str, node: Node, name: str) -> str:
 def _labels(node: Node | None, name: str) -> list[str]:
     if node is None:
         return []
-    labels = [text_of(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else [None]
+    labels = (
+        [text_of(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else [None]
+    )
     if None in labels:
         raise _problem("Labels", name, "is no list of texts")
     return [label for label in labels if label is not None]

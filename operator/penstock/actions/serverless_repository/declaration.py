@@ -1,4 +1,5 @@
-"""Deploy / AWS / ServerlessApplicationRepository: publishes a SAM application, as the five-stage pipeline does.
+"""Deploy / AWS / ServerlessApplicationRepository: publishes a SAM
+application, as the five-stage pipeline does.
 
 CodePipeline has no such provider: there a function publishes, invoked by a Lambda action.
 """
@@ -11,11 +12,17 @@ from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod,
 
 
 class ServerlessApplicationRepositoryConfiguration(PackagingConfiguration):
-    """What to publish. What the application is called stands in the template's metadata, as for ``sam publish``."""
+    """What to publish. What the application is called stands in the
+    template's metadata, as for ``sam publish``.
+    """
 
     TemplatePath: str = Field(pattern=FILE, max_length=1024)
-    """The template, ``Artifact::file``, with ``AWS::ServerlessRepo::Application`` in its Metadata."""
-    SemanticVersion: str | None = Field(None, pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$", max_length=128)
+    """The template, ``Artifact::file``, with
+    ``AWS::ServerlessRepo::Application`` in its Metadata.
+    """
+    SemanticVersion: str | None = Field(
+        None, pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$", max_length=128
+    )
     """The version to publish; that of the metadata if absent."""
     SourceCodeUrl: str | None = Field(None, min_length=1, max_length=1000)
     """Where the version's source is; that of the metadata if absent."""

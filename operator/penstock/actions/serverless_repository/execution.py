@@ -1,7 +1,7 @@
 """Publishes a SAM application: creates it, or updates it and adds a version (10.3).
 
-Every step may be made again: an application is known by its name, a version by its number. So a new try goes on
-where a lost one stopped.
+Every step may be made again: an application is known by its name, a version by its number. So a new
+try goes on where a lost one stopped.
 """
 
 from typing import Any
@@ -20,7 +20,11 @@ def run(job: Job) -> Outcome:
     """Publish the template; raise ActionError for what the repository does not take."""
     configuration = job.request.configuration
     path = configuration["TemplatePath"]
-    overrides = {key: configuration[key] for key in ("SemanticVersion", "SourceCodeUrl") if configuration.get(key)}
+    overrides = {
+        key: configuration[key]
+        for key in ("SemanticVersion", "SourceCodeUrl")
+        if configuration.get(key)
+    }
     application = read_application(package(job, path), path, overrides)
     client = aws.client(job, "serverlessrepo")
     application_id, done = _create(client, application) or _renew(client, application)
@@ -58,7 +62,10 @@ def _renew(client: Any, application: Application) -> tuple[str, str]:
     except ActionError as error:
         if not _is_conflict(error):
             raise
-        return application_id, f"updated; version {application.version} is there already and stays as it is"
+        return (
+            application_id,
+            f"updated; version {application.version} is there already and stays as it is",
+        )
     return application_id, f"updated, version {application.version} published"
 
 
@@ -69,7 +76,10 @@ def _id_of(client: Any, name: str) -> str:
             for found in page["Applications"]:
                 if found["Name"] == name:
                     return str(found["ApplicationId"])
-    what = f'the repository says that there is an application "{name}", and does not list it: try again'
+    what = (
+        f'the repository says that there is an application "{name}", and does not list it: try '
+        f"again"
+    )
     raise ActionError(SYSTEM_UNAVAILABLE, what)
 
 

@@ -1,7 +1,8 @@
 """The forms in which tools print a secret: as it is, and in the encodings that they use.
 
-Base64 depends on what stands before a value, so that each of its three alignments is a form of its own. It and hex
-are folded into lines: their forms are short parts, of which each line that shows more than a few bytes holds one.
+Base64 depends on what stands before a value, so that each of its three alignments is a form of its
+own. It and hex are folded into lines: their forms are short parts, of which each line that shows
+more than a few bytes holds one.
 """
 
 import base64
@@ -13,7 +14,9 @@ from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 _PART, _STRIDE = 12, 48
-"""Of every 60 characters in a row one part is whole: tools fold at 60 (xxd), 64 (PEM) and 76 (MIME)."""
+"""Of every 60 characters in a row one part is whole: tools fold at 60 (xxd),
+64 (PEM) and 76 (MIME).
+"""
 _DERIVED = 6
 _WORDS = {"localhost", "production", "development", "staging", "default", "enabled", "disabled"}
 _PUBLIC = {"username", "user", "accessKeyId", "email", "host"}
@@ -23,7 +26,9 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Forms(NamedTuple):
-    """``texts`` give a secret away by themselves, ``parts`` the whole run of base64 or hex in which they stand."""
+    """``texts`` give a secret away by themselves, ``parts`` the whole run of
+    base64 or hex in which they stand.
+    """
 
     texts: frozenset[bytes]
     parts: frozenset[bytes]
@@ -44,14 +49,23 @@ def forms_of(value: str) -> Forms:
 
 
 def _texts(line: str) -> set[str]:
-    """Return a line as it is, backwards, and as it stands in a URL, in JSON, in HTML and in a quoted shell word."""
+    """Return a line as it is, backwards, and as it stands in a URL, in JSON, in HTML and in a
+    quoted shell word.
+    """
     if len(line.encode("utf-8", "surrogatepass")) < SHORTEST:
         return set()
     line = line.encode("utf-8", "replace").decode()
     in_url = {quote(line, safe=""), quote(line), quote_plus(line)}
     in_url |= {re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), text) for text in in_url}
     in_json = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
-    return {line, line[::-1], line.replace("'", "'\\''"), line.translate(_IN_HTML), *in_url, *in_json}
+    return {
+        line,
+        line[::-1],
+        line.replace("'", "'\\''"),
+        line.translate(_IN_HTML),
+        *in_url,
+        *in_json,
+    }
 
 
 def _parts(data: bytes) -> Iterator[bytes]:
@@ -73,7 +87,9 @@ def _cut(text: bytes) -> Iterator[bytes]:
 
 
 def _secrets_within(value: str) -> Iterator[str]:
-    """Yield the values in a secret that is JSON, or lines of ``KEY=VALUE``; words that protect nothing are none."""
+    """Yield the values in a secret that is JSON, or lines of ``KEY=VALUE``;
+    words that protect nothing are none.
+    """
     try:
         found = list(_leaves(json.loads(value))) if value.lstrip()[:1] in ("{", "[") else []
     except (ValueError, RecursionError):
@@ -81,7 +97,9 @@ def _secrets_within(value: str) -> Iterator[str]:
     for line in value.splitlines():
         if match := _ASSIGNMENT.fullmatch(line):
             text = match[1].strip()
-            found.append(text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text)
+            found.append(
+                text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+            )
     yield from (text for text in found if len(text) >= _DERIVED and text.lower() not in _WORDS)
 
 

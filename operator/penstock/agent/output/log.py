@@ -1,7 +1,8 @@
 """The action's log: line by line, masked, bounded, printed and kept for the store.
 
-Printing may not block, since the agent owns the action's deadline: what stdout does not take is pending, and
-while too much is pending nothing more is read, which slows the action down instead of filling memory.
+Printing may not block, since the agent owns the action's deadline: what
+stdout does not take is pending, and while too much is pending nothing more is
+read, which slows the action down instead of filling memory.
 """
 
 import os

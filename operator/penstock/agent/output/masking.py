@@ -15,7 +15,9 @@ _FEW = 16
 """So many searches are no slower than the look at every eighth place."""
 _GRAM, _STEP = 4, 8
 _FOUND_BY_GRAMS = _STEP - 1 + _GRAM
-"""So long a text holds four bytes of those that stand at every eighth place of the data, wherever it begins."""
+"""So long a text holds four bytes of those that stand at every eighth place
+of the data, wherever it begins.
+"""
 _RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4,}")
 """What base64 and hex may be: a run that holds a part of a secret is hidden as a whole."""
 
@@ -23,7 +25,8 @@ _RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4,}")
 class Masker:
     """Replaces secret values, each line of them on its own, in every form that tools print.
 
-    Values shorter than four bytes are not hidden: they would blot out ordinary text and protect nothing.
+    Values shorter than four bytes are not hidden: they would blot out
+    ordinary text and protect nothing.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -43,7 +46,9 @@ class Masker:
         self._parts = self._parts.union(*(form.parts for form in forms))
         self._pattern = re.compile(b"|".join(map(re.escape, self._texts))) if self._texts else None
         wanted = (*self._texts, *self._parts)
-        self._always = tuple(text for text in wanted if len(wanted) <= _FEW or len(text) < _FOUND_BY_GRAMS)
+        self._always = tuple(
+            text for text in wanted if len(wanted) <= _FEW or len(text) < _FOUND_BY_GRAMS
+        )
         self._by_gram = {}
         for text in set(wanted).difference(self._always):
             for gram in _grams(text):
@@ -53,17 +58,22 @@ class Masker:
     def mask(self, data: bytes) -> bytes:
         """Return the bytes with every secret replaced.
 
-        Searching for a text is fast and nearly always in vain: so expressions only see what holds one.
+        Searching for a text is fast and nearly always in vain: so expressions
+        only see what holds one.
         """
         found = self._found_in(data)
         if self._pattern and not found.isdisjoint(self._texts):
             data = self._pattern.sub(_MASK, data)
         if parts := found & self._parts:
-            data = _RUN.sub(lambda run: _MASK if any(part in run[0] for part in parts) else run[0], data)
+            data = _RUN.sub(
+                lambda run: _MASK if any(part in run[0] for part in parts) else run[0], data
+            )
         return data
 
     def _found_in(self, data: bytes) -> set[bytes]:
-        """Return the texts and parts that are there: one look at four of eight bytes says which there may be."""
+        """Return the texts and parts that are there: one look at four of
+        eight bytes says which there may be.
+        """
         if not self._by_gram:
             return {text for text in self._always if text in data}
         whole = memoryview(data)[: len(data) // _GRAM * _GRAM].cast("I")
@@ -77,7 +87,9 @@ class Masker:
 
 
 def _grams(text: bytes) -> Iterator[int]:
-    """Yield what stands at an eighth place of data that holds a text, for each place at which the text may begin."""
+    """Yield what stands at an eighth place of data that holds a text, for
+    each place at which the text may begin.
+    """
     yield from (int.from_bytes(text[at : at + _GRAM], sys.byteorder) for at in range(_STEP))
 
 

@@ -9,7 +9,9 @@ _TAIL = 256
 
 
 class Control:
-    """The control volume. Made before anything else, so that the action finds it whenever it starts."""
+    """The control volume. Made before anything else, so that the action finds
+    it whenever it starts.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,7 +49,9 @@ class Control:
         os.write(self._ready, b"go\n")
 
     def close(self) -> None:
-        """Let go: an action that was not released ends by itself, as it does when the agent dies."""
+        """Let go: an action that was not released ends by itself, as it does
+        when the agent dies.
+        """
         for descriptor in (self.done, self.log, self._signal, self._ready):
             os.close(descriptor)
 
@@ -56,7 +60,9 @@ class Control:
         os.write(self._signal, name.encode() + b"\n")
 
     def read_done(self) -> None:
-        """Take what the wrapper said; anyone in the container can write here, so only the tail is kept."""
+        """Take what the wrapper said; anyone in the container can write here,
+        so only the tail is kept.
+        """
         try:
             data = os.read(self.done, 4096)
         except BlockingIOError:

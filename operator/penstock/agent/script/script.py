@@ -1,8 +1,9 @@
 r"""Writes the script that the action container's shell reads, and the values it refers to.
 
-Every text that comes from outside passes `quote` on its way into shell code; nothing else does. Commands run
-one by one through ``eval`` of a quoted text, so a command with an open quote fails by itself and cannot
-swallow the next one; all of them run in one shell and the first that fails ends it (P-18).
+Every text that comes from outside passes `quote` on its way into shell code;
+nothing else does. Commands run one by one through ``eval`` of a quoted text,
+so a command with an open quote fails by itself and cannot swallow the next
+one; all of them run in one shell and the first that fails ends it (P-18).
 """
 
 from collections.abc import Mapping
@@ -16,20 +17,24 @@ CANNOT_START = 96
 
 
 def render_values(script: Script, environment: Mapping[str, str]) -> str:
-    """Return the file that sets variables: those of the environment are exported, referenced values are not.
+    """Return the file that sets variables: those of the environment are
+    exported, referenced values are not.
 
-    A referenced value is read by this one shell; exporting it would count against the system's limits for
-    every program that a command starts.
+    A referenced value is read by this one shell; exporting it would count against the system's
+    limits for every program that a command starts.
     """
     lines = [f"{variable(name)}={quote(value)}" for name, value in script.values.items()]
     lines += [
-        f"export {variable(name)}={quote(value)}" for name, value in {**environment, **script.environment}.items()
+        f"export {variable(name)}={quote(value)}"
+        for name, value in {**environment, **script.environment}.items()
     ]
     return "\n".join([*lines, ""])
 
 
 def render_script(script: Script, values_file: Path, folder: Path, report: Path) -> str:
-    """Return the script; ``report`` is the folder where it notes its progress and output variables."""
+    """Return the script; ``report`` is the folder where it notes its progress
+    and output variables.
+    """
     lines = [
         f". {quote(str(values_file))} || exit {CANNOT_START}",
         f"cd {quote(str(folder))} || exit {CANNOT_START}",

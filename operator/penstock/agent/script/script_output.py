@@ -1,7 +1,7 @@
 """What the script left about itself: which command it was at, and its output variables.
 
-The folder is the action's to write, so each file is opened without following links, must be a regular one,
-and is read up to a limit.
+The folder is the action's to write, so each file is opened without following links, must be a
+regular one, and is read up to a limit.
 """
 
 import errno
@@ -42,12 +42,16 @@ class ScriptOutput:
         return (_read(self._folder, name, limit) or b"").decode("utf-8", "replace").rstrip("\n")
 
     def variable_names(self, limit: int = 1000) -> list[str]:
-        """Return the names in the folder of variables, so many at most: the program may write any."""
+        """Return the names in the folder of variables, so many at most: the
+        program may write any.
+        """
         with os.scandir(self._variables) as entries:
             return sorted(entry.name for entry, _ in zip(entries, range(limit), strict=False))
 
     def variables(self, names: Sequence[str], limit: int) -> dict[str, str]:
-        """Return the output variables that were set; raise ActionError when they are too large (Q-12)."""
+        """Return the output variables that were set; raise ActionError when
+        they are too large (Q-12).
+        """
         found: dict[str, bytes] = {}
         for name in names:
             data = _read(self._variables, name, limit + 1)
@@ -65,7 +69,10 @@ def _unreadable(folder: int, name: str, why: str) -> ActionError:
         why += f" (owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o})"
     except OSError:
         pass
-    return ActionError(JOB_FAILED, f'"{shown(name[:100])}" in the action\'s report cannot be read by the agent: {why}')
+    return ActionError(
+        JOB_FAILED,
+        f'"{shown(name[:100])}" in the action\'s report cannot be read by the agent: {why}',
+    )
 
 
 def size_message(sizes: dict[str, int], limit: str) -> str:
@@ -76,13 +83,20 @@ def size_message(sizes: dict[str, int], limit: str) -> str:
 
 
 def _read(folder: int, name: str, limit: int) -> bytes | None:
-    """Return the beginning of a file, None if there is none; raise ActionError if it is there and cannot be read."""
+    """Return the beginning of a file, None if there is none; raise
+    ActionError if it is there and cannot be read.
+    """
     try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        file = os.open(
+            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+        )
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link or a socket, which no wrapper of ours writes
+        if error.errno in (
+            errno.ELOOP,
+            errno.ENXIO,
+        ):  # a link or a socket, which no wrapper of ours writes
             return None
         raise _unreadable(folder, name, error.strerror or "") from error
     try:

@@ -1,7 +1,7 @@
 """Runs the script in the action's container: releases it, relays its log, keeps its deadline.
 
-One poll loop on the agent's ends of the FIFOs. The deadline is kept whatever the action does: TERM, a time of
-grace, KILL, a short time more, and then the agent reports without it.
+One poll loop on the agent's ends of the FIFOs. The deadline is kept whatever the action does: TERM,
+a time of grace, KILL, a short time more, and then the agent reports without it.
 """
 
 import os
@@ -19,7 +19,9 @@ _LAGGING_S = 0.02
 
 
 class ScriptEnd(NamedTuple):
-    """How the container ended. ``exit_code`` is None if it died without a word, or has not ended at all."""
+    """How the container ended. ``exit_code`` is None if it died without a
+    word, or has not ended at all.
+    """
 
     exit_code: int | None
     has_started: bool
@@ -45,7 +47,9 @@ class Shell:
         try:
             is_timed_out = not self._wait(self._deadline)
             if is_timed_out:
-                self._log.write_line(f"[penstock] Timed out after {self._limits.timeout_s:g} s, ending the action")
+                self._log.write_line(
+                    f"[penstock] Timed out after {self._limits.timeout_s:g} s, ending the action"
+                )
                 self._end()
         except Interrupted:
             self._log.write_line("[penstock] The pod is being deleted, ending the action")
@@ -55,7 +59,9 @@ class Shell:
         return ScriptEnd(self._control.exit_code, self._control.has_started, is_timed_out)
 
     def _end(self) -> None:
-        """TERM, wait, KILL, wait; returns when the container has ended or nothing is left to try."""
+        """TERM, wait, KILL, wait; returns when the container has ended or
+        nothing is left to try.
+        """
         for name, seconds in (("TERM", self._limits.grace_s), ("KILL", self._limits.kill_s)):
             if not self._control.has_started:
                 return
@@ -73,7 +79,9 @@ class Shell:
         return True
 
     def _drain(self) -> None:
-        """Take what is left in the log; a process that outlives the script costs at most the drain limit."""
+        """Take what is left in the log; a process that outlives the script
+        costs at most the drain limit.
+        """
         end = time.monotonic() + self._limits.log_drain_s
         while self._is_log_open and (left := end - time.monotonic()) > 0:
             self._turn(left)

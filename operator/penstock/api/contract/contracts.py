@@ -1,8 +1,9 @@
 """The two documents that operator and agent exchange: ActionRequest and ActionResult.
 
-Named tuples on the standard library alone: every action pays for the agent's start, so the agent must import
-neither pydantic nor dataclasses (ADR 8). Both documents are JSON objects with camelCase keys and a ``version``;
-a reader refuses a version it does not know (`ContractError`) rather than guess.
+Named tuples on the standard library alone: every action pays for the agent's
+start, so the agent must import neither pydantic nor dataclasses (ADR 8). Both
+documents are JSON objects with camelCase keys and a ``version``; a reader
+refuses a version it does not know (`ContractError`) rather than guess.
 """
 
 import json
@@ -38,10 +39,11 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class StoreLocation(NamedTuple):
-    """An artifact store. ``credentials`` names a folder with the files accessKeyId and secretAccessKey.
+    """An artifact store. ``credentials`` names a folder with the files
+    accessKeyId and secretAccessKey.
 
-    With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name. ``kms_key`` is the key of AWS KMS
-    with which objects are encrypted, the bucket's own way if None.
+    With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name. ``kms_key`` is
+    the key of AWS KMS with which objects are encrypted, the bucket's own way if None.
     """
 
     bucket: str
@@ -68,7 +70,9 @@ class Attempt(NamedTuple):
 
 
 class ArtifactLocation(NamedTuple):
-    """A stored artifact: key within the store, size in bytes, sha256 in hex, format tar.zst or zip."""
+    """A stored artifact: key within the store, size in bytes, sha256 in hex,
+    format tar.zst or zip.
+    """
 
     name: str
     key: str
@@ -78,7 +82,9 @@ class ArtifactLocation(NamedTuple):
 
 
 class ArtifactOrder(NamedTuple):
-    """An artifact to produce: ``files`` are globs below the source folder; none means everything."""
+    """An artifact to produce: ``files`` are globs below the source folder;
+    none means everything.
+    """
 
     name: str
     files: tuple[str, ...] = ()
@@ -86,14 +92,18 @@ class ArtifactOrder(NamedTuple):
 
 
 class ScriptCommand(NamedTuple):
-    """One command: ``text`` as the user wrote it (shown in the log), ``code`` as the shell reads it."""
+    """One command: ``text`` as the user wrote it (shown in the log), ``code``
+    as the shell reads it.
+    """
 
     text: str
     code: str
 
 
 class Script(NamedTuple):
-    """What the action container runs: commands in one shell, the values they refer to, its environment."""
+    """What the action container runs: commands in one shell, the values they
+    refer to, its environment.
+    """
 
     commands: tuple[ScriptCommand, ...]
     values: Mapping[str, str] = NOTHING
@@ -102,11 +112,12 @@ class Script(NamedTuple):
 
 
 class Build(NamedTuple):
-    """A BuildProject as resolved for one action: ``overrides`` are the action's own variables (B-13).
+    """A BuildProject as resolved for one action: ``overrides`` are the
+    action's own variables (B-13).
 
     ``source_revision`` is what the primary source pinned, empty for one that no source action made;
-    ``started_ms`` is when the try was started, in milliseconds of Unix time. ``region`` is the action's, else the
-    installation's, empty where none is known.
+    ``started_ms`` is when the try was started, in milliseconds of Unix time. ``region`` is the
+    action's, else the installation's, empty where none is known.
     """
 
     project: str
@@ -120,7 +131,9 @@ class Build(NamedTuple):
 
 
 class AwsAccess(NamedTuple):
-    """Where an action's AWS calls go, and the roles that are assumed one after the other, each by the one before."""
+    """Where an action's AWS calls go, and the roles that are assumed one
+    after the other, each by the one before.
+    """
 
     region: str | None = None
     endpoint: str | None = None
@@ -128,7 +141,8 @@ class AwsAccess(NamedTuple):
 
 
 class Custom(NamedTuple):
-    """An ActionType as resolved for one action: its commands, its environment, and links with values in them.
+    """An ActionType as resolved for one action: its commands, its
+    environment, and links with values in them.
 
     ``{ExternalExecutionId}`` is left in links: only the action knows it.
     """
@@ -159,7 +173,9 @@ class Limits(NamedTuple):
 
 
 class ActionRequest(NamedTuple):
-    """Everything one try of an action needs, resolved; it never holds a secret, only folders of secrets."""
+    """Everything one try of an action needs, resolved; it never holds a
+    secret, only folders of secrets.
+    """
 
     version: int
     attempt: Attempt
@@ -189,7 +205,9 @@ class ActionRequest(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a source action pinned (X-29): an id, its summary (X-87), a page about it, when it was made."""
+    """What a source action pinned (X-29): an id, its summary (X-87), a page
+    about it, when it was made.
+    """
 
     id: str
     summary: str = ""
@@ -198,7 +216,9 @@ class Revision(NamedTuple):
 
 
 class FailedCase(NamedTuple):
-    """A test that failed: ``suite`` is its class or suite, ``name`` its own; ``message`` is cut to fit."""
+    """A test that failed: ``suite`` is its class or suite, ``name`` its own;
+    ``message`` is cut to fit.
+    """
 
     suite: str
     name: str
@@ -206,7 +226,9 @@ class FailedCase(NamedTuple):
 
 
 class SuiteReport(NamedTuple):
-    """What a report group holds (B-50): counts of test cases, the first that failed, the key of the whole report."""
+    """What a report group holds (B-50): counts of test cases, the first that
+    failed, the key of the whole report.
+    """
 
     name: str
     total: int
@@ -220,7 +242,9 @@ class SuiteReport(NamedTuple):
 
 
 class ActionResult(NamedTuple):
-    """What the agent reports. ``status`` is Succeeded, Failed, or Lost: ``code`` says whether anything was done."""
+    """What the agent reports. ``status`` is Succeeded, Failed, or Lost: ``code`` says whether
+    anything was done.
+    """
 
     version: int
     status: str
@@ -239,7 +263,9 @@ class ActionResult(NamedTuple):
     percent_complete: int | None = None
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:
-        """Return the termination message, compressed when longer than ``budget`` bytes; None if still too long."""
+        """Return the termination message, compressed when longer than
+        ``budget`` bytes; None if still too long.
+        """
         text = _json_of(self)
         if len(text.encode()) <= budget:
             return text
@@ -248,12 +274,16 @@ class ActionResult(NamedTuple):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read a termination message; raise ContractError when it is none of ours, as after a crash."""
+        """Read a termination message; raise ContractError when it is none of
+        ours, as after a crash.
+        """
         result: Self = decode(cls, text, RESULT_VERSION)
         return result
 
 
 def _json_of(document: ActionRequest | ActionResult) -> str:
-    """Return a document as JSON; half a surrogate pair, which is no Unicode, becomes a question mark."""
+    """Return a document as JSON; half a surrogate pair, which is no Unicode,
+    becomes a question mark.
+    """
     text = json.dumps(to_document(document), separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
 """How contracts become JSON documents and come back, on the standard library alone.
 
-A contract is a named tuple; its document has camelCase keys and leaves out what stands at its default. A
-reader refuses what it does not know (`ContractError`) rather than guess.
+A contract is a named tuple; its document has camelCase keys and leaves out what stands at its
+default. A reader refuses what it does not know (`ContractError`) rather than guess.
 """
 
 import base64
@@ -18,7 +18,9 @@ _MISSING = object()
 
 
 class ContractError(ValueError):
-    """A document that is not a request or a result of a version we know; the message names the key."""
+    """A document that is not a request or a result of a version we know; the
+    message names the key.
+    """
 
 
 def compress(text: str) -> str:
@@ -27,7 +29,9 @@ def compress(text: str) -> str:
 
 
 def decompress(text: str, limit: int = 4 * 1024 * 1024) -> str:
-    """Undo `compress`, reading at most ``limit`` bytes; a text without the prefix is returned as it is."""
+    """Undo `compress`, reading at most ``limit`` bytes; a text without the
+    prefix is returned as it is.
+    """
     if not text.startswith(COMPRESSED):
         return text
     inflater = zlib.decompressobj()
@@ -50,7 +54,9 @@ def to_document(value: Any) -> Any:
 
 
 def decode(cls: type[Any], text: str, version: int) -> Any:
-    """Return the contract that a text holds; raise ContractError when it is none of that class and version."""
+    """Return the contract that a text holds; raise ContractError when it is
+    none of that class and version.
+    """
     try:
         document = json.loads(decompress(text))
         if not isinstance(document, dict) or document.get("version") != version:
@@ -75,7 +81,9 @@ def _from_document(kind: Any, document: Any, path: str) -> Any:
         _expect(isinstance(document, list), path)
         return tuple(_from_document(typing.get_args(kind)[0], item, path) for item in document)
     if origin is not None:
-        _expect(isinstance(document, dict) and all(isinstance(v, str) for v in document.values()), path)
+        _expect(
+            isinstance(document, dict) and all(isinstance(v, str) for v in document.values()), path
+        )
         return dict(document)
     if kind is float and isinstance(document, int):
         return float(document)
@@ -103,7 +111,9 @@ def _expect(condition: bool, path: str) -> None:
 def _fields(kind: Any) -> tuple[tuple[str, str, Any, Any], ...]:
     """Name, JSON key, default and type of each field."""
     defaults, types_ = kind._field_defaults, kind.__annotations__
-    return tuple((name, _camel(name), defaults.get(name, _MISSING), types_[name]) for name in kind._fields)
+    return tuple(
+        (name, _camel(name), defaults.get(name, _MISSING), types_[name]) for name in kind._fields
+    )
 
 
 def _camel(name: str) -> str:

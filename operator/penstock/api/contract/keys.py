@@ -1,7 +1,8 @@
-"""Keys within the store: every part is encoded by one function, so that no name can reach another's key.
+"""Keys within the store: every part is encoded by one function, so that no
+name can reach another's key.
 
-Artifacts stand below their pipeline's uid; claims, logs, reports and objects have trees of their own, which no uid
-equals.
+Artifacts stand below their pipeline's uid; claims, logs, reports and objects have trees of their
+own, which no uid equals.
 """
 
 from urllib.parse import quote, unquote
@@ -10,7 +11,9 @@ from penstock.api.contract.contracts import Attempt
 
 
 def encode_part(text: str) -> str:
-    """Return a non-empty key part without ``/`` that is neither ``.`` nor ``..``; distinct for distinct texts."""
+    """Return a non-empty key part without ``/`` that is neither ``.`` nor
+    ``..``; distinct for distinct texts.
+    """
     encoded = quote(text, safe="", errors="surrogatepass")
     if not encoded:
         return "%"
@@ -28,7 +31,9 @@ def key_of(*parts: str) -> str:
 
 
 def artifact_key(attempt: Attempt, pod_uid: str, name: str) -> str:
-    """Return where one try stores an output artifact (A-03: no other execution ever has that key)."""
+    """Return where one try stores an output artifact (A-03: no other
+    execution ever has that key).
+    """
     return key_of(*_try_parts(attempt), pod_uid, name)
 
 
@@ -43,14 +48,29 @@ def report_key(attempt: Attempt, pod_uid: str, name: str) -> str:
 
 
 def object_key(attempt: Attempt, pod_uid: str, name: str) -> str:
-    """Return where one try puts an object that is no artifact: what it hands to a function, or takes from it."""
+    """Return where one try puts an object that is no artifact: what it hands
+    to a function, or takes from it.
+    """
     return key_of("objects", *_try_parts(attempt), pod_uid, name)
 
 
 def claim_key(attempt: Attempt) -> str:
     """Return the key that the first pod of a try creates, and only the first."""
-    return key_of("claims", attempt.run_uid, attempt.stage, attempt.action, str(attempt.attempt), str(attempt.try_))
+    return key_of(
+        "claims",
+        attempt.run_uid,
+        attempt.stage,
+        attempt.action,
+        str(attempt.attempt),
+        str(attempt.try_),
+    )
 
 
 def _try_parts(attempt: Attempt) -> tuple[str, ...]:
-    return (attempt.pipeline_uid, attempt.run_uid, attempt.stage, attempt.action, str(attempt.attempt))
+    return (
+        attempt.pipeline_uid,
+        attempt.run_uid,
+        attempt.stage,
+        attempt.action,
+        str(attempt.attempt),
+    )

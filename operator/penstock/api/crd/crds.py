@@ -1,4 +1,6 @@
-"""The CustomResourceDefinitions, generated from the models: the only source of what users may write."""
+"""The CustomResourceDefinitions, generated from the models: the only source
+of what users may write.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +30,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CustomResource:
-    """One kind: its names, its models, its printer columns; without a status where nobody writes one."""
+    """One kind: its names, its models, its printer columns; without a status
+    where nobody writes one.
+    """
 
     kind: str
     plural: str
@@ -92,12 +96,14 @@ RESOURCES = (
     ),
     CustomResource(
         ACTION_TYPE, "actiontypes", "at",
-        "A custom action of its namespace: what pipelines may configure, and the pod that does the work.",
+        "A custom action of its namespace: what pipelines may configure, and the pod that does the "
+        "work.",
         ActionTypeSpec, None, _TYPE_COLUMNS,
     ),
     CustomResource(
         CLUSTER_ACTION_TYPE, "clusteractiontypes", "cat",
-        "A custom action of every namespace that has no ActionType of the same category, provider and version.",
+        "A custom action of every namespace that has no ActionType of the same category, provider "
+        "and version.",
         ActionTypeSpec, None, _TYPE_COLUMNS, scope="Cluster",
     ),
     CustomResource(
@@ -116,7 +122,8 @@ RESOURCES = (
     ),
     CustomResource(
         "Approval", "approvals", "appr",
-        "A manual approval that waits for people: they add to spec.decisions, the operator writes all else.",
+        "A manual approval that waits for people: they add to spec.decisions, the operator writes "
+        "all else.",
         ApprovalSpec, ApprovalStatus,
         (
             Column("Pipeline", "string", ".spec.pipelineName"),
@@ -169,8 +176,11 @@ def crd_of(resource: CustomResource) -> dict[str, Any]:
 def _root(resource: CustomResource) -> Schema:
     written: Schema = {}
     if resource.status:
-        # Nothing counts as Current before the operator saw it: kstatus compares this with the generation.
-        written["status"] = structural_schema(resource.status) | {"default": {"observedGeneration": -1}}
+        # Nothing counts as Current before the operator saw it: kstatus compares this with the
+        # generation.
+        written["status"] = structural_schema(resource.status) | {
+            "default": {"observedGeneration": -1}
+        }
     return {
         "type": "object",
         "description": resource.description,

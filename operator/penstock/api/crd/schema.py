@@ -1,8 +1,9 @@
-"""Translates a pydantic model to a structural OpenAPI schema, as a CustomResourceDefinition needs it.
+"""Translates a pydantic model to a structural OpenAPI schema, as a
+CustomResourceDefinition needs it.
 
-pydantic writes JSON Schema 2020; the API server takes OpenAPI v3 with everything that is not structural
-removed. What has no faithful translation raises `UntranslatableError` with its path, so that a model can
-never promise users what the API server does not hold.
+pydantic writes JSON Schema 2020; the API server takes OpenAPI v3 with everything that is not
+structural removed. What has no faithful translation raises `UntranslatableError` with its path, so
+that a model can never promise users what the API server does not hold.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,8 @@ Schema = dict[str, Any]
 
 # Kept as they are; every other keyword must be translated below or is refused.
 _KEPT = {
-    "type", "description", "enum", "pattern", "format", "default", "minimum", "maximum", "required", "nullable",
+    "type", "description", "enum", "pattern", "format", "default", "minimum", "maximum", "required",
+    "nullable",
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
     "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
     "x-kubernetes-int-or-string",
@@ -24,7 +26,9 @@ _FORMATS = {"date-time", "int32", "int64", "byte"}
 
 
 class UntranslatableError(TypeError):
-    """A model says what a structural schema cannot say; the message names the path and the keyword."""
+    """A model says what a structural schema cannot say; the message names the
+    path and the keyword.
+    """
 
 
 def structural_schema(model: type[BaseModel]) -> Schema:
@@ -33,12 +37,16 @@ def structural_schema(model: type[BaseModel]) -> Schema:
     return _translate(document, document.get("$defs", {}), model.__name__, ())
 
 
-def _translate(node: Schema, definitions: dict[str, Schema], path: str, seen: tuple[str, ...]) -> Schema:
+def _translate(
+    node: Schema, definitions: dict[str, Schema], path: str, seen: tuple[str, ...]
+) -> Schema:
     node = dict(node)
     if "$ref" in node:
         name = node.pop("$ref").removeprefix("#/$defs/")
         if name in seen:
-            raise UntranslatableError(f"{path}: {name} contains itself, which a structural schema cannot say")
+            raise UntranslatableError(
+                f"{path}: {name} contains itself, which a structural schema cannot say"
+            )
         return _translate({**definitions[name], **node}, definitions, path, (*seen, name))
     if "anyOf" in node:
         return _translate(_optional(node, path), definitions, path, seen)
@@ -49,12 +57,15 @@ def _translate(node: Schema, definitions: dict[str, Schema], path: str, seen: tu
         _TRANSLATIONS.get(keyword, _keep)(result, keyword, value, path)
     if "properties" in node:
         result["properties"] = {
-            name: _translate(item, definitions, f"{path}.{name}", seen) for name, item in node["properties"].items()
+            name: _translate(item, definitions, f"{path}.{name}", seen)
+            for name, item in node["properties"].items()
         }
     if "items" in node:
         result["items"] = _translate(node["items"], definitions, f"{path}[]", seen)
     if isinstance(node.get("additionalProperties"), dict):
-        result["additionalProperties"] = _translate(node["additionalProperties"], definitions, f"{path}{{}}", seen)
+        result["additionalProperties"] = _translate(
+            node["additionalProperties"], definitions, f"{path}{{}}", seen
+        )
     return _checked(result, path)
 
 
@@ -62,8 +73,14 @@ def _optional(node: Schema, path: str) -> Schema:
     """``X | None`` is X that may be absent; a null default would rewrite stored objects."""
     others = [option for option in node["anyOf"] if option != {"type": "null"}]
     if len(others) != 1 or len(others) == len(node["anyOf"]):
-        raise UntranslatableError(f"{path}: anyOf of {len(others)} kinds; use one object and a CEL rule")
-    rest = {key: value for key, value in node.items() if key != "anyOf" and (key, value) != ("default", None)}
+        raise UntranslatableError(
+            f"{path}: anyOf of {len(others)} kinds; use one object and a CEL rule"
+        )
+    rest = {
+        key: value
+        for key, value in node.items()
+        if key != "anyOf" and (key, value) != ("default", None)
+    }
     return {**others[0], **rest}
 
 

@@ -1,7 +1,8 @@
-"""The pod of a custom action: a closed schema, so that a template reaches nothing that a Pipeline could not (P-80).
+"""The pod of a custom action: a closed schema, so that a template reaches
+nothing that a Pipeline could not (P-80).
 
-What is not named here cannot be written: no volume, no host's namespace, no privilege, no service account, no
-further container.
+What is not named here cannot be written: no volume, no host's namespace, no privilege, no service
+account, no further container.
 """
 
 from typing import Annotated, Literal
@@ -16,10 +17,16 @@ Quantity = Annotated[
     StringConstraints(pattern=r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", max_length=20),
 ]
 LabelKey = Annotated[
-    str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
-                           max_length=317),
-]  # fmt: skip
-LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$", max_length=63)]
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?"
+        r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+        max_length=317,
+    ),
+]
+LabelValue = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$", max_length=63)
+]
 Identity = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
@@ -53,7 +60,9 @@ class Resources(Model):
     """What the action's container asks for, and what it may use at most."""
 
     model_config = {
-        "json_schema_extra": rules(*(_fits(name) for name in ("cpu", "memory", "ephemeral__dash__storage")))
+        "json_schema_extra": rules(
+            *(_fits(name) for name in ("cpu", "memory", "ephemeral__dash__storage"))
+        )
     }
 
     requests: Amounts | None = None
@@ -65,8 +74,14 @@ class Toleration(Model):
 
     model_config = {
         "json_schema_extra": rules(
-            rule("!has(self.operator) || self.operator != 'Exists' || !has(self.value)", "Exists takes no value"),
-            rule("has(self.key) || (has(self.operator) && self.operator == 'Exists')", "without a key, say Exists"),
+            rule(
+                "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
+                "Exists takes no value",
+            ),
+            rule(
+                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+                "without a key, say Exists",
+            ),
             rule(
                 "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
                 "tolerationSeconds are of the effect NoExecute",
@@ -86,21 +101,31 @@ class NodeSelectorRequirement(Model):
 
     model_config = {
         "json_schema_extra": rules(
-            rule("!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > 0)", "say values"),
-            rule("!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values)", "Exists takes no values"),
+            rule(
+                "!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > "
+                "0)",
+                "say values",
+            ),
+            rule(
+                "!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values)",
+                "Exists takes no values",
+            ),
         )
     }
 
     key: LabelKey
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: Annotated[tuple[LabelValue, ...], Field(max_length=20, json_schema_extra=ATOMIC)] | None = None
+    values: (
+        Annotated[tuple[LabelValue, ...], Field(max_length=20, json_schema_extra=ATOMIC)] | None
+    ) = None
 
 
 class NodeSelectorTerm(Model):
     """What a node's labels must say, all of it."""
 
     match_expressions: Annotated[
-        tuple[NodeSelectorRequirement, ...], Field(min_length=1, max_length=10, json_schema_extra=ATOMIC)
+        tuple[NodeSelectorRequirement, ...],
+        Field(min_length=1, max_length=10, json_schema_extra=ATOMIC),
     ]
 
 
@@ -158,17 +183,25 @@ class ActionTemplate(Model):
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=25_600)], ...],
         Field(min_length=1, max_length=50, json_schema_extra=ATOMIC),
     ]
-    """Run one by one in one shell; the first that fails ends the action. They hold no variables of pipelines."""
+    """Run one by one in one shell; the first that fails ends the action. They
+    hold no variables of pipelines.
+    """
     environment_variables: Annotated[
         tuple[ActionVariable, ...], Field(max_length=50, json_schema_extra=list_map("name"))
     ] = ()
     resources: Resources | None = None
     """Those of the ComputeType SMALL if absent."""
-    node_selector: Annotated[dict[str, LabelValue], Field(max_length=20, json_schema_extra=_LABEL_KEYS)] = {}
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=20, json_schema_extra=ATOMIC)] = ()
+    node_selector: Annotated[
+        dict[str, LabelValue], Field(max_length=20, json_schema_extra=_LABEL_KEYS)
+    ] = {}
+    tolerations: Annotated[
+        tuple[Toleration, ...], Field(max_length=20, json_schema_extra=ATOMIC)
+    ] = ()
     affinity: Affinity | None = None
     priority_class_name: DnsName | None = None
-    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=10, json_schema_extra=list_map("name"))] = ()
+    image_pull_secrets: Annotated[
+        tuple[PullSecret, ...], Field(max_length=10, json_schema_extra=list_map("name"))
+    ] = ()
     run_as_user: Identity | None = None
     """Whom the image's program runs as; one that is not root gives up all capabilities, too."""
     run_as_group: Identity | None = None

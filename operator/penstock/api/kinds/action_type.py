@@ -1,4 +1,6 @@
-"""ActionType and ClusterActionType: custom actions, in the words of CreateCustomActionType (P-80)."""
+"""ActionType and ClusterActionType: custom actions, in the words of
+CreateCustomActionType (P-80).
+"""
 
 from typing import Annotated, Literal
 
@@ -8,18 +10,24 @@ from penstock.api.kinds.action_template import ActionTemplate
 from penstock.api.model import Model, list_map, rule, rules
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
-PropertyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", min_length=1, max_length=50)]
+PropertyName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", min_length=1, max_length=50)
+]
 
 
 class ActionTypeSettings(Model):
-    """Links; ``{Config:PROPERTY}`` stands for a property's value, ``{ExternalExecutionId}`` for what an action says."""
+    """Links; ``{Config:PROPERTY}`` stands for a property's value, ``{ExternalExecutionId}`` for
+    what an action says.
+    """
 
     third_party_configuration_url: Url | None = None
     """Where people set the external system up; without effect here."""
     entity_url_template: Url | None = None
     """The page about what an action works on: its try shows it as entityUrl."""
     execution_url_template: Url | None = None
-    """The page about one execution: the try shows it as externalExecutionUrl, unless the action names one itself."""
+    """The page about one execution: the try shows it as externalExecutionUrl,
+    unless the action names one itself.
+    """
     revision_url_template: Url | None = None
     """The page about the revision that a source action pins."""
 
@@ -46,7 +54,9 @@ class ConfigurationProperty(Model):
     key: bool | None = None
     """Without effect here: nothing is looked up by it."""
     secret: bool | None = None
-    """Its value names a Secret of the Pipeline's namespace; the action finds the Secret's keys as files."""
+    """Its value names a Secret of the Pipeline's namespace; the action finds
+    the Secret's keys as files.
+    """
     queryable: bool | None = None
     """Without effect here: there are no workers that poll for jobs."""
     type: Literal["String", "Number", "Boolean"] | None = None
@@ -58,7 +68,10 @@ class ArtifactDetails(Model):
 
     model_config = {
         "json_schema_extra": rules(
-            rule("self.minimumCount <= self.maximumCount", "minimumCount is at most maximumCount (P-80)")
+            rule(
+                "self.minimumCount <= self.maximumCount",
+                "minimumCount is at most maximumCount (P-80)",
+            )
         )
     }
 
@@ -73,7 +86,8 @@ class ActionTypeSpec(Model):
         "json_schema_extra": rules(
             rule(
                 "!has(self.configurationProperties)"
-                " || self.configurationProperties.filter(p, has(p.queryable) && p.queryable).size() <= 1",
+                " || self.configurationProperties.filter(p, has(p.queryable) && "
+                "p.queryable).size() <= 1",
                 "at most one property is queryable (P-80)",
                 field_path=".configurationProperties",
             )
@@ -81,8 +95,12 @@ class ActionTypeSpec(Model):
     }
 
     category: Literal["Source", "Build", "Deploy", "Test", "Invoke", "Compute"]
-    provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] = "1"
+    provider: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
+    ]
+    version: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)
+    ] = "1"
     settings: ActionTypeSettings | None = None
     configuration_properties: Annotated[
         tuple[ConfigurationProperty, ...], Field(max_length=10, json_schema_extra=list_map("name"))
@@ -90,7 +108,9 @@ class ActionTypeSpec(Model):
     input_artifact_details: ArtifactDetails
     output_artifact_details: ArtifactDetails
     job_timeout: Annotated[int, Field(ge=60, le=43_200)] | None = None
-    """How long an action may run, in seconds: 24 hours if absent (T-09); the action's timeoutInMinutes comes first."""
+    """How long an action may run, in seconds: 24 hours if absent (T-09); the action's
+    timeoutInMinutes comes first.
+    """
     on_lost_pod: Literal["rerun", "fail"] = "fail"
     """What follows when a pod is lost without a result: another try, or the action's failure."""
     template: ActionTemplate

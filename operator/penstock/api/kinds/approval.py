@@ -25,7 +25,8 @@ class ApprovalState(StrEnum):
 class Approvers(Model):
     """Who may decide: these users and the members of these groups, as the API server knows them.
 
-    Where none is named, everyone may who has the right to change Approvals of the namespace (P-63: IAM's part).
+    Where none is named, everyone may who has the right to change Approvals of
+    the namespace (P-63: IAM's part).
     """
 
     users: Annotated[tuple[UserName, ...], Field(max_length=100, json_schema_extra=ATOMIC)] = ()
@@ -33,28 +34,40 @@ class Approvers(Model):
 
 
 class Decision(Model):
-    """What one person decided; ``user`` is the writer's own name, which the admission policy demands."""
+    """What one person decided; ``user`` is the writer's own name, which the
+    admission policy demands.
+    """
 
     user: UserName
     decision: Literal["Approved", "Rejected"]
     comment: Annotated[str, StringConstraints(max_length=512)] | None = None
     token: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """The token of the Approval; need not be given, but must be right where it is (InvalidApprovalToken)."""
+    """The token of the Approval; need not be given, but must be right where it is
+    (InvalidApprovalToken).
+    """
 
 
 _FROZEN = (
-    "pipelineName", "pipelineExecutionId", "run", "stageName", "actionName", "attempt", "token", "customData",
+    "pipelineName", "pipelineExecutionId", "run", "stageName", "actionName", "attempt", "token",
+    "customData",
     "externalEntityLink", "approvers", "excludedUsers", "quorum", "expirationTime",
 )  # fmt: skip
 
 
 def _frozen(field: str) -> dict[str, str]:
-    same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-    return rule(same, "cannot be changed: only decisions are written to an Approval", field_path=f".{field}")
+    same = (
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == "
+        f"oldSelf.{field})"
+    )
+    return rule(
+        same, "cannot be changed: only decisions are written to an Approval", field_path=f".{field}"
+    )
 
 
 class ApprovalSpec(Model):
-    """What is asked of whom, and what they decided. The operator writes it once; people add to ``decisions``."""
+    """What is asked of whom, and what they decided. The operator writes it
+    once; people add to ``decisions``.
+    """
 
     model_config = {"json_schema_extra": rules(*(_frozen(name) for name in _FROZEN))}
 
@@ -70,13 +83,17 @@ class ApprovalSpec(Model):
     """The text for those who decide, its variables resolved (P-60)."""
     external_entity_link: Annotated[str, StringConstraints(max_length=10_000)] | None = None
     approvers: Approvers | None = None
-    excluded_users: Annotated[tuple[UserName, ...], Field(max_length=100, json_schema_extra=ATOMIC)] = ()
+    excluded_users: Annotated[
+        tuple[UserName, ...], Field(max_length=100, json_schema_extra=ATOMIC)
+    ] = ()
     """Who may not decide: with ExcludeStarter, who started the run."""
     quorum: Annotated[int, Field(ge=1, le=100)]
     """How many must approve; one rejection is enough to reject."""
     expiration_time: Annotated[str, StringConstraints(max_length=64)]
     """When it expires undecided (T-05); then the action fails."""
-    decisions: Annotated[tuple[Decision, ...], Field(max_length=100, json_schema_extra=list_map("user"))] = ()
+    decisions: Annotated[
+        tuple[Decision, ...], Field(max_length=100, json_schema_extra=list_map("user"))
+    ] = ()
 
 
 class ApprovalStatus(Model):
@@ -95,7 +112,9 @@ class ApprovalStatus(Model):
 
 
 class ApprovalReference(Model):
-    """The Approval of an attempt that waits for people: what it was created with, so that no other counts."""
+    """The Approval of an attempt that waits for people: what it was created
+    with, so that no other counts.
+    """
 
     name: str
     uid: str | None = None

@@ -1,4 +1,6 @@
-"""The Pipeline object: CodePipeline's declaration with its own field names (S-02..S-04), and its status."""
+"""The Pipeline object: CodePipeline's declaration with its own field names
+(S-02..S-04), and its status.
+"""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -31,7 +33,9 @@ class ExecutionMode(StrEnum):
 
 
 class OnUpdate(StrEnum):
-    """What an edit of the Pipeline does to runs under way: end them as AWS does (X-40), or let them finish."""
+    """What an edit of the Pipeline does to runs under way: end them as AWS
+    does (X-40), or let them finish.
+    """
 
     CANCEL = "Cancel"
     FINISH = "Finish"
@@ -42,8 +46,13 @@ class ActionTypeId(Model):
 
     category: Category
     owner: Literal["AWS", "ThirdParty", "Custom"] | None = None
-    provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] | None = None
+    provider: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
+    ]
+    version: (
+        Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)]
+        | None
+    ) = None
 
 
 class OutputArtifact(Model):
@@ -70,19 +79,28 @@ class Action(Model):
     name: CodePipelineName
     action_type_id: ActionTypeId
     run_order: Annotated[int, Field(ge=1, le=999)] | None = None
-    """Groups of equal runOrder run in ascending order, members of a group in parallel; 1 if absent (X-23)."""
-    configuration: Annotated[dict[str, Annotated[str, StringConstraints(max_length=50_000)]], Field(max_length=50)] = {}
+    """Groups of equal runOrder run in ascending order, members of a group in
+    parallel; 1 if absent (X-23).
+    """
+    configuration: Annotated[
+        dict[str, Annotated[str, StringConstraints(max_length=50_000)]], Field(max_length=50)
+    ] = {}
     """The provider's keys (P rows). AWS's own error allows 50,000 characters for a value."""
     commands: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
         Field(max_length=50, json_schema_extra=ATOMIC),
     ] = ()
-    input_artifacts: Annotated[tuple[InputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))] = ()
+    input_artifacts: Annotated[
+        tuple[InputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
+    ] = ()
     output_artifacts: Annotated[
         tuple[OutputArtifact, ...], Field(max_length=10, json_schema_extra=list_map("name"))
     ] = ()
     output_variables: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)], ...],
+        tuple[
+            Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)],
+            ...,
+        ],
         Field(max_length=15, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = ()
     environment_variables: Annotated[
@@ -91,7 +109,9 @@ class Action(Model):
     role_arn: RoleArn | None = None
     region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
     namespace: NamespaceName | None = None
-    """The namespace under which later actions read this action's variables, as in ``#{Source.CommitId}``."""
+    """The namespace under which later actions read this action's variables, as in
+    ``#{Source.CommitId}``.
+    """
     timeout_in_minutes: Annotated[int, Field(ge=5, le=86400)] | None = None
 
     @property
@@ -111,7 +131,9 @@ class Stage(Model):
     """One stage (S-03). Stages run one after the other, each locked by one run at a time."""
 
     name: CodePipelineName
-    actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))]
+    actions: Annotated[
+        tuple[Action, ...], Field(min_length=1, max_length=100, json_schema_extra=list_map("name"))
+    ]
     before_entry: StageConditions | None = None
     on_success: StageConditions | None = None
     on_failure: FailureConditions | None = None
@@ -132,22 +154,31 @@ class StoreCredentials(Model):
 
 
 class ArtifactStore(Model):
-    """Where artifacts are kept (N-21); AWS's fields with endpoint, region and credentials, and S3 or a Volume.
+    """Where artifacts are kept (N-21); AWS's fields with endpoint, region and
+    credentials, and S3 or a Volume.
 
-    The location of a Volume is a PersistentVolumeClaim of the Pipeline's namespace; all that use it see all of it.
+    The location of a Volume is a PersistentVolumeClaim of the Pipeline's
+    namespace; all that use it see all of it.
     """
 
     type: Literal["S3", "Volume"] = "S3"
-    location: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)]
+    location: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63),
+    ]
     encryption_key: EncryptionKey | None = None
-    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+/?$", max_length=512)] | None = None
+    endpoint: (
+        Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+/?$", max_length=512)] | None
+    ) = None
     region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
     credentials: StoreCredentials | None = None
     """Absent: the identity of the pod, as its service account gives it."""
 
 
 class VariableDeclaration(Model):
-    """A pipeline-level variable (N-13); one without a default must be given at every start (X-50)."""
+    """A pipeline-level variable (N-13); one without a default must be given
+    at every start (X-50).
+    """
 
     name: VariableName
     default_value: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
@@ -155,7 +186,9 @@ class VariableDeclaration(Model):
 
 
 class DisabledTransition(Model):
-    """A stage that no run enters (X-71, as CloudFormation declares it): runs wait in front of it."""
+    """A stage that no run enters (X-71, as CloudFormation declares it): runs
+    wait in front of it.
+    """
 
     stage_name: CodePipelineName
     reason: Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -173,11 +206,13 @@ _ONE_STORE = rule(
     field_path=".artifactStore",
 )
 _V1 = rule(
-    "!has(self.pipelineType) || self.pipelineType != 'V1' || (!has(self.variables) && !has(self.triggers)"
+    "!has(self.pipelineType) || self.pipelineType != 'V1' || (!has(self.variables) && "
+    "!has(self.triggers)"
     " && (!has(self.executionMode) || self.executionMode == 'SUPERSEDED')"
     " && self.stages.all(s, !has(s.beforeEntry) && !has(s.onSuccess) && !has(s.onFailure)"
     " && s.actions.all(a, !has(a.commands))))",
-    "pipelineType V1 excludes variables, triggers, conditions, commands and other modes than SUPERSEDED (V-23)",
+    "pipelineType V1 excludes variables, triggers, conditions, commands and other modes than "
+    "SUPERSEDED (V-23)",
     field_path=".pipelineType",
 )
 _APPROVAL = rule(
@@ -203,11 +238,16 @@ class PipelineSpec(Model):
     artifact_stores: Annotated[dict[str, ArtifactStore], Field(max_length=50)] | None = None
     """Stores by region: one region means the same as artifactStore, several are refused (V-12)."""
     service_account_name: DnsName | None = None
-    variables: Annotated[tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
+    variables: Annotated[
+        tuple[VariableDeclaration, ...], Field(max_length=50, json_schema_extra=list_map("name"))
+    ] = ()
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=50, json_schema_extra=ATOMIC)] = ()
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))]
+    stages: Annotated[
+        tuple[Stage, ...], Field(min_length=1, max_length=50, json_schema_extra=list_map("name"))
+    ]
     disable_inbound_stage_transitions: Annotated[
-        tuple[DisabledTransition, ...], Field(max_length=50, json_schema_extra=list_map("stageName"))
+        tuple[DisabledTransition, ...],
+        Field(max_length=50, json_schema_extra=list_map("stageName")),
     ] = ()
     """The declared floor: what stands here is disabled, whatever is enabled elsewhere."""
     successful_runs_history_limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
@@ -215,11 +255,17 @@ class PipelineSpec(Model):
     start_on_create: bool | None = None
     """Whether creating the Pipeline starts its first run (X-21): true if absent, as on AWS."""
     on_update: OnUpdate | None = None
-    """What an edit does to runs under way in modes SUPERSEDED and QUEUED (X-40): Cancel if absent, as on AWS."""
+    """What an edit does to runs under way in modes SUPERSEDED and QUEUED
+    (X-40): Cancel if absent, as on AWS.
+    """
     restart_execution_on_update: bool | None = None
-    """Whether an edit starts a run (X-21, as CloudFormation's RestartExecutionOnUpdate): false if absent."""
+    """Whether an edit starts a run (X-21, as CloudFormation's
+    RestartExecutionOnUpdate): false if absent.
+    """
     max_concurrent_executions: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many PARALLEL runs may be under way at once (Q-05): 50 if absent. What comes above waits."""
+    """How many PARALLEL runs may be under way at once (Q-05): 50 if absent.
+    What comes above waits.
+    """
 
     @property
     def store(self) -> ArtifactStore | None:
@@ -231,7 +277,11 @@ class PipelineSpec(Model):
     def store_path(self) -> str:
         """The path of the field that says the store."""
         region = next(iter(self.artifact_stores or {}), None)
-        return "spec.artifactStore" if self.artifact_store or region is None else f"spec.artifactStores.{region}"
+        return (
+            "spec.artifactStore"
+            if self.artifact_store or region is None
+            else f"spec.artifactStores.{region}"
+        )
 
     @property
     def mode(self) -> ExecutionMode:

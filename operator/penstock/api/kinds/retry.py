@@ -24,7 +24,9 @@ class RetryRequest(Model):
         return self.retry_mode or RetryMode.FAILED_ACTIONS
 
 
-RetryRequests = Annotated[tuple[RetryRequest, ...], Field(max_length=50, json_schema_extra=appended("retries"))]
+RetryRequests = Annotated[
+    tuple[RetryRequest, ...], Field(max_length=50, json_schema_extra=appended("retries"))
+]
 """Retries in the order in which they were asked for; the list only grows."""
 
 

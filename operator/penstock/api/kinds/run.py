@@ -9,10 +9,19 @@ from pydantic import Field, StringConstraints
 from penstock.api.fields import CodePipelineName, DnsName, VariableName
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.retry import AnsweredRetry, RetryRequests
-from penstock.api.kinds.rollback import AutomaticRollback, ExecutionType, RollbackMetadata, RollbackRequest
+from penstock.api.kinds.rollback import (
+    AutomaticRollback,
+    ExecutionType,
+    RollbackMetadata,
+    RollbackRequest,
+)
 from penstock.api.kinds.stage_conditions import RetryStageMetadata
 from penstock.api.model import ATOMIC, Model, list_map, rule, rules
-from penstock.api.status.condition_states import AnsweredOverride, OverrideRequests, StageConditionState
+from penstock.api.status.condition_states import (
+    AnsweredOverride,
+    OverrideRequests,
+    StageConditionState,
+)
 from penstock.api.status.conditions import Condition
 from penstock.api.status.executions import ActionState, ActionStatus
 
@@ -80,18 +89,22 @@ class RunTrigger(Model):
 
 
 _RAISED_ONLY = rule(
-    "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && oldSelf.abandon))"
-    " || (has(self.afterRetries) && self.afterRetries > (has(oldSelf.afterRetries) ? oldSelf.afterRetries : 0))",
-    "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to true (X-55),"
+    "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && "
+    "oldSelf.abandon))"
+    " || (has(self.afterRetries) && self.afterRetries > (has(oldSelf.afterRetries) ? "
+    "oldSelf.afterRetries : 0))",
+    "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to "
+    "true (X-55),"
     " and a run that was retried since is stopped anew with a greater afterRetries",
 )
 
 
 class StopRequest(Model):
-    """Asks a run to stop (X-53): no action starts any more; with ``abandon`` those under way are ended, too (X-54).
+    """Asks a run to stop (X-53): no action starts any more; with ``abandon`` those under way are
+    ended, too (X-54).
 
-    It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom; and a run that
-    a retry has resumed may be asked again.
+    It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom;
+    and a run that a retry has resumed may be asked again.
     """
 
     model_config = {"json_schema_extra": rules(_RAISED_ONLY)}
@@ -100,24 +113,43 @@ class StopRequest(Model):
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
     after_retries: Annotated[int, Field(ge=0, le=50)] | None = None
-    """How many ``spec.retries`` there are, where the run was stopped before and one of them resumed it."""
+    """How many ``spec.retries`` there are, where the run was stopped before
+    and one of them resumed it.
+    """
 
 
 def _unchanged(field: str) -> dict[str, str]:
-    # Comparing optionals, `self.?x == oldSelf.?x`, would be costed without bound and refused by the API server.
-    same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    # Comparing optionals, `self.?x == oldSelf.?x`, would be costed without bound and refused by the
+    # API server.
+    same = (
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == "
+        f"oldSelf.{field})"
+    )
     return rule(same, "cannot be changed: start a new run", field_path=f".{field}")
 
 
 def _kept(field: str) -> dict[str, str]:
-    return rule(f"!has(oldSelf.{field}) || has(self.{field})", f"{field} cannot be taken back", field_path=f".{field}")
+    return rule(
+        f"!has(oldSelf.{field}) || has(self.{field})",
+        f"{field} cannot be taken back",
+        field_path=f".{field}",
+    )
 
 
-_FROZEN = ("pipelineRef", "variables", "sourceRevisions", "trigger", "requestedBy", "executionType", "rollback")
+_FROZEN = (
+    "pipelineRef",
+    "variables",
+    "sourceRevisions",
+    "trigger",
+    "requestedBy",
+    "executionType",
+    "rollback",
+)
 _ROLLBACK = rule(
     "(has(self.executionType) && self.executionType == 'ROLLBACK') == has(self.rollback)"
     " && (!has(self.rollback) || !(has(self.variables) || has(self.sourceRevisions)))",
-    "executionType ROLLBACK and rollback belong together, and take variables and revisions from the target (X-67)",
+    "executionType ROLLBACK and rollback belong together, and take variables and revisions from "
+    "the target (X-67)",
     field_path=".rollback",
 )
 
@@ -129,13 +161,19 @@ class PipelineRunSpec(Model):
         "json_schema_extra": rules(
             *(_unchanged(name) for name in _FROZEN),
             _ROLLBACK,
-            rule("!has(oldSelf.stop) || has(self.stop)", "a stop cannot be taken back", field_path=".stop"),
+            rule(
+                "!has(oldSelf.stop) || has(self.stop)",
+                "a stop cannot be taken back",
+                field_path=".stop",
+            ),
             *(_kept(name) for name in ("retries", "overrides")),
         )
     }
 
     pipeline_ref: PipelineReference
-    variables: Annotated[tuple[Variable, ...], Field(max_length=50, json_schema_extra=list_map("name"))] = ()
+    variables: Annotated[
+        tuple[Variable, ...], Field(max_length=50, json_schema_extra=list_map("name"))
+    ] = ()
     source_revisions: Annotated[
         tuple[SourceRevision, ...],
         Field(max_length=50, json_schema_extra=list_map("actionName", "revisionType")),
@@ -165,7 +203,9 @@ class RunStageState(Model):
     before_entry_condition_state: StageConditionState | None = None
     on_success_condition_state: StageConditionState | None = None
     on_failure_condition_state: StageConditionState | None = None
-    action_states: Annotated[tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))] = ()
+    action_states: Annotated[
+        tuple[ActionState, ...], Field(json_schema_extra=list_map("actionName"))
+    ] = ()
 
     @property
     def has_running_actions(self) -> bool:
@@ -178,7 +218,9 @@ class RunStageState(Model):
         return self._has_latest(ActionStatus.FAILED, ActionStatus.UNKNOWN)
 
     def _has_latest(self, *statuses: ActionStatus) -> bool:
-        return any(action.latest and action.latest.status in statuses for action in self.action_states)
+        return any(
+            action.latest and action.latest.status in statuses for action in self.action_states
+        )
 
 
 class ResolvedVariable(Model):
@@ -189,7 +231,9 @@ class ResolvedVariable(Model):
 
 
 class ArtifactRevision(Model):
-    """The revision behind a source artifact (X-84): later stages never read the source again (X-29)."""
+    """The revision behind a source artifact (X-84): later stages never read
+    the source again (X-29).
+    """
 
     name: str
     action_name: str
@@ -218,11 +262,15 @@ class PipelineRunStatus(Model):
     observed_generation: int | None = None
     state: RunState | None = None
     before_start: Literal["Queued", "Pending"] | None = None
-    """What people see while there is no state: Queued for a turn, Pending while what it needs is not there."""
+    """What people see while there is no state: Queued for a turn, Pending
+    while what it needs is not there.
+    """
     status_summary: str | None = None
     """One line for people: where the run is, what it waits for, or why it failed."""
     trigger: RunTrigger | None = None
-    """What started the run; StartPipelineExecution, with who asked, where its spec does not say (X-07)."""
+    """What started the run; StartPipelineExecution, with who asked, where its
+    spec does not say (X-07).
+    """
     pipeline_uid: str | None = None
     pipeline_version: int | None = None
     execution_mode: ExecutionMode | None = None
@@ -237,14 +285,22 @@ class PipelineRunStatus(Model):
     automatic_rollback: AutomaticRollback | None = None
     stop_trigger: StopTrigger | None = None
     retries: Annotated[tuple[AnsweredRetry, ...], Field(json_schema_extra=ATOMIC)] = ()
-    """The answers to ``spec.retries``, in the same order: what has no answer yet is not yet seen."""
+    """The answers to ``spec.retries``, in the same order: what has no answer
+    yet is not yet seen.
+    """
     overrides: Annotated[tuple[AnsweredOverride, ...], Field(json_schema_extra=ATOMIC)] = ()
     """The answers to ``spec.overrides``, in the same order."""
     execution_attempt: int | None = None
     """2 after the first retry that resumed the run, and so on; absent before."""
-    variables: Annotated[tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))] = ()
-    artifact_revisions: Annotated[tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))] = ()
-    stage_states: Annotated[tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
+    variables: Annotated[
+        tuple[ResolvedVariable, ...], Field(json_schema_extra=list_map("name"))
+    ] = ()
+    artifact_revisions: Annotated[
+        tuple[ArtifactRevision, ...], Field(json_schema_extra=list_map("name"))
+    ] = ()
+    stage_states: Annotated[
+        tuple[RunStageState, ...], Field(json_schema_extra=list_map("stageName"))
+    ] = ()
     conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()
 
     @property

@@ -1,4 +1,6 @@
-"""What a stage declares beside its actions: conditions, and what happens when it fails (C-01, C-02, X-65)."""
+"""What a stage declares beside its actions: conditions, and what happens when
+it fails (C-01, C-02, X-65).
+"""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -43,23 +45,34 @@ class RetryStageMetadata(Model):
 
 
 class RetryConfiguration(Model):
-    """How a stage is retried by itself (X-65): once and at once as on AWS, unless it says otherwise."""
+    """How a stage is retried by itself (X-65): once and at once as on AWS,
+    unless it says otherwise.
+    """
 
     retry_mode: RetryMode | None = None
     """FAILED_ACTIONS if absent."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] | None = None
     """How many automatic retries a run has in the stage; 1 if absent, as on AWS."""
     backoff_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
-    """How long the first retry waits; each further one waits twice as long, an hour at most. Absent: no wait."""
+    """How long the first retry waits; each further one waits twice as long,
+    an hour at most. Absent: no wait.
+    """
 
 
 class RuleTypeId(Model):
-    """The provider of a rule (C-20..C-25). Owner and version may be left out here, unlike on AWS."""
+    """The provider of a rule (C-20..C-25). Owner and version may be left out
+    here, unlike on AWS.
+    """
 
     category: Literal["Rule"]
     owner: Literal["AWS"] | None = None
-    provider: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)]
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)] | None = None
+    provider: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
+    ]
+    version: (
+        Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)]
+        | None
+    ) = None
 
 
 class Rule(Model):
@@ -74,7 +87,9 @@ class Rule(Model):
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=1000)], ...],
         Field(max_length=50, json_schema_extra=ATOMIC),
     ] = ()
-    input_artifacts: Annotated[tuple[InputArtifact, ...], Field(max_length=5, json_schema_extra=list_map("name"))] = ()
+    input_artifacts: Annotated[
+        tuple[InputArtifact, ...], Field(max_length=5, json_schema_extra=list_map("name"))
+    ] = ()
     role_arn: RoleArn | None = None
     region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
     timeout_in_minutes: Annotated[int, Field(ge=5, le=86400)] | None = None
@@ -84,7 +99,9 @@ class StageCondition(Model):
     """Rules that are evaluated together, and the result that they lead to (C-03, C-04)."""
 
     result: Result | None = None
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=5, json_schema_extra=list_map("name"))]
+    rules: Annotated[
+        tuple[Rule, ...], Field(min_length=1, max_length=5, json_schema_extra=list_map("name"))
+    ]
 
 
 OneCondition = Annotated[tuple[StageCondition, ...], Field(max_length=1, json_schema_extra=ATOMIC)]
@@ -97,7 +114,9 @@ class StageConditions(Model):
 
 
 class FailureConditions(Model):
-    """What happens when a stage fails (C-01): ``result`` engages by itself where there are no conditions."""
+    """What happens when a stage fails (C-01): ``result`` engages by itself
+    where there are no conditions.
+    """
 
     result: Result | None = None
     retry_configuration: RetryConfiguration | None = None

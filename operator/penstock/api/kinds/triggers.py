@@ -1,6 +1,8 @@
-"""What starts a pipeline's runs by itself, in CodePipeline's words (G rows): triggers with filters of a push.
+"""What starts a pipeline's runs by itself, in CodePipeline's words (G rows):
+triggers with filters of a push.
 
-Every field is closed: what a user may write has a shape and a size, so that no object is read that cannot be.
+Every field is closed: what a user may write has a shape and a size, so that
+no object is read that cannot be.
 """
 
 from typing import Annotated, Literal
@@ -35,7 +37,8 @@ class PullRequestFilter(Model):
     """A filter of pull requests: its criteria hold together."""
 
     events: Annotated[
-        tuple[Literal["OPEN", "UPDATED", "CLOSED"], ...], Field(max_length=3, json_schema_extra=ATOMIC)
+        tuple[Literal["OPEN", "UPDATED", "CLOSED"], ...],
+        Field(max_length=3, json_schema_extra=ATOMIC),
     ] = ()
     branches: GlobCriteria | None = None
     file_paths: GlobCriteria | None = None
@@ -46,7 +49,9 @@ class GitConfiguration(Model):
 
     source_action_name: CodePipelineName
     push: Annotated[tuple[PushFilter, ...], Field(max_length=3, json_schema_extra=ATOMIC)] = ()
-    pull_request: Annotated[tuple[PullRequestFilter, ...], Field(max_length=3, json_schema_extra=ATOMIC)] = ()
+    pull_request: Annotated[
+        tuple[PullRequestFilter, ...], Field(max_length=3, json_schema_extra=ATOMIC)
+    ] = ()
 
 
 class Trigger(Model):

@@ -1,4 +1,6 @@
-"""What became of a stage's conditions and their rules, as GetPipelineState shows them (X-80, X-86)."""
+"""What became of a stage's conditions and their rules, as GetPipelineState
+shows them (X-80, X-86).
+"""
 
 from enum import StrEnum
 from typing import Annotated
@@ -29,7 +31,9 @@ NOT_PASSED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 
 
 class RuleState(Model):
-    """A rule of a condition; ``executions`` are the tries of one that runs a Job, of all attempts."""
+    """A rule of a condition; ``executions`` are the tries of one that runs a
+    Job, of all attempts.
+    """
 
     rule_name: str
     status: ConditionStatus | None = None
@@ -50,7 +54,9 @@ class StageConditionState(Model):
     summary: str | None = None
     start_time: str
     last_status_change: str
-    rule_states: Annotated[tuple[RuleState, ...], Field(json_schema_extra=list_map("ruleName"))] = ()
+    rule_states: Annotated[
+        tuple[RuleState, ...], Field(json_schema_extra=list_map("ruleName"))
+    ] = ()
 
 
 class OverrideRequest(Model):
@@ -62,7 +68,9 @@ class OverrideRequest(Model):
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
-OverrideRequests = Annotated[tuple[OverrideRequest, ...], Field(max_length=50, json_schema_extra=appended("overrides"))]
+OverrideRequests = Annotated[
+    tuple[OverrideRequest, ...], Field(max_length=50, json_schema_extra=appended("overrides"))
+]
 """Overrides in the order in which they were asked for; the list only grows."""
 
 

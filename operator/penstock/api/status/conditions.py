@@ -33,13 +33,21 @@ class Condition(Model):
     observed_generation: int | None = None
 
 
-def merge(previous: tuple[Condition, ...], wanted: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
-    """Return ``wanted`` with the transition time kept for each condition whose status did not change."""
+def merge(
+    previous: tuple[Condition, ...], wanted: tuple[Condition, ...], now: datetime
+) -> tuple[Condition, ...]:
+    """Return ``wanted`` with the transition time kept for each condition
+    whose status did not change.
+    """
     before = {condition.type: condition for condition in previous}
 
     def dated(condition: Condition) -> Condition:
         old = before.get(condition.type)
-        since = old.last_transition_time if old and old.status == condition.status else format_seconds(now)
+        since = (
+            old.last_transition_time
+            if old and old.status == condition.status
+            else format_seconds(now)
+        )
         return condition.model_copy(update={"last_transition_time": since})
 
     return tuple(dated(condition) for condition in wanted)

@@ -1,4 +1,6 @@
-"""The tries of an action, each an execution with its error, its artifacts and its reports (X-85)."""
+"""The tries of an action, each an execution with its error, its artifacts and
+its reports (X-85).
+"""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +14,9 @@ from penstock.api.model import ATOMIC, Model, list_map
 
 
 class ActionStatus(StrEnum):
-    """The states of an action execution (X-03); Unknown is a try whose pod was lost without a result."""
+    """The states of an action execution (X-03); Unknown is a try whose pod
+    was lost without a result.
+    """
 
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
@@ -40,7 +44,9 @@ class StoredArtifact(Model):
 
 
 class FailedTest(Model):
-    """A test that failed: ``suite`` is its class or suite, ``message`` the beginning of what it said."""
+    """A test that failed: ``suite`` is its class or suite, ``message`` the
+    beginning of what it said.
+    """
 
     suite: str | None = None
     name: str
@@ -63,7 +69,9 @@ class BuildReport(Model):
 
 
 class ActionExecution(Model):
-    """One try of an action, with its own Job or Approval (X-85: every attempt is its own execution)."""
+    """One try of an action, with its own Job or Approval (X-85: every attempt
+    is its own execution).
+    """
 
     attempt: int = 1
     try_: Annotated[int, Field(alias="try")] = 1
@@ -85,7 +93,9 @@ class ActionExecution(Model):
     """When its containers ran; what lies before is queueing, scheduling and pulling."""
     completion_time: str | None = None
     waiting: ErrorDetails | None = None
-    """Why it cannot start yet, while it is in progress: what the API server refused, and with which words."""
+    """Why it cannot start yet, while it is in progress: what the API server
+    refused, and with which words.
+    """
     error_details: ErrorDetails | None = None
     summary: str | None = None
     external_execution_id: str | None = None
@@ -95,7 +105,9 @@ class ActionExecution(Model):
     percent_complete: int | None = None
     """How far a custom action said that it came (P-83)."""
     output_variables: dict[str, str] = {}
-    output_artifacts: Annotated[tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))] = ()
+    output_artifacts: Annotated[
+        tuple[StoredArtifact, ...], Field(json_schema_extra=list_map("name"))
+    ] = ()
     reports: Annotated[tuple[BuildReport, ...], Field(json_schema_extra=ATOMIC)] = ()
     has_log: bool | None = None
     """Whether its log is stored; its key follows from who made it."""
@@ -106,7 +118,9 @@ class ActionState(Model):
 
     action_name: str
     awaits_retry: bool | None = None
-    """Whether it is to run again: its tries are of attempts that a retry of the stage has left behind (X-61)."""
+    """Whether it is to run again: its tries are of attempts that a retry of
+    the stage has left behind (X-61).
+    """
     executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
 
     @property

@@ -1,4 +1,6 @@
-"""The status of a Pipeline: its version, its stages as GetPipelineState shows them, its sources (X-80)."""
+"""The status of a Pipeline: its version, its stages as GetPipelineState shows
+them, its sources (X-80).
+"""
 
 from typing import Annotated
 
@@ -53,8 +55,12 @@ class StageState(Model):
     """The conditions as that run met them, without the tries of their rules."""
     retry_stage_metadata: RetryStageMetadata | None = None
     """How often that run was retried in the stage; absent when never."""
-    inbound_executions: Annotated[tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
-    """The runs that wait in front of the stage, who enters first standing first; at most 50 of them."""
+    inbound_executions: Annotated[
+        tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)
+    ] = ()
+    """The runs that wait in front of the stage, who enters first standing
+    first; at most 50 of them.
+    """
     inbound_executions_count: int | None = None
     """How many wait; absent when none does."""
     inbound_transition_state: TransitionState | None = None
@@ -64,14 +70,16 @@ class StageState(Model):
 class SourceState(Model):
     """What `triggers` last saw of a source, and how many changes it has started runs for.
 
-    ``sequence`` begins at the time of the first look, so that an action that is removed and added again
-    never counts the same numbers twice.
+    ``sequence`` begins at the time of the first look, so that an action that is removed and added
+    again never counts the same numbers twice.
     """
 
     stage_name: str
     action_name: str
     source: str = ""
-    """A hash of where the source is: with another Url or branch the first look is a baseline again (G-06)."""
+    """A hash of where the source is: with another Url or branch the first
+    look is a baseline again (G-06).
+    """
     revision: str | None = None
     """Absent: not yet seen; empty: there was nothing, so that the first revision is a change."""
     sequence: int = 0
@@ -80,7 +88,9 @@ class SourceState(Model):
 
 
 class PipelineStatus(Model):
-    """What became of a Pipeline: its version, its stages now, and whether its definition is valid."""
+    """What became of a Pipeline: its version, its stages now, and whether its
+    definition is valid.
+    """
 
     observed_generation: int | None = None
     version: int | None = None
@@ -88,8 +98,12 @@ class PipelineStatus(Model):
     revision: str | None = None
     """The ControllerRevision that holds the current definition."""
     last_run: str | None = None
-    stage_states: Annotated[tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))] = ()
-    sources: Annotated[tuple[SourceState, ...], Field(json_schema_extra=list_map("stageName", "actionName"))] = ()
+    stage_states: Annotated[
+        tuple[StageState, ...], Field(json_schema_extra=list_map("stageName"))
+    ] = ()
+    sources: Annotated[
+        tuple[SourceState, ...], Field(json_schema_extra=list_map("stageName", "actionName"))
+    ] = ()
     """Written by triggers alone, as are startedOnCreate and restartedVersion."""
     started_on_create: bool | None = None
     """Whether creation started a run (X-21); absent until triggers has seen the Pipeline."""

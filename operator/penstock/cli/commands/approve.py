@@ -11,9 +11,15 @@ from penstock.cli.connection.objects import Approval, CliError, Document
 from penstock.cli.text import in_line
 
 Target = Annotated[str, typer.Argument(help="The PipelineRun that waits, or the Approval.")]
-Action = Annotated[str | None, typer.Option(help="Which, where a run waits for several: ACTION or STAGE/ACTION.")]
-Comment = Annotated[str | None, typer.Option(help="What everyone shall read, at most 512 characters.")]
-Token = Annotated[str | None, typer.Option(help="The token that was seen: refused where a newer approval waits.")]
+Action = Annotated[
+    str | None, typer.Option(help="Which, where a run waits for several: ACTION or STAGE/ACTION.")
+]
+Comment = Annotated[
+    str | None, typer.Option(help="What everyone shall read, at most 512 characters.")
+]
+Token = Annotated[
+    str | None, typer.Option(help="The token that was seen: refused where a newer approval waits.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the approval is decided.")]
 
 
@@ -33,9 +39,12 @@ def approve(
 ) -> None:
     """Approve what a run waits for.
 
-    The exit code with --wait: 0 Approved, 3 decided otherwise, 4 timeout (others must approve, too). 1: refused.
+    The exit code with --wait: 0 Approved, 3 decided otherwise, 4 timeout
+    (others must approve, too). 1: refused.
     """
-    _decide("Approved", target, action, {"comment": comment, "token": token}, timeout if wait else None)
+    _decide(
+        "Approved", target, action, {"comment": comment, "token": token}, timeout if wait else None
+    )
 
 
 def reject(
@@ -50,10 +59,14 @@ def reject(
 
     The exit code with --wait: 0 Rejected, 3 decided otherwise before, 4 timeout. 1: refused.
     """
-    _decide("Rejected", target, action, {"comment": comment, "token": token}, timeout if wait else None)
+    _decide(
+        "Rejected", target, action, {"comment": comment, "token": token}, timeout if wait else None
+    )
 
 
-def _decide(decision: str, target: str, action: str | None, said: Document, timeout: float | None) -> None:
+def _decide(
+    decision: str, target: str, action: str | None, said: Document, timeout: float | None
+) -> None:
     cluster = connect()
     approval = find_approval(cluster.objects(Approval), target, action)
     user = cluster.whoami()
@@ -78,18 +91,26 @@ def _outcome(cluster: Cluster, name: str) -> ApprovalState | None:
 
 
 def find_approval(approvals: list[Approval], target: str, action: str | None) -> Approval:
-    """Return the pending Approval that is meant; CliError says, with CodePipeline's names, why there is none."""
+    """Return the pending Approval that is meant; CliError says, with
+    CodePipeline's names, why there is none.
+    """
     meant = [item for item in approvals if target in (item.metadata.name, item.spec.run)]
     if action:
         meant = [item for item in meant if action in (item.spec.action_name, item.where)]
     pending = [item for item in meant if item.state is ApprovalState.PENDING]
     if len(pending) > 1:
         names = ", ".join(item.where for item in pending)
-        raise CliError(f"{target} waits for {len(pending)} approvals; name one with --action: {names}")
+        raise CliError(
+            f"{target} waits for {len(pending)} approvals; name one with --action: {names}"
+        )
     if pending:
         return pending[0]
     if meant:
         newest = max(meant, key=lambda item: item.metadata.creation_timestamp)
-        raise CliError(f"ApprovalAlreadyCompleted: {newest.where} of {target} is {newest.state.value}")
+        raise CliError(
+            f"ApprovalAlreadyCompleted: {newest.where} of {target} is {newest.state.value}"
+        )
     what = f" of action {action}" if action else ""
-    raise CliError(f"ActionNotFound: there is no approval{what} for {target}: kubectl get approvals shows all")
+    raise CliError(
+        f"ActionNotFound: there is no approval{what} for {target}: kubectl get approvals shows all"
+    )

@@ -1,4 +1,6 @@
-"""`penstock logs`: what a run's actions printed, as long as their pods are there, and where it is afterwards."""
+"""`penstock logs`: what a run's actions printed, as long as their pods are
+there, and where it is afterwards.
+"""
 
 import time
 from collections.abc import Iterator
@@ -31,8 +33,12 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     run: Run,
-    action: Annotated[str | None, typer.Argument(help="Only this action (its name, or stage/action).")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    action: Annotated[
+        str | None, typer.Argument(help="Only this action (its name, or stage/action).")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
     timeout: Timeout = 3600.0,
 ) -> None:
     """Print what a run's actions printed.
@@ -51,17 +57,23 @@ def check_action(run: objects.Run, pipeline: objects.Pipeline | None, action: st
     """Raise CliError, with the names that there are, where no action of a run is meant."""
     known = [where for where, _ in executions(run)]
     known += [
-        f"{stage.name}/{item.name}" for stage in (pipeline.spec.stages if pipeline else ()) for item in stage.actions
+        f"{stage.name}/{item.name}"
+        for stage in (pipeline.spec.stages if pipeline else ())
+        for item in stage.actions
     ]
     if not any(is_meant(action, where) for where in known):
-        hint = meant(action, known if "/" in action else [where.partition("/")[2] for where in known])
+        hint = meant(
+            action, known if "/" in action else [where.partition("/")[2] for where in known]
+        )
         raise CliError(f'ActionNotFound: run {run.name} has no action "{action}"{hint}')
 
 
 class Place:
-    """How far a log was printed: the time of its last line, and how many lines of that time there were.
+    """How far a log was printed: the time of its last line, and how many
+    lines of that time there were.
 
-    A log is asked for again by a time of whole seconds; what was printed of it already is left out by this.
+    A log is asked for again by a time of whole seconds; what was printed of
+    it already is left out by this.
     """
 
     def __init__(self) -> None:
@@ -71,7 +83,11 @@ class Place:
     def query(self) -> dict[str, str]:
         """What to ask for, so that nothing is missing."""
         asked = {"timestamps": "true"}
-        return {**asked, "sinceTime": f"{self._stamp[:19]}{_zone(self._stamp)}"} if self._stamp else asked
+        return (
+            {**asked, "sinceTime": f"{self._stamp[:19]}{_zone(self._stamp)}"}
+            if self._stamp
+            else asked
+        )
 
     def new(self, lines: Iterator[str]) -> Iterator[str]:
         """Yield the lines that were not yet printed, without their times."""
@@ -94,7 +110,9 @@ def _zone(stamp: str) -> str:
 
 
 def _moment(stamp: str) -> tuple[float, str]:
-    """Return a time of nanoseconds so that it can be compared: the second, and its fraction as digits."""
+    """Return a time of nanoseconds so that it can be compared: the second,
+    and its fraction as digits.
+    """
     try:
         whole = datetime.fromisoformat(f"{stamp[:19]}{_zone(stamp)}").timestamp()
     except ValueError:
@@ -133,7 +151,11 @@ class Reader:
         run = self._cluster.run(name)
         self._away.over()
         for where, execution in executions(run):
-            if is_meant(self._action, where) and execution.job_name and execution.job_name not in self._done:
+            if (
+                is_meant(self._action, where)
+                and execution.job_name
+                and execution.job_name not in self._done
+            ):
                 self._print(run, where, execution, deadline)
         if self._follow and not run.is_over:
             return False
@@ -142,7 +164,9 @@ class Reader:
             complain(_nothing(run, self._action))
         return True
 
-    def _print(self, run: objects.Run, where: str, execution: ActionExecution, deadline: float) -> None:
+    def _print(
+        self, run: objects.Run, where: str, execution: ActionExecution, deadline: float
+    ) -> None:
         """Print what is new of one try's log; note when there is nothing more to come."""
         is_ended = execution.status is not ActionStatus.IN_PROGRESS
         is_last = is_ended or not self._follow
@@ -150,7 +174,9 @@ class Reader:
         why = "its pod is gone" if is_ended else "it has no pod yet"
         if pod is not None:
             try:
-                self._copy(where, execution.job_name, pod.metadata.name, None if is_last else deadline)
+                self._copy(
+                    where, execution.job_name, pod.metadata.name, None if is_last else deadline
+                )
             except UnreachableError:
                 raise
             except CliError as error:
@@ -166,9 +192,13 @@ class Reader:
             complain(self._where_it_is(run, where, execution, why))
 
     def _copy(self, where: str, job: str, pod: str, deadline: float | None) -> None:
-        """Print what is new of a pod's log; with a deadline, follow it until then, or until the stream ends."""
+        """Print what is new of a pod's log; with a deadline, follow it until
+        then, or until the stream ends.
+        """
         place = self._places.setdefault(job, Place())
-        silence_s = STREAM_S if deadline is None else min(STREAM_S, max(1.0, deadline - time.monotonic()))
+        silence_s = (
+            STREAM_S if deadline is None else min(STREAM_S, max(1.0, deadline - time.monotonic()))
+        )
         query = {**place.query, "follow": "false" if deadline is None else "true"}
         for line in place.new(self._cluster.log(pod, query, silence_s)):
             # Not by way of the console: a log keeps its colours, and nothing breaks its lines.
@@ -177,7 +207,9 @@ class Reader:
             if deadline is not None and time.monotonic() >= deadline:
                 return
 
-    def _where_it_is(self, run: objects.Run, where: str, execution: ActionExecution, why: str) -> str:
+    def _where_it_is(
+        self, run: objects.Run, where: str, execution: ActionExecution, why: str
+    ) -> str:
         """Say why a log is not shown, and where it is, if it is stored."""
         uid, pipeline_uid = execution.pod_uid, run.status.pipeline_uid
         if execution.status is ActionStatus.IN_PROGRESS:
@@ -185,7 +217,13 @@ class Reader:
         if not execution.has_log or not uid or not pipeline_uid:
             return f"{where}: no log: {why}, and none was stored ({execution.status.value})"
         stage, _, action = where.partition("/")
-        names = (run.metadata.namespace, run.spec.pipeline_ref.name, pipeline_uid, run.name, run.metadata.uid)
+        names = (
+            run.metadata.namespace,
+            run.spec.pipeline_ref.name,
+            pipeline_uid,
+            run.name,
+            run.metadata.uid,
+        )
         key = log_key(Attempt(*names, stage, action, execution.attempt, execution.try_), uid)
         return f"{where}: {why}; its log is stored {_told(self._store(run))} as {key}"
 
@@ -201,7 +239,9 @@ def _told(store: ArtifactStore | None) -> str:
         return "in the operator's default store (the chart's defaultArtifactStore)"
     if store.type == "Volume":
         return f"in the volume {store.location}"
-    where = f" at {store.endpoint}" if store.endpoint else f" in {store.region}" if store.region else ""
+    where = (
+        f" at {store.endpoint}" if store.endpoint else f" in {store.region}" if store.region else ""
+    )
     return f"in the bucket {store.location}{where}"
 
 

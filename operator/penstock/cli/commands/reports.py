@@ -27,12 +27,20 @@ class PrintedReport:
 
     def to_dict(self) -> Document:
         """Return it for programs."""
-        made = {"action": self.action, "attempt": self.execution.attempt, "try": self.execution.try_}
-        return made | self.report.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+        made = {
+            "action": self.action,
+            "attempt": self.execution.attempt,
+            "try": self.execution.try_,
+        }
+        return made | self.report.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude_unset=True
+        )
 
 
 def reports_of(run: Run, action: str | None) -> list[PrintedReport]:
-    """Return every report of a run, each with its action and try; ``action`` is a name, or stage/name."""
+    """Return every report of a run, each with its action and try; ``action``
+    is a name, or stage/name.
+    """
     return [
         PrintedReport(where, execution, report)
         for where, execution in executions(run)
@@ -42,7 +50,9 @@ def reports_of(run: Run, action: str | None) -> list[PrintedReport]:
 
 
 def report_lines(reports: list[PrintedReport]) -> Iterator[str]:
-    """Yield a line for each report, one for each failed test that stands in the status, and where the rest is."""
+    """Yield a line for each report, one for each failed test that stands in
+    the status, and where the rest is.
+    """
     if not reports:
         yield "no reports"
     for found in reports:

@@ -1,4 +1,6 @@
-"""`penstock retry`, `override` and `rollback`: a stage again or on, or as of an earlier run (X-60, C-07, X-67)."""
+"""`penstock retry`, `override` and `rollback`: a stage again or on, or as of
+an earlier run (X-60, C-07, X-67).
+"""
 
 import re
 from enum import StrEnum
@@ -56,7 +58,9 @@ def register(app: typer.Typer) -> None:
 def retry(
     run: Run,
     stage: Stage,
-    mode: Annotated[Mode, typer.Option(help="Only what failed, or the whole stage.")] = Mode.FAILED_ACTIONS,
+    mode: Annotated[
+        Mode, typer.Option(help="Only what failed, or the whole stage.")
+    ] = Mode.FAILED_ACTIONS,
     reason: Reason = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it ends.")] = False,
     timeout: Timeout = 3600.0,
@@ -65,7 +69,12 @@ def retry(
 
     The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
     """
-    _ask(run, "retries", {"stageName": stage, "retryMode": mode.value, "reason": reason}, timeout if wait else None)
+    _ask(
+        run,
+        "retries",
+        {"stageName": stage, "retryMode": mode.value, "reason": reason},
+        timeout if wait else None,
+    )
 
 
 def override(
@@ -85,7 +94,9 @@ def override(
 
 
 def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
-    """Add a request to a run's spec; with a timeout, wait for its answer and then for the run's end."""
+    """Add a request to a run's spec; with a timeout, wait for its answer and
+    then for the run's end.
+    """
     cluster = connect()
     found = cluster.run(run)
     stage = str(entry["stageName"])
@@ -112,10 +123,14 @@ def _check_stage(run: objects.Run, pipeline: objects.Pipeline | None, stage: str
         raise CliError(f'StageNotFound: run {run.name} has no stage "{stage}"{meant(stage, known)}')
 
 
-def _answer(cluster: Cluster, run: str, field: str, number: int) -> tuple[RefusedRequest | None] | None:
+def _answer(
+    cluster: Cluster, run: str, field: str, number: int
+) -> tuple[RefusedRequest | None] | None:
     """Return the refusal of a request, if it was refused; None until the operator has seen it."""
     status = cluster.run(run).status
-    answers: tuple[AnsweredRetry | AnsweredOverride, ...] = status.retries if field == "retries" else status.overrides
+    answers: tuple[AnsweredRetry | AnsweredOverride, ...] = (
+        status.retries if field == "retries" else status.overrides
+    )
     return (answers[number].refused,) if number < len(answers) else None
 
 
@@ -124,18 +139,27 @@ def rollback(
     stage: Stage,
     to: Annotated[str, typer.Option(help="The run to go back to, or its execution id.")],
     name: Annotated[str | None, typer.Option(help="The name of the run that rolls back.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "--wait", "-w", help="Watch the run until it ends.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "--wait", "-w", help="Watch the run until it ends.")
+    ] = False,
     timeout: Timeout = 3600.0,
 ) -> None:
-    """Run a stage again with what an earlier run had, as a run of its own, and print that run's name.
+    """Run a stage again with what an earlier run had, as a run of its own,
+    and print that run's name.
 
     The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
     """
     cluster = connect()
     known = cluster.pipeline(pipeline).stage_names
     if stage not in known:
-        raise CliError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
-    target = {"targetPipelineExecutionId": to} if _UID.fullmatch(to) else {"targetRun": cluster.run(to).name}
+        raise CliError(
+            f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}'
+        )
+    target = (
+        {"targetPipelineExecutionId": to}
+        if _UID.fullmatch(to)
+        else {"targetRun": cluster.run(to).name}
+    )
     spec = {
         "pipelineRef": {"name": pipeline},
         "executionType": "ROLLBACK",

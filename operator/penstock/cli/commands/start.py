@@ -1,4 +1,6 @@
-"""`penstock start`: what it makes of its options (X-50, X-51), and starting once however often it is asked (N-17)."""
+"""`penstock start`: what it makes of its options (X-50, X-51), and starting
+once however often it is asked (N-17).
+"""
 
 import re
 from collections.abc import Iterator
@@ -24,16 +26,28 @@ def register(app: typer.Typer) -> None:
 
 def start(
     pipeline: Pipeline,
-    var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for a pipeline variable.")] = None,
+    var: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for a pipeline variable.")
+    ] = None,
     revision: Annotated[
         list[str] | None,
-        typer.Option(help="ACTION=COMMIT for a source action, or ACTION=S3_OBJECT_VERSION_ID=ID, …=S3_OBJECT_KEY=KEY."),
+        typer.Option(
+            help="ACTION=COMMIT for a source action, or ACTION=S3_OBJECT_VERSION_ID=ID, "
+            "…=S3_OBJECT_KEY=KEY."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The run's name; one that is taken is refused.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The run's name; one that is taken is refused.")
+    ] = None,
     client_request_token: Annotated[
-        str | None, typer.Option(help="Starting twice with the same token starts one run, and prints its name twice.")
+        str | None,
+        typer.Option(
+            help="Starting twice with the same token starts one run, and prints its name twice."
+        ),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", "--wait", "-w", help="Watch the run until it ends.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "--wait", "-w", help="Watch the run until it ends.")
+    ] = False,
     timeout: Timeout = 3600.0,
 ) -> None:
     """Start a pipeline and print the run's name.
@@ -48,7 +62,10 @@ def start(
     spec: Document = {
         "pipelineRef": {"name": pipeline},
         "requestedBy": who,
-        "trigger": {"triggerType": "StartPipelineExecution", **({"triggerDetail": who} if who else {})},
+        "trigger": {
+            "triggerType": "StartPipelineExecution",
+            **({"triggerDetail": who} if who else {}),
+        },
         "variables": [{"name": key, "value": value} for key, value in _pairs("--var", var)],
         "sourceRevisions": list(_revisions(revision)),
     }
@@ -56,16 +73,22 @@ def start(
     if client_request_token:
         run = _start_once(cluster, pipeline, client_request_token, spec)
     else:
-        run = cluster.start({"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec)
+        run = cluster.start(
+            {"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec
+        )
     say(run.name)
     if watch:
         raise typer.Exit(watch_run(cluster, run.name, timeout))
 
 
 def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Run:
-    """Start a run whose name follows from the token; return the one that there is if it was started with the same."""
+    """Start a run whose name follows from the token; return the one that
+    there is if it was started with the same.
+    """
     if not _TOKEN.fullmatch(token):
-        raise typer.BadParameter("letters, digits and hyphens, at most 128 (N-17)", param_hint="--client-request-token")
+        raise typer.BadParameter(
+            "letters, digits and hyphens, at most 128 (N-17)", param_hint="--client-request-token"
+        )
     name = child_name(pipeline, pipeline, token)
     try:
         return cluster.start({"name": name}, spec)
@@ -76,7 +99,9 @@ def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> 
     written = known.spec.to_dict()
     asked = {key: written.get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
     if asked != {key: spec.get(key) for key in asked}:
-        raise CliError(f"ConflictException: run {name} was started with this token, but with something else")
+        raise CliError(
+            f"ConflictException: run {name} was started with this token, but with something else"
+        )
     return known
 
 

@@ -1,4 +1,6 @@
-"""`penstock stop`: what it asks of the API server, and what it refuses before it asks (X-53..X-55)."""
+"""`penstock stop`: what it asks of the API server, and what it refuses before
+it asks (X-53..X-55).
+"""
 
 from typing import Annotated
 
@@ -22,23 +24,30 @@ def stop(
         bool, typer.Option("--abandon", help="End the actions under way, too; nothing is undone.")
     ] = False,
     reason: Reason = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Watch the run until it has stopped.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Watch the run until it has stopped.")
+    ] = False,
     timeout: Timeout = 3600.0,
 ) -> None:
     """Stop a run: nothing of it starts from now on; what runs may finish, unless it is abandoned.
 
-    The exit code with --wait: 0 Stopped, 3 it ended otherwise before, 4 timeout. 1: it cannot be stopped.
+    The exit code with --wait: 0 Stopped, 3 it ended otherwise before, 4
+    timeout. 1: it cannot be stopped.
     """
     cluster = connect()
     ask_to_stop(cluster, run, abandon=abandon, reason=reason)
     say(f"asked {run} to stop")
     if wait:
         code = watch_run(cluster, run, timeout)
-        raise typer.Exit(0 if code == EXIT_OTHERWISE and _is_stopped(cluster, run) else max(code, EXIT_OTHERWISE))
+        raise typer.Exit(
+            0 if code == EXIT_OTHERWISE and _is_stopped(cluster, run) else max(code, EXIT_OTHERWISE)
+        )
 
 
 def _is_stopped(cluster: Cluster, run: str) -> bool:
-    """Whether a run that has ended was stopped; one that was deleted since was not, as far as is known."""
+    """Whether a run that has ended was stopped; one that was deleted since
+    was not, as far as is known.
+    """
     try:
         return cluster.run(run).state == "Stopped"
     except CliError as error:

@@ -1,7 +1,8 @@
-"""`penstock transition disable|enable`: the switch in front of a stage, a StageTransition (X-71..X-73).
+"""`penstock transition disable|enable`: the switch in front of a stage, a
+StageTransition (X-71..X-73).
 
-Only objects that this command made are changed. One that a tool declares would be set back, or could never be applied
-again, as `requestedBy` is the writer's own name (gitops 3).
+Only objects that this command made are changed. One that a tool declares would be set back, or
+could never be applied again, as `requestedBy` is the writer's own name (gitops 3).
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from penstock.cli.text import in_line, meant
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the Pipeline's status shows it.")]
 
-_commands = typer.Typer(no_args_is_help=True, help="Hold runs in front of a stage, and let them in again.")
+_commands = typer.Typer(
+    no_args_is_help=True, help="Hold runs in front of a stage, and let them in again."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +38,9 @@ def disable(
     wait: Wait = False,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Let no run into a stage; those inside go on. The exit code with --wait: 0 disabled, 4 timeout."""
+    """Let no run into a stage; those inside go on. The exit code with --wait:
+    0 disabled, 4 timeout.
+    """
     cluster = connect()
     _check_stage(cluster, pipeline, stage)
     spec = {"enabled": False, "reason": reason, "requestedBy": cluster.whoami()}
@@ -47,7 +52,9 @@ def disable(
     else:
         wanted = {"pipelineName": pipeline, "stageName": stage, **spec}
         given = {key: value for key, value in wanted.items() if value is not None}
-        cluster.create(Transition, {"name": name, "labels": {LABEL_MANAGED_BY: FIELD_MANAGER}}, given)
+        cluster.create(
+            Transition, {"name": name, "labels": {LABEL_MANAGED_BY: FIELD_MANAGER}}, given
+        )
     say(in_line(f"disabled the transition into {stage} of {pipeline}"))
     if wait:
         _wait(cluster, pipeline, stage, timeout, is_enabled=False)
@@ -57,7 +64,8 @@ def disable(
 def enable(pipeline: Pipeline, stage: Stage, wait: Wait = False, timeout: Timeout = 60.0) -> None:
     """Let runs into a stage again. The exit code with --wait: 0 enabled, 4 timeout.
 
-    1: the Pipeline itself disables it, or a StageTransition that this command did not make; then nothing is changed.
+    1: the Pipeline itself disables it, or a StageTransition that this command did not make; then
+    nothing is changed.
     """
     cluster = connect()
     found = _check_stage(cluster, pipeline, stage)
@@ -82,42 +90,65 @@ def _check_ours(transitions: list[Transition]) -> None:
 
 
 def _whose(item: Transition) -> str | None:
-    """Return what declares a StageTransition, and where to change it; None for one that this command made."""
+    """Return what declares a StageTransition, and where to change it; None
+    for one that this command made.
+    """
     name, mark = item.metadata.name, item.metadata.declared_by
     why = f" ({item.spec.reason})" if item.spec.reason else ""
     if mark:
-        return f"StageTransition {name}{why} is declared by {mark}: change it there, or it would be set back"
+        return (
+            f"StageTransition {name}{why} is declared by {mark}: change it there, or it would "
+            f"be "
+            f"set back"
+        )
     if item.metadata.labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER:
         return None
-    return f"StageTransition {name}{why} was not made by this command: kubectl delete stt {name}, or edit it"
+    return (
+        f"StageTransition {name}{why} was not made by this command: kubectl delete stt {name}, "
+        f"or "
+        f"edit it"
+    )
 
 
 def _check_stage(cluster: Cluster, pipeline: str, stage: str) -> objects.Pipeline:
     found = cluster.pipeline(pipeline)
     known = found.stage_names
     if stage not in known:
-        raise CliError(f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}')
+        raise CliError(
+            f'StageNotFound: pipeline {pipeline} has no stage "{stage}"{meant(stage, known)}'
+        )
     return found
 
 
-def _disabling(transitions: list[Transition], pipeline: objects.Pipeline, stage: str) -> Iterator[Transition]:
-    """Yield every StageTransition that disables the stage, whoever wrote it; out of the one before is into it."""
+def _disabling(
+    transitions: list[Transition], pipeline: objects.Pipeline, stage: str
+) -> Iterator[Transition]:
+    """Yield every StageTransition that disables the stage, whoever wrote it;
+    out of the one before is into it.
+    """
     names = pipeline.stage_names
     before = names[names.index(stage) - 1] if stage != names[0] else None
     for item in transitions:
         spec = item.spec
         into = before if spec.transition_type == "Outbound" else stage
-        if (spec.pipeline_name, spec.stage_name) == (pipeline.metadata.name, into) and not spec.enabled:
+        if (spec.pipeline_name, spec.stage_name) == (
+            pipeline.metadata.name,
+            into,
+        ) and not spec.enabled:
             yield item
 
 
 def _wait(cluster: Cluster, pipeline: str, stage: str, timeout: float, *, is_enabled: bool) -> None:
     def shown() -> bool | None:
         states = cluster.pipeline(pipeline).status.stage_states
-        transition = next((state.inbound_transition_state for state in states if state.stage_name == stage), None)
+        transition = next(
+            (state.inbound_transition_state for state in states if state.stage_name == stage), None
+        )
         enabled = transition.enabled if transition else True
         return True if enabled is is_enabled else None
 
     if wait_for(shown, timeout) is None:
         wanted = "enabled" if is_enabled else "disabled"
-        raise gave_up(f"the status of Pipeline {pipeline} does not show {stage} as {wanted}", timeout)
+        raise gave_up(
+            f"the status of Pipeline {pipeline} does not show {stage} as {wanted}", timeout
+        )

@@ -1,4 +1,6 @@
-"""The cluster as the user's kubeconfig reaches it: objects by their models, every wait with a limit."""
+"""The cluster as the user's kubeconfig reaches it: objects by their models,
+every wait with a limit.
+"""
 
 import json
 import os
@@ -59,7 +61,9 @@ class Cluster:
 
     def runs(self, pipeline: str | None) -> list[Run]:
         """Return the namespace's runs, the newest first; of one pipeline, if it is named."""
-        wanted = [run for run in self.objects(Run) if pipeline in (None, run.spec.pipeline_ref.name)]
+        wanted = [
+            run for run in self.objects(Run) if pipeline in (None, run.spec.pipeline_ref.name)
+        ]
         return sorted(wanted, key=lambda run: run.metadata.creation_timestamp, reverse=True)
 
     def pipeline(self, name: str) -> Pipeline:
@@ -73,7 +77,9 @@ class Cluster:
             raise CliError(f"{error}{meant(name, known)}", error.status) from error
 
     def objects(self, kind: type[Object]) -> list[Object]:
-        """Return the namespace's objects of a kind; CliError says it when the namespace is not there."""
+        """Return the namespace's objects of a kind; CliError says it when the
+        namespace is not there.
+        """
         items = self._object("GET", self._path(kind))["items"]
         if not items:
             self._check_namespace()
@@ -96,17 +102,26 @@ class Cluster:
         return read(type(found), self._object("PATCH", path, body))
 
     def append(self, found: Object, field: str, entry: Document) -> Object:
-        """Add an entry to a list in the spec of this very object, whatever others have added meanwhile."""
+        """Add an entry to a list in the spec of this very object, whatever
+        others have added meanwhile.
+        """
         path = f"{self._path(type(found), found.metadata.name)}?{_WRITING}"
         is_list = bool(getattr(found.spec, field)) if not isinstance(found, NamedOnly) else False
         place, value = (f"/spec/{field}/-", entry) if is_list else (f"/spec/{field}", [entry])
         is_same = {"op": "test", "path": "/metadata/uid", "value": found.metadata.uid}
-        return read(type(found), self._object("PATCH", path, [is_same, {"op": "add", "path": place, "value": value}]))
+        return read(
+            type(found),
+            self._object("PATCH", path, [is_same, {"op": "add", "path": place, "value": value}]),
+        )
 
     def whoami(self) -> str | None:
-        """Return the name that the API server acts for, None where it does not say; impersonation counts."""
+        """Return the name that the API server acts for, None where it does
+        not say; impersonation counts.
+        """
         try:
-            review = self._object("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", _REVIEW)
+            review = self._object(
+                "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", _REVIEW
+            )
         except CliError as error:
             if error.status not in (403, NOT_FOUND):
                 raise
@@ -115,7 +130,9 @@ class Cluster:
         return name if 0 < len(name) <= _LONGEST_NAME else None
 
     def changes(self, name: str, seconds: float) -> Iterator[Run]:
-        """Yield a run as it is and with every change, for so many seconds at most, or until the watch ends."""
+        """Yield a run as it is and with every change, for so many seconds at
+        most, or until the watch ends.
+        """
         run = self.run(name)
         yield run
         limit = max(1, min(int(STREAM_S), int(seconds)))
@@ -146,20 +163,25 @@ class Cluster:
     def pod_of(self, job: str) -> NamedOnly | None:
         """Return the first pod of a Job, None where there is none (any more)."""
         query = urlencode({"labelSelector": f"batch.kubernetes.io/job-name={job},{LABEL_RUN_UID}"})
-        pods = [read(NamedOnly, pod) for pod in self._object("GET", f"{self._core('pods')}?{query}")["items"]]
+        pods = [
+            read(NamedOnly, pod)
+            for pod in self._object("GET", f"{self._core('pods')}?{query}")["items"]
+        ]
         return min(pods, key=lambda pod: pod.metadata.creation_timestamp, default=None)
 
     def log(self, pod: str, query: dict[str, str], silence_s: float) -> Iterator[str]:
         """Yield the lines of a pod's agent, which relays what the action prints."""
         return self.lines(
-            f"{self._core('pods')}/{_part(pod)}/log?{urlencode({'container': 'agent', **query})}", silence_s
+            f"{self._core('pods')}/{_part(pod)}/log?{urlencode({'container': 'agent', **query})}",
+            silence_s,
         )
 
     def frozen_store(self, revision: str) -> ArtifactStore | None:
         """Return the artifact store of what a run executes, None where it cannot be told."""
-        path = f"/apis/apps/v1/namespaces/{_part(self.namespace)}/controllerrevisions/{_part(revision)}"
+        revisions = f"/apis/apps/v1/namespaces/{_part(self.namespace)}/controllerrevisions"
         try:
-            found = self._object("GET", path).get("data", {}).get("artifactStore")
+            data = self._object("GET", f"{revisions}/{_part(revision)}").get("data", {})
+            found = data.get("artifactStore")
         except UnreachableError:
             raise
         except CliError:
@@ -167,7 +189,9 @@ class Cluster:
         return ArtifactStore.model_validate(found) if found else None
 
     def lines(self, path: str, silence_s: float = STREAM_S) -> Iterator[str]:
-        """Yield the lines of an answer as they come, until it ends, breaks off, or is silent for too long."""
+        """Yield the lines of an answer as they come, until it ends, breaks
+        off, or is silent for too long.
+        """
         response = self._transport.request("GET", path, stream_s=silence_s)
         if response.status >= 300:
             raise _error(response.status, _document_of(response.read(2_000)))
@@ -187,7 +211,9 @@ class Cluster:
     def _instead_of_run(self, name: str) -> str:
         pipelines = self._names(Pipeline)
         if name in pipelines:
-            return f"; {name} is a Pipeline: name one of its runs, which `penstock runs {name}` shows"
+            return (
+                f"; {name} is a Pipeline: name one of its runs, which `penstock runs {name}` shows"
+            )
         return meant(name, self._names(Run))
 
     def _names(self, kind: type[Any]) -> list[str]:
@@ -204,11 +230,16 @@ class Cluster:
         except CliError as error:
             if error.status != NOT_FOUND:
                 return
-            raise CliError(f"{error}{meant(self.namespace, self._namespaces())}", error.status) from error
+            raise CliError(
+                f"{error}{meant(self.namespace, self._namespaces())}", error.status
+            ) from error
 
     def _namespaces(self) -> list[str]:
         try:
-            return [str(item["metadata"]["name"]) for item in self._object("GET", "/api/v1/namespaces")["items"]]
+            return [
+                str(item["metadata"]["name"])
+                for item in self._object("GET", "/api/v1/namespaces")["items"]
+            ]
         except CliError:
             return []
 
@@ -223,7 +254,10 @@ class Cluster:
         response = self._transport.request(method, path, body)
         document = _document_of(response.data)
         if response.status == NOT_FOUND and "kind" not in document:
-            raise CliError(f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) first")
+            raise CliError(
+                f"the cluster does not know {API_VERSION}: install the chart (charts/penstock) "
+                f"first"
+            )
         if response.status >= 300:
             raise _error(response.status, document)
         return document

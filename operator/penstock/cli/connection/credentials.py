@@ -1,4 +1,6 @@
-"""As whom requests are made: a token, a password, a certificate, what a plugin prints; and as whom they act."""
+"""As whom requests are made: a token, a password, a certificate, what a
+plugin prints; and as whom they act.
+"""
 
 import base64
 import binascii
@@ -29,7 +31,9 @@ _LEGAL = "!#$&'*+-.^_`|~"
 
 @dataclass(frozen=True, slots=True)
 class UserIdentity:
-    """What proves who one is: an ``Authorization``, and a certificate with its key, PEM; each may be empty."""
+    """What proves who one is: an ``Authorization``, and a certificate with
+    its key, PEM; each may be empty.
+    """
 
     authorization: str = ""
     certificate: bytes = b""
@@ -38,21 +42,29 @@ class UserIdentity:
 
 
 class UserCredentials:
-    """A user of the kubeconfig; a plugin is asked once, and again when what it said has expired or was refused."""
+    """A user of the kubeconfig; a plugin is asked once, and again when what
+    it said has expired or was refused.
+    """
 
     def __init__(self, target: ClusterTarget) -> None:
         self._user, self._cluster, self._name = target.user, target.cluster, target.user_name
         self._printed: UserIdentity | None = None
 
     def identity(self) -> UserIdentity:
-        """Return what proves the user now; a file with a token is read each time, as it is written anew."""
+        """Return what proves the user now; a file with a token is read each
+        time, as it is written anew.
+        """
         if not self._cluster.server.startswith("https://"):
             return UserIdentity()  # As kubectl: nothing secret travels in the clear.
         user = self._user
-        certificate = _pem(user.client_certificate_data, user.client_certificate, "client-certificate")
+        certificate = _pem(
+            user.client_certificate_data, user.client_certificate, "client-certificate"
+        )
         key = _pem(user.client_key_data, user.client_key, "client-key")
         if bool(certificate) != bool(key):
-            raise CliError(f'user "{self._name}": client-certificate and client-key belong together')
+            raise CliError(
+                f'user "{self._name}": client-certificate and client-key belong together'
+            )
         authorization = self._authorization()
         if authorization or certificate or not user.exec:
             return UserIdentity(authorization, certificate, key)
@@ -74,19 +86,28 @@ class UserCredentials:
         return f"Bearer {self._id_token()}" if user.auth_provider else ""
 
     def _id_token(self) -> str:
-        """Return the token of the provider oidc, which kubectl keeps in the file; renewing it is kubectl's."""
+        """Return the token of the provider oidc, which kubectl keeps in the
+        file; renewing it is kubectl's.
+        """
         provider = self._user.auth_provider
         assert provider
         token = provider.config.get("id-token", "")
         if provider.name != "oidc":
-            raise CliError(f'user "{self._name}": auth-provider "{provider.name}" is no more: use its exec plugin')
+            raise CliError(
+                f'user "{self._name}": auth-provider "{provider.name}" is no more: use its exec '
+                f"plugin"
+            )
         try:
             part = token.split(".")[1]
             expires = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["exp"]
         except (IndexError, KeyError, ValueError, TypeError) as error:
-            raise CliError(f'user "{self._name}": auth-provider oidc has no usable id-token') from error
+            raise CliError(
+                f'user "{self._name}": auth-provider oidc has no usable id-token'
+            ) from error
         if datetime.fromtimestamp(float(expires), UTC) <= datetime.now(UTC) + _EARLY:
-            raise CliError(f'user "{self._name}": its id-token has expired; any command of kubectl renews it')
+            raise CliError(
+                f'user "{self._name}": its id-token has expired; any command of kubectl renews it'
+            )
         return token
 
     def _ask(self, plugin: ExecEntry) -> UserIdentity:
@@ -134,7 +155,9 @@ def _text(path: str, field: str) -> str:
 
 
 def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> UserIdentity:
-    """Run a plugin and return what it printed; its own words for people go to stderr, as with kubectl."""
+    """Run a plugin and return what it printed; its own words for people go to
+    stderr, as with kubectl.
+    """
     where = f'user "{user}": plugin {plugin.command}'
     if not plugin.command or not plugin.api_version.startswith(_GROUP):
         raise CliError(f'user "{user}": exec needs a command, and an apiVersion of {_GROUP}')
@@ -162,11 +185,20 @@ def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> UserIdentity:
     return _printed(done.stdout, plugin.api_version, where)
 
 
-def _environment(plugin: ExecEntry, cluster: ClusterEntry, *, is_terminal: bool) -> Mapping[str, str]:
+def _environment(
+    plugin: ExecEntry, cluster: ClusterEntry, *, is_terminal: bool
+) -> Mapping[str, str]:
     spec: dict[str, Any] = {"interactive": is_terminal}
     if plugin.provide_cluster_info:
-        authority = _pem(cluster.certificate_authority_data, cluster.certificate_authority, "certificate-authority")
-        config = next((item.get("extension") for item in cluster.extensions if item.get("name") == _CONFIG), None)
+        authority = _pem(
+            cluster.certificate_authority_data,
+            cluster.certificate_authority,
+            "certificate-authority",
+        )
+        config = next(
+            (item.get("extension") for item in cluster.extensions if item.get("name") == _CONFIG),
+            None,
+        )
         told = {
             "server": cluster.server,
             "tls-server-name": cluster.tls_server_name,
@@ -194,4 +226,6 @@ def _printed(output: bytes, version: str, where: str) -> UserIdentity:
         raise CliError(f"{where} printed {found[0]} of {found[1]}, not ExecCredential of {version}")
     if not token and not (certificate and key):
         raise CliError(f"{where} printed neither a token nor a certificate with its key")
-    return UserIdentity(f"Bearer {token}" if token else "", certificate.encode(), key.encode(), until)
+    return UserIdentity(
+        f"Bearer {token}" if token else "", certificate.encode(), key.encode(), until
+    )

@@ -1,8 +1,9 @@
 """Which API server, as whom and in which namespace: kubeconfig files read as kubectl reads them.
 
-kubectl is the rule (client-go, tools/clientcmd): the first file of KUBECONFIG that sets a name wins with all of it, a
-file that is not there is passed over, and only where no file says anything the account of the pod counts. The
-`kubernetes` package leaves out impersonation, several server names and proxies, and hides why a plugin failed.
+kubectl is the rule (client-go, tools/clientcmd): the first file of KUBECONFIG that sets a name wins
+with all of it, a file that is not there is passed over, and only where no file says anything the
+account of the pod counts. The `kubernetes` package leaves out impersonation, several server names
+and proxies, and hides why a plugin failed.
 """
 
 import os
@@ -22,7 +23,9 @@ _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFil
 
 
 class _Entry(BaseModel):
-    """A part of a kubeconfig: its keys have hyphens, and what nobody knows is passed over, as kubectl does."""
+    """A part of a kubeconfig: its keys have hyphens, and what nobody knows is
+    passed over, as kubectl does.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -130,13 +133,20 @@ class _Merged:
         """Return what a context leads to, the current one where none is named."""
         wanted = context or self.current
         if not wanted:
-            raise CliError(f"{self.where} has no current-context: choose one with --context{_of(self.contexts)}")
+            raise CliError(
+                f"{self.where} has no current-context: choose one with "
+                f"--context{_of(self.contexts)}"
+            )
         if wanted not in self.contexts:
-            raise CliError(f'context "{wanted}" is not in {self.where}{meant(wanted, self.contexts)}')
+            raise CliError(
+                f'context "{wanted}" is not in {self.where}{meant(wanted, self.contexts)}'
+            )
         chosen = self.contexts[wanted]
         cluster = self.clusters.get(chosen.cluster)
         if cluster is None:
-            raise CliError(f'context "{wanted}" of {self.where}: cluster "{chosen.cluster}" is not there')
+            raise CliError(
+                f'context "{wanted}" of {self.where}: cluster "{chosen.cluster}" is not there'
+            )
         if chosen.user and chosen.user not in self.users:
             raise CliError(f'context "{wanted}" of {self.where}: user "{chosen.user}" is not there')
         user = self.users.get(chosen.user, UserEntry())
@@ -145,8 +155,12 @@ class _Merged:
         return ClusterTarget(cluster, user, namespace or chosen.namespace or "default", chosen.user)
 
 
-def target_of(context: str | None, namespace: str | None, environ: Mapping[str, str]) -> ClusterTarget:
-    """Return what the environment's kubeconfig leads to; CliError says what is missing, or cannot be honoured."""
+def target_of(
+    context: str | None, namespace: str | None, environ: Mapping[str, str]
+) -> ClusterTarget:
+    """Return what the environment's kubeconfig leads to; CliError says what
+    is missing, or cannot be honoured.
+    """
     files = _files(environ)
     there = [file for file in files if file.exists()]
     merged = _Merged(there)
@@ -163,7 +177,9 @@ def target_of(context: str | None, namespace: str | None, environ: Mapping[str, 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
     given = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return [Path(part) for part in given] or [Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config"]
+    return [Path(part) for part in given] or [
+        Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config"
+    ]
 
 
 def _in_pod(namespace: str | None, environ: Mapping[str, str]) -> ClusterTarget | None:
@@ -175,9 +191,17 @@ def _in_pod(namespace: str | None, environ: Mapping[str, str]) -> ClusterTarget 
         return None
     address = f"[{host}]" if ":" in host else host
     own = folder / "namespace"
-    chosen = namespace or environ.get("POD_NAMESPACE") or (own.read_text().strip() if own.is_file() else "")
-    cluster = ClusterEntry(server=f"https://{address}:{port}", certificate_authority=str(folder / "ca.crt"))
-    return ClusterTarget(cluster, UserEntry(token_file=str(token)), chosen or "default", "the pod's service account")
+    chosen = (
+        namespace
+        or environ.get("POD_NAMESPACE")
+        or (own.read_text().strip() if own.is_file() else "")
+    )
+    cluster = ClusterEntry(
+        server=f"https://{address}:{port}", certificate_authority=str(folder / "ca.crt")
+    )
+    return ClusterTarget(
+        cluster, UserEntry(token_file=str(token)), chosen or "default", "the pod's service account"
+    )
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -197,7 +221,9 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _named(file: Path, document: dict[str, Any], kind: type[Any], field: str) -> Iterator[tuple[str, Any]]:
+def _named(
+    file: Path, document: dict[str, Any], kind: type[Any], field: str
+) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a list; paths in them are relative to their file."""
     seen: set[str] = set()
     for item in document.get(f"{field}s", []):
@@ -207,7 +233,9 @@ def _named(file: Path, document: dict[str, Any], kind: type[Any], field: str) ->
         except (ValidationError, KeyError, TypeError, AttributeError) as error:
             raise CliError(f"{file} is no usable kubeconfig: {field}s: {_why(error)}") from error
         if name in seen:
-            raise CliError(f'{file} is no usable kubeconfig: {field}s: there are two of the name "{name}"')
+            raise CliError(
+                f'{file} is no usable kubeconfig: {field}s: there are two of the name "{name}"'
+            )
         seen.add(name)
         yield name, found
 
@@ -231,9 +259,16 @@ def _why(error: Exception) -> str:
 
 def _check_cluster(name: str, cluster: ClusterEntry) -> None:
     if not cluster.server.startswith(("https://", "http://")):
-        raise CliError(f'cluster "{name}": server is "{cluster.server}", which is no http or https address')
-    if cluster.insecure_skip_tls_verify and (cluster.certificate_authority or cluster.certificate_authority_data):
-        raise CliError(f'cluster "{name}": insecure-skip-tls-verify and a certificate-authority exclude each other')
+        raise CliError(
+            f'cluster "{name}": server is "{cluster.server}", which is no http or https address'
+        )
+    if cluster.insecure_skip_tls_verify and (
+        cluster.certificate_authority or cluster.certificate_authority_data
+    ):
+        raise CliError(
+            f'cluster "{name}": insecure-skip-tls-verify and a certificate-authority exclude each '
+            f"other"
+        )
 
 
 def _check_user(name: str, user: UserEntry) -> None:

@@ -1,6 +1,8 @@
-"""The objects as the API server returns them, read by the models that the operator writes them with.
+"""The objects as the API server returns them, read by the models that the
+operator writes them with.
 
-Commands name fields of models, never keys of documents: a field that is no more is found by mypy, not by users.
+Commands name fields of models, never keys of documents: a field that is no
+more is found by mypy, not by users.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ Document = dict[str, Any]
 
 
 class CliError(Exception):
-    """The API server said no; the message is for people. ``status`` is its HTTP status, 0 where it has none."""
+    """The API server said no; the message is for people. ``status`` is its
+    HTTP status, 0 where it has none.
+    """
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -42,9 +46,13 @@ class Metadata(Model):
 
     @property
     def declared_by(self) -> str | None:
-        """The mark of a tool that declares the object, as ``key: value``; None where no tool does."""
+        """The mark of a tool that declares the object, as ``key: value``;
+        None where no tool does.
+        """
         marks = {**self.labels, **self.annotations}
-        return next((f"{key}: {marks[key]}" for key in DECLARED_BY if key != KEEP and key in marks), None)
+        return next(
+            (f"{key}: {marks[key]}" for key in DECLARED_BY if key != KEEP and key in marks), None
+        )
 
 
 class Run(Model):
@@ -61,7 +69,9 @@ class Run(Model):
 
     @property
     def state(self) -> str:
-        """Its state. One without a state is Pending until the operator has seen it, and Queued afterwards."""
+        """Its state. One without a state is Pending until the operator has
+        seen it, and Queued afterwards.
+        """
         if self.status.state:
             return self.status.state.value
         reasons = [item.reason for item in self.status.conditions if item.type == "Succeeded"]
@@ -126,7 +136,9 @@ Object = TypeVar("Object", Run, Pipeline, Approval, Transition, NamedOnly)
 
 
 def read(kind: type[Object], document: Document) -> Object:
-    """Return a document as an object; CliError says which field this version of the command cannot read."""
+    """Return a document as an object; CliError says which field this version
+    of the command cannot read.
+    """
     try:
         return kind.model_validate(document)
     except ValidationError as error:
@@ -134,13 +146,16 @@ def read(kind: type[Object], document: Document) -> Object:
         where = ".".join(str(part) for part in first["loc"])
         name = str(document.get("metadata", {}).get("name", ""))
         raise CliError(
-            f"{kind.__name__} {name} is not as this version of penstock knows it: {where}: {first['msg']};"
+            f"{kind.__name__} {name} is not as this version of penstock knows it: {where}: "
+            f"{first['msg']};"
             " use the version that the operator has"
         ) from error
 
 
 def executions(run: Run) -> Iterator[tuple[str, ActionExecution]]:
-    """Yield every try of a run as (stage/action, try) in the order in which they stand, those of rules with them."""
+    """Yield every try of a run as (stage/action, try) in the order in which
+    they stand, those of rules with them.
+    """
     for stage in run.status.stage_states:
         yield from _of_rules(stage, "beforeEntry", stage.before_entry_condition_state)
         for action in stage.action_states:
@@ -159,5 +174,7 @@ def _of_rules(
 
 
 def is_meant(wanted: str | None, where: str) -> bool:
-    """Whether ``wanted`` (an action, or stage/action; None for all) names what stands at ``where``."""
+    """Whether ``wanted`` (an action, or stage/action; None for all) names
+    what stands at ``where``.
+    """
     return wanted in (None, where, where.partition("/")[2])

@@ -1,7 +1,8 @@
 """Through which proxy an address is reached, as Go's programs decide, kubectl among them.
 
-The rules are those of golang.org/x/net/http/httpproxy: HTTPS_PROXY for https and HTTP_PROXY for http, upper case
-first; NO_PROXY with names, addresses, ranges and ports; what is on this machine is never reached through a proxy.
+The rules are those of golang.org/x/net/http/httpproxy: HTTPS_PROXY for https and HTTP_PROXY for
+http, upper case first; NO_PROXY with names, addresses, ranges and ports; what is on this machine is
+never reached through a proxy.
 """
 
 import ipaddress
@@ -12,7 +13,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(address: str, environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy for an address, None for none; ValueError where the address has no host."""
+    """Return the URL of the proxy for an address, None for none; ValueError
+    where the address has no host.
+    """
     url = urlsplit(address)
     upper = f"{url.scheme.upper()}_PROXY"
     proxy = environ.get(upper) or environ.get(upper.lower()) or ""
@@ -58,7 +61,11 @@ def _matches(url: SplitResult, entry: str) -> bool:
     if address is not None or not name:
         return False
     suffix = name.removeprefix("*")
-    return host.endswith(suffix) if suffix.startswith(".") else host == name or host.endswith(f".{name}")
+    return (
+        host.endswith(suffix)
+        if suffix.startswith(".")
+        else host == name or host.endswith(f".{name}")
+    )
 
 
 def _split(entry: str) -> tuple[str, str]:

@@ -1,4 +1,6 @@
-"""Requests to the API server: TLS, proxies and identity as the kubeconfig says, every wait with a limit."""
+"""Requests to the API server: TLS, proxies and identity as the kubeconfig
+says, every wait with a limit.
+"""
 
 import base64
 import os
@@ -26,7 +28,9 @@ _AWAY = (429, 500, 502, 503, 504)
 
 
 class UnreachableError(CliError):
-    """The API server did not answer, or said that it cannot now: nothing is known of what was asked for."""
+    """The API server did not answer, or said that it cannot now: nothing is
+    known of what was asked for.
+    """
 
 
 class Transport:
@@ -38,7 +42,9 @@ class Transport:
         self._acts_as = impersonation(target.user)
         self._pools: dict[tuple[bytes, bytes], urllib3.PoolManager] = {}
 
-    def request(self, method: str, path: str, body: Any = None, *, stream_s: float = 0) -> urllib3.BaseHTTPResponse:
+    def request(
+        self, method: str, path: str, body: Any = None, *, stream_s: float = 0
+    ) -> urllib3.BaseHTTPResponse:
         """Return the answer, whatever its status; a refused credential is asked for anew, once.
 
         With ``stream_s`` its body is yet to be read, and may be silent for so many seconds.
@@ -70,10 +76,14 @@ class Transport:
                 redirect=False,
             )
         except (HTTPError, LocationParseError) as error:
-            raise UnreachableError(f"the API server at {server} does not answer: {error}") from error
+            raise UnreachableError(
+                f"the API server at {server} does not answer: {error}"
+            ) from error
         except ValueError as error:
             # The value itself is not shown: it may be the secret.
-            raise CliError("a token or a name of the kubeconfig cannot stand in a request's header") from error
+            raise CliError(
+                "a token or a name of the kubeconfig cannot stand in a request's header"
+            ) from error
 
     def _pool(self, identity: UserIdentity) -> urllib3.PoolManager:
         owner = identity.certificate, identity.key
@@ -89,33 +99,44 @@ class Transport:
             if cluster.tls_server_name:
                 secure["server_hostname"] = cluster.tls_server_name
         if cluster.insecure_skip_tls_verify:
-            urllib3.disable_warnings(InsecureRequestWarning)  # Whoever wrote it knows; kubectl is silent, too.
+            urllib3.disable_warnings(
+                InsecureRequestWarning
+            )  # Whoever wrote it knows; kubectl is silent, too.
         proxy = cluster.proxy_url or proxy_for(cluster.server, self._environ)
         if not proxy:
             return urllib3.PoolManager(**secure)
         told = urlsplit(proxy)
         if told.scheme not in ("http", "https") or not told.hostname:
             where = "proxy-url" if cluster.proxy_url else "HTTPS_PROXY or HTTP_PROXY"
-            raise CliError(f"{where} is {_without_password(proxy)}: an http or https proxy is needed")
+            raise CliError(
+                f"{where} is {_without_password(proxy)}: an http or https proxy is needed"
+            )
         headers = None
         if told.username is not None:
             known = f"{unquote(told.username)}:{unquote(told.password or '')}"
             headers = urllib3.make_headers(proxy_basic_auth=known)
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=secure.get("ssl_context"), **secure)
+        return urllib3.ProxyManager(
+            proxy, proxy_headers=headers, proxy_ssl_context=secure.get("ssl_context"), **secure
+        )
 
     def _tls(self, identity: UserIdentity) -> ssl.SSLContext:
         cluster = self._target.cluster
         try:
-            authority = _authority(cluster.certificate_authority_data, cluster.certificate_authority)
+            authority = _authority(
+                cluster.certificate_authority_data, cluster.certificate_authority
+            )
             context = ssl.create_default_context(cadata=authority)
-            # As Go: names stand in the certificate's list alone, and a listed certificate is trusted as it is.
+            # As Go: names stand in the certificate's list alone, and a listed certificate is
+            # trusted as it is.
             context.hostname_checks_common_name = False
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             if identity.certificate:
                 _load(context, identity)
         except (OSError, ValueError) as error:
-            raise CliError(f"a certificate or key of the kubeconfig cannot be used: {error}") from error
+            raise CliError(
+                f"a certificate or key of the kubeconfig cannot be used: {error}"
+            ) from error
         if cluster.insecure_skip_tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -128,7 +149,9 @@ def is_away(status: int) -> bool:
 
 
 def _authority(data: str, path: str) -> str | None:
-    """Return the certificates of an authority, None for the machine's; what stands between them is no matter."""
+    """Return the certificates of an authority, None for the machine's; what
+    stands between them is no matter.
+    """
     if not data and not path:
         return None
     text = base64.b64decode(data).decode() if data else Path(path).read_text()
@@ -139,7 +162,9 @@ def _authority(data: str, path: str) -> str | None:
 
 
 def _load(context: ssl.SSLContext, identity: UserIdentity) -> None:
-    """Give a context its certificate: the library reads files alone, so they exist for this moment, for us alone."""
+    """Give a context its certificate: the library reads files alone, so they
+    exist for this moment, for us alone.
+    """
     with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
         certificate, key = Path(folder) / "certificate", Path(folder) / "key"
         for file, content in ((certificate, identity.certificate), (key, identity.key)):

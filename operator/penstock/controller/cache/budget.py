@@ -1,7 +1,8 @@
-"""How much of the operator's memory a namespace may take: what it writes is counted, and what is too much is left out.
+"""How much of the operator's memory a namespace may take: what it writes is counted, and what is
+too much is left out.
 
-A namespace's users decide how many objects there are and how large. Without a bound, one namespace could end the
-process that works for all.
+A namespace's users decide how many objects there are and how large. Without a bound, one namespace
+could end the process that works for all.
 """
 
 from collections import Counter
@@ -21,7 +22,8 @@ _OWN = (JOBS, PODS, REVISIONS, APPROVALS)
 
 
 def size_of(document: Document | list[Any]) -> int:
-    """Return about how many bytes a JSON object takes in memory; without recursion, as it may be deep.
+    """Return about how many bytes a JSON object takes in memory; without
+    recursion, as it may be deep.
 
     A text with one letter outside of Latin takes up to four times its length.
     """
@@ -46,11 +48,17 @@ class Ledger:
         self._sizes: dict[tuple[Resource, str, str], int] = {}
 
     def admit(self, resource: Resource, document: Document) -> Document:
-        """Count an object and return it, without its spec where its namespace takes too much with it."""
+        """Count an object and return it, without its spec where its namespace
+        takes too much with it.
+        """
         namespace, name = document["metadata"].get("namespace", ""), document["metadata"]["name"]
         self.release(resource, namespace, name)
         size = size_of(document)
-        if namespace and _may_be_left_out(resource, document) and self._of[namespace] + size > self._most:
+        if (
+            namespace
+            and _may_be_left_out(resource, document)
+            and self._of[namespace] + size > self._most
+        ):
             document = _without_spec(document, namespace, self._most)
             size = size_of(document)
         self._sizes[resource, namespace, name] = size
@@ -69,18 +77,23 @@ class Ledger:
 
 
 def _may_be_left_out(resource: Resource, document: Document) -> bool:
-    """Whether an object can do without its spec: not a run that has begun, which goes on as it was asked to."""
+    """Whether an object can do without its spec: not a run that has begun,
+    which goes on as it was asked to.
+    """
     status = document.get("status", {})
     has_begun = resource is RUNS and ("stageStates" in status or "completionTime" in status)
     return resource not in _OWN and not has_begun
 
 
 def _without_spec(document: Document, namespace: str, most: int) -> Document:
-    """Return an object with what identifies it, and what the operator wrote; its user's part is left out."""
+    """Return an object with what identifies it, and what the operator wrote;
+    its user's part is left out.
+    """
     spec = document.get("spec", {})
     identifying = {key: spec[key] for key in ("pipelineRef", "pipelineName") if key in spec}
     why = (
-        f"the objects of namespace {namespace} take more than {most // 1024 // 1024} MiB of the operator's memory; "
+        f"the objects of namespace {namespace} take more than {most // 1024 // 1024} MiB of the "
+        f"operator's memory; "
         "delete some, or write smaller ones"
     )
     return {**document, "spec": identifying, TOO_MUCH: why}

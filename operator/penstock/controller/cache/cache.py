@@ -1,7 +1,7 @@
 """What the operator knows of the cluster: trimmed objects by kind, found by pipeline.
 
-Events, our own LISTs and the replies to our own writes all land here; of two versions of an object the newer
-stays. What was deleted is remembered (`graves.py`).
+Events, our own LISTs and the replies to our own writes all land here; of two versions of an object
+the newer stays. What was deleted is remembered (`graves.py`).
 """
 
 from collections import defaultdict
@@ -67,7 +67,9 @@ class Cache:
         """Told the uid of each object that is kept no more."""
 
     def put(self, resource: Resource, document: Document) -> PipelineKey | None:
-        """Take over an object unless it is older than what we know; return the pipeline it belongs to."""
+        """Take over an object unless it is older than what we know; return
+        the pipeline it belongs to.
+        """
         meta = document["metadata"]
         name, uid, version = _key(meta), meta["uid"], _version(document)
         known = self._objects[resource].get(name)
@@ -78,7 +80,8 @@ class Cache:
         if buried is not None and version < buried.version:
             return None
         if buried is not None and resource in CONTROLLERS:
-            # A watch tells of a lost label as of a deletion: what is read live after that was not deleted.
+            # A watch tells of a lost label as of a deletion: what is read live after that was not
+            # deleted.
             document = controlled(resource, document, buried.owner, buried.owner_uid)
         kept = kept_of(resource, document, same)
         key = key_of(resource, kept, self._keys)
@@ -95,11 +98,13 @@ class Cache:
             self._place(resource, name, uid, key)
         return key
 
-    def remove(self, resource: Resource, document: Document, *, is_absent: bool = False) -> PipelineKey | None:
+    def remove(
+        self, resource: Resource, document: Document, *, is_absent: bool = False
+    ) -> PipelineKey | None:
         """Forget a deleted object, leaving a tombstone; return the pipeline it belonged to.
 
-        ``is_absent``: a live request did not find it. An event of its deletion may also mean that it lost the
-        label by which it is watched; then a live request can bring it back.
+        ``is_absent``: a live request did not find it. An event of its deletion may also mean that
+        it lost the label by which it is watched; then a live request can bring it back.
         """
         meta = document["metadata"]
         name = _key(meta)
@@ -117,19 +122,32 @@ class Cache:
         return key_of(resource, kept, self._keys)
 
     def mark_deleted(self, resource: Resource, namespace: str, name: str) -> None:
-        """Note that a deletion was accepted, before the event says so, lest it be asked for again."""
+        """Note that a deletion was accepted, before the event says so, lest
+        it be asked for again.
+        """
         known = self._objects[resource].get((namespace, name))
         if known is not None and "deletionTimestamp" not in known["metadata"]:
-            meta = {**known["metadata"], "deletionTimestamp": known["metadata"]["creationTimestamp"]}
+            meta = {
+                **known["metadata"],
+                "deletionTimestamp": known["metadata"]["creationTimestamp"],
+            }
             self._objects[resource][namespace, name] = {**known, "metadata": meta}
 
     def missing(self, resource: Resource, before: set[str], present: set[str]) -> list[Document]:
-        """Return the objects known when a LIST began (``before``) that it did not have: what came since is spared."""
+        """Return the objects known when a LIST began (``before``) that it did
+        not have: what came since is spared.
+        """
         gone = before - present
-        return [item for item in self._objects[resource].values() if item["metadata"]["uid"] in gone]
+        return [
+            item for item in self._objects[resource].values() if item["metadata"]["uid"] in gone
+        ]
 
-    def replace(self, resource: Resource, listed: Iterable[Document], before: set[str]) -> set[PipelineKey]:
-        """Compare with a LIST: take over what it has, forget what it lacks; return the pipelines that changed."""
+    def replace(
+        self, resource: Resource, listed: Iterable[Document], before: set[str]
+    ) -> set[PipelineKey]:
+        """Compare with a LIST: take over what it has, forget what it lacks;
+        return the pipelines that changed.
+        """
         changed: set[PipelineKey] = set()
         present: set[str] = set()
         for document in listed:
@@ -161,7 +179,11 @@ class Cache:
 
     def in_namespace(self, resource: Resource, namespace: str) -> Iterator[Document]:
         """Yield the objects of a kind in a namespace."""
-        return (document for (space, _), document in self._objects[resource].items() if space == namespace)
+        return (
+            document
+            for (space, _), document in self._objects[resource].items()
+            if space == namespace
+        )
 
     def all(self, resource: Resource) -> Iterator[Document]:
         """Yield every object of a kind."""
@@ -178,14 +200,20 @@ class Cache:
 
     def jobs_of_runs(self, namespace: str, run_uids: set[str]) -> list[str]:
         """Return the names of the Jobs of the given runs."""
-        return [d["metadata"]["name"] for d in self.in_namespace(JOBS, namespace) if run_uid_of(d) in run_uids]
+        return [
+            d["metadata"]["name"]
+            for d in self.in_namespace(JOBS, namespace)
+            if run_uid_of(d) in run_uids
+        ]
 
     def deleted(self, run_uids: set[str]) -> Deleted:
         """Return what is remembered of the deleted objects of the given runs."""
         return self._graves.of_runs(run_uids)
 
     def unconfirmed_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
-        """Return uid to name of each pod of a Job of these runs that an event told was deleted: it may be there."""
+        """Return uid to name of each pod of a Job of these runs that an event
+        told was deleted: it may be there.
+        """
         return self._graves.unconfirmed_pods(run_uids, job)
 
     def confirm_deleted(self, uid: str) -> None:
@@ -230,5 +258,7 @@ def _key(meta: Document) -> ObjectKey:
 
 
 def _version(document: Document) -> int:
-    """Return the version as a number: Kubernetes promises that those of one kind can be compared."""
+    """Return the version as a number: Kubernetes promises that those of one
+    kind can be compared.
+    """
     return int(document["metadata"]["resourceVersion"])

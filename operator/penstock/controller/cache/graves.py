@@ -1,4 +1,6 @@
-"""What was deleted: a late event cannot bring an object back, and a Job that once existed is not one that never did."""
+"""What was deleted: a late event cannot bring an object back, and a Job that once existed is not
+one that never did.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from penstock.cluster.resources import APPROVALS, JOBS, PODS, RUNS, Resource
 from penstock.controller.cache.identity import NOBODY, Document
 
 MOST = 5_000
-"""How many deleted objects are remembered of a namespace: one that deletes many makes no other one be forgotten."""
+"""How many deleted objects are remembered of a namespace: one that deletes
+many makes no other one be forgotten.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,9 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Names of Jobs and Approvals that existed once, the uids of those Jobs, and the Jobs of pods gone from sight."""
+    """Names of Jobs and Approvals that existed once, the uids of those Jobs,
+    and the Jobs of pods gone from sight.
+    """
 
     names: frozenset[str] = frozenset()
     jobs: frozenset[str] = frozenset()
@@ -56,7 +62,9 @@ class Graves:
     def bury(self, resource: Resource, document: Document, version: float) -> list[str]:
         """Remember a deleted object; return the uids of those that are forgotten for it."""
         meta = document["metadata"]
-        owner = next((item for item in meta.get("ownerReferences", ()) if item.get("controller")), NOBODY)
+        owner = next(
+            (item for item in meta.get("ownerReferences", ()) if item.get("controller")), NOBODY
+        )
         self.dig_up(meta["uid"])
         stone = Tombstone(
             kind=resource.kind,
@@ -95,22 +103,36 @@ class Graves:
         """Return what is remembered of the deleted objects of the given runs."""
         found = list(self._of(run_uids))
         return Deleted(
-            names=frozenset(item.name for _, item in found if item.kind in (JOBS.kind, APPROVALS.kind)),
+            names=frozenset(
+                item.name for _, item in found if item.kind in (JOBS.kind, APPROVALS.kind)
+            ),
             jobs=frozenset(uid for uid, item in found if item.kind == JOBS.kind),
-            podless=frozenset(item.owner for _, item in found if item.kind == PODS.kind and item.version < inf),
+            podless=frozenset(
+                item.owner for _, item in found if item.kind == PODS.kind and item.version < inf
+            ),
         )
 
     def unconfirmed_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
-        """Return uid to name of each pod of a Job of these runs that an event told was deleted: it may be there."""
+        """Return uid to name of each pod of a Job of these runs that an event
+        told was deleted: it may be there.
+        """
         stones = self._of(run_uids)
-        return {u: s.name for u, s in stones if (s.kind, s.owner) == (PODS.kind, job) and s.version < inf}
+        return {
+            u: s.name
+            for u, s in stones
+            if (s.kind, s.owner) == (PODS.kind, job) and s.version < inf
+        }
 
     def _of(self, run_uids: set[str]) -> Iterator[tuple[str, Tombstone]]:
         return ((uid, self._stones[uid]) for run in run_uids for uid in self._runs.get(run, ()))
 
 
 def run_uid_of(document: Document) -> str:
-    """Return the run that an object is of: of a Job the one that controls it, whatever its labels say."""
+    """Return the run that an object is of: of a Job the one that controls it,
+    whatever its labels say.
+    """
     meta = document["metadata"]
-    controller = next((owner for owner in meta.get("ownerReferences", ()) if owner["kind"] == RUNS.kind), None)
+    controller = next(
+        (owner for owner in meta.get("ownerReferences", ()) if owner["kind"] == RUNS.kind), None
+    )
     return str(controller["uid"] if controller else meta.get("labels", {}).get(LABEL_RUN_UID, ""))

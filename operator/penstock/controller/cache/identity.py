@@ -1,8 +1,9 @@
-"""Whose an object is, and what of it is kept. Objects are known by uid and controller, never by what others may edit.
+"""Whose an object is, and what of it is kept. Objects are known by uid and controller, never by
+what others may edit.
 
-Labels and annotations can be changed by whoever may edit a Job or a pod. A Job says who it is in its pod template,
-which the API server lets nobody change; a pod belongs to the Job that controls it; what was first seen of a uid
-stands.
+Labels and annotations can be changed by whoever may edit a Job or a pod. A Job says who it is in
+its pod template, which the API server lets nobody change; a pod belongs to the Job that controls
+it; what was first seen of a uid stands.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +32,9 @@ PipelineKey = tuple[str, str]
 SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
 """Kinds that any pipeline of their namespace, or of the cluster, may name."""
 UNWATCHED = "isUnwatched"
-"""Set on a Job or pod that has lost the label by which it is watched: no event tells of it any more."""
+"""Set on a Job or pod that has lost the label by which it is watched: no
+event tells of it any more.
+"""
 
 CONTROLLERS = {JOBS: (API_VERSION, PIPELINE_RUN), PODS: ("batch/v1", JOBS.kind)}
 """What controls the objects that are known by that."""
@@ -43,36 +46,65 @@ _READ = {
     "batch.kubernetes.io/job-name",
     "job-name",
 }
-_META = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+_META = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
 _CONDITIONS = 20
 _TEXT = 4_096
 """The most characters that are kept of a text a kubelet or the Job controller wrote."""
 
 
 def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:
-    """Return the owner reference of the object that controls a Job or pod of ours, None for one that is not ours."""
+    """Return the owner reference of the object that controls a Job or pod of
+    ours, None for one that is not ours.
+    """
     version, kind = CONTROLLERS[resource]
     group = version.partition("/")[0]
     for owner in document["metadata"].get("ownerReferences", ()):
-        if owner.get("controller") and owner["kind"] == kind and owner["apiVersion"].partition("/")[0] == group:
+        if (
+            owner.get("controller")
+            and owner["kind"] == kind
+            and owner["apiVersion"].partition("/")[0] == group
+        ):
             return owner  # type: ignore[no-any-return]
     return None
 
 
 def controlled(resource: Resource, document: Document, name: str, uid: str) -> Document:
-    """Return a Job or pod as the object of this name and uid controls it, which is known to have made it."""
+    """Return a Job or pod as the object of this name and uid controls it,
+    which is known to have made it.
+    """
     version, kind = CONTROLLERS[resource]
     owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
-    return {**document, "metadata": {**document["metadata"], "ownerReferences": [owner] if uid else []}}
+    return {
+        **document,
+        "metadata": {**document["metadata"], "ownerReferences": [owner] if uid else []},
+    }
 
 
 def of_pipeline(name: str, document: Document) -> Document:
-    """Return a Job or pod that is known to belong to a pipeline, whatever is left of its annotations."""
+    """Return a Job or pod that is known to belong to a pipeline, whatever is
+    left of its annotations.
+    """
     meta = document["metadata"]
-    return {**document, "metadata": {**meta, "annotations": {**meta.get("annotations", {}), ANNOTATION_PIPELINE: name}}}
+    return {
+        **document,
+        "metadata": {
+            **meta,
+            "annotations": {**meta.get("annotations", {}), ANNOTATION_PIPELINE: name},
+        },
+    }
 
 
-def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKey]) -> PipelineKey | None:
+def key_of(
+    resource: Resource, document: Document, keys: Mapping[str, PipelineKey]
+) -> PipelineKey | None:
     """Return the pipeline that an object belongs to, None for one that is not ours.
 
     ``keys`` are the pipelines of known runs and Jobs, by uid.
@@ -89,7 +121,9 @@ def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKe
         name = spec.get("pipelineName")
     elif resource is REVISIONS:
         owners = meta.get("ownerReferences", ())
-        name = next((owner["name"] for owner in owners if owner.get("kind") == PIPELINES.kind), None)
+        name = next(
+            (owner["name"] for owner in owners if owner.get("kind") == PIPELINES.kind), None
+        )
     else:
         controller = controller_of(resource, document)
         if controller is None:
@@ -103,18 +137,24 @@ def key_of(resource: Resource, document: Document, keys: Mapping[str, PipelineKe
 def kept_of(resource: Resource, document: Document, known: Document | None) -> Document:
     """Return what decisions read of an object; ``known`` is what is known of the same uid.
 
-    All metadata of others is dropped, so that nobody can make the operator hold it. The identity of a Job or pod
-    is the one that was seen first.
+    All metadata of others is dropped, so that nobody can make the operator hold it. The identity of
+    a Job or pod is the one that was seen first.
     """
     meta = _metadata(document["metadata"])
     kept = {**document, "metadata": meta}
     if resource is JOBS:
-        _identify(meta, known, _metadata(document.get("spec", {}).get("template", {}).get("metadata", {})))
+        _identify(
+            meta, known, _metadata(document.get("spec", {}).get("template", {}).get("metadata", {}))
+        )
         kept |= {"spec": {}, "status": _job_status(document.get("status", {}))}
     elif resource is PODS:
         _identify(meta, known, {})
         spec = document.get("spec", {})
-        kept |= {"spec": {"containers": [{"name": item["name"]} for item in _ours(spec.get("containers", ()))]}}
+        kept |= {
+            "spec": {
+                "containers": [{"name": item["name"]} for item in _ours(spec.get("containers", ()))]
+            }
+        }
         kept["status"] = _pod_status(document.get("status", {}))
     if resource in CONTROLLERS and LABEL_RUN_UID not in document["metadata"].get("labels", {}):
         kept[UNWATCHED] = True
@@ -136,7 +176,11 @@ def _metadata(meta: Document) -> Document:
 def _identify(meta: Document, known: Document | None, template: Document) -> None:
     """Let a Job or pod keep the identity that was seen first, and a Job that of its template."""
     for kind in ("labels", "annotations"):
-        named = known["metadata"].get(kind, {}) if known else {**meta.get(kind, {}), **template.get(kind, {})}
+        named = (
+            known["metadata"].get(kind, {})
+            if known
+            else {**meta.get(kind, {}), **template.get(kind, {})}
+        )
         meta.pop(kind, None)
         if named:
             meta[kind] = named
@@ -150,7 +194,9 @@ def _ours(containers: Iterable[Document]) -> list[Document]:
 
 
 def _pod_status(status: Document) -> Document:
-    read: Document = {key: _cut(status[key]) for key in ("phase", "reason", "message") if key in status}
+    read: Document = {
+        key: _cut(status[key]) for key in ("phase", "reason", "message") if key in status
+    }
     if "containerStatuses" in status:
         read["containerStatuses"] = _cut(_ours(status["containerStatuses"]))
     scheduled = [item for item in status.get("conditions", ()) if item["type"] == "PodScheduled"]
@@ -158,7 +204,9 @@ def _pod_status(status: Document) -> Document:
 
 
 def _job_status(status: Document) -> Document:
-    return {"conditions": _cut(status["conditions"][:_CONDITIONS])} if "conditions" in status else {}
+    return (
+        {"conditions": _cut(status["conditions"][:_CONDITIONS])} if "conditions" in status else {}
+    )
 
 
 def _cut(value: Any) -> Any:

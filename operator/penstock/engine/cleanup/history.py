@@ -15,9 +15,14 @@ _DECLARED = 50
 
 
 def prune_history(
-    snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], revision: str | None, settings: Settings
+    snapshot: Snapshot,
+    statuses: Mapping[str, PipelineRunStatus],
+    revision: str | None,
+    settings: Settings,
 ) -> Iterator[Command]:
-    """Yield the deletions that the limits ask for; runs that this very pass ended count from the next pass on."""
+    """Yield the deletions that the limits ask for; runs that this very pass
+    ended count from the next pass on.
+    """
     at_rest = (run for run in snapshot.ended if not _is_resumed(run, statuses))
     newest_first = sorted(at_rest, key=lambda run: run.completed, reverse=True)
     gone = set(_runs_over_limit(snapshot, newest_first, settings))
@@ -27,9 +32,15 @@ def prune_history(
     if len(kept) > 2 * settings.runs_with_jobs:
         # Several runs at a time: one request each would be one more request per run.
         yield DeleteJobsOfRuns(tuple(run.uid for run in kept[settings.runs_with_jobs :]))
-    named = {status.revision for status in statuses.values()} | {run.revision for run in snapshot.ended} | {revision}
+    named = (
+        {status.revision for status in statuses.values()}
+        | {run.revision for run in snapshot.ended}
+        | {revision}
+    )
     yield from _revisions(snapshot.known_revisions, named, settings)
-    yield from _revisions(snapshot.known_objects, set(frozen_objects_of(statuses.values())), settings)
+    yield from _revisions(
+        snapshot.known_objects, set(frozen_objects_of(statuses.values())), settings
+    )
 
 
 def kept_warnings(ended: Collection[EndedRun]) -> tuple[Problem, ...]:
@@ -37,7 +48,11 @@ def kept_warnings(ended: Collection[EndedRun]) -> tuple[Problem, ...]:
     declared = sum(run.is_declared for run in ended)
     if declared <= _DECLARED:
         return ()
-    what = f"{declared} ended runs are declared by a tool, or labelled {KEEP}, and are never deleted: take some out"
+    what = (
+        f"{declared} ended runs are declared by a tool, or labelled {KEEP}, and are never "
+        f"deleted: "
+        f"take some out"
+    )
     return (Problem("metadata", what),)
 
 
@@ -48,10 +63,14 @@ def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> boo
 
 
 def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that tries were started with."""
+    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that
+    tries were started with.
+    """
     for status in statuses:
         executions = [execution for _, action in status.actions for execution in action.executions]
-        executions += [execution for stage in status.stage_states for _, _, execution in rule_executions(stage)]
+        executions += [
+            execution for stage in status.stage_states for _, _, execution in rule_executions(stage)
+        ]
         for execution in executions:
             if execution.build_project:
                 yield execution.build_project.revision
@@ -59,7 +78,9 @@ def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
                 yield execution.action_type.revision
 
 
-def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings) -> Iterator[str]:
+def _runs_over_limit(
+    snapshot: Snapshot, newest_first: list[EndedRun], settings: Settings
+) -> Iterator[str]:
     if snapshot.pipeline and snapshot.pipeline.spec is None:
         # How many it keeps cannot be read.
         return
@@ -71,12 +92,16 @@ def _runs_over_limit(snapshot: Snapshot, newest_first: list[EndedRun], settings:
     defaults = {True: settings.successful_runs, False: settings.failed_runs}
     for is_succeeded, limit in limits.items():
         # What a tool declares it would make anew, and an old release would go live by itself.
-        runs = [run for run in newest_first if run.is_succeeded is is_succeeded and not run.is_declared]
+        runs = [
+            run for run in newest_first if run.is_succeeded is is_succeeded and not run.is_declared
+        ]
         keep = defaults[is_succeeded] if limit is None else limit
         yield from (run.uid for run in runs[keep:])
 
 
-def _revisions(known: Mapping[str, int], named: Collection[str | None], settings: Settings) -> Iterator[Command]:
+def _revisions(
+    known: Mapping[str, int], named: Collection[str | None], settings: Settings
+) -> Iterator[Command]:
     """Revisions that a run names and the newest ones are kept."""
     newest_first = sorted(known.items(), key=lambda item: item[1], reverse=True)
     for name, _ in newest_first[settings.kept_revisions :]:

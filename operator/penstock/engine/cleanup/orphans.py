@@ -1,4 +1,6 @@
-"""Deletes what runs without being known: a Job whose try is not under way in any status (design: fencing)."""
+"""Deletes what runs without being known: a Job whose try is not under way in
+any status (design: fencing).
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -15,24 +17,41 @@ def delete_orphans(
     statuses: Iterable[PipelineRunStatus],
     going: Collection[str],
 ) -> Iterator[DeleteJob]:
-    """Yield the deletion of each Job that may run and that nobody waits for; ``going`` are deleted anyway."""
+    """Yield the deletion of each Job that may run and that nobody waits for;
+    ``going`` are deleted anyway.
+    """
     known = _under_way(statuses) | set(going)
     for job in jobs:
-        if job.name not in known and not job.is_deleted and not job.is_over and _may_run(pods.get(job.name, ())):
+        if (
+            job.name not in known
+            and not job.is_deleted
+            and not job.is_over
+            and _may_run(pods.get(job.name, ()))
+        ):
             yield DeleteJob(job.name, job.uid)
 
 
 def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
     known = list(statuses)
-    executions = [action.latest for status in known for _, action in status.actions if action.latest]
-    executions += [
-        execution for status in known for stage in status.stage_states for _, _, execution in rule_executions(stage)
+    executions = [
+        action.latest for status in known for _, action in status.actions if action.latest
     ]
-    return {execution.job_name for execution in executions if execution.status is ActionStatus.IN_PROGRESS}
+    executions += [
+        execution
+        for status in known
+        for stage in status.stage_states
+        for _, _, execution in rule_executions(stage)
+    ]
+    return {
+        execution.job_name
+        for execution in executions
+        if execution.status is ActionStatus.IN_PROGRESS
+    }
 
 
 def _may_run(pods: tuple[PodObject, ...]) -> bool:
     return not pods or any(
-        pod.phase not in ("Succeeded", "Failed") and not all(c.is_terminated for c in pod.containers.values())
+        pod.phase not in ("Succeeded", "Failed")
+        and not all(c.is_terminated for c in pod.containers.values())
         for pod in pods
     )

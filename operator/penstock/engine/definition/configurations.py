@@ -10,9 +10,17 @@ from penstock.engine.language.json_values import PROBLEM, is_resolvable
 from penstock.engine.language.variables import references
 
 
-def configuration_problems(path: str, declared: Declaration, configuration: dict[str, str]) -> Iterator[Problem]:
-    """Yield what is wrong with a configuration; values that hold references are judged when resolved."""
-    broken = {key for key, as_json in declared.json_keys.items() if not _is_resolvable(as_json, configuration.get(key))}
+def configuration_problems(
+    path: str, declared: Declaration, configuration: dict[str, str]
+) -> Iterator[Problem]:
+    """Yield what is wrong with a configuration; values that hold references
+    are judged when resolved.
+    """
+    broken = {
+        key
+        for key, as_json in declared.json_keys.items()
+        if not _is_resolvable(as_json, configuration.get(key))
+    }
     yield from (Problem(f"{path}.configuration.{key}", PROBLEM) for key in sorted(broken))
     # References stand within the texts of JSON: what the JSON itself says can be judged now.
     judged = {*declared.literals, *declared.json_keys} - broken
@@ -24,7 +32,11 @@ def configuration_problems(path: str, declared: Declaration, configuration: dict
             key = str(detail["loc"][0]) if detail["loc"] else ""
             if key not in open_keys or detail["type"] == "extra_forbidden":
                 message = detail["msg"].removeprefix("Value error, ")
-                message = "unknown key for this provider (V-10)" if detail["type"] == "extra_forbidden" else message
+                message = (
+                    "unknown key for this provider (V-10)"
+                    if detail["type"] == "extra_forbidden"
+                    else message
+                )
                 yield Problem(f"{path}.configuration{'.' if key else ''}{key}", message)
 
 

@@ -1,7 +1,9 @@
-"""What a run executes: the frozen part of a Pipeline's spec, its hash, and the order of its actions.
+"""What a run executes: the frozen part of a Pipeline's spec, its hash, and
+the order of its actions.
 
-A `Definition` is everything an action needs. It is stored in a ControllerRevision owned by the Pipeline and
-named by its content, so that an edit, or a re-sync that edits nothing, never changes a run under way.
+A `Definition` is everything an action needs. It is stored in a
+ControllerRevision owned by the Pipeline and named by its content, so that an
+edit, or a re-sync that edits nothing, never changes a run under way.
 """
 
 import json
@@ -34,7 +36,9 @@ class Definition(Model):
     role_arn: str | None = None
 
     def stage(self, name: str) -> Stage:
-        """Return the stage of that name; KeyError means a status that this definition did not make."""
+        """Return the stage of that name; KeyError means a status that this
+        definition did not make.
+        """
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -60,7 +64,9 @@ def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> De
 
 
 def thaw_definition(data: Mapping[str, Any] | None) -> Definition | None:
-    """Return the definition that a ControllerRevision holds, None where there is none that can be read."""
+    """Return the definition that a ControllerRevision holds, None where there
+    is none that can be read.
+    """
     try:
         return Definition.model_validate(data) if data is not None else None
     except ValidationError:
@@ -68,7 +74,9 @@ def thaw_definition(data: Mapping[str, Any] | None) -> Definition | None:
 
 
 def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:
-    """Yield the actions of a stage in groups of equal runOrder, ascending; gaps are legal (X-23, V-24)."""
+    """Yield the actions of a stage in groups of equal runOrder, ascending;
+    gaps are legal (X-23, V-24).
+    """
     ordered = sorted(stage.actions, key=lambda action: action.order)
     return (tuple(group) for _, group in groupby(ordered, key=lambda action: action.order))
 

@@ -1,4 +1,6 @@
-"""Checks what rules read (V-08, V-15): a rule before a stage sees earlier stages, all others see their own, too."""
+"""Checks what rules read (V-08, V-15): a rule before a stage sees earlier
+stages, all others see their own, too.
+"""
 
 from collections.abc import Iterator
 
@@ -11,8 +13,15 @@ from penstock.engine.language.variables import EXECUTION_ID, Reference, referenc
 
 def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield the references and the input artifacts of rules that nothing makes before."""
-    namespaces = {a.namespace: n for n, stage in enumerate(spec.stages) for a in stage.actions if a.namespace}
-    artifacts = {o.name: n for n, stage in enumerate(spec.stages) for a in stage.actions for o in a.output_artifacts}
+    namespaces = {
+        a.namespace: n for n, stage in enumerate(spec.stages) for a in stage.actions if a.namespace
+    }
+    artifacts = {
+        o.name: n
+        for n, stage in enumerate(spec.stages)
+        for a in stage.actions
+        for o in a.output_artifacts
+    }
     variables = {variable.name for variable in spec.variables}
     for number, stage in enumerate(spec.stages):
         for kind, index, rule in _rules(stage):
@@ -44,11 +53,21 @@ def _texts(path: str, rule: Rule) -> Iterator[tuple[str, str]]:
     yield from ((f"{path}.commands[{index}]", text) for index, text in enumerate(rule.commands))
 
 
-def _reference_problem(reference: Reference, namespaces: dict[str, int], variables: set[str], last: int) -> str | None:
+def _reference_problem(
+    reference: Reference, namespaces: dict[str, int], variables: set[str], last: int
+) -> str | None:
     if reference.namespace == "codepipeline":
-        return None if reference.key == EXECUTION_ID else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+        return (
+            None
+            if reference.key == EXECUTION_ID
+            else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+        )
     if reference.namespace == "variables":
-        return None if reference.key in variables else f"{reference}: spec.variables declares no such variable"
+        return (
+            None
+            if reference.key in variables
+            else f"{reference}: spec.variables declares no such variable"
+        )
     if reference.namespace not in namespaces:
         return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
     is_made = namespaces[reference.namespace] <= last

@@ -13,8 +13,12 @@ def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> s
     return child_name(pipeline, pipeline_uid, json.dumps(definition.to_dict(), sort_keys=True))
 
 
-def revision_manifest(namespace: str, owner: dict[str, Any], definition: Definition, version: int) -> dict[str, Any]:
-    """Return the ControllerRevision of a definition; ``owner`` is the Pipeline's owner reference."""
+def revision_manifest(
+    namespace: str, owner: dict[str, Any], definition: Definition, version: int
+) -> dict[str, Any]:
+    """Return the ControllerRevision of a definition; ``owner`` is the
+    Pipeline's owner reference.
+    """
     name = revision_name(owner["name"], owner["uid"], definition)
     return controller_revision(namespace, owner, name, definition.to_dict(), version)
 
@@ -32,7 +36,10 @@ def controller_revision(
         "metadata": {
             "namespace": namespace,
             "name": name,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_PIPELINE: pipeline_label(namespace, owner["name"])},
+            "labels": {
+                LABEL_MANAGED_BY: MANAGED_BY,
+                LABEL_PIPELINE: pipeline_label(namespace, owner["name"]),
+            },
             "ownerReferences": [owner],
         },
         "revision": number,

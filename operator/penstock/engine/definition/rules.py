@@ -1,6 +1,8 @@
-"""The rules of stage conditions (C-20..C-25): what each is, and the action that one is which runs as a Job.
+"""The rules of stage conditions (C-20..C-25): what each is, and the action
+that one is which runs as a Job.
 
-A rule that runs as a Job is an action of its own, under a name that no action can have: `beforeEntry/NAME`.
+A rule that runs as a Job is an action of its own, under a name that no action can have:
+`beforeEntry/NAME`.
 """
 
 from collections.abc import Iterator, Mapping

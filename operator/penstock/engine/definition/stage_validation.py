@@ -1,4 +1,6 @@
-"""Checks what a stage declares beside its actions: conditions, their rules and results (C-02, V-21, X-65)."""
+"""Checks what a stage declares beside its actions: conditions, their rules
+and results (C-02, V-21, X-65).
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -64,13 +66,17 @@ def _on_failure(path: str, stage: Stage, mode: ExecutionMode) -> Iterator[Proble
         return
     for condition in failure.conditions:
         result = condition.result or failure.result
-        yield from _condition(f"{path}.conditions[0]", condition, StageConditionType.ON_FAILURE, result)
+        yield from _condition(
+            f"{path}.conditions[0]", condition, StageConditionType.ON_FAILURE, result
+        )
     if failure.result is None and not failure.conditions:
         yield Problem(f"{path}.result", "say what happens when the stage fails: RETRY or ROLLBACK")
     elif "ROLLBACK" in (failure.result, *(condition.result for condition in failure.conditions)):
         yield from _rollback(path, stage, mode)
     elif failure.result and failure.result != "RETRY" and not failure.conditions:
-        yield Problem(f"{path}.result", f"{failure.result} is not allowed here; RETRY and ROLLBACK are (C-02)")
+        yield Problem(
+            f"{path}.result", f"{failure.result} is not allowed here; RETRY and ROLLBACK are (C-02)"
+        )
     if failure.retry_configuration and failure.result != "RETRY":
         yield Problem(f"{path}.retryConfiguration", "it belongs to the result RETRY; remove it")
 
@@ -81,7 +87,8 @@ def _condition(
     allowed = _ALLOWED[kind]
     if result not in allowed:
         yield Problem(
-            f"{path}.result", f"{result or 'no result'} is not allowed here; {' or '.join(allowed)} is (C-02)"
+            f"{path}.result",
+            f"{result or 'no result'} is not allowed here; {' or '.join(allowed)} is (C-02)",
         )
     for index, rule in enumerate(condition.rules):
         where = f"{path}.rules[{index}]"
@@ -90,7 +97,11 @@ def _condition(
             what = f"SKIP is possible with {' and '.join(skipping)} alone (C-06)"
             yield Problem(f"{where}.ruleTypeId.provider", what)
         if rule.region and not _calls_aws(rule):
-            yield Problem(f"{where}.region", "this version of Penstock does not act on it; remove it", UNSUPPORTED)
+            yield Problem(
+                f"{where}.region",
+                "this version of Penstock does not act on it; remove it",
+                UNSUPPORTED,
+            )
         if declared := declared_of(rule):
             yield from _job_rule(where, rule, declared)
         else:
@@ -118,7 +129,9 @@ def _job_rule(path: str, rule: Rule, declared: Declaration) -> Iterator[Problem]
 
 
 def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
-    """C-21, C-23: configuration that holds no references is judged now, the rest when the rule is."""
+    """C-21, C-23: configuration that holds no references is judged now, the
+    rest when the rule is.
+    """
     provider, found = rule.rule_type_id.provider, rule.configuration
     keys = _KEYS.get(provider)
     if keys is None:
@@ -129,13 +142,17 @@ def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
         if value:
             yield Problem(f"{path}.{field}", f"{provider} takes no {field}")
     for key in found.keys() - keys.keys():
-        yield Problem(f"{path}.configuration.{key}", f"unknown key; {provider} knows {', '.join(keys)}")
+        yield Problem(
+            f"{path}.configuration.{key}", f"unknown key; {provider} knows {', '.join(keys)}"
+        )
     for key, is_required in keys.items():
         if is_required and key not in found:
             yield Problem(f"{path}.configuration.{key}", f"{provider} needs it")
     operator = found.get("Operator", OPERATORS[0])
     if operator not in OPERATORS and not any(references(operator)):
-        yield Problem(f"{path}.configuration.Operator", f"{operator} is none of {', '.join(OPERATORS)} (C-23)")
+        yield Problem(
+            f"{path}.configuration.Operator", f"{operator} is none of {', '.join(OPERATORS)} (C-23)"
+        )
     yield from _texts(path, found)
 
 
@@ -157,7 +174,11 @@ def _texts(path: str, found: Mapping[str, str]) -> Iterator[Problem]:
 def stage_warnings(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield what of the rules is accepted without effect."""
     for number, stage in enumerate(spec.stages):
-        places = (("beforeEntry", stage.before_entry), ("onSuccess", stage.on_success), ("onFailure", stage.on_failure))
+        places = (
+            ("beforeEntry", stage.before_entry),
+            ("onSuccess", stage.on_success),
+            ("onFailure", stage.on_failure),
+        )
         for name, place in places:
             for condition in place.conditions if place else ():
                 for index, rule in enumerate(condition.rules):

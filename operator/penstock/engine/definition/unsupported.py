@@ -17,7 +17,10 @@ def unsupported(spec: PipelineSpec) -> Iterator[Problem]:
         present.append((f"{path}.blockers", stage.blockers))
         for index, action in enumerate(stage.actions):
             present += [
-                (f"{path}.actions[{index}].environmentVariables[{place}].type: SECRETS_MANAGER", True)
+                (
+                    f"{path}.actions[{index}].environmentVariables[{place}].type: SECRETS_MANAGER",
+                    True,
+                )
                 for place, variable in enumerate(action.environment_variables)
                 if variable.type == "SECRETS_MANAGER"
             ]
@@ -38,12 +41,17 @@ def _regions(spec: PipelineSpec) -> Iterator[Problem]:
     """Refuse a region that differs from others where the provider cannot act on it (R-03)."""
     if len(_used_regions(spec)) > 1:
         for path, action in _without_region(spec):
-            what = "the pipeline's actions name several regions, and this provider runs in the cluster; remove it"
+            what = (
+                "the pipeline's actions name several regions, and this provider runs in the "
+                "cluster; remove it"
+            )
             yield Problem(f"{path}.region", f"{what} ({action.region})", UNSUPPORTED)
 
 
 def regions_without_effect(spec: PipelineSpec) -> Iterator[str]:
-    """Yield the paths of regions that say what AWS writes into every action: the pipeline's own (R-03)."""
+    """Yield the paths of regions that say what AWS writes into every action:
+    the pipeline's own (R-03).
+    """
     if len(_used_regions(spec)) <= 1:
         yield from (f"{path}.region" for path, _ in _without_region(spec))
 

@@ -1,7 +1,8 @@
-"""Checks a definition (V rules): what the API server's schema cannot say, as values with the field's path.
+"""Checks a definition (V rules): what the API server's schema cannot say, as
+values with the field's path.
 
-Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without effect
-here), and an incompatibility (legal here, refused by AWS; design: the objects).
+Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without
+effect here), and an incompatibility (legal here, refused by AWS; design: the objects).
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +17,20 @@ from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of
 from penstock.engine.definition.references import rule_reference_problems
 from penstock.engine.definition.rules import declared_of, rules_of
-from penstock.engine.definition.stage_validation import stage_incompatibilities, stage_problems, stage_warnings
+from penstock.engine.definition.stage_validation import (
+    stage_incompatibilities,
+    stage_problems,
+    stage_warnings,
+)
 from penstock.engine.definition.unsupported import regions_without_effect, unsupported
 from penstock.engine.definition.weight import too_heavy
 from penstock.engine.language.shell.lexer import LexerError, lex
-from penstock.engine.language.variables import EXECUTION_ID, RESERVED_NAMESPACES, Reference, references
+from penstock.engine.language.variables import (
+    EXECUTION_ID,
+    RESERVED_NAMESPACES,
+    Reference,
+    references,
+)
 from penstock.engine.objects.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
 
 
@@ -35,7 +45,9 @@ class _Placed:
     is_first_stage: bool
 
 
-def validate(spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_store: bool) -> Findings:
+def validate(
+    spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_store: bool
+) -> Findings:
     """Return all findings about a spec that the API server accepted."""
     if heavy := tuple(too_heavy(spec)):
         return Findings(heavy)
@@ -51,18 +63,24 @@ def validate(spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_s
         *_namespaces(placed),
         *_references(spec, placed),
     ]
-    return Findings(tuple(problems), tuple(_warnings(spec, placed)), tuple(_incompatibilities(spec, placed)))
+    return Findings(
+        tuple(problems), tuple(_warnings(spec, placed)), tuple(_incompatibilities(spec, placed))
+    )
 
 
 def _placed(spec: PipelineSpec, types: ActionTypes) -> Iterator[_Placed]:
     for number, stage in enumerate(spec.stages):
         for index, action in enumerate(stage.actions):
             path = f"spec.stages[{number}].actions[{index}]"
-            yield _Placed(path, stage, action, types.declaration(action.action_type_id), number == 0)
+            yield _Placed(
+                path, stage, action, types.declaration(action.action_type_id), number == 0
+            )
 
 
 def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
-    needs_store = any(a.input_artifacts or a.output_artifacts for s in spec.stages for a in s.actions)
+    needs_store = any(
+        a.input_artifacts or a.output_artifacts for s in spec.stages for a in s.actions
+    )
     if not spec.store and not has_default_store and len(spec.artifact_stores or {}) < 2:
         why = "to keep its artifacts" if needs_store else "to keep claims and logs"
         what = f"a pipeline needs a store {why}: set one, or the chart's defaultArtifactStore"
@@ -71,13 +89,16 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
         for name in ("endpoint", "region", "credentials", "encryption_key"):
             if getattr(spec.store, name) is not None:
                 yield Problem(
-                    f"{spec.store_path}.{to_camel(name)}", "means nothing for a store of type Volume; remove it"
+                    f"{spec.store_path}.{to_camel(name)}",
+                    "means nothing for a store of type Volume; remove it",
                 )
 
 
 def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
     names = [stage.name for stage in spec.stages]
-    for index, name in enumerate(item.stage_name for item in spec.disable_inbound_stage_transitions):
+    for index, name in enumerate(
+        item.stage_name for item in spec.disable_inbound_stage_transitions
+    ):
         if name not in names:
             what = f'the pipeline has no stage "{name}"; it has {", ".join(names)}'
             yield Problem(f"spec.disableInboundStageTransitions[{index}].stageName", what)
@@ -92,8 +113,13 @@ def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
             yield Problem(f"{item.path}.actionTypeId", str(error))
         return
     if item.declared is None or not item.declared.is_action:
-        known = ", ".join(f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if d.is_action)
-        yield Problem(f"{item.path}.actionTypeId", f"unknown provider: {_type_text(type_id)}; known are {known}")
+        known = ", ".join(
+            f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if d.is_action
+        )
+        yield Problem(
+            f"{item.path}.actionTypeId",
+            f"unknown provider: {_type_text(type_id)}; known are {known}",
+        )
         return
     yield from _bounds(item, item.declared)
     yield from configuration_problems(item.path, item.declared, item.action.configuration)
@@ -103,14 +129,23 @@ def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
 
 
 def _type_text(type_id: ActionTypeId) -> str:
-    return f"{type_id.category} / {type_id.owner or 'any owner'} / {type_id.provider} / {type_id.version or '1'}"
+    return (
+        f"{type_id.category} / {type_id.owner or 'any owner'} / {type_id.provider} / "
+        f"{type_id.version or '1'}"
+    )
 
 
 def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     def check(field: str, count: int, bounds: ArtifactBounds) -> Iterator[Problem]:
         if not bounds.least <= count <= bounds.most:
-            wanted = f"{bounds.least}" if bounds.least == bounds.most else f"{bounds.least} to {bounds.most}"
-            yield Problem(f"{item.path}.{field}", f"{declared.provider} takes {wanted}, not {count} (V-09)")
+            wanted = (
+                f"{bounds.least}"
+                if bounds.least == bounds.most
+                else f"{bounds.least} to {bounds.most}"
+            )
+            yield Problem(
+                f"{item.path}.{field}", f"{declared.provider} takes {wanted}, not {count} (V-09)"
+            )
 
     yield from check("inputArtifacts", len(item.action.input_artifacts), declared.inputs)
     yield from check("outputArtifacts", len(item.action.output_artifacts), declared.outputs)
@@ -143,16 +178,23 @@ def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     key = declared.project.primary_input
     primary = item.action.configuration.get(key)
     if primary is None:
-        yield Problem(f"{item.path}.configuration.{key}", "required with more than one input artifact (P-10)")
+        yield Problem(
+            f"{item.path}.configuration.{key}", "required with more than one input artifact (P-10)"
+        )
     elif primary not in names and not any(references(primary)):
-        yield Problem(f"{item.path}.configuration.{key}", f'"{primary}" is no input artifact (P-10)')
+        yield Problem(
+            f"{item.path}.configuration.{key}", f'"{primary}" is no input artifact (P-10)'
+        )
 
 
 def _named_artifacts(item: _Placed, declared: Declaration) -> Iterator[Problem]:
     names = {artifact.name for artifact in item.action.input_artifacts}
     for key, artifact in declared.artifacts_named(item.action.configuration):
         if artifact not in names and not any(references(artifact)):
-            yield Problem(f"{item.path}.configuration.{key}", f'"{artifact}" is no input artifact of the action')
+            yield Problem(
+                f"{item.path}.configuration.{key}",
+                f'"{artifact}" is no input artifact of the action',
+            )
 
 
 def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
@@ -161,16 +203,17 @@ def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
     for number, stage in enumerate(spec.stages):
         index_of = {action.name: index for index, action in enumerate(stage.actions)}
         for group in groups_of(stage):
-            for action in group:
+            paths = [f"spec.stages[{number}].actions[{index_of[action.name]}]" for action in group]
+            for path, action in zip(paths, group, strict=True):
                 for place, artifact in enumerate(action.input_artifacts):
                     if artifact.name not in made:
-                        path = f"spec.stages[{number}].actions[{index_of[action.name]}].inputArtifacts[{place}]"
-                        yield Problem(path, f'no earlier action makes the artifact "{artifact.name}" (V-08)')
-            for action in group:
+                        unmade = f'no earlier action makes the artifact "{artifact.name}" (V-08)'
+                        yield Problem(f"{path}.inputArtifacts[{place}]", unmade)
+            for path, action in zip(paths, group, strict=True):
                 for place, output in enumerate(action.output_artifacts):
                     if output.name in made:
-                        path = f"spec.stages[{number}].actions[{index_of[action.name]}].outputArtifacts[{place}]"
-                        yield Problem(path, f'another action makes "{output.name}" already (V-07)')
+                        twice = f'another action makes "{output.name}" already (V-07)'
+                        yield Problem(f"{path}.outputArtifacts[{place}]", twice)
                     made.add(output.name)
 
 
@@ -194,7 +237,9 @@ def _namespaces(placed: Iterable[_Placed]) -> Iterator[Problem]:
 
 
 def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
-    """V-15: a variable is read only after the action that makes it; pipeline variables not in sources."""
+    """V-15: a variable is read only after the action that makes it; pipeline
+    variables not in sources.
+    """
     order = {
         action.namespace: (number, action.order)
         for number, stage in enumerate(spec.stages)
@@ -213,8 +258,12 @@ def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Probl
 
 def _texts(item: _Placed) -> Iterator[tuple[str, str]]:
     action = item.action
-    yield from ((f"{item.path}.configuration.{key}", value) for key, value in action.configuration.items())
-    yield from ((f"{item.path}.commands[{index}]", text) for index, text in enumerate(action.commands))
+    yield from (
+        (f"{item.path}.configuration.{key}", value) for key, value in action.configuration.items()
+    )
+    yield from (
+        (f"{item.path}.commands[{index}]", text) for index, text in enumerate(action.commands)
+    )
     for index, variable in enumerate(action.environment_variables):
         yield f"{item.path}.environmentVariables[{index}].value", variable.value
 
@@ -227,11 +276,19 @@ def _reference_problem(
     item: _Placed,
 ) -> str | None:
     if reference.namespace == "codepipeline":
-        return None if reference.key == EXECUTION_ID else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+        return (
+            None
+            if reference.key == EXECUTION_ID
+            else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+        )
     if reference.namespace == "variables":
         if item.action.action_type_id.category == "Source":
             return f"{reference}: pipeline variables cannot be used in source actions (W-03)"
-        return None if reference.key in declared else f"{reference}: spec.variables declares no such variable"
+        return (
+            None
+            if reference.key in declared
+            else f"{reference}: spec.variables declares no such variable"
+        )
     if reference.namespace not in order:
         return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
     if order[reference.namespace] >= here:
@@ -256,7 +313,9 @@ def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem
         if not (item.declared and item.declared.calls_aws):
             accepted.append((f"{item.path}.roleArn", item.action.role_arn))
         for key in _idle_keys(item):
-            accepted.append((f"{item.path}.configuration.{key}", item.action.configuration.get(key)))
+            accepted.append(
+                (f"{item.path}.configuration.{key}", item.action.configuration.get(key))
+            )
     accepted += [(path, True) for path in regions_without_effect(spec)]
     for path, value in accepted:
         if value:
@@ -268,7 +327,8 @@ def _idle_keys(item: _Placed) -> Iterator[str]:
         return
     configuration, inputs = item.action.configuration, item.action.input_artifacts
     yield from (*item.declared.without_effect, *item.declared.idle_keys(configuration))
-    # P-10 gives the key a meaning with several inputs only; definitions in use name something else beside one.
+    # P-10 gives the key a meaning with several inputs only; definitions in use name something else
+    # beside one.
     project = item.declared.project
     if project and len(inputs) == 1 and configuration.get(project.primary_input) != inputs[0].name:
         yield project.primary_input
@@ -281,8 +341,13 @@ def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterato
     for item in placed:
         is_source = item.action.action_type_id.category == "Source"
         if item.is_first_stage and not is_source:
-            yield Problem(f"{item.path}.actionTypeId", "AWS wants only Source actions in the first stage (V-02)")
+            yield Problem(
+                f"{item.path}.actionTypeId",
+                "AWS wants only Source actions in the first stage (V-02)",
+            )
         if item.declared and item.declared.runs_commands and not item.action.input_artifacts:
-            yield Problem(f"{item.path}.inputArtifacts", "AWS wants an input artifact for Commands (P-18)")
+            yield Problem(
+                f"{item.path}.inputArtifacts", "AWS wants an input artifact for Commands (P-18)"
+            )
     if all(a.action_type_id.category == "Source" for s in spec.stages for a in s.actions):
         yield Problem("spec.stages", "AWS wants at least one action that is no Source (V-04)")

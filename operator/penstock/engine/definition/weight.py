@@ -1,7 +1,8 @@
 """How much work a definition is to judge, in characters of what has to be read one by one.
 
-Commands with references are read as three shells would (`lexer.py`: up to 70 microseconds for a character), regular
-expressions are compiled (`patterns.py`: 12). Everything else of a definition is as cheap as its decoding.
+Commands with references are read as three shells would (`lexer.py`: up to 70 microseconds for a
+character), regular expressions are compiled (`patterns.py`: 12). Everything else of a definition is
+as cheap as its decoding.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,9 @@ MOST = 64_000
 
 def weight_of(spec: PipelineSpec) -> int:
     """Return the characters that judging a definition reads one by one."""
-    actions = sum(_of_commands(action.commands) for stage in spec.stages for action in stage.actions)
+    actions = sum(
+        _of_commands(action.commands) for stage in spec.stages for action in stage.actions
+    )
     return actions + sum(map(_of_rule, rules_of(spec)))
 
 
@@ -29,13 +32,22 @@ def weight_of_frozen(data: Mapping[str, Any]) -> int:
 
 
 def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
-    """Yield what is more than the operator judges; nothing else of such a definition is looked at."""
-    way_out = "give values to commands by environmentVariables, and let a script of the repository do the rest"
+    """Yield what is more than the operator judges; nothing else of such a
+    definition is looked at.
+    """
+    way_out = (
+        "give values to commands by environmentVariables, and let a script of the "
+        "repository do "
+        "the rest"
+    )
     for number, stage in enumerate(spec.stages):
         for index, action in enumerate(stage.actions):
             if (weight := _of_commands(action.commands)) > MOST_OF_ACTION:
                 path = f"spec.stages[{number}].actions[{index}].commands"
-                what = f"commands with references have {weight:,} characters in all, and at most {MOST_OF_ACTION:,}"
+                what = (
+                    f"commands with references have {weight:,} characters in all, and at most "
+                    f"{MOST_OF_ACTION:,}"
+                )
                 yield Problem(path, f"{what} are read; {way_out}")
     if (weight := weight_of(spec)) > MOST:
         what = f"commands with references and regular expressions have {weight:,} characters in all"
@@ -43,7 +55,11 @@ def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
 
 
 def _of_rule(rule: Rule) -> int:
-    pattern = rule.configuration.get("Value", "") if rule.configuration.get("Operator") == "MATCHES" else ""
+    pattern = (
+        rule.configuration.get("Value", "")
+        if rule.configuration.get("Operator") == "MATCHES"
+        else ""
+    )
     return len(pattern) + _of_commands(rule.commands)
 
 

@@ -29,7 +29,9 @@ class Admission:
 
 
 class Concurrency:
-    """How many PARALLEL runs of a pipeline are under way; above the limit a start waits instead of failing (Q-05)."""
+    """How many PARALLEL runs of a pipeline are under way; above the limit a
+    start waits instead of failing (Q-05).
+    """
 
     def __init__(self, runs: Iterable[RunObject], settings: Settings) -> None:
         modes = [run.status.execution_mode for run in runs if run.status.state]
@@ -43,9 +45,14 @@ class Concurrency:
         return is_limited and self._count >= self._limit(pipeline)
 
     def why_waiting(self, pipeline: PipelineObject) -> Refusal:
-        """Return what a run that has to wait says; the same as long as it waits, so that it is written once."""
+        """Return what a run that has to wait says; the same as long as it
+        waits, so that it is written once.
+        """
         limit = self._limit(pipeline)
-        return Refusal("Queued", f"waiting for one of {limit} runs under way to end (spec.maxConcurrentExecutions)")
+        return Refusal(
+            "Queued",
+            f"waiting for one of {limit} runs under way to end (spec.maxConcurrentExecutions)",
+        )
 
     def take(self) -> None:
         """Count a run that starts."""
@@ -56,15 +63,23 @@ class Concurrency:
 
 
 def admit(run: RunObject, pipeline: PipelineObject, now: datetime) -> Admission | Refusal:
-    """Return the first status of a run, or why there is none; the revision is the caller's to add."""
+    """Return the first status of a run, or why there is none; the revision is
+    the caller's to add.
+    """
     if run.spec is None:
         return Refusal("InvalidPipelineRun", run.unreadable)
     definition = pipeline.definition
     if definition is None:
-        problems = "; ".join(str(problem) for problem in pipeline.findings.problems) or pipeline.unreadable
+        problems = (
+            "; ".join(str(problem) for problem in pipeline.findings.problems) or pipeline.unreadable
+        )
         return Refusal(INVALID, f"the pipeline {pipeline.name} is not valid: {problems}")
     variables = resolved_variables(run.spec, definition)
-    problem = variables if isinstance(variables, str) else next(revision_problems(run.spec, definition), None)
+    problem = (
+        variables
+        if isinstance(variables, str)
+        else next(revision_problems(run.spec, definition), None)
+    )
     if isinstance(variables, str) or problem:
         return Refusal(VALIDATION, str(problem))
     return Admission(

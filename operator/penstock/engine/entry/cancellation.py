@@ -1,6 +1,8 @@
-"""Which runs are cancelled: those whose Pipeline is gone, and those under which it was edited (X-40..X-43).
+"""Which runs are cancelled: those whose Pipeline is gone, and those under
+which it was edited (X-40..X-43).
 
-A cancelled run starts nothing any more and is Cancelled once the actions under way have ended by themselves.
+A cancelled run starts nothing any more and is Cancelled once the actions
+under way have ended by themselves.
 """
 
 from typing import NamedTuple
@@ -24,7 +26,8 @@ class Cancellation(NamedTuple):
 _RUN_DELETED = Cancellation("RunDeleted", "the run was deleted while it was under way")
 _DELETED = Cancellation(PIPELINE_DELETED, "the Pipeline was deleted while the run was under way")
 _UPDATED = Cancellation(
-    PIPELINE_UPDATED, "the Pipeline was edited while the run was under way; start a new run (spec.onUpdate: Cancel)"
+    PIPELINE_UPDATED,
+    "the Pipeline was edited while the run was under way; start a new run (spec.onUpdate: Cancel)",
 )
 
 
@@ -42,14 +45,18 @@ def cancellation_of(
 
 
 def is_outdated(definition: Definition, pipeline: PipelineObject) -> bool:
-    """Whether a run of this definition is cancelled for what the Pipeline has become since it started.
+    """Whether a run of this definition is cancelled for what the Pipeline has
+    become since it started.
 
-    An edit that is not valid changes nothing, as AWS would have refused it. PARALLEL runs finish on what they started
-    with (X-41, X-42), all others only where the Pipeline says so.
+    An edit that is not valid changes nothing, as AWS would have refused it. PARALLEL runs finish on
+    what they started with (X-41, X-42), all others only where the Pipeline says so.
     """
     if pipeline.spec is None or pipeline.definition is None or definition is pipeline.definition:
         return False
-    if definition.execution_mode is ExecutionMode.PARALLEL or pipeline.spec.on_update is OnUpdate.FINISH:
+    if (
+        definition.execution_mode is ExecutionMode.PARALLEL
+        or pipeline.spec.on_update is OnUpdate.FINISH
+    ):
         return False
     return not has_structure_of(definition, pipeline)
 
@@ -62,6 +69,8 @@ def has_structure_of(definition: Definition, pipeline: PipelineObject) -> bool:
 
 
 def _structure(definition: Definition, pipeline: PipelineObject) -> Definition:
-    """Return what of a definition its author wrote: another default store is the installation's edit, not theirs."""
+    """Return what of a definition its author wrote: another default store is
+    the installation's edit, not theirs.
+    """
     has_own_store = pipeline.spec is not None and pipeline.spec.store is not None
     return definition if has_own_store else definition.model_copy(update={"artifact_store": None})

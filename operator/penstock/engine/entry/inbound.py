@@ -1,7 +1,8 @@
-"""Lets runs into stages, the oldest first, and supersedes those that wait in vain (X-22, X-26, X-31..X-33).
+"""Lets runs into stages, the oldest first, and supersedes those that wait in
+vain (X-22, X-26, X-31..X-33).
 
-A run waits in front of a stage that is locked, or whose inbound transition is disabled (X-72). Transitions are of
-the Pipeline as it is now, not of the definition that a run executes.
+A run waits in front of a stage that is locked, or whose inbound transition is disabled (X-72).
+Transitions are of the Pipeline as it is now, not of the definition that a run executes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +31,11 @@ class Queue(NamedTuple):
 class Inbound:
     """The runs in front of the stages, in one pass."""
 
-    def __init__(self, advances: Sequence[RunAdvance], pods: Iterable[PodObject], disabled: Mapping[str, str]) -> None:
-        # A rollback goes first: whoever waits carries what is newer than that to which it goes back.
+    def __init__(
+        self, advances: Sequence[RunAdvance], pods: Iterable[PodObject], disabled: Mapping[str, str]
+    ) -> None:
+        # A rollback goes first: whoever waits carries what is newer than that to which it goes
+        # back.
         self._advances = sorted(advances, key=lambda advance: not advance.is_rollback)
         self._pods, self._disabled = tuple(pods), disabled
         self._holders: dict[str, str] = {}
@@ -61,14 +65,18 @@ class Inbound:
         self._holders.update({advance.run.uid: why for advance in waiting})
 
     def _supersede(self, waiting: Sequence[RunAdvance]) -> None:
-        """X-32: one execution waits in front of a stage; a newer one takes its place. Never inside a stage.
+        """X-32: one execution waits in front of a stage; a newer one takes
+        its place. Never inside a stage.
 
         Rollbacks wait beside that place.
         """
         newest: dict[str, RunAdvance] = {}
         for advance in reversed(waiting):
             stage = advance.next_stage()
-            has_slot = advance.draft.definition.execution_mode is ExecutionMode.SUPERSEDED and not advance.is_rollback
+            has_slot = (
+                advance.draft.definition.execution_mode is ExecutionMode.SUPERSEDED
+                and not advance.is_rollback
+            )
             if stage is None or not has_slot:
                 continue
             newer = newest.setdefault(stage.name, advance)
@@ -81,7 +89,10 @@ class Inbound:
         stage = advance.next_stage()
         name = stage.name if stage else ""
         if name in self._disabled:
-            why = f"waiting for stage {name}: its inbound transition is disabled: {self._disabled[name]}"
+            why = (
+                f"waiting for stage {name}: its inbound transition is disabled: "
+                f"{self._disabled[name]}"
+            )
             return TRANSITION_DISABLED, why
         holder = self._holders.get(advance.run.uid, "another run")
         reason = "Waiting" if advance.status.stage_states else "Queued"

@@ -38,7 +38,9 @@ def admit_rollback(
     frozen: Definition | None,
     now: datetime,
 ) -> Admission | Refusal:
-    """Return the first status of a rollback, or why it cannot be (X-68). ``frozen`` is what the target executed."""
+    """Return the first status of a rollback, or why it cannot be (X-68).
+    ``frozen`` is what the target executed.
+    """
     if refused := _refusal(wanted, pipeline, target, frozen):
         return refused
     assert target is not None and frozen is not None
@@ -60,17 +62,31 @@ def admit_rollback(
 
 
 def _refusal(
-    wanted: RollbackRequest, pipeline: PipelineObject, target: RunObject | None, frozen: Definition | None
+    wanted: RollbackRequest,
+    pipeline: PipelineObject,
+    target: RunObject | None,
+    frozen: Definition | None,
 ) -> Refusal | None:
     asked = wanted.target_run or wanted.target_pipeline_execution_id
     if target is None or target.status.pipeline_uid != pipeline.uid:
-        what = f"pipeline {pipeline.name} has no run {asked}; one that the history limits have deleted is no target"
+        what = (
+            f"pipeline {pipeline.name} has no run {asked}; one that the history limits have "
+            f"deleted is no target"
+        )
         return Refusal(NOT_FOUND, f"spec.rollback: {what}")
     if frozen is None:
-        gone = f"the ControllerRevision {target.status.revision}, which run {target.name} executed, is gone"
+        gone = (
+            f"the ControllerRevision {target.status.revision}, which run {target.name} "
+            f"executed, "
+            f"is gone"
+        )
         return Refusal("DefinitionLost", f"spec.rollback: {gone}")
     if not has_structure_of(frozen, pipeline):
-        what = f"run {target.name} ran before the Pipeline was edited: go back by a new run with its revisions (X-68)"
+        what = (
+            f"run {target.name} ran before the Pipeline was edited: go back by a new run with "
+            f"its "
+            f"revisions (X-68)"
+        )
         return Refusal(OUTDATED, f"spec.rollback: {what}")
     if wanted.stage_name not in (stages := [stage.name for stage in frozen.stages]):
         what = f'the pipeline has no stage "{wanted.stage_name}"; it has {", ".join(stages)}'
@@ -82,7 +98,9 @@ def _refusal(
 def _why_unable(definition: Definition, target: RunObject, stage: str) -> str | None:
     if definition.execution_mode is ExecutionMode.PARALLEL:
         return "a pipeline of mode PARALLEL has no rollback (X-39)"
-    if any(action.action_type_id.category == "Source" for action in definition.stage(stage).actions):
+    if any(
+        action.action_type_id.category == "Source" for action in definition.stage(stage).actions
+    ):
         return f"stage {stage} has Source actions, and cannot be rolled back (X-68)"
     if target.status.execution_type is ExecutionType.ROLLBACK:
         return f"run {target.name} is a rollback itself: name its own target (X-68)"
@@ -97,7 +115,9 @@ def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> R
     names = [stage.name for stage in definition.stages]
     earlier = set(names[: names.index(stage_name)])
     before = target.status.model_copy(
-        update={"stage_states": tuple(s for s in target.status.stage_states if s.stage_name in earlier)}
+        update={
+            "stage_states": tuple(s for s in target.status.stage_states if s.stage_name in earlier)
+        }
     )
     variables: dict[str, dict[str, str]] = {}
     for reference, value in values_of(target.uid, definition, before).items():
@@ -107,6 +127,8 @@ def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> R
         stage_name=stage_name,
         rollback_target_pipeline_execution_id=target.uid,
         target_run=target.name,
-        artifacts=tuple(StoredArtifact(**item._asdict()) for item in artifacts_of(target.uid, before).values()),
+        artifacts=tuple(
+            StoredArtifact(**item._asdict()) for item in artifacts_of(target.uid, before).values()
+        ),
         output_variables=variables,
     )

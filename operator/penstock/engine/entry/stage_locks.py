@@ -1,7 +1,8 @@
-"""Who holds a stage (X-26). Law: locks follow containers. PARALLEL runs neither hold nor wait (X-38).
+"""Who holds a stage (X-26). Law: locks follow containers. PARALLEL runs
+neither hold nor wait (X-38).
 
-A stage is locked while a run's status holds it, or any pod of that stage has a container of ours that is not
-known to have ended, its run existing or not. Who came first enters first.
+A stage is locked while a run's status holds it, or any pod of that stage has a container of ours
+that is not known to have ended, its run existing or not. Who came first enters first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,9 @@ from penstock.engine.run.advance import RunAdvance
 
 
 def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, PipelineRunStatus]:
-    """Return statuses in the order to write them: who leaves a stage before who enters it, wherever that is cut off."""
+    """Return statuses in the order to write them: who leaves a stage before
+    who enters it, wherever that is cut off.
+    """
 
     def progress(status: PipelineRunStatus) -> tuple[bool, int, bool]:
         states = status.stage_states
@@ -23,10 +26,13 @@ def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, Pipeli
     return dict(sorted(statuses.items(), key=lambda item: progress(item[1]), reverse=True))
 
 
-def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[PodObject]) -> str | None:
+def holder_of(
+    stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], pods: Iterable[PodObject]
+) -> str | None:
     """Return what keeps a run out of a stage, as people read it; None where it may enter.
 
-    ``advances`` are the pipeline's runs in the order in which they enter, the asking one among them.
+    ``advances`` are the pipeline's runs in the order in which they enter, the
+    asking one among them.
     """
     if asking.is_parallel:
         return None
@@ -34,7 +40,9 @@ def holder_of(stage: str, asking: RunAdvance, advances: Sequence[RunAdvance], po
     for other in advances:
         if other is asking:
             is_ahead = False
-        elif not other.is_parallel and (_holds(other, stage) or (is_ahead and _waits_for(other, stage))):
+        elif not other.is_parallel and (
+            _holds(other, stage) or (is_ahead and _waits_for(other, stage))
+        ):
             return "another run"
     label = stage_label(stage)
     unlocked = {other.run.uid for other in advances if other.is_parallel}

@@ -18,7 +18,9 @@ def trigger_of(spec: PipelineRunSpec | None) -> RunTrigger | None:
     return RunTrigger(trigger_type=kind, trigger_detail=spec.requested_by)
 
 
-def resolved_variables(spec: PipelineRunSpec, definition: Definition) -> tuple[ResolvedVariable, ...] | str:
+def resolved_variables(
+    spec: PipelineRunSpec, definition: Definition
+) -> tuple[ResolvedVariable, ...] | str:
     """Return the run's variables, or the sentence that refuses them (X-50)."""
     given = {variable.name: variable.value for variable in spec.variables}
     declared = {variable.name: variable.default_value for variable in definition.variables}
@@ -28,7 +30,11 @@ def resolved_variables(spec: PipelineRunSpec, definition: Definition) -> tuple[R
     for name, value in resolved.items():
         if value is None:
             return f"spec.variables: {name} has no default and must be given (X-50)"
-    return tuple(ResolvedVariable(name=name, resolved_value=value) for name, value in resolved.items() if value)
+    return tuple(
+        ResolvedVariable(name=name, resolved_value=value)
+        for name, value in resolved.items()
+        if value
+    )
 
 
 def revision_problems(spec: PipelineRunSpec, definition: Definition) -> Iterator[str]:
@@ -40,11 +46,24 @@ def revision_problems(spec: PipelineRunSpec, definition: Definition) -> Iterator
         declared = declaration_of(action.action_type_id) if action else None
         if action is None or declared is None or not declared.overrides:
             known = ", ".join(actions)
-            yield f"{path}: the first stage has no source action {pinned.action_name}; it has {known} (X-51)"
+            yield (
+                f"{path}: the first stage has no source action {pinned.action_name}; it has "
+                f"{known} (X-51)"
+            )
             continue
-        found = next((item for item in declared.overrides if item.revision_type == pinned.revision_type), None)
+        found = next(
+            (item for item in declared.overrides if item.revision_type == pinned.revision_type),
+            None,
+        )
         if found is None:
             known = ", ".join(item.revision_type for item in declared.overrides)
-            yield f"{path}.revisionType: {declared.provider} takes {known}, not {pinned.revision_type} (X-51)"
+            yield (
+                f"{path}.revisionType: {declared.provider} takes {known}, not "
+                f"{pinned.revision_type} (X-51)"
+            )
         elif found.needs and action.configuration.get(found.needs) != "true":
-            yield f'{path}.revisionType: {pinned.revision_type} needs {found.needs}: "true" in the action (X-51)'
+            yield (
+                f'{path}.revisionType: {pinned.revision_type} needs {found.needs}: "true" in '
+                f"the "
+                f"action (X-51)"
+            )

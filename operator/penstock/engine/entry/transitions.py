@@ -1,4 +1,5 @@
-"""Which stages no run enters, by whom and why: what the Pipeline declares, and what StageTransitions say (X-71).
+"""Which stages no run enters, by whom and why: what the Pipeline declares, and what
+StageTransitions say (X-71).
 
 Either one disables. Where nothing disables, a StageTransition still tells who enabled.
 """
@@ -15,14 +16,18 @@ from penstock.engine.objects.transitions import TransitionObject
 
 @dataclass(frozen=True, slots=True)
 class InboundTransition:
-    """The transition into a stage: enabled or not, and as far as it is known who changed it and why."""
+    """The transition into a stage: enabled or not, and as far as it is known
+    who changed it and why.
+    """
 
     is_enabled: bool
     reason: str | None = None
     by: str | None = None
 
 
-def inbound_transitions(spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> dict[str, InboundTransition]:
+def inbound_transitions(
+    spec: PipelineSpec | None, objects: Iterable[TransitionObject]
+) -> dict[str, InboundTransition]:
     """Return stage to switch, for each stage that anything is said of."""
     if spec is None:
         return {}
@@ -33,21 +38,29 @@ def inbound_transitions(spec: PipelineSpec | None, objects: Iterable[TransitionO
         if item.spec and (stage := _stage_of(item.spec, spec)):
             wanted = item.spec
             reason = None if wanted.enabled else one_line(wanted.reason)
-            said.setdefault(stage, []).append(InboundTransition(wanted.enabled, reason, one_line(wanted.requested_by)))
+            said.setdefault(stage, []).append(
+                InboundTransition(wanted.enabled, reason, one_line(wanted.requested_by))
+            )
     return {stage: _joined(found) for stage, found in said.items()}
 
 
 def disabled_stages(transitions: Mapping[str, InboundTransition]) -> dict[str, str]:
     """Return the stages that no run enters, each with the reason and by whom, as people read it."""
     return {
-        stage: f"{transition.reason} (by {transition.by})" if transition.by else transition.reason or ""
+        stage: f"{transition.reason} (by {transition.by})"
+        if transition.by
+        else transition.reason or ""
         for stage, transition in transitions.items()
         if not transition.is_enabled
     }
 
 
-def with_transitions(findings: Findings, spec: PipelineSpec | None, objects: Iterable[TransitionObject]) -> Findings:
-    """Return the findings about a definition with a warning for each StageTransition that switches nothing."""
+def with_transitions(
+    findings: Findings, spec: PipelineSpec | None, objects: Iterable[TransitionObject]
+) -> Findings:
+    """Return the findings about a definition with a warning for each
+    StageTransition that switches nothing.
+    """
     if spec is None:
         return findings
     warnings = [problem for item in objects if (problem := _problem_with(item, spec))]
@@ -59,10 +72,15 @@ def _problem_with(item: TransitionObject, spec: PipelineSpec) -> Problem | None:
     if item.spec is None:
         return Problem(where, item.unreadable)
     if item.spec.stage_name not in names:
-        message = f'StageNotFound: the pipeline has no stage "{item.spec.stage_name}"; it has {", ".join(names)}'
+        message = (
+            f'StageNotFound: the pipeline has no stage "{item.spec.stage_name}"; it has '
+            f"{', '.join(names)}"
+        )
         return Problem(f"{where}: spec.stageName", message)
     if _stage_of(item.spec, spec) is None:
-        return Problem(f"{where}: spec.transitionType", "nothing comes after the last stage: name another")
+        return Problem(
+            f"{where}: spec.transitionType", "nothing comes after the last stage: name another"
+        )
     return None
 
 
@@ -80,4 +98,6 @@ def _joined(found: list[InboundTransition]) -> InboundTransition:
     if not disabling:
         return found[0]
     reason = "; ".join(transition.reason for transition in disabling if transition.reason)
-    return InboundTransition(False, reason, next((transition.by for transition in disabling if transition.by), None))
+    return InboundTransition(
+        False, reason, next((transition.by for transition in disabling if transition.by), None)
+    )

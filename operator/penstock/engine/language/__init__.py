@@ -1,1 +1,3 @@
-"""Texts that users write: variable references, cron expressions, patterns, shell commands. Knows no pipeline."""
+"""Texts that users write: variable references, cron expressions, patterns,
+shell commands. Knows no pipeline.
+"""

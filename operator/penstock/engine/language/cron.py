@@ -1,7 +1,9 @@
-"""Quartz cron expressions as windows (C-21): a window is open in every minute that the expression matches.
+"""Quartz cron expressions as windows (C-21): a window is open in every minute
+that the expression matches.
 
-``seconds minutes hours day-of-month month day-of-week [year]``; seconds are not looked at. One of the two day fields is
-``?`` or ``*``. ``L``, ``LW``, ``15W``, ``6L`` and ``6#3`` mean what they mean to Quartz.
+``seconds minutes hours day-of-month month day-of-week [year]``; seconds are
+not looked at. One of the two day fields is ``?`` or ``*``. ``L``, ``LW``,
+``15W``, ``6L`` and ``6#3`` mean what they mean to Quartz.
 """
 
 import calendar
@@ -12,14 +14,19 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
-_DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)}
+_DAYS = {
+    name: number
+    for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), start=1)
+}
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?")
 _AREA = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}")
 _STEP = re.compile(r"[0-9]{1,4}")
 _FIELDS = ("seconds", "minutes", "hours", "day-of-month", "month", "day-of-week", "year")
 
 MOST_CHARACTERS = 1_000
-"""How long an expression may be: what it unfolds to is at most a few hundred numbers for each character."""
+"""How long an expression may be: what it unfolds to is at most a few hundred
+numbers for each character.
+"""
 LOOK_AHEAD = timedelta(days=62)
 """How far `Window.opens` looks, in steps of an hour: a rule waits for at most 60 days."""
 
@@ -49,9 +56,11 @@ class Window:
         return self._is_day(local) and local.hour in self.hours and local.minute in self.minutes
 
     def opens(self, after: datetime, until: datetime) -> datetime | None:
-        """Return the next minute that it matches after a moment, None if there is none until another.
+        """Return the next minute that it matches after a moment, None if
+        there is none until another.
 
-        None, too, if there is none within LOOK_AHEAD: an hour that does not match is one step, and so is a minute.
+        None, too, if there is none within LOOK_AHEAD: an hour that does not
+        match is one step, and so is a minute.
         """
         moment = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
         until = min(until, moment + LOOK_AHEAD)
@@ -112,7 +121,9 @@ def zone_of(text: str) -> tzinfo:
     raise CronError(f'"{text[:100]}" is no time zone; write Area/City, or UTC+HH:MM')
 
 
-def _numbers(text: str, field: str, least: int, most: int, names: dict[str, int] | None = None) -> frozenset[int]:
+def _numbers(
+    text: str, field: str, least: int, most: int, names: dict[str, int] | None = None
+) -> frozenset[int]:
     found: set[int] = set()
     for item in text.split(","):
         span, slash, step = item.partition("/")
@@ -123,9 +134,15 @@ def _numbers(text: str, field: str, least: int, most: int, names: dict[str, int]
             begin, end = least, most
         else:
             begin = _number(first, field, least, most, names or {})
-            end = _number(last, field, least, most, names or {}) if dash else most if step else begin
+            end = (
+                _number(last, field, least, most, names or {}) if dash else most if step else begin
+            )
         # FRI-MON goes over the end, as in Quartz.
-        span_numbers = range(begin, end + 1) if begin <= end else [*range(begin, most + 1), *range(least, end + 1)]
+        span_numbers = (
+            range(begin, end + 1)
+            if begin <= end
+            else [*range(begin, most + 1), *range(least, end + 1)]
+        )
         found |= set(list(span_numbers)[:: int(step or 1)])
     return frozenset(found)
 
@@ -162,10 +179,15 @@ def _days_of_week(text: str) -> Days | None:
         return lambda year, month: {max(_on_weekday(year, month, day))}
     if "#" in text:
         name, _, nth = text.partition("#")
-        day, count = _number(name, "day-of-week", 1, 7, _DAYS), _number(nth, "day-of-week", 1, 5, {})
+        day, count = (
+            _number(name, "day-of-week", 1, 7, _DAYS),
+            _number(nth, "day-of-week", 1, 5, {}),
+        )
         return lambda year, month: set(_on_weekday(year, month, day)[count - 1 : count])
     numbers = _numbers(text, "day-of-week", 1, 7, _DAYS)
-    return lambda year, month: {day for number in numbers for day in _on_weekday(year, month, number)}
+    return lambda year, month: {
+        day for number in numbers for day in _on_weekday(year, month, number)
+    }
 
 
 def _length(year: int, month: int) -> int:
@@ -178,7 +200,9 @@ def _weekday(year: int, month: int, day: int) -> int:
 
 
 def _on_weekday(year: int, month: int, number: int) -> list[int]:
-    return [day for day in range(1, _length(year, month) + 1) if _weekday(year, month, day) == number]
+    return [
+        day for day in range(1, _length(year, month) + 1) if _weekday(year, month, day) == number
+    ]
 
 
 def _last_day(year: int, month: int, back: int, *, is_weekday: bool) -> int:
@@ -189,7 +213,9 @@ def _last_day(year: int, month: int, back: int, *, is_weekday: bool) -> int:
 
 
 def _nearest_weekday(year: int, month: int, wanted: int) -> set[int]:
-    """The weekday nearest to a day of the month, within the month; none in a month without that day."""
+    """The weekday nearest to a day of the month, within the month; none in a
+    month without that day.
+    """
     length = _length(year, month)
     if wanted > length:
         return set()

@@ -1,13 +1,22 @@
-"""Resolves references in configuration that is JSON: within its texts, so that no value can add a key or end a text."""
+"""Resolves references in configuration that is JSON: within its texts, so that no value can add a
+key or end a text.
+"""
 
 import json
 from typing import Any
 
 from penstock.actions import bounded_json
-from penstock.engine.language.variables import REFERENCE, Values, check_resolvable, references, resolve
+from penstock.engine.language.variables import (
+    REFERENCE,
+    Values,
+    check_resolvable,
+    references,
+    resolve,
+)
 
 PROBLEM = (
-    "is JSON with references: write each reference within quotes, or the whole value as one reference; "
+    "is JSON with references: write each reference within quotes, or the whole value as one "
+    "reference; "
     f"it is nested at most {bounded_json.MOST_DEPTH} levels deep"
 )
 
@@ -15,8 +24,8 @@ PROBLEM = (
 def resolve_json(text: str, values: Values) -> str:
     """Return JSON with the references in its texts resolved; raise ValueError if it is none.
 
-    A text that is one reference as a whole is what that has for a value. Raise UnresolvedError for a reference
-    without one, or where the values are too long together.
+    A text that is one reference as a whole is what that has for a value. Raise UnresolvedError for
+    a reference without one, or where the values are too long together.
     """
     if REFERENCE.fullmatch(text.strip()) or not any(references(text)):
         return resolve(text, values)

@@ -1,12 +1,15 @@
-r"""Regular expressions of users, matched by RE2: in time that grows with the text, in bounded memory (C-23, MATCHES).
+r"""Regular expressions of users, matched by RE2: in time that grows with the text, in bounded
+memory (C-23, MATCHES).
 
-The operator serves all namespaces: an expression that backtracks for hours, or unfolds to millions of states, would
-stop everybody's pipelines. RE2 knows no backtracking, and gives up where an expression becomes too large.
+The operator serves all namespaces: an expression that backtracks for hours, or unfolds to millions
+of states, would stop everybody's pipelines. RE2 knows no backtracking, and gives up where an
+expression becomes too large.
 
-An expression means what it means to Java, whose ``matches`` wants the whole text. What RE2 reads otherwise is written
-for it in its own words (``.``, ``\s``, ``\u0041``), what it cannot do is refused: look-arounds, back-references,
-possessive and atomic groups, flags but ``(?i)`` and ``(?s)`` at the beginning, ``\b``, and sets within sets.
-``(?i)`` is of ASCII alone, as in Java; ``$`` is the end of the text, not a place before its last newline.
+An expression means what it means to Java, whose ``matches`` wants the whole text. What RE2 reads
+otherwise is written for it in its own words (``.``, ``\s``, ``\u0041``), what it cannot do is
+refused: look-arounds, back-references, possessive and atomic groups, flags but ``(?i)`` and
+``(?s)`` at the beginning, ``\b``, and sets within sets. ``(?i)`` is of ASCII alone, as in Java;
+``$`` is the end of the text, not a place before its last newline.
 """
 
 import re
@@ -44,7 +47,9 @@ def matches(pattern: str, text: str) -> bool:
     if len(pattern) > MOST_PATTERN:
         raise PatternError(f"Value: a regular expression has at most {MOST_PATTERN} characters")
     if len(text) > MOST_CHARACTERS:
-        raise PatternError(f"Value is not matched with texts of more than {MOST_CHARACTERS} characters")
+        raise PatternError(
+            f"Value is not matched with texts of more than {MOST_CHARACTERS} characters"
+        )
     translated, is_folded = _translated(pattern)
     encoded = _encoded(text, is_folded)
     options = re2.Options()
@@ -52,7 +57,9 @@ def matches(pattern: str, text: str) -> bool:
     try:
         compiled = re2.compile(translated, options)
         if compiled.programsize * (len(encoded) + 1) > MOST_STEPS:
-            raise PatternError("Value: the regular expression is too large for a text of this length")
+            raise PatternError(
+                "Value: the regular expression is too large for a text of this length"
+            )
         return compiled.fullmatch(encoded.decode()) is not None
     except re2.error as error:
         told = error.args[0].decode(errors="replace") if error.args else ""
@@ -65,7 +72,9 @@ def matches(pattern: str, text: str) -> bool:
 
 def _encoded(text: str, is_folded: bool) -> bytes:
     if is_folded and _FOLDED_TO_ASCII.intersection(text):
-        raise PatternError("Value: (?i) is of ASCII alone, and the text holds a letter that others take for ASCII")
+        raise PatternError(
+            "Value: (?i) is of ASCII alone, and the text holds a letter that others take for ASCII"
+        )
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -111,10 +120,17 @@ class _Translator:
 
     def _check(self, char: str) -> None:
         if char == "(" and _BAD_GROUP.match(self.text, self.at):
-            what = "look-arounds, atomic groups, and flags but (?i) and (?s) at the beginning are not supported"
+            what = (
+                "look-arounds, atomic groups, and flags but (?i) and (?s) at the beginning are "
+                "not "
+                "supported"
+            )
             raise PatternError(f"Value: {what}")
         if char == "{" and not _REPEATED.match(self.text, self.at):
-            raise PatternError(r"Value: a { that repeats nothing is written \{, and a repetition is of at most 1000")
+            raise PatternError(
+                r"Value: a { that repeats nothing is written \{, and a repetition is of at most "
+                r"1000"
+            )
 
     def _escape(self, *, in_set: bool) -> str:
         if self.text.startswith("\\Q", self.at) and not in_set:
@@ -122,7 +138,9 @@ class _Translator:
         match = _ESCAPE.match(self.text, self.at)
         if not match or (in_set and match[0][1] in "Az"):
             what = self.text[self.at : self.at + 2]
-            raise PatternError(f"Value: {what} is not supported: no back-references, no \\b, \\B, \\v or \\h")
+            raise PatternError(
+                f"Value: {what} is not supported: no back-references, no \\b, \\B, \\v or \\h"
+            )
         self.at = match.end()
         kind, text = match[0][1], match[0]
         if kind in "sS":
@@ -151,9 +169,13 @@ class _Translator:
         while not self.text.startswith("]", self.at):
             char = self.text[self.at : self.at + 1]
             if not char:
-                raise PatternError("Value is no regular expression that can be used: a [ is not closed")
+                raise PatternError(
+                    "Value is no regular expression that can be used: a [ is not closed"
+                )
             if char == "[" or self.text.startswith("&&", self.at):
-                raise PatternError(r"Value: a set within a set is not supported; a [ in one is written \[")
+                raise PatternError(
+                    r"Value: a set within a set is not supported; a [ in one is written \["
+                )
             if char == "\\":
                 out.append(self._escape(in_set=True))
             else:

@@ -11,7 +11,9 @@ REFERENCE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_.-]+)\}")
 RESERVED_NAMESPACES = frozenset({"codepipeline", "variables"})
 EXECUTION_ID = "PipelineExecutionId"
 MOST_RESOLVED = 1_000_000
-"""How many characters the values in one text may have together: a text may name a large value a thousand times."""
+"""How many characters the values in one text may have together: a text may
+name a large value a thousand times.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,7 +42,10 @@ class TooLongError(UnresolvedError):
     """A text would be too long with the values that it names; ``reference`` is one of them."""
 
     def __str__(self) -> str:
-        return f"{self.reference} and others before it have more than {MOST_RESOLVED} characters together"
+        return (
+            f"{self.reference} and others before it have more than {MOST_RESOLVED} characters "
+            f"together"
+        )
 
 
 def references(text: str) -> Iterator[Reference]:
@@ -49,7 +54,8 @@ def references(text: str) -> Iterator[Reference]:
 
 
 def resolve(text: str, values: Values) -> str:
-    """Return the text with every reference replaced by its value; raise UnresolvedError for one without.
+    """Return the text with every reference replaced by its value; raise
+    UnresolvedError for one without.
 
     Raise TooLongError, which is one, where the values have more than MOST_RESOLVED characters.
     """
@@ -58,7 +64,9 @@ def resolve(text: str, values: Values) -> str:
 
 
 def check_resolvable(text: str, values: Values) -> None:
-    """Raise UnresolvedError unless every reference of a text has a value, and these are not too long together."""
+    """Raise UnresolvedError unless every reference of a text has a value, and
+    these are not too long together.
+    """
     length = 0
     for reference in references(text):
         if reference not in values:

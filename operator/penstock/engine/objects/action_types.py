@@ -1,7 +1,9 @@
-"""Custom actions: finds the ActionType that an action names, and the declaration that it makes (P-80).
+"""Custom actions: finds the ActionType that an action names, and the
+declaration that it makes (P-80).
 
-A namespace's own ActionType comes before a cluster-wide one of the same category, provider and version: what
-an administrator adds later never takes over the actions, and the Secrets, of a namespace that has its own.
+A namespace's own ActionType comes before a cluster-wide one of the same category, provider and
+version: what an administrator adds later never takes over the actions, and the Secrets, of a
+namespace that has its own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from penstock.actions.custom.declaration import FOLDER, OWNER, declaration_from, template_problem
-from penstock.actions.declaration import ArtifactBounds, Configuration, Declaration, OnLostPod, declaration_of
+from penstock.actions.declaration import (
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+    declaration_of,
+)
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.pipeline import Action, ActionTypeId
 from penstock.api.meta import ACTION_TYPE, CLUSTER_ACTION_TYPE
@@ -29,7 +37,9 @@ class ActionTypeError(LookupError):
 
 @dataclass(frozen=True)
 class ActionTypeObject:
-    """An ActionType as it is now. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+    """An ActionType as it is now. ``spec`` is None where it cannot be read;
+    ``unreadable`` then says why.
+    """
 
     kind: Literal["ActionType", "ClusterActionType"]
     name: str
@@ -51,7 +61,10 @@ class ActionTypeObject:
     def is_named(self, type_id: ActionTypeId) -> bool:
         """Whether an actionTypeId names it; a version that is left out is 1."""
         wanted = (type_id.category, type_id.provider, type_id.version or _VERSION)
-        return self.spec is not None and (self.spec.category, self.spec.provider, self.spec.version) == wanted
+        return (
+            self.spec is not None
+            and (self.spec.category, self.spec.provider, self.spec.version) == wanted
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +74,17 @@ class ActionTypes:
     objects: tuple[ActionTypeObject, ...] = ()
 
     def find(self, type_id: ActionTypeId) -> tuple[ActionTypeObject, Declaration]:
-        """Return what an action names; raise ActionTypeError where there is none, or more than one."""
+        """Return what an action names; raise ActionTypeError where there is
+        none, or more than one.
+        """
         named = [item for item in self.objects if item.is_named(type_id)]
         for kind in (ACTION_TYPE, CLUSTER_ACTION_TYPE):
             found = [item for item in named if item.kind == kind]
             if len(found) > 1:
                 names = ", ".join(sorted(item.name for item in found))
-                raise ActionTypeError(f"several of kind {kind} are {_text(type_id)}: {names}; keep one")
+                raise ActionTypeError(
+                    f"several of kind {kind} are {_text(type_id)}: {names}; keep one"
+                )
             if found and found[0].problem:
                 raise ActionTypeError(f"{kind} {found[0].name}: {found[0].problem}")
             if found and found[0].declaration:
@@ -86,9 +103,16 @@ class ActionTypes:
     def _known(self) -> str:
         names = sorted({_text_of(item.spec) for item in self.objects if item.spec})
         broken = [
-            f"{item.kind} {item.name} cannot be read: {item.unreadable}" for item in self.objects if not item.spec
+            f"{item.kind} {item.name} cannot be read: {item.unreadable}"
+            for item in self.objects
+            if not item.spec
         ]
-        return shorten("; ".join([f"there are {', '.join(names)}" if names else "there is none at all", *broken]), 500)
+        return shorten(
+            "; ".join(
+                [f"there are {', '.join(names)}" if names else "there is none at all", *broken]
+            ),
+            500,
+        )
 
 
 NO_TYPES = ActionTypes()
@@ -117,7 +141,9 @@ def unknown(type_id: ActionTypeId) -> Declaration:
 
 
 def thaw_type(data: Mapping[str, Any]) -> Declaration | None:
-    """Return what the ActionType of a ControllerRevision declares, None where it holds none that can be read."""
+    """Return what the ActionType of a ControllerRevision declares, None where
+    it holds none that can be read.
+    """
     try:
         return declaration_from(ActionTypeSpec.model_validate(data[DATA]))
     except (KeyError, ValidationError):

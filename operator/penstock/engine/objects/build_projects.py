@@ -7,7 +7,9 @@ from penstock.api.kinds.build_project import BuildProjectSpec
 
 @dataclass(frozen=True, slots=True)
 class BuildProjectObject:
-    """A BuildProject as it is now. ``spec`` is None where it cannot be read; ``unreadable`` then says why."""
+    """A BuildProject as it is now. ``spec`` is None where it cannot be read;
+    ``unreadable`` then says why.
+    """
 
     name: str
     uid: str

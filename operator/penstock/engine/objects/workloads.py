@@ -52,10 +52,16 @@ class PodObject:
 
     @property
     def may_run(self) -> bool:
-        """Whether one of our containers in it may still run: what is not known to have ended holds its stage."""
+        """Whether one of our containers in it may still run: what is not
+        known to have ended holds its stage.
+        """
         if self.phase in ("Succeeded", "Failed"):
             return False
-        ours = (self.containers[name] for name in (AGENT_CONTAINER, ACTION_CONTAINER) if name in self.containers)
+        ours = (
+            self.containers[name]
+            for name in (AGENT_CONTAINER, ACTION_CONTAINER)
+            if name in self.containers
+        )
         return not all(container.is_terminated for container in ours)
 
 
@@ -97,15 +103,22 @@ def pod_of(document: Document) -> PodObject:
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         is_deleted="deletionTimestamp" in meta,
-        unscheduled=next((c.get("message", "") for c in status.get("conditions", ()) if _is_unscheduled(c)), ""),
-        containers={c["name"]: states.get(c["name"], Container()) for c in spec.get("containers", ())} or states,
+        unscheduled=next(
+            (c.get("message", "") for c in status.get("conditions", ()) if _is_unscheduled(c)), ""
+        ),
+        containers={
+            c["name"]: states.get(c["name"], Container()) for c in spec.get("containers", ())
+        }
+        or states,
     )
 
 
 def job_of(document: Document) -> JobObject:
     """Read a Job's document."""
     meta = document["metadata"]
-    conditions = [c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"]
+    conditions = [
+        c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"
+    ]
     failed: Document = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
     return JobObject(
         name=meta["name"],
@@ -126,14 +139,21 @@ def job_of(document: Document) -> JobObject:
 
 
 def pods_of_jobs(pods: Iterable[PodObject], jobs: Mapping[str, JobObject]) -> Iterator[PodObject]:
-    """Yield pods as their Jobs say they are, known by uid; one that names a Job of ours and another uid is of none.
+    """Yield pods as their Jobs say they are, known by uid; one that names a
+    Job of ours and another uid is of none.
 
-    Pods can be relabelled, and made by anybody; a pod whose Job is unknown may still run, and is not left out.
+    Pods can be relabelled, and made by anybody; a pod whose Job is unknown
+    may still run, and is not left out.
     """
     by_uid = {job.uid: job for job in jobs.values()}
     for pod in pods:
         if job := by_uid.get(pod.owner_uid):
-            yield replace(pod, job=job.name, run_uid=job.run_uid, stage_label=job.stage_label or pod.stage_label)
+            yield replace(
+                pod,
+                job=job.name,
+                run_uid=job.run_uid,
+                stage_label=job.stage_label or pod.stage_label,
+            )
         elif pod.job not in jobs:
             yield pod
 
@@ -160,7 +180,11 @@ def _created(meta: Document) -> datetime:
 
 def _container(status: Document) -> Container:
     state = status.get("state", {})
-    waiting, running, ended = state.get("waiting", {}), state.get("running", {}), state.get("terminated", {})
+    waiting, running, ended = (
+        state.get("waiting", {}),
+        state.get("running", {}),
+        state.get("terminated", {}),
+    )
     return Container(
         waiting=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),

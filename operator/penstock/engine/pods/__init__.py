@@ -1,1 +1,3 @@
-"""The Job of one try, and the ActionRequest that its agent reads: everything resolved, nothing secret."""
+"""The Job of one try, and the ActionRequest that its agent reads: everything
+resolved, nothing secret.
+"""

@@ -7,10 +7,11 @@ from penstock.api.status.executions import ActionStatus, StoredArtifact
 
 
 def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactLocation]:
-    """Return the artifacts that this very run has made, or taken over from a rollback's target, by name.
+    """Return the artifacts that this very run has made, or taken over from a
+    rollback's target, by name.
 
-    Keys are made here and not read from what a pod reported: no pod can pass another's artifact off as its own, and
-    a status does not grow by them.
+    Keys are made here and not read from what a pod reported: no pod can pass another's artifact off
+    as its own, and a status does not grow by them.
     """
     found: dict[str, ArtifactLocation] = {}
     for artifact in status.rollback_metadata.artifacts if status.rollback_metadata else ():
@@ -23,11 +24,17 @@ def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactL
     )
     for stage_name, action_name, execution in executions:
         uid = status.pipeline_uid or ""
-        attempt = Attempt("", "", uid, "", run_uid, stage_name, action_name, execution.attempt, execution.try_)
+        attempt = Attempt(
+            "", "", uid, "", run_uid, stage_name, action_name, execution.attempt, execution.try_
+        )
         for artifact in execution.output_artifacts:
-            found[artifact.name] = _located(artifact, artifact_key(attempt, execution.pod_uid or "", artifact.name))
+            found[artifact.name] = _located(
+                artifact, artifact_key(attempt, execution.pod_uid or "", artifact.name)
+            )
     return found
 
 
 def _located(artifact: StoredArtifact, key: str) -> ArtifactLocation:
-    return ArtifactLocation(artifact.name, artifact.key or key, artifact.size, artifact.sha256, artifact.format)
+    return ArtifactLocation(
+        artifact.name, artifact.key or key, artifact.size, artifact.sha256, artifact.format
+    )

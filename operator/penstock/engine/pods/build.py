@@ -1,4 +1,6 @@
-"""What a CodeBuild action runs on: its BuildProject as the attempt has it, with the action's own variables."""
+"""What a CodeBuild action runs on: its BuildProject as the attempt has it,
+with the action's own variables.
+"""
 
 from collections.abc import Mapping
 
@@ -10,10 +12,13 @@ from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
 
 
-def build_of(context: TryContext, configuration: Mapping[str, str], values: Values, settings: Settings) -> Build | None:
+def build_of(
+    context: TryContext, configuration: Mapping[str, str], values: Values, settings: Settings
+) -> Build | None:
     """Return the project as the attempt has it, None for a provider that needs none.
 
-    Raise RequestError where the project is gone, or its image is one of AWS that the installation does not map.
+    Raise RequestError where the project is gone, or its image is one of AWS
+    that the installation does not map.
     """
     keys = context.declared.project
     if keys is None:
@@ -21,11 +26,17 @@ def build_of(context: TryContext, configuration: Mapping[str, str], values: Valu
     name = configuration[keys.name]
     project = context.projects.get(name)
     if project is None:
-        gone = f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start a new run"
+        gone = (
+            f"the ControllerRevision with BuildProject {name} as the attempt began is gone: "
+            f"start "
+            f"a new run"
+        )
         raise RequestError("DefinitionLost", gone)
     image = settings.build_images.get(project.image, project.image)
     if image.startswith("aws/codebuild/"):
-        raise RequestError("ConfigurationError", f"BuildProject {name}: the chart's buildImages map no {image}")
+        raise RequestError(
+            "ConfigurationError", f"BuildProject {name}: the chart's buildImages map no {image}"
+        )
     environment = {item.name: item.value for item in project.environment_variables}
     overrides = _overrides(keys, context.action.configuration.get(keys.environment) or "[]", values)
     inputs = [item.name for item in context.action.input_artifacts]
@@ -50,5 +61,7 @@ def _overrides(keys: ProjectKeys, text: str, values: Values) -> dict[str, str]:
     try:
         found = keys.read_environment(text)
     except ValueError as error:
-        raise RequestError("ConfigurationError", f"configuration.{keys.environment} {error}") from error
+        raise RequestError(
+            "ConfigurationError", f"configuration.{keys.environment} {error}"
+        ) from error
     return {name: resolve(value, values) for name, value in found.items()}

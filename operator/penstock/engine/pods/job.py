@@ -1,7 +1,7 @@
 """Builds the Job of one try (design: inside an action's pod).
 
-Agent and action start together, without an init container; nothing a user wrote stands in a command, an
-argument or an environment variable, since the kubelet rewrites ``$(X)`` there.
+Agent and action start together, without an init container; nothing a user wrote stands in a
+command, an argument or an environment variable, since the kubelet rewrites ``$(X)`` there.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,10 @@ def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
-        "activeDeadlineSeconds": int(settings.start_s + inputs.request.limits.timeout_s + settings.backstop_s) + 60,
+        "activeDeadlineSeconds": int(
+            settings.start_s + inputs.request.limits.timeout_s + settings.backstop_s
+        )
+        + 60,
         "template": {
             "metadata": {"labels": labels_of(attempt), "annotations": annotations},
             "spec": _pod_spec(inputs, settings),
@@ -85,7 +88,10 @@ def _pod_spec(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "shareProcessNamespace": False,
-        "terminationGracePeriodSeconds": int(inputs.request.limits.grace_s + inputs.request.limits.kill_s) + 5,
+        "terminationGracePeriodSeconds": int(
+            inputs.request.limits.grace_s + inputs.request.limits.kill_s
+        )
+        + 5,
         **({"serviceAccountName": account} if account else {}),
         **placement_of(inputs.context.declared.action_type),
         "securityContext": {"fsGroup": _USER, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -146,8 +152,13 @@ def _action(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
         "volumeMounts": mounts,
     }
     if custom:
-        # Its program is what works with them; the agent has them, too, to mask them. The store's stay the agent's.
-        mounts += [_secret_mount(volume, folder) for volume, folder, _ in _secrets(inputs) if folder != STORE_SECRET]
+        # Its program is what works with them; the agent has them, too, to mask them. The store's
+        # stay the agent's.
+        mounts += [
+            _secret_mount(volume, folder)
+            for volume, folder, _ in _secrets(inputs)
+            if folder != STORE_SECRET
+        ]
         container |= container_of(custom)
     return container
 
@@ -159,7 +170,10 @@ def _secret_mount(volume: str, folder: str) -> dict[str, Any]:
 def _secrets(inputs: JobInputs) -> list[tuple[str, str, str]]:
     """Return volume name, folder and Secret for everything secret that the agent needs."""
     names = secret_names(inputs.context, inputs.request.configuration)
-    wanted = [(f"secret-{index}", key, secret) for index, (key, secret) in enumerate(sorted(names.items()))]
+    wanted = [
+        (f"secret-{index}", key, secret)
+        for index, (key, secret) in enumerate(sorted(names.items()))
+    ]
     store = inputs.context.definition.artifact_store
     if store and store.credentials:
         wanted.append(("secret-store", STORE_SECRET, store.credentials.secret_name))
@@ -167,11 +181,18 @@ def _secrets(inputs: JobInputs) -> list[tuple[str, str, str]]:
 
 
 def _volumes(inputs: JobInputs, settings: Settings) -> list[dict[str, Any]]:
-    annotations = ((contracts.REQUEST_ANNOTATION, "request"), (contracts.NOT_AFTER_ANNOTATION, "not-after"))
+    annotations = (
+        (contracts.REQUEST_ANNOTATION, "request"),
+        (contracts.NOT_AFTER_ANNOTATION, "not-after"),
+    )
     token = [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        {
+            "downwardAPI": {
+                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+            }
+        },
     ]
     return [
         {"name": "workspace", "emptyDir": {"sizeLimit": settings.workspace_size}},
@@ -187,7 +208,8 @@ def _volumes(inputs: JobInputs, settings: Settings) -> list[dict[str, Any]]:
             },
         },
         {"name": "token", "projected": {"sources": token}},
-        # Optional: without it the agent says at once which Secret is missing; a pod would only hang on the mount.
+        # Optional: without it the agent says at once which Secret is missing; a pod would only hang
+        # on the mount.
         *(
             {"name": volume, "secret": {"secretName": secret, "optional": True}}
             for volume, _, secret in _secrets(inputs)
@@ -198,4 +220,8 @@ def _volumes(inputs: JobInputs, settings: Settings) -> list[dict[str, Any]]:
 
 def _store_volume(store: contracts.StoreLocation) -> list[dict[str, Any]]:
     """Return the volume of a store that is one; only the agent mounts it."""
-    return [{"name": "store", "persistentVolumeClaim": {"claimName": store.bucket}}] if store.folder else []
+    return (
+        [{"name": "store", "persistentVolumeClaim": {"claimName": store.bucket}}]
+        if store.folder
+        else []
+    )

@@ -30,7 +30,13 @@ from penstock.engine.definition.errors import RequestError
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.json_values import resolve_json
 from penstock.engine.language.shell.lexer import LexerError, lex
-from penstock.engine.language.variables import EXECUTION_ID, Reference, UnresolvedError, Values, resolve
+from penstock.engine.language.variables import (
+    EXECUTION_ID,
+    Reference,
+    UnresolvedError,
+    Values,
+    resolve,
+)
 from penstock.engine.pods.build import build_of
 from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
@@ -38,23 +44,39 @@ from penstock.engine.settings import Settings
 STORE_SECRET = "artifact-store"
 
 
-def values_of(run_uid: str, definition: Definition, status: PipelineRunStatus) -> dict[Reference, str]:
-    """Return every variable that has a value by now: reserved namespaces, and those of succeeded actions."""
+def values_of(
+    run_uid: str, definition: Definition, status: PipelineRunStatus
+) -> dict[Reference, str]:
+    """Return every variable that has a value by now: reserved namespaces, and
+    those of succeeded actions.
+    """
     values = {Reference("codepipeline", EXECUTION_ID): run_uid}
     values |= {Reference("variables", item.name): item.resolved_value for item in status.variables}
     taken_over = status.rollback_metadata.output_variables if status.rollback_metadata else {}
-    values |= {Reference(name, key): value for name, outputs in taken_over.items() for key, value in outputs.items()}
+    values |= {
+        Reference(name, key): value
+        for name, outputs in taken_over.items()
+        for key, value in outputs.items()
+    }
     for stage_state in status.stage_states:
-        namespaces = {action.name: action.namespace for action in definition.stage(stage_state.stage_name).actions}
+        namespaces = {
+            action.name: action.namespace
+            for action in definition.stage(stage_state.stage_name).actions
+        }
         for state in stage_state.action_states:
             namespace, latest = namespaces.get(state.action_name), state.latest
             if namespace and latest and latest.status is ActionStatus.SUCCEEDED:
-                values |= {Reference(namespace, key): value for key, value in latest.output_variables.items()}
+                values |= {
+                    Reference(namespace, key): value
+                    for key, value in latest.output_variables.items()
+                }
     return values
 
 
 def project_name(action: Action, keys: ProjectKeys, values: Values) -> str:
-    """Return the BuildProject that an action names; raise RequestError for a variable without value."""
+    """Return the BuildProject that an action names; raise RequestError for a
+    variable without value.
+    """
     try:
         return resolve(action.configuration.get(keys.name, ""), values)
     except UnresolvedError as error:
@@ -62,9 +84,14 @@ def project_name(action: Action, keys: ProjectKeys, values: Values) -> str:
 
 
 def build_request(
-    context: TryContext, values: Values, artifacts: Mapping[str, ArtifactLocation], settings: Settings
+    context: TryContext,
+    values: Values,
+    artifacts: Mapping[str, ArtifactLocation],
+    settings: Settings,
 ) -> ActionRequest:
-    """Return the request; raise RequestError for a variable without value, a bad value, or too much of it."""
+    """Return the request; raise RequestError for a variable without value, a
+    bad value, or too much of it.
+    """
     action = context.action
     configuration = resolved_configuration(context, values)
     try:
@@ -96,18 +123,31 @@ def build_request(
 def secret_names(context: TryContext, configuration: Mapping[str, str]) -> dict[str, str]:
     """Return key to Secret for everything secret that the agent needs, but for the store's."""
     project = context.project
-    of_project = {CREDENTIALS_KEY: project.credentials_secret} if project and project.credentials_secret else {}
+    of_project = (
+        {CREDENTIALS_KEY: project.credentials_secret}
+        if project and project.credentials_secret
+        else {}
+    )
     return {**context.declared.secret_names(configuration), **of_project}
 
 
 def resolved_configuration(context: TryContext, values: Values) -> dict[str, str]:
-    """Return the action's configuration; raise RequestError for a variable without value, or a bad value."""
+    """Return the action's configuration; raise RequestError for a variable
+    without value, or a bad value.
+    """
     action = context.action
     if context.declared.is_type_lost:
-        lost = f"the ControllerRevision with ActionType {context.declared.provider} as the attempt began is gone"
+        lost = (
+            f"the ControllerRevision with ActionType {context.declared.provider} as the "
+            f"attempt "
+            f"began is gone"
+        )
         raise RequestError("DefinitionLost", f"{lost}: start a new run")
     try:
-        configuration = {key: _resolved(context, key, value, values) for key, value in action.configuration.items()}
+        configuration = {
+            key: _resolved(context, key, value, values)
+            for key, value in action.configuration.items()
+        }
         configuration |= context.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
@@ -133,10 +173,14 @@ def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
 
 
 def timeout_of(context: TryContext, settings: Settings) -> float:
-    """Return how long the action may run, in seconds: its own or its provider's limit, at most the installation's."""
+    """Return how long the action may run, in seconds: its own or its
+    provider's limit, at most the installation's.
+    """
     project = context.project
     minutes = context.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
-    return min(float(minutes * 60) if minutes else context.declared.timeout_s, settings.action_timeout_s)
+    return min(
+        float(minutes * 60) if minutes else context.declared.timeout_s, settings.action_timeout_s
+    )
 
 
 def _custom(context: TryContext, configuration: Mapping[str, str]) -> Custom | None:
@@ -165,16 +209,23 @@ def _script(action: Action, values: Values) -> Script:
         if reference not in values:
             raise UnresolvedError(reference)
     return Script(
-        commands=tuple(ScriptCommand(text, command.code) for text, command in zip(action.commands, lexed, strict=True)),
+        commands=tuple(
+            ScriptCommand(text, command.code)
+            for text, command in zip(action.commands, lexed, strict=True)
+        ),
         values={name: values[reference] for name, reference in used.items()},
-        environment={item.name: resolve(item.value, values) for item in action.environment_variables},
+        environment={
+            item.name: resolve(item.value, values) for item in action.environment_variables
+        },
         output_variables=action.output_variables,
     )
 
 
 def _input(name: str, artifacts: Mapping[str, ArtifactLocation]) -> ArtifactLocation:
     if name not in artifacts:
-        raise RequestError("ConfigurationError", f'the input artifact "{name}" was not made by this run')
+        raise RequestError(
+            "ConfigurationError", f'the input artifact "{name}" was not made by this run'
+        )
     return artifacts[name]
 
 
@@ -188,8 +239,11 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
     return StoreLocation(store.location, store.endpoint, store.region, credentials, kms_key=kms_key)
 
 
-def _aws(context: TryContext, configuration: Mapping[str, str], settings: Settings) -> AwsAccess | None:
-    """Return where AWS calls go, None if there are none; the pipeline's role is assumed first, it assumes the action's.
+def _aws(
+    context: TryContext, configuration: Mapping[str, str], settings: Settings
+) -> AwsAccess | None:
+    """Return where AWS calls go, None if there are none; the pipeline's role is assumed first, it
+    assumes the action's.
 
     A build makes calls if its project says as whom: the pipeline's roles are not a build's.
     """
@@ -209,12 +263,22 @@ def _aws(context: TryContext, configuration: Mapping[str, str], settings: Settin
 
 def _check_size(request: ActionRequest, settings: Settings) -> None:
     script, build = request.script or Script(()), request.build
-    given = (build.buildspec, *build.environment.values(), *build.overrides.values()) if build else ()
-    given += (*request.custom.commands, *request.custom.environment.values()) if request.custom else ()
-    resolved = (*given, *request.configuration.values(), *script.values.values(), *script.environment.values())
+    given = (
+        (build.buildspec, *build.environment.values(), *build.overrides.values()) if build else ()
+    )
+    given += (
+        (*request.custom.commands, *request.custom.environment.values()) if request.custom else ()
+    )
+    resolved = (
+        *given,
+        *request.configuration.values(),
+        *script.values.values(),
+        *script.environment.values(),
+    )
     size = sum(len(value.encode("utf-8", "surrogatepass")) for value in resolved)
     if size > settings.configuration_bytes:
         raise RequestError(
             "ConfigurationTooLarge",
-            f"the resolved configuration is {size} bytes long, more than {settings.configuration_bytes} (Q-12)",
+            f"the resolved configuration is {size} bytes long, more than "
+            f"{settings.configuration_bytes} (Q-12)",
         )

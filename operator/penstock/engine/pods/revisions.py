@@ -1,8 +1,9 @@
 """Freezes the BuildProject or the ActionType of an attempt, as a run's definition is frozen.
 
-Either is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its content,
-and the attempt's execution names it, its uid, generation and revision: a Job that must be created again, or a
-further try after a lost pod, is built from the same spec, whatever became of the object meanwhile.
+Either is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its
+content, and the attempt's execution names it, its uid, generation and revision: a Job that must be
+created again, or a further try after a lost pod, is built from the same spec, whatever became of
+the object meanwhile.
 """
 
 import json
@@ -30,7 +31,9 @@ _DATA = "buildProject"
 
 @dataclass(slots=True)
 class Freezer:
-    """What is frozen in one pass: what executions name, and what this pass adds as ``revisions``."""
+    """What is frozen in one pass: what executions name, and what this pass
+    adds as ``revisions``.
+    """
 
     namespace: str
     pipeline: str
@@ -45,25 +48,35 @@ class Freezer:
     """What the server refused, by name: a ControllerRevision among them is not asked for again."""
 
     def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
-        """Return what an execution says of the project, having seen to its ControllerRevision; raise RequestError."""
+        """Return what an execution says of the project, having seen to its ControllerRevision;
+        raise RequestError.
+        """
         project = self.projects.get(project_name)
         if project is None:
             message = f"there is no BuildProject {project_name} in namespace {self.namespace}"
             raise RequestError("ConfigurationError", message)
         if project.spec is None:
-            raise RequestError("ConfigurationError", f"BuildProject {project_name}: {project.unreadable}")
+            raise RequestError(
+                "ConfigurationError", f"BuildProject {project_name}: {project.unreadable}"
+            )
         name = self._keep(project.name, pipeline_uid, {_DATA: project.spec.to_dict()})
         self.frozen[name] = project.spec
-        return FrozenBuildProject(name=project.name, uid=project.uid, generation=project.generation, revision=name)
+        return FrozenBuildProject(
+            name=project.name, uid=project.uid, generation=project.generation, revision=name
+        )
 
     def projects_of(self, execution: ActionExecution) -> dict[str, BuildProjectSpec]:
-        """Return the project that an execution runs on, by its name; none where there is none, or it is gone."""
+        """Return the project that an execution runs on, by its name; none
+        where there is none, or it is gone.
+        """
         wanted = execution.build_project
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
 
     def freeze_type(self, action: Action, pipeline_uid: str) -> FrozenActionType:
-        """Return what an execution says of an action's ActionType, having seen to its revision; raise RequestError."""
+        """Return what an execution says of an action's ActionType, having seen to its revision;
+        raise RequestError.
+        """
         try:
             found, declared = self.types.find(action.action_type_id)
         except ActionTypeError as error:
@@ -72,36 +85,51 @@ class Freezer:
         name = self._keep(found.name, pipeline_uid, {TYPE_DATA: found.spec.to_dict()})
         self.frozen_types[name] = declared
         return FrozenActionType(
-            kind=found.kind, name=found.name, uid=found.uid, generation=found.generation, revision=name
+            kind=found.kind,
+            name=found.name,
+            uid=found.uid,
+            generation=found.generation,
+            revision=name,
         )
 
     def declared_of(self, action: Action, execution: ActionExecution) -> Declaration | None:
-        """Return what an execution's attempt was started with, whatever became of the ActionType since."""
+        """Return what an execution's attempt was started with, whatever
+        became of the ActionType since.
+        """
         if not is_custom(action):
             return declaration_of(action.action_type_id)
-        frozen = self.frozen_types.get(execution.action_type.revision) if execution.action_type else None
+        frozen = (
+            self.frozen_types.get(execution.action_type.revision) if execution.action_type else None
+        )
         return frozen or unknown(action.action_type_id)
 
     def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:
         """Return the name of the ControllerRevision that holds the data, having seen to it."""
         name = child_name(readable, pipeline_uid, json.dumps(data, sort_keys=True))
         if name not in self.known and (refused := self.refused.get(name)):
-            raise RequestError(refused.reason, f"the API server refuses the ControllerRevision: {refused.message}")
+            raise RequestError(
+                refused.reason, f"the API server refuses the ControllerRevision: {refused.message}"
+            )
         if name not in self.known and name not in self.revisions:
             owner = pipeline_owner(self.pipeline, pipeline_uid)
-            # Objects count their generations each for itself; the time says which revision is older.
+            # Objects count their generations each for itself; the time says which revision is
+            # older.
             number = int(self.now.timestamp())
             self.revisions[name] = controller_revision(self.namespace, owner, name, data, number)
         return name
 
 
 def is_frozen_object(data: Mapping[str, Any]) -> bool:
-    """Whether the data of a ControllerRevision are a project's or an ActionType's, not a definition's."""
+    """Whether the data of a ControllerRevision are a project's or an
+    ActionType's, not a definition's.
+    """
     return _DATA in data or TYPE_DATA in data
 
 
 def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:
-    """Return the project that a ControllerRevision holds, None where it holds none that can be read."""
+    """Return the project that a ControllerRevision holds, None where it holds
+    none that can be read.
+    """
     try:
         return BuildProjectSpec.model_validate(data[_DATA])
     except (KeyError, ValidationError):

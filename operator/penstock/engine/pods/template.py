@@ -1,4 +1,6 @@
-"""What an ActionType's template says of a pod; nothing but what its closed schema names comes through."""
+"""What an ActionType's template says of a pod; nothing but what its closed
+schema names comes through.
+"""
 
 from typing import Any
 

@@ -15,7 +15,9 @@ from penstock.engine.snapshot import RunObject, Snapshot
 def has_unanswered(run: RunObject, status: PipelineRunStatus) -> bool:
     """Whether the run's spec asks for something that its status does not answer yet."""
     spec = run.spec
-    return spec is not None and (len(spec.retries) > len(status.retries) or len(spec.overrides) > len(status.overrides))
+    return spec is not None and (
+        len(spec.retries) > len(status.retries) or len(spec.overrides) > len(status.overrides)
+    )
 
 
 def is_answered_anew(before: PipelineRunStatus, after: PipelineRunStatus) -> bool:
@@ -24,9 +26,13 @@ def is_answered_anew(before: PipelineRunStatus, after: PipelineRunStatus) -> boo
 
 
 class UserRequests:
-    """The answers of one pass; ``statuses`` are those of all runs that are not at rest, as far as it has come."""
+    """The answers of one pass; ``statuses`` are those of all runs that are
+    not at rest, as far as it has come.
+    """
 
-    def __init__(self, snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], now: datetime) -> None:
+    def __init__(
+        self, snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], now: datetime
+    ) -> None:
         self._retries = Retries(snapshot, statuses, now)
         self._overrides = Overrides(self._retries, now)
 
@@ -42,6 +48,8 @@ class UserRequests:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with everything answered; ``blocked_by`` is what keeps a run from going on."""
+        """Return the status with everything answered; ``blocked_by`` is what
+        keeps a run from going on.
+        """
         status = self._retries.answer(run, status, definition, blocked_by)
         return self._overrides.answer(run, status, definition, blocked_by)

@@ -1,4 +1,6 @@
-"""Lets new runs begin: admits them, says why they wait, and refuses those that never can (X-50, Q-05)."""
+"""Lets new runs begin: admits them, says why they wait, and refuses those
+that never can (X-50, Q-05).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +23,9 @@ from penstock.engine.tries.facts import Facts
 
 @dataclass(slots=True)
 class NewRuns:
-    """The door of one pass. What it decides goes into the pass's ``statuses``, ``events`` and ``look_again``."""
+    """The door of one pass. What it decides goes into the pass's
+    ``statuses``, ``events`` and ``look_again``.
+    """
 
     snapshot: Snapshot
     settings: Settings
@@ -29,7 +33,9 @@ class NewRuns:
     concurrency: Concurrency
     thaw: Callable[[PipelineRunStatus], Definition | None]
     version: int | None
-    """The version of the definition that a run admitted now executes, and the name of its ControllerRevision."""
+    """The version of the definition that a run admitted now executes, and the name of its
+    ControllerRevision.
+    """
     revision: str | None
     statuses: dict[str, PipelineRunStatus]
     events: list[Command]
@@ -53,25 +59,37 @@ class NewRuns:
             self._await_definition(run, refused)
             return
         rollback = run.spec.rollback if run.spec else None
-        admitted = self._admit_rollback(rollback, pipeline) if rollback else admit(run, pipeline, self.facts.now)
+        admitted = (
+            self._admit_rollback(rollback, pipeline)
+            if rollback
+            else admit(run, pipeline, self.facts.now)
+        )
         if isinstance(admitted, Refusal):
             self.refuse(run, admitted)
             return
         self.concurrency.take()
         current = {} if rollback else {"pipeline_version": self.version, "revision": self.revision}
-        self.statuses[run.name] = admitted.status.model_copy(update={**current, "trigger": trigger_of(run.spec)})
+        self.statuses[run.name] = admitted.status.model_copy(
+            update={**current, "trigger": trigger_of(run.spec)}
+        )
         what = f"rollback of stage {rollback.stage_name}" if rollback else "run"
         version = self.statuses[run.name].pipeline_version
-        self._event(run, "RunStarted", f"Started {what} of pipeline {pipeline.name}, version {version}")
+        self._event(
+            run, "RunStarted", f"Started {what} of pipeline {pipeline.name}, version {version}"
+        )
 
-    def _admit_rollback(self, wanted: RollbackRequest, pipeline: PipelineObject) -> Admission | Refusal:
+    def _admit_rollback(
+        self, wanted: RollbackRequest, pipeline: PipelineObject
+    ) -> Admission | Refusal:
         target = target_of(wanted, self.snapshot)
         frozen = self.thaw(target.status) if target else None
         return admit_rollback(wanted, pipeline, target, frozen, self.facts.now)
 
     def _await_pipeline(self, run: RunObject) -> None:
         limit = run.created + timedelta(seconds=self.settings.pipeline_missing_s)
-        message = f"there is no Pipeline {self.snapshot.name} in namespace {self.snapshot.namespace}"
+        message = (
+            f"there is no Pipeline {self.snapshot.name} in namespace {self.snapshot.namespace}"
+        )
         if self.facts.now >= limit:
             self.refuse(run, Refusal("PipelineNotFound", message))
             return
@@ -90,16 +108,29 @@ class NewRuns:
         self._wait(run, waiting)
 
     def _wait(self, run: RunObject, why: Refusal) -> None:
-        """Say why a run does not start yet; it is written once, however many wait and however long."""
-        if (run.status.status_summary, run.status.observed_generation) != (why.message, run.generation):
+        """Say why a run does not start yet; it is written once, however many
+        wait and however long.
+        """
+        if (run.status.status_summary, run.status.observed_generation) != (
+            why.message,
+            run.generation,
+        ):
             self.statuses[run.name] = with_conditions(
-                run.status, generation=run.generation, now=self.facts.now, reason=why.reason, message=why.message
+                run.status,
+                generation=run.generation,
+                now=self.facts.now,
+                reason=why.reason,
+                message=why.message,
             )
 
     def refuse(self, run: RunObject, refusal: Refusal) -> None:
         """End a run as Failed."""
         moment, status = format_time(self.facts.now), self.statuses[run.name]
-        ended = {"state": RunState.FAILED, "start_time": status.start_time or moment, "completion_time": moment}
+        ended = {
+            "state": RunState.FAILED,
+            "start_time": status.start_time or moment,
+            "completion_time": moment,
+        }
         self.statuses[run.name] = with_conditions(
             status.model_copy(update=ended),
             generation=run.generation,
@@ -109,5 +140,7 @@ class NewRuns:
         )
         self._event(run, "RunFailed", f"{refusal.reason}: {refusal.message}", is_warning=True)
 
-    def _event(self, run: RunObject, reason: str, message: str, *, is_warning: bool = False) -> None:
+    def _event(
+        self, run: RunObject, reason: str, message: str, *, is_warning: bool = False
+    ) -> None:
         self.events.append(run.event(reason, message, is_warning=is_warning))

@@ -1,4 +1,6 @@
-"""Answers ``spec.overrides`` of runs, each entry once: a stage goes on as if its condition had succeeded (C-07)."""
+"""Answers ``spec.overrides`` of runs, each entry once: a stage goes on as if
+its condition had succeeded (C-07).
+"""
 
 from datetime import datetime
 
@@ -41,7 +43,9 @@ class Overrides:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``blocked_by`` is what keeps an ended run from going on."""
+        """Return the status with every request answered; ``blocked_by`` is
+        what keeps an ended run from going on.
+        """
         for index, request in enumerate(run.spec.overrides if run.spec else ()):
             if index >= len(status.overrides):
                 refused = self._refusal(run, status, definition, request)
@@ -82,16 +86,24 @@ class Overrides:
         }
         status = without_refusal(status)
         where = f"{place_of(answer.condition_type)} of stage {state.stage_name}"
-        self.events.append(run.event("ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}"))
+        self.events.append(
+            run.event("ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}")
+        )
         opened = with_state(state, answer.condition_type, condition.model_copy(update=changes))
         if not state.status.is_open:
-            opened = opened.model_copy(update={"status": StageStatus.IN_PROGRESS, "completion_time": None})
+            opened = opened.model_copy(
+                update={"status": StageStatus.IN_PROGRESS, "completion_time": None}
+            )
         if status.state is not RunState.IN_PROGRESS:
             status = with_late_stop_over(run, status, self._now)
         return back_in_progress(status, opened, self._now)
 
     def _refusal(
-        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: OverrideRequest
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        definition: Definition | None,
+        request: OverrideRequest,
     ) -> RefusedRequest | None:
         """Return why a request cannot be followed, None where it can."""
         name = request.stage_name
@@ -102,9 +114,13 @@ class Overrides:
         condition = state_of(state, request.condition_type) if state else None
         place = f"{place_of(request.condition_type)} of stage {name}"
         if state is None or condition is None or condition.status is None:
-            return RefusedRequest(code=NOT_OVERRIDABLE, message=f"the run has not come to the condition {place}")
+            return RefusedRequest(
+                code=NOT_OVERRIDABLE, message=f"the run has not come to the condition {place}"
+            )
         if condition.result == "SKIP":
-            return RefusedRequest(code=NOT_OVERRIDABLE, message=f"{place}: SKIP cannot be overridden (C-06)")
+            return RefusedRequest(
+                code=NOT_OVERRIDABLE, message=f"{place}: SKIP cannot be overridden (C-06)"
+            )
         if status.state is RunState.STOPPING or (state.status.is_open and run.stop_under(status)):
             return RefusedRequest(code=CONFLICT, message="the run is being stopped")
         if condition.status is ConditionStatus.IN_PROGRESS and state.status.is_open:
@@ -118,14 +134,26 @@ class Overrides:
         state: RunStageState,
         asked: tuple[StageConditionType, StageConditionState],
     ) -> RefusedRequest | None:
-        """A condition that has failed its stage can be overridden as long as the stage could be retried (O-25)."""
+        """A condition that has failed its stage can be overridden as long as
+        the stage could be retried (O-25).
+        """
         kind, condition = asked
         place = f"{place_of(kind)} of stage {state.stage_name}"
         has_failed_stage = condition.status in NOT_PASSED and state.status is StageStatus.FAILED
         if not has_failed_stage or kind is StageConditionType.ON_FAILURE:
-            what = f"{place} is {condition.status}; only one under way, or that has failed its stage, is overridden"
+            what = (
+                f"{place} is {condition.status}; only one under way, or that has failed its "
+                f"stage, "
+                f"is overridden"
+            )
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
-        if status.automatic_rollback and status.automatic_rollback.run and not status.automatic_rollback.message:
-            what = f"{place} has failed, and run {status.automatic_rollback.run} rolls the stage back"
+        if (
+            status.automatic_rollback
+            and status.automatic_rollback.run
+            and not status.automatic_rollback.message
+        ):
+            what = (
+                f"{place} has failed, and run {status.automatic_rollback.run} rolls the stage back"
+            )
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)
         return self._retries.newer_refusal(run, status, state)

@@ -1,4 +1,6 @@
-"""Answers ``spec.retries`` of runs, each entry once: carried out, or refused by CodePipeline's name (X-60..X-63)."""
+"""Answers ``spec.retries`` of runs, each entry once: carried out, or refused
+by CodePipeline's name (X-60..X-63).
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -27,7 +29,8 @@ STAGE_NOT_FOUND = "StageNotFound"
 
 LIMIT_EXCEEDED = RefusedRequest(
     code="ConcurrentPipelineExecutionsLimitExceeded",
-    message="as many runs are under way as spec.maxConcurrentExecutions allows: ask again when one has ended",
+    message="as many runs are under way as spec.maxConcurrentExecutions allows: ask again when one "
+    "has ended",
 )
 
 IN_PROGRESS = ConditionStatus.IN_PROGRESS
@@ -37,15 +40,24 @@ _OPEN_AGAIN = (StageStatus.FAILED, StageStatus.STOPPED)
 def cancelled_since(why: Cancellation) -> RefusedRequest:
     """Return the refusal of a run that would be cancelled at once (X-63)."""
     if why.reason == PIPELINE_DELETED:
-        return RefusedRequest(code="PipelineNotFound", message="the Pipeline that the run was started from is gone")
-    what = "the Pipeline was edited since the run started: start a new run, or set spec.onUpdate: Finish (X-63)"
+        return RefusedRequest(
+            code="PipelineNotFound", message="the Pipeline that the run was started from is gone"
+        )
+    what = (
+        "the Pipeline was edited since the run started: start a new run, or set spec.onUpdate: "
+        "Finish (X-63)"
+    )
     return RefusedRequest(code=NOT_RETRYABLE, message=what)
 
 
 class Retries:
-    """The answers of one pass; ``statuses`` are those of all runs that are not at rest, as far as it has come."""
+    """The answers of one pass; ``statuses`` are those of all runs that are
+    not at rest, as far as it has come.
+    """
 
-    def __init__(self, snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], now: datetime) -> None:
+    def __init__(
+        self, snapshot: Snapshot, statuses: Mapping[str, PipelineRunStatus], now: datetime
+    ) -> None:
         self._snapshot, self._statuses, self._now = snapshot, statuses, now
         self.events: list[EmitEvent] = []
 
@@ -56,7 +68,9 @@ class Retries:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``blocked_by`` is what refuses all that could be done."""
+        """Return the status with every request answered; ``blocked_by`` is
+        what refuses all that could be done.
+        """
         for index, request in enumerate(run.spec.retries if run.spec else ()):
             if index >= len(status.retries):
                 refused = self._refusal(run, status, definition, request) or blocked_by
@@ -92,12 +106,19 @@ class Retries:
         status = resumed(status, stage, request.mode, RetryTrigger.MANUAL, self._now)
         who = f" by {answer.requested_by}" if answer.requested_by else ""
         why = f": {answer.reason}" if answer.reason else ""
-        message = f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry {index + 1}){why}"
+        message = (
+            f"Retrying stage {stage.stage_name}, {request.mode}, as asked{who} (retry "
+            f"{index + 1}){why}"
+        )
         self.events.append(run.event("RunResumed" if had_ended else "StageRetried", message))
         return without_refusal(status)
 
     def _refusal(
-        self, run: RunObject, status: PipelineRunStatus, definition: Definition | None, request: RetryRequest
+        self,
+        run: RunObject,
+        status: PipelineRunStatus,
+        definition: Definition | None,
+        request: RetryRequest,
     ) -> RefusedRequest | None:
         """Return why a request cannot be followed, None where it can."""
         name = request.stage_name
@@ -106,28 +127,47 @@ class Retries:
             return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
         state = status.stage(name)
         if state is None:
-            what = f"the run has not entered stage {name}; only one that failed or was stopped is retried"
+            what = (
+                f"the run has not entered stage {name}; only one that failed or was stopped is "
+                f"retried"
+            )
             return RefusedRequest(code=NOT_RETRYABLE, message=what)
         if refused := _not_now(run, status, state, request.mode):
             return refused
         if refused := self.newer_refusal(run, status, state):
             return refused
         if definition is None:
-            gone = f"the ControllerRevision {status.revision}, which the run executes, is gone: start a new run"
+            gone = (
+                f"the ControllerRevision {status.revision}, which the run executes, is gone: "
+                f"start "
+                f"a new run"
+            )
             return RefusedRequest(code="DefinitionLost", message=gone)
         return None
 
-    def newer_refusal(self, run: RunObject, status: PipelineRunStatus, state: RunStageState) -> RefusedRequest | None:
-        """Return the refusal of a run that a newer one has followed into the stage (X-34); PARALLEL ones go alone."""
-        if status.execution_mode is ExecutionMode.PARALLEL or not (newer := self._newer(run, state)):
+    def newer_refusal(
+        self, run: RunObject, status: PipelineRunStatus, state: RunStageState
+    ) -> RefusedRequest | None:
+        """Return the refusal of a run that a newer one has followed into the
+        stage (X-34); PARALLEL ones go alone.
+        """
+        if status.execution_mode is ExecutionMode.PARALLEL or not (
+            newer := self._newer(run, state)
+        ):
             return None
-        what = f"{newer} has entered stage {state.stage_name} since: retry that one, or start a new run (X-34)"
+        what = (
+            f"{newer} has entered stage {state.stage_name} since: retry that one, or start a "
+            f"new "
+            f"run (X-34)"
+        )
         return RefusedRequest(code=NOT_LATEST, message=what)
 
     def _newer(self, run: RunObject, state: RunStageState) -> str | None:
-        """Return the run that entered the stage after this one; the Pipeline's status knows of a pruned one.
+        """Return the run that entered the stage after this one; the
+        Pipeline's status knows of a pruned one.
 
-        Who is in it now came later whatever the clocks say: two replicas of the operator may disagree on the time.
+        Who is in it now came later whatever the clocks say: two replicas of the operator may
+        disagree on the time.
         """
         mine = (state.start_time, run.created, run.name)
         for other in self._snapshot.runs:
@@ -139,11 +179,17 @@ class Retries:
         pipeline = self._snapshot.pipeline
         for shown in pipeline.status.stage_states if pipeline else ():
             latest = shown.latest_execution
-            if shown.stage_name == state.stage_name and latest and latest.pipeline_execution_id != run.uid:
+            if (
+                shown.stage_name == state.stage_name
+                and latest
+                and latest.pipeline_execution_id != run.uid
+            ):
                 return f"run {latest.run}" if (latest.entered or "") > state.start_time else None
         return None
 
-    def _entries(self, run: RunObject, stage_name: str) -> Iterator[tuple[str, tuple[str, datetime, str]]]:
+    def _entries(
+        self, run: RunObject, stage_name: str
+    ) -> Iterator[tuple[str, tuple[str, datetime, str]]]:
         """Yield the other runs that have entered a stage, each with what says who entered first."""
         for other in self._snapshot.runs:
             for state in self._statuses[other.name].stage_states:
@@ -156,28 +202,54 @@ class Retries:
 
 def _holds(status: PipelineRunStatus, stage_name: str) -> bool:
     is_parallel = status.execution_mode is ExecutionMode.PARALLEL
-    return not is_parallel and any(s.stage_name == stage_name and s.status.is_open for s in status.stage_states)
+    return not is_parallel and any(
+        s.stage_name == stage_name and s.status.is_open for s in status.stage_states
+    )
 
 
-def _not_now(run: RunObject, status: PipelineRunStatus, state: RunStageState, mode: RetryMode) -> RefusedRequest | None:
+def _not_now(
+    run: RunObject, status: PipelineRunStatus, state: RunStageState, mode: RetryMode
+) -> RefusedRequest | None:
     """Return what in the run itself refuses a retry of one of its stages (X-61, X-62)."""
     name = state.stage_name
     if not status.state or not (state.status.is_open or state.status in _OPEN_AGAIN):
-        what = f"stage {name} is {state.status}; only one that failed or was stopped is retried (X-62)"
+        what = (
+            f"stage {name} is {state.status}; only one that failed or was stopped is retried (X-62)"
+        )
         return RefusedRequest(code=NOT_RETRYABLE, message=what)
-    if not status.state.is_terminal and (run.stop_under(status) or status.state is RunState.STOPPING):
-        return RefusedRequest(code=CONFLICT, message="the run is being stopped: ask again when it is Stopped")
+    if not status.state.is_terminal and (
+        run.stop_under(status) or status.state is RunState.STOPPING
+    ):
+        return RefusedRequest(
+            code=CONFLICT, message="the run is being stopped: ask again when it is Stopped"
+        )
     if not state.status.is_open:
         return None
-    if any((condition := state_of(state, kind)) and condition.status is IN_PROGRESS for kind in StageConditionType):
-        return RefusedRequest(code=CONFLICT, message=f"the conditions of stage {name} are being evaluated")
-    executions = {action.action_name: action.latest.status for action in state.action_states if action.latest}
-    running = [action for action, became in executions.items() if became is ActionStatus.IN_PROGRESS]
+    if any(
+        (condition := state_of(state, kind)) and condition.status is IN_PROGRESS
+        for kind in StageConditionType
+    ):
+        return RefusedRequest(
+            code=CONFLICT, message=f"the conditions of stage {name} are being evaluated"
+        )
+    executions = {
+        action.action_name: action.latest.status for action in state.action_states if action.latest
+    }
+    running = [
+        action for action, became in executions.items() if became is ActionStatus.IN_PROGRESS
+    ]
     if ActionStatus.FAILED not in executions.values():
         if state.retry_stage_metadata:
-            return RefusedRequest(code=CONFLICT, message=f"a retry of stage {name} is under way already")
-        return RefusedRequest(code=NOT_RETRYABLE, message=f"stage {name} is in progress, and nothing in it has failed")
+            return RefusedRequest(
+                code=CONFLICT, message=f"a retry of stage {name} is under way already"
+            )
+        return RefusedRequest(
+            code=NOT_RETRYABLE, message=f"stage {name} is in progress, and nothing in it has failed"
+        )
     if mode is RetryMode.ALL_ACTIONS and running:
-        what = f"{', '.join(running)} of stage {name} still running: ALL_ACTIONS is possible once nothing runs (X-61)"
+        what = (
+            f"{', '.join(running)} of stage {name} still running: ALL_ACTIONS is possible once "
+            f"nothing runs (X-61)"
+        )
         return RefusedRequest(code=CONFLICT, message=what)
     return None

@@ -1,7 +1,8 @@
 """Stops runs as their spec asks for it (X-53..X-58), and refuses what is asked too late (X-55).
 
-Waiting, a run is Stopping until the actions under way have ended by themselves; abandoning, until the containers
-of what was abandoned have ended. Either way it holds its stage until then: locks follow containers.
+Waiting, a run is Stopping until the actions under way have ended by themselves; abandoning, until
+the containers of what was abandoned have ended. Either way it holds its stage until then: locks
+follow containers.
 """
 
 from datetime import datetime
@@ -40,8 +41,11 @@ def stop_trigger_of(request: StopRequest, now: datetime) -> StopTrigger:
     )
 
 
-def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: datetime) -> PipelineRunStatus:
-    """Return the status of an ended run that is about to go on: a stop that came too late must not end it now.
+def with_late_stop_over(
+    run: RunObject, status: PipelineRunStatus, now: datetime
+) -> PipelineRunStatus:
+    """Return the status of an ended run that is about to go on: a stop that
+    came too late must not end it now.
 
     One that counts the retry which was just answered is meant for what the retry resumes.
     """
@@ -52,7 +56,9 @@ def with_late_stop_over(run: RunObject, status: PipelineRunStatus, now: datetime
 
 
 def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:
-    """Return the status of a run that had not begun: it is stopped at once, whatever it waits for (X-56)."""
+    """Return the status of a run that had not begun: it is stopped at once,
+    whatever it waits for (X-56).
+    """
     moment = format_time(now)
     ended = {"state": RunState.STOPPED, "start_time": moment, "completion_time": moment}
     status = run.status.model_copy(update={**ended, "stop_trigger": stop_trigger_of(request, now)})
@@ -76,15 +82,23 @@ def is_too_late(run: RunObject, status: PipelineRunStatus) -> bool:
 def answer(run: RunObject, status: PipelineRunStatus, now: datetime) -> PipelineRunStatus | None:
     """Return the status of an ended run with the condition that refuses what was asked too late.
 
-    None where there is nothing to answer. Each answer is given once for each generation of the spec.
+    None where there is nothing to answer. Each answer is given once for each
+    generation of the spec.
     """
     if status.state is None or not status.state.is_terminal:
         return None
     if not is_too_late(run, status):
-        return None if status.observed_generation == run.generation else as_seen(status, run.generation)
+        return (
+            None
+            if status.observed_generation == run.generation
+            else as_seen(status, run.generation)
+        )
     return with_refusal(status, run.generation, NOT_STOPPABLE, refusal(status), now)
 
 
 def refusal(status: PipelineRunStatus) -> str:
     """Return the sentence that refuses a stop."""
-    return f"spec.stop: the run had ended before, as {status.state}; only a run under way can be stopped (X-55)"
+    return (
+        f"spec.stop: the run had ended before, as {status.state}; only a run under way can be "
+        f"stopped (X-55)"
+    )

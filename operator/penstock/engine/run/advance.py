@@ -1,10 +1,19 @@
-"""Advances one run by one pass: reads what became of its tries, then starts what may start (X-22..X-25)."""
+"""Advances one run by one pass: reads what became of its tries, then starts
+what may start (X-22..X-25).
+"""
 
 from dataclasses import replace
 from datetime import timedelta
 
 from penstock.api.kinds.pipeline import Action, ExecutionMode, Stage
-from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus, StopRequest, StopTrigger
+from penstock.api.kinds.run import (
+    PipelineRunStatus,
+    RunStageState,
+    RunState,
+    StageStatus,
+    StopRequest,
+    StopTrigger,
+)
 from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import PASSED, ConditionStatus
 from penstock.api.status.executions import ActionState, ActionStatus
@@ -13,7 +22,13 @@ from penstock.engine.commands import CreateRun
 from penstock.engine.definition.frozen import groups_of
 from penstock.engine.run.retry import announced, automatic_retry
 from penstock.engine.run.rollback import Rollbacks, rolls_back
-from penstock.engine.run.stage_conditions import Conditions, declared_of, result_of, state_of, states_of_rules
+from penstock.engine.run.stage_conditions import (
+    Conditions,
+    declared_of,
+    result_of,
+    state_of,
+    states_of_rules,
+)
 from penstock.engine.snapshot import RunObject
 from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.observe import TryObserver
@@ -30,7 +45,9 @@ class RunAdvance:
         self._observer = TryObserver(draft, self._starter)
         self._conditions = Conditions(draft, self._starter, self._observer)
         self.kept_by: list[str] = []
-        """What the run waits for before it leaves its stage: what of overridden rules may still run."""
+        """What the run waits for before it leaves its stage: what of
+        overridden rules may still run.
+        """
 
     @property
     def run(self) -> RunObject:
@@ -48,18 +65,24 @@ class RunAdvance:
         return self.draft.stop
 
     def observe(self) -> None:
-        """Read what became of every try under way, and close stages whose actions have all ended."""
+        """Read what became of every try under way, and close stages whose
+        actions have all ended.
+        """
         for state in self.status.stage_states:
             if state.status.is_open:
                 stage = self.draft.definition.stage(state.stage_name)
                 states = tuple(self._observer.observe(stage, item) for item in state.action_states)
-                observed = self._conditions.observe(stage, state.model_copy(update={"action_states": states}))
+                observed = self._conditions.observe(
+                    stage, state.model_copy(update={"action_states": states})
+                )
                 if observed != state:
                     self._replace(observed)
         self._close_stage()
 
     def proceed(self) -> None:
-        """Start what may start in the current stage: the next group, once the one before it has succeeded."""
+        """Start what may start in the current stage: the next group, once the
+        one before it has succeeded.
+        """
         if state := self._current():
             self._replace(self._conditions.give_up_overridden(self._stage(state), state))
         if not self._is_let_in():
@@ -70,9 +93,15 @@ class RunAdvance:
             self._close_stage()
 
     def _is_let_in(self) -> bool:
-        """Whether the condition before the current stage lets its actions start (C-04..C-06); ends it if never."""
+        """Whether the condition before the current stage lets its actions
+        start (C-04..C-06); ends it if never.
+        """
         state = self._current()
-        passed = self._look(state, StageConditionType.BEFORE_ENTRY) if state else ConditionStatus.SUCCEEDED
+        passed = (
+            self._look(state, StageConditionType.BEFORE_ENTRY)
+            if state
+            else ConditionStatus.SUCCEEDED
+        )
         if passed in PASSED:
             return True
         state = self._current()
@@ -85,7 +114,9 @@ class RunAdvance:
         return False
 
     def _look(self, state: RunStageState, kind: StageConditionType) -> ConditionStatus:
-        """Return what a condition has come to; one that is not declared, or of a rollback's stage, has succeeded."""
+        """Return what a condition has come to; one that is not declared, or
+        of a rollback's stage, has succeeded.
+        """
         stage = self._stage(state)
         if self.is_rollback or not declared_of(stage, kind):
             return ConditionStatus.SUCCEEDED
@@ -95,13 +126,22 @@ class RunAdvance:
         return (condition and condition.status) or ConditionStatus.IN_PROGRESS
 
     def _startable(self, state: RunStageState) -> tuple[Action, ...]:
-        """Return the actions of the first group that is not done that have not started, or not again (X-23, X-61)."""
+        """Return the actions of the first group that is not done that have not started, or not
+        again (X-23, X-61).
+        """
         not_before = parse_time(state.retry_not_before)
         if not_before and not_before > self._facts.now:
             self._effects.look_again.append(not_before)
             return ()
         states = {item.action_name: item for item in state.action_states}
-        group = next((g for g in groups_of(self._stage(state)) if not all(_is_done(states.get(a.name)) for a in g)), ())
+        group = next(
+            (
+                g
+                for g in groups_of(self._stage(state))
+                if not all(_is_done(states.get(a.name)) for a in g)
+            ),
+            (),
+        )
         if state.has_failed_actions:
             return ()
         waiting = (a for a in group if a.name not in states or states[a.name].awaits_retry)
@@ -110,9 +150,13 @@ class RunAdvance:
     def enter(self, stage: Stage) -> None:
         """Enter a stage whose lock is free, and start its first group."""
         state = RunStageState(
-            stage_name=stage.name, status=StageStatus.IN_PROGRESS, start_time=format_time(self._facts.now)
+            stage_name=stage.name,
+            status=StageStatus.IN_PROGRESS,
+            start_time=format_time(self._facts.now),
         )
-        self.draft.status = self.status.model_copy(update={"stage_states": (*self.status.stage_states, state)})
+        self.draft.status = self.status.model_copy(
+            update={"stage_states": (*self.status.stage_states, state)}
+        )
         self.proceed()
 
     @property
@@ -131,10 +175,16 @@ class RunAdvance:
         return self.status.state is RunState.IN_PROGRESS and self._current() is None
 
     def next_stage(self) -> Stage | None:
-        """Return the stage that the run enters next, None after the last; a rollback has but one (X-67)."""
+        """Return the stage that the run enters next, None after the last; a
+        rollback has but one (X-67).
+        """
         states = self.status.stage_states
         if self.status.rollback_metadata:
-            return None if states else self.draft.definition.stage(self.status.rollback_metadata.stage_name)
+            return (
+                None
+                if states
+                else self.draft.definition.stage(self.status.rollback_metadata.stage_name)
+            )
         return self.draft.definition.stage_after(states[-1].stage_name if states else None)
 
     def has_running_actions(self) -> bool:
@@ -158,7 +208,9 @@ class RunAdvance:
 
     def begin_stop(self, trigger: StopTrigger) -> None:
         """Start no action any more."""
-        self.draft.status = self.status.model_copy(update={"state": RunState.STOPPING, "stop_trigger": trigger})
+        self.draft.status = self.status.model_copy(
+            update={"state": RunState.STOPPING, "stop_trigger": trigger}
+        )
         if current := self._current():
             self._replace(current.model_copy(update={"status": StageStatus.STOPPING}))
 
@@ -174,7 +226,9 @@ class RunAdvance:
         if current := self._current():
             waiting = (item.latest and item.latest.approval for item in current.action_states)
             states = zip(current.action_states, waiting, strict=True)
-            kept = tuple(self._observer.abandon(item) if is_waiting else item for item, is_waiting in states)
+            kept = tuple(
+                self._observer.abandon(item) if is_waiting else item for item, is_waiting in states
+            )
             self._replace(current.model_copy(update={"action_states": kept}))
 
     def remains(self) -> list[str]:
@@ -185,7 +239,9 @@ class RunAdvance:
         return self._observer.remains([*current.action_states, *states_of_rules(current)])
 
     def stopped(self) -> None:
-        """End the run as Stopped; a stage that is not done becomes Stopped with it, and may be retried (X-62)."""
+        """End the run as Stopped; a stage that is not done becomes Stopped
+        with it, and may be retried (X-62).
+        """
         if current := self._current():
             done = StageStatus.SUCCEEDED if self._is_passed(current) else StageStatus.STOPPED
             self._end_stage(current, StageStatus.FAILED if current.has_failed_actions else done)
@@ -207,7 +263,9 @@ class RunAdvance:
     def _is_passed(self, state: RunStageState) -> bool:
         """Whether everything in a stage has succeeded, and its condition onSuccess too."""
         condition = state_of(state, StageConditionType.ON_SUCCESS)
-        has_condition = declared_of(self._stage(state), StageConditionType.ON_SUCCESS) and not self.is_rollback
+        has_condition = (
+            declared_of(self._stage(state), StageConditionType.ON_SUCCESS) and not self.is_rollback
+        )
         is_met = not has_condition or (condition is not None and condition.status in PASSED)
         return self._is_done(state) and is_met
 
@@ -225,7 +283,9 @@ class RunAdvance:
             self._succeed_stage(current)
 
     def _succeed_stage(self, state: RunStageState) -> None:
-        """End the stage as its condition onSuccess says (C-04); a run that is stopped comes to none."""
+        """End the stage as its condition onSuccess says (C-04); a run that is
+        stopped comes to none.
+        """
         if self.stop and not self._is_passed(state):
             return
         passed = self._look(state, StageConditionType.ON_SUCCESS)
@@ -238,7 +298,9 @@ class RunAdvance:
                 self._leave(state, StageStatus.FAILED)
 
     def _leave(self, state: RunStageState, status: StageStatus) -> None:
-        """End the stage, and the run where it goes no further; not before all that it started has ended."""
+        """End the stage, and the run where it goes no further; not before all
+        that it started has ended.
+        """
         self.kept_by = self._observer.remains(states_of_rules(state))
         if self.kept_by:
             return
@@ -265,27 +327,41 @@ class RunAdvance:
             self._leave(state, StageStatus.FAILED)
 
     def _is_rolled_back(self, state: RunStageState) -> bool:
-        """Whether the rollback of a failed stage exists or never will: status first, then its run, then the end."""
+        """Whether the rollback of a failed stage exists or never will: status
+        first, then its run, then the end.
+        """
         wait = timedelta(seconds=self._facts.settings.pipeline_missing_s)
-        known, limit = self._rollbacks.settle(replace(self.run, status=self.status), state, self._facts.now, wait)
+        known, limit = self._rollbacks.settle(
+            replace(self.run, status=self.status), state, self._facts.now, wait
+        )
         self.draft.status = self.status.model_copy(update={"automatic_rollback": known})
         if limit:
             refused = self._facts.refusal_now(known.run or "")
-            self._effects.look_again.append(min(limit, self._facts.again_at(refused)) if refused else limit)
-            if not refused and not any(isinstance(command, CreateRun) for command in self._effects.commands):
+            self._effects.look_again.append(
+                min(limit, self._facts.again_at(refused)) if refused else limit
+            )
+            if not refused and not any(
+                isinstance(command, CreateRun) for command in self._effects.commands
+            ):
                 self._effects.commands.append(self._rollbacks.create(self.run, known))
         return limit is None
 
     def _end_stage(self, state: RunStageState, status: StageStatus) -> None:
         state = self._conditions.abandon(self._stage(state), state)
-        self._replace(state.model_copy(update={"status": status, "completion_time": format_time(self._facts.now)}))
+        self._replace(
+            state.model_copy(
+                update={"status": status, "completion_time": format_time(self._facts.now)}
+            )
+        )
 
     # ---- starting
 
     def _start(self, state: RunStageState, actions: tuple[Action, ...]) -> None:
         states = {item.action_name: item for item in state.action_states}
         for action in actions:
-            states[action.name] = self._starter.start(self._stage(state), action, states.get(action.name))
+            states[action.name] = self._starter.start(
+                self._stage(state), action, states.get(action.name)
+            )
         self._replace(state.model_copy(update={"action_states": tuple(states.values())}))
 
     # ---- writing

@@ -1,13 +1,20 @@
-"""Opens a stage again for another attempt: what runs again, what is kept, what is counted (X-60, X-61, X-65, X-66).
+"""Opens a stage again for another attempt: what runs again, what is kept, what is counted (X-60,
+X-61, X-65, X-66).
 
-An attempt starts nothing by itself: its actions await it, and start when nothing of their earlier tries runs.
+An attempt starts nothing by itself: its actions await it, and start when
+nothing of their earlier tries runs.
 """
 
 from datetime import datetime, timedelta
 
 from penstock.api.kinds.pipeline import Stage
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.kinds.stage_conditions import RetryConfiguration, RetryMode, RetryStageMetadata, RetryTrigger
+from penstock.api.kinds.stage_conditions import (
+    RetryConfiguration,
+    RetryMode,
+    RetryStageMetadata,
+    RetryTrigger,
+)
 from penstock.api.status.condition_states import PASSED, StageConditionState
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time
@@ -17,27 +24,45 @@ _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN
 
 
 def resumed(
-    status: PipelineRunStatus, stage: RunStageState, mode: RetryMode, trigger: RetryTrigger, now: datetime
+    status: PipelineRunStatus,
+    stage: RunStageState,
+    mode: RetryMode,
+    trigger: RetryTrigger,
+    now: datetime,
 ) -> PipelineRunStatus:
-    """Return the status of a run whose stage was opened again, back in progress if it had ended (X-60)."""
+    """Return the status of a run whose stage was opened again, back in
+    progress if it had ended (X-60).
+    """
     return back_in_progress(status, reopened(stage, mode, trigger), now)
 
 
-def back_in_progress(status: PipelineRunStatus, stage: RunStageState, now: datetime) -> PipelineRunStatus:
-    """Return the status with a stage that is open, and with the run in progress, whether it had ended or not."""
+def back_in_progress(
+    status: PipelineRunStatus, stage: RunStageState, now: datetime
+) -> PipelineRunStatus:
+    """Return the status with a stage that is open, and with the run in
+    progress, whether it had ended or not.
+    """
     changes: dict[str, object] = {}
     if status.state is not RunState.IN_PROGRESS:
         attempt = (status.execution_attempt or 1) + 1
-        changes |= {"state": RunState.IN_PROGRESS, "completion_time": None, "execution_attempt": attempt}
+        changes |= {
+            "state": RunState.IN_PROGRESS,
+            "completion_time": None,
+            "execution_attempt": attempt,
+        }
     if status.stop_trigger and not status.stop_trigger.resumed_time:
-        changes["stop_trigger"] = status.stop_trigger.model_copy(update={"resumed_time": format_time(now)})
+        changes["stop_trigger"] = status.stop_trigger.model_copy(
+            update={"resumed_time": format_time(now)}
+        )
     return status.with_stage(stage).model_copy(update=changes)
 
 
 def reopened(
     state: RunStageState, mode: RetryMode, trigger: RetryTrigger, not_before: datetime | None = None
 ) -> RunStageState:
-    """Return the stage in progress: what failed awaits its next attempt, or with ALL_ACTIONS everything does."""
+    """Return the stage in progress: what failed awaits its next attempt, or
+    with ALL_ACTIONS everything does.
+    """
     return state.model_copy(
         update={
             "status": StageStatus.IN_PROGRESS,
@@ -52,16 +77,24 @@ def reopened(
     )
 
 
-def _again(condition: StageConditionState | None, *, is_always: bool = False) -> StageConditionState | None:
+def _again(
+    condition: StageConditionState | None, *, is_always: bool = False
+) -> StageConditionState | None:
     """Return a condition as one to be evaluated again, unless the stage had got past it (C-08)."""
     if condition is None or (condition.status in PASSED and not is_always):
         return condition
-    rules = (rule.model_copy(update={"status": None, "summary": None}) for rule in condition.rule_states)
-    return condition.model_copy(update={"status": None, "summary": None, "rule_states": tuple(rules)})
+    rules = (
+        rule.model_copy(update={"status": None, "summary": None}) for rule in condition.rule_states
+    )
+    return condition.model_copy(
+        update={"status": None, "summary": None, "rule_states": tuple(rules)}
+    )
 
 
 def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunStageState | None:
-    """Return the failed stage opened again where its declaration still allows it, else None (X-65)."""
+    """Return the failed stage opened again where its declaration still allows
+    it, else None (X-65).
+    """
     failure = stage.on_failure
     if failure is None or failure.result != "RETRY":
         return None
@@ -71,12 +104,16 @@ def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunSta
         return None
     wait = min((wanted.backoff_seconds or 0) * 2**done, _LONGEST_BACKOFF_S)
     not_before = now + timedelta(seconds=wait) if wait else None
-    return reopened(state, wanted.retry_mode or RetryMode.FAILED_ACTIONS, RetryTrigger.AUTOMATED, not_before)
+    return reopened(
+        state, wanted.retry_mode or RetryMode.FAILED_ACTIONS, RetryTrigger.AUTOMATED, not_before
+    )
 
 
 def announced(stage: Stage, state: RunStageState) -> str:
     """Return what an Event tells of an automatic retry."""
-    count = state.retry_stage_metadata.auto_stage_retry_attempt if state.retry_stage_metadata else None
+    count = (
+        state.retry_stage_metadata.auto_stage_retry_attempt if state.retry_stage_metadata else None
+    )
     when = f", not before {state.retry_not_before}" if state.retry_not_before else ""
     return f"Retrying stage {stage.name}: automatic retry {count} of {_most_automatic(stage)}{when}"
 
@@ -87,12 +124,18 @@ def _most_automatic(stage: Stage) -> int:
 
 
 def _awaiting(action: ActionState, mode: RetryMode) -> ActionState:
-    is_to_run = mode is RetryMode.ALL_ACTIONS or (action.latest and action.latest.status in _RUNS_AGAIN)
+    is_to_run = mode is RetryMode.ALL_ACTIONS or (
+        action.latest and action.latest.status in _RUNS_AGAIN
+    )
     return action.model_copy(update={"awaits_retry": True}) if is_to_run else action
 
 
 def _counted(before: RetryStageMetadata | None, trigger: RetryTrigger) -> RetryStageMetadata:
-    field = "manual_stage_retry_attempt" if trigger is RetryTrigger.MANUAL else "auto_stage_retry_attempt"
+    field = (
+        "manual_stage_retry_attempt"
+        if trigger is RetryTrigger.MANUAL
+        else "auto_stage_retry_attempt"
+    )
     count = (before and getattr(before, field)) or 0
     known = before or RetryStageMetadata(latest_retry_trigger=trigger)
     return known.model_copy(update={field: count + 1, "latest_retry_trigger": trigger})

@@ -20,7 +20,9 @@ TRIGGER = "AutomatedRollback"
 def rolls_back(stage: Stage) -> bool:
     """Whether a stage declares that it is rolled back when it fails."""
     failure = stage.on_failure
-    results = (failure.result, *(condition.result for condition in failure.conditions)) if failure else ()
+    results = (
+        (failure.result, *(condition.result for condition in failure.conditions)) if failure else ()
+    )
     return "ROLLBACK" in results
 
 
@@ -34,7 +36,9 @@ class _Success:
 
 
 class Rollbacks:
-    """What automatic rollbacks of one pass are decided from: who succeeded where, and which runs there are."""
+    """What automatic rollbacks of one pass are decided from: who succeeded
+    where, and which runs there are.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -46,14 +50,18 @@ class Rollbacks:
         return run in self._names
 
     def name_of(self, run: RunObject, stage: RunStageState) -> str:
-        """Return the name of the run that rolls back this very failure of a stage, whoever asks and how often."""
+        """Return the name of the run that rolls back this very failure of a
+        stage, whoever asks and how often.
+        """
         tries = sum(len(action.executions) for action in stage.action_states)
         return child_name(f"{self._snapshot.name}-rollback", run.uid, stage.stage_name, tries)
 
     def settle(
         self, run: RunObject, stage: RunStageState, now: datetime, wait: timedelta
     ) -> tuple[AutomaticRollback, datetime | None]:
-        """Return the rollback of a failed stage, and until when its run is to be created; None once it exists."""
+        """Return the rollback of a failed stage, and until when its run is to
+        be created; None once it exists.
+        """
         known = run.status.automatic_rollback
         if known is None or known.run != self.name_of(run, stage):
             known = self.begin(run, run.status, stage, now)
@@ -67,9 +75,15 @@ class Rollbacks:
     def begin(
         self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: datetime
     ) -> AutomaticRollback:
-        """Return to which run a failed stage is rolled back by which new run, or why it is not (X-70)."""
+        """Return to which run a failed stage is rolled back by which new run,
+        or why it is not (X-70).
+        """
         name, rollback_run = stage.stage_name, self.name_of(run, stage)
-        found = max(self._successes(run, status, name), default=None, key=lambda item: (item.completed, item.name))
+        found = max(
+            self._successes(run, status, name),
+            default=None,
+            key=lambda item: (item.completed, item.name),
+        )
         if found is None:
             why = f"no other run has succeeded in stage {name} under this version of the pipeline"
             return AutomaticRollback(stage_name=name, time=format_time(now), message=why)
@@ -81,10 +95,14 @@ class Rollbacks:
             time=format_time(now),
         )
 
-    def _successes(self, run: RunObject, status: PipelineRunStatus, stage: str) -> Iterator[_Success]:
+    def _successes(
+        self, run: RunObject, status: PipelineRunStatus, stage: str
+    ) -> Iterator[_Success]:
         for other in self._snapshot.ended:
             became = other.stages.get(stage)
-            is_candidate = other.uid != run.uid and other.revision == status.revision and not other.is_rollback
+            is_candidate = (
+                other.uid != run.uid and other.revision == status.revision and not other.is_rollback
+            )
             if is_candidate and became and became.status == StageStatus.SUCCEEDED:
                 yield _Success(became.completed, other.name, other.uid)
         for going in self._snapshot.runs:
@@ -93,7 +111,9 @@ class Rollbacks:
                 yield from _success_of(going, stage)
 
     def create(self, run: RunObject, rollback: AutomaticRollback) -> CreateRun:
-        """Return the command that creates the rollback's run; its name makes a second one harmless."""
+        """Return the command that creates the rollback's run; its name makes
+        a second one harmless.
+        """
         spec: dict[str, Any] = {
             "pipelineRef": {"name": self._snapshot.name},
             "executionType": ExecutionType.ROLLBACK.value,

@@ -1,6 +1,8 @@
-"""The rules of stage conditions (C-20..C-25): some are decided here, some run as Jobs, as actions do.
+"""The rules of stage conditions (C-20..C-25): some are decided here, some run
+as Jobs, as actions do.
 
-A rule that runs as a Job is an action of its own, under a name that no action can have: `beforeEntry/NAME`.
+A rule that runs as a Job is an action of its own, under a name that no action can have:
+`beforeEntry/NAME`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ class RuleOutcome:
 
 
 def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> RuleOutcome:
-    """Return what becomes of a rule that needs no Job; ``begun`` is when its condition was come to."""
+    """Return what becomes of a rule that needs no Job; ``begun`` is when its
+    condition was come to.
+    """
     try:
         configuration = {key: resolve(text, values) for key, text in rule.configuration.items()}
         if rule.rule_type_id.provider == VARIABLE_CHECK:
@@ -39,7 +43,9 @@ def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> RuleOu
             return _deployment_window(rule, configuration, begun, now)
     except (UnresolvedError, CronError, PatternError) as error:
         return RuleOutcome(ConditionStatus.ERRORED, str(error), "ConfigurationError")
-    return RuleOutcome(ConditionStatus.ERRORED, f"unknown rule: {rule.rule_type_id.provider}", "ConfigurationError")
+    return RuleOutcome(
+        ConditionStatus.ERRORED, f"unknown rule: {rule.rule_type_id.provider}", "ConfigurationError"
+    )
 
 
 def _variable_check(rule: Rule, configuration: dict[str, str]) -> RuleOutcome:
@@ -62,14 +68,24 @@ def _variable_check(rule: Rule, configuration: dict[str, str]) -> RuleOutcome:
     return RuleOutcome(ConditionStatus.FAILED, summary, "RuleFailed")
 
 
-def _deployment_window(rule: Rule, configuration: dict[str, str], begun: datetime, now: datetime) -> RuleOutcome:
+def _deployment_window(
+    rule: Rule, configuration: dict[str, str], begun: datetime, now: datetime
+) -> RuleOutcome:
     """C-21: succeeds once the window is open, at the latest when the rule's time is over."""
     window = window_of(configuration.get("Cron", ""), configuration.get("TimeZone", ""))
     if window.is_open(now):
         return RuleOutcome(ConditionStatus.SUCCEEDED, "the window is open")
     limit = begun + timedelta(minutes=rule.timeout_in_minutes or _WINDOW_TIMEOUT_MINUTES)
     if now >= limit:
-        return RuleOutcome(ConditionStatus.FAILED, f"the window did not open until {format_seconds(limit)}", "TimedOut")
+        return RuleOutcome(
+            ConditionStatus.FAILED,
+            f"the window did not open until {format_seconds(limit)}",
+            "TimedOut",
+        )
     opens = window.opens(now, limit)
-    when = f"opens at {format_seconds(opens)}" if opens else f"does not open until {format_seconds(limit)}, the limit"
+    when = (
+        f"opens at {format_seconds(opens)}"
+        if opens
+        else f"does not open until {format_seconds(limit)}, the limit"
+    )
     return RuleOutcome(ConditionStatus.IN_PROGRESS, f"the window {when}", look_again=opens or limit)

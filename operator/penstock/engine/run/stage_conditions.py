@@ -1,6 +1,8 @@
-"""Evaluates the conditions of stages (C-01..C-05): begins them, follows the Jobs of their rules, and sums them up.
+"""Evaluates the conditions of stages (C-01..C-05): begins them, follows the
+Jobs of their rules, and sums them up.
 
-The rules of a condition are looked at together. Its stage stays locked meanwhile, as it does for an action (C-05).
+The rules of a condition are looked at together. Its stage stays locked
+meanwhile, as it does for an action (C-05).
 """
 
 from collections.abc import Iterable
@@ -32,9 +34,13 @@ _TURNED = {
     ConditionStatus.SUCCEEDED: ConditionStatus.FAILED,
     ConditionStatus.FAILED: ConditionStatus.SUCCEEDED,
 }
-"""What a function's answer means to the condition of a failed stage: its error meets the criterion (C-22)."""
+"""What a function's answer means to the condition of a failed stage: its
+error meets the criterion (C-22).
+"""
 _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
-"""What a rule's Job fails with when its commands or its build said no; all else could not be evaluated (C-03)."""
+"""What a rule's Job fails with when its commands or its build said no; all
+else could not be evaluated (C-03).
+"""
 
 
 def declared_of(stage: Stage, kind: StageConditionType) -> StageCondition | None:
@@ -51,7 +57,11 @@ def declared_of(stage: Stage, kind: StageConditionType) -> StageCondition | None
 def result_of(stage: Stage, kind: StageConditionType) -> Result | None:
     """Return what a condition leads to; that of onFailure may stand beside it."""
     declared = declared_of(stage, kind)
-    beside = stage.on_failure.result if kind is StageConditionType.ON_FAILURE and stage.on_failure else None
+    beside = (
+        stage.on_failure.result
+        if kind is StageConditionType.ON_FAILURE and stage.on_failure
+        else None
+    )
     return (declared.result if declared else None) or beside
 
 
@@ -61,7 +71,9 @@ def state_of(state: RunStageState, kind: StageConditionType) -> StageConditionSt
     return found
 
 
-def with_state(state: RunStageState, kind: StageConditionType, condition: StageConditionState) -> RunStageState:
+def with_state(
+    state: RunStageState, kind: StageConditionType, condition: StageConditionState
+) -> RunStageState:
     """Return the stage with a condition's state."""
     return state.model_copy(update={_FIELDS[kind]: condition})
 
@@ -70,11 +82,14 @@ def states_of_rules(state: RunStageState) -> list[ActionState]:
     """Return the rules that run as Jobs as if they were actions."""
     executions = rule_executions(state)
     return [
-        ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions) for kind, r, _ in executions
+        ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions)
+        for kind, r, _ in executions
     ]
 
 
-def rule_executions(state: RunStageState) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
+def rule_executions(
+    state: RunStageState,
+) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
     """Yield the latest try of each rule that runs as a Job, with its condition."""
     for kind in StageConditionType:
         condition = state_of(state, kind)
@@ -94,7 +109,10 @@ class Conditions:
         for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and any(rule.executions for rule in condition.rule_states):
-                rules = tuple(self._observe_rule(stage, kind, rule, is_over=False) for rule in condition.rule_states)
+                rules = tuple(
+                    self._observe_rule(stage, kind, rule, is_over=False)
+                    for rule in condition.rule_states
+                )
                 state = with_state(state, kind, condition.model_copy(update={"rule_states": rules}))
         return state
 
@@ -103,7 +121,10 @@ class Conditions:
         for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and condition.status is ConditionStatus.OVERRIDDEN:
-                rules = tuple(self._observe_rule(stage, kind, rule, is_over=True) for rule in condition.rule_states)
+                rules = tuple(
+                    self._observe_rule(stage, kind, rule, is_over=True)
+                    for rule in condition.rule_states
+                )
                 state = with_state(state, kind, condition.model_copy(update={"rule_states": rules}))
         return state
 
@@ -112,25 +133,41 @@ class Conditions:
         for kind in StageConditionType:
             condition = state_of(state, kind)
             if condition and condition.status is ConditionStatus.IN_PROGRESS:
-                rules = tuple(self._observe_rule(stage, kind, r, is_over=True) for r in condition.rule_states)
-                update = {"rule_states": rules, "status": ConditionStatus.ABANDONED, "last_status_change": self._now}
+                rules = tuple(
+                    self._observe_rule(stage, kind, r, is_over=True) for r in condition.rule_states
+                )
+                update = {
+                    "rule_states": rules,
+                    "status": ConditionStatus.ABANDONED,
+                    "last_status_change": self._now,
+                }
                 state = with_state(state, kind, condition.model_copy(update=update))
         return state
 
     def look(self, stage: Stage, state: RunStageState, kind: StageConditionType) -> RunStageState:
-        """Return the stage after its condition was begun, or gone on with; it is summed up when its rules are."""
+        """Return the stage after its condition was begun, or gone on with; it
+        is summed up when its rules are.
+        """
         declared, before = declared_of(stage, kind), state_of(state, kind)
-        if declared is None or (before and before.status not in (None, ConditionStatus.IN_PROGRESS)):
+        if declared is None or (
+            before and before.status not in (None, ConditionStatus.IN_PROGRESS)
+        ):
             return state
         begun = before if before and before.status else self._begun(before, stage, kind)
         known = {rule.rule_name: rule for rule in begun.rule_states}
         rules = [
-            self._go_on(stage, kind, rule, known.get(rule.name) or RuleState(rule_name=rule.name), begun)
+            self._go_on(
+                stage, kind, rule, known.get(rule.name) or RuleState(rule_name=rule.name), begun
+            )
             for rule in declared.rules
         ]
         rules = self._without_vain_waits(declared.rules, rules)
         status = _summed_up(rules)
-        update: dict[str, object] = {"rule_states": tuple(rules), "status": status, "summary": _told(rules)}
+        update: dict[str, object] = {
+            "rule_states": tuple(rules),
+            "status": status,
+            "summary": _told(rules),
+        }
         if status is not begun.status:
             update["last_status_change"] = self._now
         return with_state(state, kind, begun.model_copy(update=update))
@@ -141,7 +178,9 @@ class Conditions:
     def _now(self) -> str:
         return format_time(self._draft.facts.now)
 
-    def _begun(self, before: StageConditionState | None, stage: Stage, kind: StageConditionType) -> StageConditionState:
+    def _begun(
+        self, before: StageConditionState | None, stage: Stage, kind: StageConditionType
+    ) -> StageConditionState:
         return StageConditionState(
             status=ConditionStatus.IN_PROGRESS,
             result=result_of(stage, kind),
@@ -151,7 +190,12 @@ class Conditions:
         )
 
     def _go_on(
-        self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState, condition: StageConditionState
+        self,
+        stage: Stage,
+        kind: StageConditionType,
+        rule: Rule,
+        state: RuleState,
+        condition: StageConditionState,
     ) -> RuleState:
         if state.status not in (None, ConditionStatus.IN_PROGRESS):
             return state
@@ -164,20 +208,32 @@ class Conditions:
             self._draft.effects.look_again.append(outcome.look_again)
         return self._decided(state, outcome)
 
-    def _start(self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState) -> RuleState:
+    def _start(
+        self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState
+    ) -> RuleState:
         action = action_of(kind, rule)
-        before = ActionState(action_name=action.name, awaits_retry=True, executions=state.executions)
+        before = ActionState(
+            action_name=action.name, awaits_retry=True, executions=state.executions
+        )
         if self._starter.may_still_run(before):
             return state
-        started = self._starter.start(stage.model_copy(update={"actions": (action,)}), action, before)
+        started = self._starter.start(
+            stage.model_copy(update={"actions": (action,)}), action, before
+        )
         return self._of_tries(kind, rule, state, started)
 
-    def _observe_rule(self, stage: Stage, kind: StageConditionType, state: RuleState, *, is_over: bool) -> RuleState:
+    def _observe_rule(
+        self, stage: Stage, kind: StageConditionType, state: RuleState, *, is_over: bool
+    ) -> RuleState:
         """Return a rule after a look at its Job, or given up where its condition is over."""
         if state.status is not ConditionStatus.IN_PROGRESS:
             return state
         declared = declared_of(stage, kind)
-        rule = next((r for r in declared.rules if r.name == state.rule_name), None) if declared else None
+        rule = (
+            next((r for r in declared.rules if r.name == state.rule_name), None)
+            if declared
+            else None
+        )
         if rule is None or not state.executions:
             given_up = RuleOutcome(ConditionStatus.ABANDONED, "not waited for any more")
             return self._decided(state, given_up) if is_over else state
@@ -187,17 +243,28 @@ class Conditions:
             self._starter.take_back(before.executions[-1])
             if not self._was_known(before.executions[-1]):
                 given_up = RuleOutcome(ConditionStatus.ABANDONED, "not begun")
-                return self._decided(state.model_copy(update={"executions": state.executions[:-1]}), given_up)
+                return self._decided(
+                    state.model_copy(update={"executions": state.executions[:-1]}), given_up
+                )
             return self._of_tries(kind, rule, state, self._observer.abandon(before))
         seen = self._observer.observe(stage.model_copy(update={"actions": (action,)}), before)
         return self._of_tries(kind, rule, state, seen)
 
     def _was_known(self, execution: ActionExecution) -> bool:
-        """Whether a try stood in the status before this pass: one that did not is as if it had never been."""
+        """Whether a try stood in the status before this pass: one that did
+        not is as if it had never been.
+        """
         stages = self._draft.run.status.stage_states
-        return any(execution.job_name == r.job_name for s in stages for a in states_of_rules(s) for r in a.executions)
+        return any(
+            execution.job_name == r.job_name
+            for s in stages
+            for a in states_of_rules(s)
+            for r in a.executions
+        )
 
-    def _of_tries(self, kind: StageConditionType, rule: Rule, state: RuleState, tries: ActionState) -> RuleState:
+    def _of_tries(
+        self, kind: StageConditionType, rule: Rule, state: RuleState, tries: ActionState
+    ) -> RuleState:
         execution = tries.executions[-1]
         details = execution.error_details
         status = _OF_A_TRY.get(execution.status)
@@ -208,23 +275,39 @@ class Conditions:
         if kind is StageConditionType.ON_FAILURE and facts and facts.is_error_awaited:
             status = _TURNED.get(status, status)
         summary = details.message if details else execution.summary
-        decided = self._decided(state, RuleOutcome(status, summary or "", details.code if details else ""))
+        decided = self._decided(
+            state, RuleOutcome(status, summary or "", details.code if details else "")
+        )
         return decided.model_copy(update={"executions": tries.executions, "error_details": details})
 
     def _decided(self, state: RuleState, outcome: RuleOutcome) -> RuleState:
         changed = state.last_status_change if state.status is outcome.status else self._now
         return state.model_copy(
-            update={"status": outcome.status, "summary": outcome.summary or None, "last_status_change": changed}
+            update={
+                "status": outcome.status,
+                "summary": outcome.summary or None,
+                "last_status_change": changed,
+            }
         )
 
-    def _without_vain_waits(self, declared: tuple[Rule, ...], states: list[RuleState]) -> list[RuleState]:
-        """Return the rules without a wait for a window that can change nothing, as another rule has failed."""
-        if not any(state.status in (ConditionStatus.FAILED, ConditionStatus.ERRORED) for state in states):
+    def _without_vain_waits(
+        self, declared: tuple[Rule, ...], states: list[RuleState]
+    ) -> list[RuleState]:
+        """Return the rules without a wait for a window that can change
+        nothing, as another rule has failed.
+        """
+        if not any(
+            state.status in (ConditionStatus.FAILED, ConditionStatus.ERRORED) for state in states
+        ):
             return states
         vain = RuleOutcome(ConditionStatus.ABANDONED, "not waited for: another rule has failed")
-        windows = {rule.name for rule in declared if rule.rule_type_id.provider == DEPLOYMENT_WINDOW}
+        windows = {
+            rule.name for rule in declared if rule.rule_type_id.provider == DEPLOYMENT_WINDOW
+        }
         return [
-            self._decided(s, vain) if s.rule_name in windows and s.status is ConditionStatus.IN_PROGRESS else s
+            self._decided(s, vain)
+            if s.rule_name in windows and s.status is ConditionStatus.IN_PROGRESS
+            else s
             for s in states
         ]
 
@@ -240,8 +323,15 @@ def _summed_up(rules: list[RuleState]) -> ConditionStatus:
 
 def _told(rules: list[RuleState]) -> str | None:
     """Return what the rules that matter now say: those that have failed, else those under way."""
-    for wanted in ((ConditionStatus.ERRORED, ConditionStatus.FAILED), (ConditionStatus.IN_PROGRESS,)):
-        if told := [f"{rule.rule_name}: {rule.summary or rule.status}" for rule in rules if rule.status in wanted]:
+    for wanted in (
+        (ConditionStatus.ERRORED, ConditionStatus.FAILED),
+        (ConditionStatus.IN_PROGRESS,),
+    ):
+        if told := [
+            f"{rule.rule_name}: {rule.summary or rule.status}"
+            for rule in rules
+            if rule.status in wanted
+        ]:
             return shorten("; ".join(told), 1000)
     return None
 
@@ -249,4 +339,8 @@ def _told(rules: list[RuleState]) -> str | None:
 def condition_summary(state: RunStageState, kind: StageConditionType) -> str:
     """Return a sentence about a condition."""
     condition = state_of(state, kind)
-    return f"{state.stage_name}: {place_of(kind)}: {condition.summary or condition.status}" if condition else ""
+    return (
+        f"{state.stage_name}: {place_of(kind)}: {condition.summary or condition.status}"
+        if condition
+        else ""
+    )

@@ -1,4 +1,6 @@
-"""The status of a Pipeline: version, stages as GetPipelineState shows them, conditions (X-80, S-06)."""
+"""The status of a Pipeline: version, stages as GetPipelineState shows them,
+conditions (X-80, S-06).
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -7,7 +9,12 @@ from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.conditions import Condition, ConditionType, merge
-from penstock.api.status.pipeline_status import LatestExecution, PipelineStatus, StageState, TransitionState
+from penstock.api.status.pipeline_status import (
+    LatestExecution,
+    PipelineStatus,
+    StageState,
+    TransitionState,
+)
 from penstock.api.text import shorten
 from penstock.api.times import format_seconds
 from penstock.engine.definition.findings import INVALID, Findings, Problem
@@ -50,7 +57,12 @@ def _conditions(pipeline: PipelineObject, findings: Findings) -> Iterator[Condit
         yield Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
         yield Condition(type=ConditionType.STALLED, status="True", reason=reason, message=message)
     else:
-        yield Condition(type=ConditionType.READY, status="True", reason="Valid", message="the definition is valid")
+        yield Condition(
+            type=ConditionType.READY,
+            status="True",
+            reason="Valid",
+            message="the definition is valid",
+        )
     if findings.warnings:
         yield Condition(
             type=ConditionType.WARNINGS,
@@ -78,7 +90,9 @@ def with_inbound(
     transitions: Mapping[str, InboundTransition],
     now: datetime,
 ) -> PipelineStatus:
-    """Return the status with who waits in front of each stage, and with the state of each transition (X-74)."""
+    """Return the status with who waits in front of each stage, and with the state of each
+    transition (X-74).
+    """
     stages = {state.stage_name: state for state in status.stage_states}
     for name in (*queues, *transitions):
         stages.setdefault(name, StageState(stage_name=name))
@@ -87,14 +101,18 @@ def with_inbound(
             update={
                 "inbound_executions": queues[name].first if name in queues else (),
                 "inbound_executions_count": queues[name].length if name in queues else None,
-                "inbound_transition_state": _transition(state.inbound_transition_state, transitions.get(name), now),
+                "inbound_transition_state": _transition(
+                    state.inbound_transition_state, transitions.get(name), now
+                ),
             }
         )
         for name, state in stages.items()
     )
     order = [stage.name for stage in spec.stages] if spec else []
     last = len(order)
-    by_place = sorted(shown, key=lambda s: order.index(s.stage_name) if s.stage_name in order else last)
+    by_place = sorted(
+        shown, key=lambda s: order.index(s.stage_name) if s.stage_name in order else last
+    )
     return status.model_copy(update={"stage_states": tuple(by_place)})
 
 
@@ -125,37 +143,48 @@ def with_runs(
     ended: Iterable[EndedRun],
     now: datetime,
 ) -> PipelineStatus:
-    """Return the status with the stages, the last run and its outcome as the given runs show them, oldest first.
+    """Return the status with the stages, the last run and its outcome as the
+    given runs show them, oldest first.
 
-    A stage shows the run that entered it last; neither there nor as the last run does one that a retry has resumed
-    take the place of a younger one.
+    A stage shows the run that entered it last; neither there nor as the last run does one that a
+    retry has resumed take the place of a younger one.
     """
     stages = {state.stage_name: state for state in status.stage_states}
     youngest = max(((run.created, run.name) for run in ended), default=None)
     for run, run_status in runs:
-        # A PARALLEL run has its stages for itself: the pipeline has no state of them to show (X-39).
-        shared = () if run_status.execution_mode is ExecutionMode.PARALLEL else run_status.stage_states
+        # A PARALLEL run has its stages for itself: the pipeline has no state of them to show
+        # (X-39).
+        shared = (
+            () if run_status.execution_mode is ExecutionMode.PARALLEL else run_status.stage_states
+        )
         for entered in shared:
             known = stages.get(entered.stage_name) or StageState(stage_name=entered.stage_name)
             if _is_latest(known.latest_execution, run, entered):
-                stages[entered.stage_name] = _with_latest(known, run, entered, run_status.execution_type)
+                stages[entered.stage_name] = _with_latest(
+                    known, run, entered, run_status.execution_type
+                )
         if youngest is None or (run.created, run.name) >= youngest:
             status = _with_last_run(status, run, run_status, now)
     return status.model_copy(update={"stage_states": tuple(stages.values())})
 
 
 def is_news(status: PipelineStatus, before: PipelineStatus) -> bool:
-    """Whether a status says something that people wait for: a run's start or end, a condition, another version."""
+    """Whether a status says something that people wait for: a run's start or
+    end, a condition, another version.
+    """
     told = (status.last_run, status.conditions, status.observed_generation, status.revision)
     return told != (before.last_run, before.conditions, before.observed_generation, before.revision)
 
 
 def without_gone(status: PipelineStatus, gone: Collection[str], now: datetime) -> PipelineStatus:
-    """Return the status with the runs that were deleted under way shown as Cancelled; ``gone`` are names and uids."""
+    """Return the status with the runs that were deleted under way shown as
+    Cancelled; ``gone`` are names and uids.
+    """
     if not gone:
         return status
     stages = tuple(
-        _cancelled(state) if _is_gone(state.latest_execution, gone) else state for state in status.stage_states
+        _cancelled(state) if _is_gone(state.latest_execution, gone) else state
+        for state in status.stage_states
     )
     kept = tuple(c for c in status.conditions if c.type != ConditionType.LAST_RUN_SUCCEEDED)
     conditions = status.conditions
@@ -181,10 +210,16 @@ def _cancelled(state: StageState) -> StageState:
 
 
 def _is_latest(known: LatestExecution | None, run: RunObject, entered: RunStageState) -> bool:
-    return known is None or known.pipeline_execution_id == run.uid or (known.entered or "") <= entered.start_time
+    return (
+        known is None
+        or known.pipeline_execution_id == run.uid
+        or (known.entered or "") <= entered.start_time
+    )
 
 
-def _with_latest(known: StageState, run: RunObject, entered: RunStageState, execution_type: str | None) -> StageState:
+def _with_latest(
+    known: StageState, run: RunObject, entered: RunStageState, execution_type: str | None
+) -> StageState:
     shown = LatestExecution(
         pipeline_execution_id=run.uid,
         run=run.name,

@@ -1,4 +1,6 @@
-"""The conditions and the one-line summary of a run, from its state alone (design: the table of conditions)."""
+"""The conditions and the one-line summary of a run, from its state alone
+(design: the table of conditions).
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,7 +28,10 @@ def with_conditions(
     refusals = (c for c in status.conditions if c.type == ConditionType.REQUEST_REFUSED)
     wanted = tuple(
         condition.model_copy(update={"observed_generation": generation})
-        for condition in (*_conditions(status.state or RunState.IN_PROGRESS, reason, told), *refusals)
+        for condition in (
+            *_conditions(status.state or RunState.IN_PROGRESS, reason, told),
+            *refusals,
+        )
     )
     return status.model_copy(
         update={
@@ -61,8 +66,12 @@ def without_refusal(status: PipelineRunStatus) -> PipelineRunStatus:
 
 
 def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
-    """Return the status as that of a generation: kubectl wait takes no condition of an older one."""
-    conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
+    """Return the status as that of a generation: kubectl wait takes no
+    condition of an older one.
+    """
+    conditions = tuple(
+        c.model_copy(update={"observed_generation": generation}) for c in status.conditions
+    )
     return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
@@ -91,23 +100,34 @@ def _rolled_back(status: PipelineRunStatus) -> str:
         return ""
     if rollback.message:
         return f"; stage {rollback.stage_name} is not rolled back: {rollback.message}"
-    return f"; stage {rollback.stage_name} is rolled back to run {rollback.target_run} by run {rollback.run}"
+    return (
+        f"; stage {rollback.stage_name} is rolled back to run {rollback.target_run} by run "
+        f"{rollback.run}"
+    )
 
 
 def _conditions(state: RunState, reason: str, message: str) -> Iterator[Condition]:
     if not state.is_terminal:
-        yield Condition(type=ConditionType.SUCCEEDED, status="Unknown", reason=reason, message=message)
+        yield Condition(
+            type=ConditionType.SUCCEEDED, status="Unknown", reason=reason, message=message
+        )
         yield Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
-        yield Condition(type=ConditionType.RECONCILING, status="True", reason=reason, message=message)
+        yield Condition(
+            type=ConditionType.RECONCILING, status="True", reason=reason, message=message
+        )
     elif state is RunState.SUCCEEDED:
         yield Condition(type=ConditionType.SUCCEEDED, status="True", reason=reason, message=message)
         yield Condition(type=ConditionType.READY, status="True", reason=reason, message=message)
     elif state is RunState.SUPERSEDED:
         # A newer run carries the change: whoever waits for it waits for that one.
-        yield Condition(type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message)
+        yield Condition(
+            type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message
+        )
         yield Condition(type=ConditionType.READY, status="True", reason=reason, message=message)
     else:
-        yield Condition(type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message)
+        yield Condition(
+            type=ConditionType.SUCCEEDED, status="False", reason=reason, message=message
+        )
         yield Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
         yield Condition(type=ConditionType.STALLED, status="True", reason=reason, message=message)
 
@@ -121,7 +141,11 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
             latest = action.latest
             if latest and latest.status is ActionStatus.FAILED and latest.error_details:
                 details = latest.error_details
-                return details.code, f"{stage.stage_name}/{action.action_name}: {details.message}{_rolled_back(status)}"
+                return (
+                    details.code,
+                    f"{stage.stage_name}/{action.action_name}: "
+                    f"{details.message}{_rolled_back(status)}",
+                )
         if told := _failed_condition(stage):
             return "ConditionFailed", f"{told}{_rolled_back(status)}"
     current = next((s for s in status.stage_states if s.status is StageStatus.IN_PROGRESS), None)
@@ -132,20 +156,35 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
         if condition and condition.status is ConditionStatus.IN_PROGRESS:
             return "EvaluatingCondition", condition_summary(current, kind)
     if current.retry_not_before and any(action.awaits_retry for action in current.action_states):
-        return "Retrying", f"{current.stage_name}: automatic retry not before {current.retry_not_before}"
+        return (
+            "Retrying",
+            f"{current.stage_name}: automatic retry not before {current.retry_not_before}",
+        )
     return _waiting_or_running(current)
 
 
 def _waiting_or_running(stage: RunStageState) -> tuple[str, str]:
     """Return what a stage's actions under way do, or what the first that does not waits for."""
-    executions = [(action.action_name, action.latest) for action in stage.action_states if action.latest]
-    running = [(name, execution) for name, execution in executions if execution.status is ActionStatus.IN_PROGRESS]
+    executions = [
+        (action.action_name, action.latest) for action in stage.action_states if action.latest
+    ]
+    running = [
+        (name, execution)
+        for name, execution in executions
+        if execution.status is ActionStatus.IN_PROGRESS
+    ]
     for name, execution in running:
         if execution.waiting:
             what = "go on" if execution.pod_uid else "start"
-            return execution.waiting.code, f"{stage.stage_name}/{name} cannot {what}: {execution.waiting.message}"
+            return (
+                execution.waiting.code,
+                f"{stage.stage_name}/{name} cannot {what}: {execution.waiting.message}",
+            )
     names = ", ".join(name for name, _ in running)
     waits = [execution.approval.name for _, execution in running if execution.approval]
     if waits and len(waits) == len(running):
-        return "WaitingForApproval", f"{stage.stage_name}: {names} waits for approval {', '.join(waits)}"
+        return (
+            "WaitingForApproval",
+            f"{stage.stage_name}: {names} waits for approval {', '.join(waits)}",
+        )
     return "InProgress", f"{stage.stage_name}: {names}" if names else stage.stage_name

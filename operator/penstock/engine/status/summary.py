@@ -8,7 +8,9 @@ from penstock.engine.run.advance import RunAdvance
 from penstock.engine.status.run_conditions import reason_and_summary
 
 
-def summarize(advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | None) -> tuple[str, str]:
+def summarize(
+    advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | None
+) -> tuple[str, str]:
     """Return the reason of the run's conditions, and its summary."""
     status = advance.status
     if cancelled and status.state in (RunState.CANCELLED, RunState.IN_PROGRESS):
@@ -28,7 +30,9 @@ def summarize(advance: RunAdvance, inbound: Inbound, cancelled: Cancellation | N
 
 def has_news(advance: RunAdvance, message: str, *, is_cancelled: bool) -> bool:
     """Whether a run that waits has something else to say than before."""
-    is_waiting = advance.is_between_stages or advance.status.state is RunState.STOPPING or is_cancelled
+    is_waiting = (
+        advance.is_between_stages or advance.status.state is RunState.STOPPING or is_cancelled
+    )
     return (is_waiting or bool(advance.kept_by)) and advance.status.status_summary != message
 
 
@@ -41,8 +45,14 @@ def stopping_summary(advance: RunAdvance) -> str:
 
 
 def waiting_for(remains: list[str]) -> str:
-    """Return that a run waits for Jobs and pods to end, and what to do about a pod that never will."""
-    lost = "".join(f"; if its node is lost: kubectl delete {what} --force" for what in remains if what[:4] == "pod ")
+    """Return that a run waits for Jobs and pods to end, and what to do about
+    a pod that never will.
+    """
+    lost = "".join(
+        f"; if its node is lost: kubectl delete {what} --force"
+        for what in remains
+        if what[:4] == "pod "
+    )
     return f"waiting for {', '.join(remains)} to end{lost}"
 
 

@@ -1,4 +1,6 @@
-"""Ends a run whose status the API server refuses for good, by one that is small enough to be written."""
+"""Ends a run whose status the API server refuses for good, by one that is
+small enough to be written.
+"""
 
 from datetime import datetime
 
@@ -17,12 +19,17 @@ def shrunk(status: PipelineRunStatus, refused: Refused, now: datetime) -> Pipeli
     """Return the status without what tries have left, each one that had not ended by now failed."""
     details = ErrorDetails(code=refused.reason, message="the run's status could not be written")
     stages = tuple(_emptied(stage, details, now) for stage in status.stage_states[-_SHOWN:])
-    return status.model_copy(update={"stage_states": stages, "variables": (), "artifact_revisions": ()})
+    return status.model_copy(
+        update={"stage_states": stages, "variables": (), "artifact_revisions": ()}
+    )
 
 
 def why(refused: Refused) -> str:
     """Return the sentence that such a run ends with."""
-    return f"the API server refuses the run's status, so the run cannot go on: {shorten(refused.message, 300)}"
+    return (
+        f"the API server refuses the run's status, so the run cannot go on: "
+        f"{shorten(refused.message, 300)}"
+    )
 
 
 def _emptied(stage: RunStageState, details: ErrorDetails, now: datetime) -> RunStageState:

@@ -1,4 +1,6 @@
-"""The Approval of one attempt: what it is made of, what the decisions in it come to, and its status."""
+"""The Approval of one attempt: what it is made of, what the decisions in it
+come to, and its status.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +10,13 @@ from typing import Any
 from penstock.actions.declaration import ApprovalRequest
 from penstock.api import meta
 from penstock.api.contract.contracts import Attempt
-from penstock.api.kinds.approval import ApprovalSpec, ApprovalState, ApprovalStatus, Approvers, Decision
+from penstock.api.kinds.approval import (
+    ApprovalSpec,
+    ApprovalState,
+    ApprovalStatus,
+    Approvers,
+    Decision,
+)
 from penstock.api.kinds.run import PipelineRunSpec
 from penstock.api.names import approval_name, approval_token
 from penstock.api.status.conditions import Condition, ConditionType, merge
@@ -27,7 +35,9 @@ _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTemplate:
-    """What an Approval is made of: the attempt that waits for it, what is asked, who may not answer, until when."""
+    """What an Approval is made of: the attempt that waits for it, what is asked, who may not
+    answer, until when.
+    """
 
     attempt: Attempt
     request: ApprovalRequest
@@ -50,7 +60,11 @@ class ApprovalTemplate:
         attempt, request = self.attempt, self.request
         for key, text in (("CustomData", request.text), ("ExternalEntityLink", request.link)):
             if len(text) > _TEXT_LENGTH:
-                message = f"configuration.{key}: more than {_TEXT_LENGTH} characters once its variables are resolved"
+                message = (
+                    f"configuration.{key}: more than {_TEXT_LENGTH} characters once its "
+                    f"variables "
+                    f"are resolved"
+                )
                 raise RequestError("ConfigurationTooLarge", message)
         approvers = Approvers(users=request.users, groups=request.groups)
         return ApprovalSpec(
@@ -78,12 +92,16 @@ class ApprovalTemplate:
 def starters_of(spec: PipelineRunSpec | None) -> tuple[str, ...]:
     """Return who started a run, as far as a person did; raise RequestError where that is not known.
 
-    The admission policy sees to it that ``requestedBy`` is true, and that only triggers name a trigger of theirs.
+    The admission policy sees to it that ``requestedBy`` is true, and that only triggers name a
+    trigger of theirs.
     """
     if spec is None or (spec.trigger and spec.trigger.trigger_type not in _BY_PEOPLE):
         return ()
     if spec.requested_by is None:
-        message = "configuration.ExcludeStarter: who started the run is not known; start it with spec.requestedBy"
+        message = (
+            "configuration.ExcludeStarter: who started the run is not known; start it with "
+            "spec.requestedBy"
+        )
         raise RequestError("StarterUnknown", message)
     return (spec.requested_by,)
 
@@ -93,7 +111,10 @@ def check_quorum(request: ApprovalRequest, excluded: Collection[str]) -> None:
     left = set(request.users) - set(excluded)
     if request.users and not request.groups and len(left) < request.quorum:
         who = f"without {', '.join(excluded)}, who started the run, ApproverUsers names {len(left)}"
-        raise RequestError("NoApproverLeft", f"configuration.ExcludeStarter: {who}, and {request.quorum} must approve")
+        raise RequestError(
+            "NoApproverLeft",
+            f"configuration.ExcludeStarter: {who}, and {request.quorum} must approve",
+        )
 
 
 def approval_manifest(template: ApprovalTemplate) -> dict[str, Any]:
@@ -124,7 +145,9 @@ def frozen_hash(spec: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """What an Approval came to. ``code`` is that of the action's error, empty for none; ``by`` decided it."""
+    """What an Approval came to. ``code`` is that of the action's error, empty
+    for none; ``by`` decided it.
+    """
 
     state: ApprovalState
     code: str = ""
@@ -143,8 +166,8 @@ class ApprovalOutcome:
 def outcome_of(approval: ApprovalObject, now: datetime) -> ApprovalOutcome | None:
     """Return what an Approval has come to, None while it is pending.
 
-    What its status says is final. One rejection rejects; what is decided after the expiry comes too late, and as
-    nothing tells when a decision was made, so does what is seen after it.
+    What its status says is final. One rejection rejects; what is decided after the expiry comes too
+    late, and as nothing tells when a decision was made, so does what is seen after it.
     """
     spec = approval.spec
     assert spec is not None
@@ -152,18 +175,26 @@ def outcome_of(approval: ApprovalObject, now: datetime) -> ApprovalOutcome | Non
         return _recorded(approval.status, state)
     expires = parse_time(spec.expiration_time)
     if expires and now >= expires:
-        return ApprovalOutcome(ApprovalState.EXPIRED, "TimedOut", f"nobody decided until {spec.expiration_time} (T-05)")
+        return ApprovalOutcome(
+            ApprovalState.EXPIRED, "TimedOut", f"nobody decided until {spec.expiration_time} (T-05)"
+        )
     counted = list(_counted(spec))
     if rejection := next((d for d in counted if d.decision == "Rejected"), None):
         said = f": {printable(rejection.comment)}" if rejection.comment else ""
         message = f"rejected by {printable(rejection.user)}{said}"
-        return ApprovalOutcome(ApprovalState.REJECTED, "Rejected", message, rejection.user, rejection.comment)
+        return ApprovalOutcome(
+            ApprovalState.REJECTED, "Rejected", message, rejection.user, rejection.comment
+        )
     if len(counted) < spec.quorum:
         return None
-    comments = [f"{d.user}: {d.comment}" if len(counted) > 1 else d.comment for d in counted if d.comment]
+    comments = [
+        f"{d.user}: {d.comment}" if len(counted) > 1 else d.comment for d in counted if d.comment
+    ]
     names = ", ".join(printable(d.user) for d in counted)
     comment = shorten("; ".join(comments), 1000) or None
-    return ApprovalOutcome(ApprovalState.APPROVED, "", f"approved by {names}", counted[-1].user, comment)
+    return ApprovalOutcome(
+        ApprovalState.APPROVED, "", f"approved by {names}", counted[-1].user, comment
+    )
 
 
 def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> ApprovalOutcome:
@@ -176,7 +207,9 @@ def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> ApprovalOu
 
 
 def _counted(spec: ApprovalSpec) -> Iterator[Decision]:
-    """Yield the decisions of those who may decide; who is in a group only the admission policy knows."""
+    """Yield the decisions of those who may decide; who is in a group only the
+    admission policy knows.
+    """
     named = spec.approvers or Approvers()
     for decision in spec.decisions:
         is_named = decision.user in named.users or named.groups or not named.users
@@ -193,19 +226,32 @@ def pending_status(approval: ApprovalObject, now: datetime) -> ApprovalStatus:
     assert spec is not None
     approved = [decision.user for decision in _counted(spec)]
     count = f"{len(approved)}/{spec.quorum}"
-    message = f"waiting for {_who(spec, approved)}, {count} have approved; expires at {spec.expiration_time}"
+    message = (
+        f"waiting for {_who(spec, approved)}, {count} have approved; expires at "
+        f"{spec.expiration_time}"
+    )
     return _status(approval, ApprovalOutcome(ApprovalState.PENDING, "Pending", message), count, now)
 
 
-def settled_status(approval: ApprovalObject, outcome: ApprovalOutcome, now: datetime) -> ApprovalStatus:
+def settled_status(
+    approval: ApprovalObject, outcome: ApprovalOutcome, now: datetime
+) -> ApprovalStatus:
     """Return the status of an Approval that is over."""
-    counted = len([d for d in _counted(approval.spec) if d.decision == "Approved"]) if approval.spec else 0
+    counted = (
+        len([d for d in _counted(approval.spec) if d.decision == "Approved"])
+        if approval.spec
+        else 0
+    )
     count = f"{counted}/{approval.spec.quorum}" if approval.spec else None
     status = _status(approval, outcome, count, now)
-    return status.model_copy(update={"last_updated_by": outcome.by, "completion_time": format_seconds(now)})
+    return status.model_copy(
+        update={"last_updated_by": outcome.by, "completion_time": format_seconds(now)}
+    )
 
 
-def _status(approval: ApprovalObject, outcome: ApprovalOutcome, count: str | None, now: datetime) -> ApprovalStatus:
+def _status(
+    approval: ApprovalObject, outcome: ApprovalOutcome, count: str | None, now: datetime
+) -> ApprovalStatus:
     values = {ApprovalState.PENDING: "Unknown", ApprovalState.APPROVED: "True"}
     condition = Condition.model_validate(
         {
@@ -228,7 +274,9 @@ def _status(approval: ApprovalObject, outcome: ApprovalOutcome, count: str | Non
 def _who(spec: ApprovalSpec, approved: Collection[str]) -> str:
     """Return who may still decide, as people read it."""
     named = spec.approvers or Approvers()
-    users = [name for name in named.users if name not in approved and name not in spec.excluded_users]
+    users = [
+        name for name in named.users if name not in approved and name not in spec.excluded_users
+    ]
     groups = [f"group {name}" for name in named.groups]
     shown = [*users[:5], *groups[:5]]
     more = len(users) + len(groups) - len(shown)

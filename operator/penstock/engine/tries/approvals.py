@@ -1,9 +1,10 @@
 """Actions that wait for people (P-60..P-62): they have an Approval where others have a Job.
 
-The execution of the attempt says with what the Approval was created; one that differs counts for nothing. What people
-decided counts only if a live look shows that the admission policy guards it, since the policy alone knows who
-wrote a decision. A decision is written into the Approval's status before the run's, and is final there; what gives
-a wait up is written into the run's status first, and then closes the Approval.
+The execution of the attempt says with what the Approval was created; one that differs counts for
+nothing. What people decided counts only if a live look shows that the admission policy guards it,
+since the policy alone knows who wrote a decision. A decision is written into the Approval's status
+before the run's, and is final there; what gives a wait up is written into the run's status first,
+and then closes the Approval.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,8 @@ from penstock.engine.tries.results import TryResult
 
 POLICY_MISSING = "ApprovalPolicyMissing"
 _UNGUARDED = (
-    "the ValidatingAdmissionPolicy that guards Approvals, or its binding, is missing, so anyone could decide in "
+    "the ValidatingAdmissionPolicy that guards Approvals, or its binding, is missing, so anyone "
+    "could decide in "
     "another's name: install the chart's and start again"
 )
 _OPEN = (None, ApprovalState.PENDING)
@@ -51,7 +53,9 @@ class Approvals:
     def __init__(self, draft: RunDraft) -> None:
         self._draft, self._facts, self._effects = draft, draft.facts, draft.effects
 
-    def start(self, context: TryContext, execution: ActionExecution, values: Values) -> ActionExecution:
+    def start(
+        self, context: TryContext, execution: ActionExecution, values: Values
+    ) -> ActionExecution:
         """Return the execution of a new attempt, and see to its Approval."""
         execution = execution.model_copy(update={"job_name": ""})
         try:
@@ -65,16 +69,34 @@ class Approvals:
     def observe(
         self, context: TryContext, execution: ActionExecution, values: Values, *, is_abandoned: bool
     ) -> ActionExecution:
-        """Return the execution after a look at what people decided; nothing is created where it is to be abandoned."""
+        """Return the execution after a look at what people decided; nothing
+        is created where it is to be abandoned.
+        """
         assert execution.approval is not None
         approval = self._facts.approvals.get(execution.approval.name)
         if approval is None or approval.is_deleted:
             if self._was_seen(execution.approval):
                 return self._deleted(context, execution, execution.approval.name)
-            return execution if is_abandoned else self._create(context, execution, self._template(context, values))
-        wanted = (execution.approval.uid or approval.uid, self._draft.run.uid, execution.approval.spec_hash)
-        if (approval.uid, approval.owner_uid, approval.spec_hash) != wanted or approval.spec is None:
-            message = f"the Approval {approval.name} is not as it was created: what was decided in it does not count"
+            return (
+                execution
+                if is_abandoned
+                else self._create(context, execution, self._template(context, values))
+            )
+        wanted = (
+            execution.approval.uid or approval.uid,
+            self._draft.run.uid,
+            execution.approval.spec_hash,
+        )
+        if (
+            approval.uid,
+            approval.owner_uid,
+            approval.spec_hash,
+        ) != wanted or approval.spec is None:
+            message = (
+                f"the Approval {approval.name} is not as it was created: what was decided "
+                f"in it "
+                f"does not count"
+            )
             return (
                 self._fail(context, execution, "ApprovalChanged", message)
                 if self._is_live(approval.name)
@@ -93,8 +115,12 @@ class Approvals:
         return self._end(context, execution, outcome)
 
     def abandon(self, execution: ActionExecution) -> ActionExecution:
-        """Return the execution with its wait given up; that closes the Approval, as nobody waits for it any more."""
-        given_up = ApprovalOutcome(ApprovalState.ABANDONED, "Abandoned", "given up before it was decided")
+        """Return the execution with its wait given up; that closes the
+        Approval, as nobody waits for it any more.
+        """
+        given_up = ApprovalOutcome(
+            ApprovalState.ABANDONED, "Abandoned", "given up before it was decided"
+        )
         return _execution_of(execution, given_up, self._facts)
 
     # ---- while it waits
@@ -113,13 +139,23 @@ class Approvals:
         return execution.model_copy(update={"approval": known, "waiting": None})
 
     def _was_seen(self, reference: ApprovalReference) -> bool:
-        return bool(reference.uid) or reference.name in self._facts.seen or reference.name in self._facts.approvals
+        return (
+            bool(reference.uid)
+            or reference.name in self._facts.seen
+            or reference.name in self._facts.approvals
+        )
 
-    def _deleted(self, context: TryContext, execution: ActionExecution, name: str) -> ActionExecution:
-        """Deleted before the decision is rejected; absence is never evidence, and looked up live first."""
+    def _deleted(
+        self, context: TryContext, execution: ActionExecution, name: str
+    ) -> ActionExecution:
+        """Deleted before the decision is rejected; absence is never evidence,
+        and looked up live first.
+        """
         if not self._is_live(name):
             return execution
-        return self._fail(context, execution, "Rejected", f"the Approval {name} was deleted before the decision")
+        return self._fail(
+            context, execution, "Rejected", f"the Approval {name} was deleted before the decision"
+        )
 
     def _is_live(self, name: str) -> bool:
         """Whether the Approval was looked up for this very pass; if not, see to it."""
@@ -138,7 +174,9 @@ class Approvals:
         expires = expiry(context.started, timeout_of(context, self._facts.settings))
         return ApprovalTemplate(context.attempt, request, excluded, expires)
 
-    def _create(self, context: TryContext, execution: ActionExecution, template: ApprovalTemplate) -> ActionExecution:
+    def _create(
+        self, context: TryContext, execution: ActionExecution, template: ApprovalTemplate
+    ) -> ActionExecution:
         if not self._is_live(template.name):
             return execution
         if not self._facts.live.approvals[template.name]:
@@ -150,26 +188,42 @@ class Approvals:
             return held
         self._effects.commands.append(CreateApproval(approval_manifest(template)))
         text = template.request.text
-        self._tell(context, "ApprovalNeeded", f"waits for approval {template.name}{f': {text}' if text else ''}")
+        self._tell(
+            context,
+            "ApprovalNeeded",
+            f"waits for approval {template.name}{f': {text}' if text else ''}",
+        )
         return execution
 
-    def _fail(self, context: TryContext, execution: ActionExecution, code: str, message: str) -> ActionExecution:
-        return self._end(context, execution, ApprovalOutcome(ApprovalState.ABANDONED, code, message))
+    def _fail(
+        self, context: TryContext, execution: ActionExecution, code: str, message: str
+    ) -> ActionExecution:
+        return self._end(
+            context, execution, ApprovalOutcome(ApprovalState.ABANDONED, code, message)
+        )
 
-    def _end(self, context: TryContext, execution: ActionExecution, outcome: ApprovalOutcome) -> ActionExecution:
+    def _end(
+        self, context: TryContext, execution: ActionExecution, outcome: ApprovalOutcome
+    ) -> ActionExecution:
         is_approved = outcome.state is ApprovalState.APPROVED
         reason = "ApprovalSucceeded" if is_approved else "ApprovalFailed"
         said = outcome.message if is_approved else f"{outcome.code}: {outcome.message}"
         self._tell(context, reason, said, is_warning=not is_approved)
         return _execution_of(execution, outcome, self._facts)
 
-    def _tell(self, context: TryContext, reason: str, said: str, *, is_warning: bool = False) -> None:
+    def _tell(
+        self, context: TryContext, reason: str, said: str, *, is_warning: bool = False
+    ) -> None:
         message = f"{context.attempt.stage}/{context.attempt.action}: {said}"
         self._effects.commands.append(self._draft.run.event(reason, message, is_warning=is_warning))
 
 
-def _execution_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts) -> ActionExecution:
-    """Return the execution of an attempt that is over; its summary is what the last to decide said (P-62)."""
+def _execution_of(
+    execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts
+) -> ActionExecution:
+    """Return the execution of an attempt that is over; its summary is what
+    the last to decide said (P-62).
+    """
     ended = TryResult(outcome.action_status, outcome.code, outcome.message if outcome.code else "")
     update = {"token": None, "last_updated_by": outcome.by, "summary": outcome.comment}
     return ended_execution(execution, ended, None, facts.now).model_copy(update=update)
@@ -178,7 +232,8 @@ def _execution_of(execution: ActionExecution, outcome: ApprovalOutcome, facts: F
 def close_unknown(
     approvals: Iterable[ApprovalObject], statuses: Iterable[PipelineRunStatus], now: datetime
 ) -> Iterator[CloseApproval]:
-    """Yield the end of each pending Approval that no attempt waits for: nobody shall decide in vain.
+    """Yield the end of each pending Approval that no attempt waits for:
+    nobody shall decide in vain.
 
     ``approvals`` are those whose status this pass does not write otherwise.
     """
@@ -194,6 +249,10 @@ def close_unknown(
         if not is_open or (execution and execution.status is ActionStatus.IN_PROGRESS):
             continue
         details = execution.error_details if execution else None
-        code, message = (details.code, details.message) if details else ("Abandoned", "no run waits for it any more")
+        code, message = (
+            (details.code, details.message)
+            if details
+            else ("Abandoned", "no run waits for it any more")
+        )
         outcome = ApprovalOutcome(ApprovalState.ABANDONED, code, message)
         yield CloseApproval(approval.name, settled_status(approval, outcome, now))

@@ -1,4 +1,6 @@
-"""The one value that a pass over a run changes: its status as far as the pass has come, and what that leads to."""
+"""The one value that a pass over a run changes: its status as far as the pass
+has come, and what that leads to.
+"""
 
 from dataclasses import dataclass, field
 
@@ -73,5 +75,7 @@ class RunDraft:
             revision=pinned.pop("", None),
             overrides=pinned,
             projects=projects,
-            source_revisions={item.name: item.revision_id for item in self.status.artifact_revisions},
+            source_revisions={
+                item.name: item.revision_id for item in self.status.artifact_revisions
+            },
         )

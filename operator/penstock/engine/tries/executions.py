@@ -1,4 +1,6 @@
-"""The executions of a run's status: a try that begins, a try that has ended, and what a source pinned (X-85, X-29)."""
+"""The executions of a run's status: a try that begins, a try that has ended, and what a source
+pinned (X-85, X-29).
+"""
 
 from datetime import datetime
 
@@ -23,7 +25,9 @@ from penstock.engine.tries.results import TryResult
 _SUMMARY_LENGTH = 1_000
 
 
-def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: int, now: datetime) -> ActionExecution:
+def new_execution(
+    run_uid: str, stage: str, action: str, *, attempt: int, try_: int, now: datetime
+) -> ActionExecution:
     """Return the execution of a try that starts now; its Job's name follows from who it is."""
     return ActionExecution(
         attempt=attempt,
@@ -37,9 +41,15 @@ def new_execution(run_uid: str, stage: str, action: str, *, attempt: int, try_: 
 def ended_execution(
     execution: ActionExecution, verdict: TryResult, pod: PodObject | None, now: datetime
 ) -> ActionExecution:
-    """Return the execution of a try that has ended; only what succeeded leaves variables and artifacts."""
+    """Return the execution of a try that has ended; only what succeeded
+    leaves variables and artifacts.
+    """
     result = verdict.result or ActionResult(version=1, status="")
-    started = min((c.started for c in pod.containers.values() if c.started), default=None) if pod else None
+    started = (
+        min((c.started for c in pod.containers.values() if c.started), default=None)
+        if pod
+        else None
+    )
     is_success = verdict.status is ActionStatus.SUCCEEDED
     return execution.model_copy(
         update={
@@ -49,7 +59,9 @@ def ended_execution(
             "pod_uid": pod.uid if pod else execution.pod_uid,
             "pod_name": pod.name if pod else execution.pod_name,
             "running_time": format_time(started) if started else execution.running_time,
-            "error_details": ErrorDetails(code=verdict.code, message=verdict.message) if verdict.code else None,
+            "error_details": ErrorDetails(code=verdict.code, message=verdict.message)
+            if verdict.code
+            else None,
             "summary": result.summary or None,
             "external_execution_id": result.external_execution_id or None,
             "external_execution_url": result.external_execution_url or None,
@@ -65,9 +77,17 @@ def ended_execution(
 def abandoned(execution: ActionExecution, pod: PodObject | None, now: datetime) -> ActionExecution:
     """Return the execution of a try that was given up while it ran (X-54)."""
     what = "the run was stopped while the action ran; what it had done by then is not undone"
-    ended = ended_execution(execution, TryResult(ActionStatus.ABANDONED, "Abandoned", what), pod, now)
-    since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
-    return ended.model_copy(update={"running_time": format_time(since) if since else ended.running_time})
+    ended = ended_execution(
+        execution, TryResult(ActionStatus.ABANDONED, "Abandoned", what), pod, now
+    )
+    since = (
+        next((c.running_since for c in pod.containers.values() if c.running_since), None)
+        if pod
+        else None
+    )
+    return ended.model_copy(
+        update={"running_time": format_time(since) if since else ended.running_time}
+    )
 
 
 def lost_for_good(execution: ActionExecution, *, is_stopping: bool) -> ActionExecution:

@@ -1,4 +1,6 @@
-"""What the actions of a run find in the cluster in one pass (`Facts`), and what that leads to (`Findings`)."""
+"""What the actions of a run find in the cluster in one pass (`Facts`), and
+what that leads to (`Findings`).
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,9 +39,13 @@ class Facts:
         return (pod for pods in self.pods.values() for pod in pods)
 
     def refusal_now(self, name: str) -> Refused | None:
-        """Return why an object is not created now: the server refused it, for good or a moment ago."""
+        """Return why an object is not created now: the server refused it, for
+        good or a moment ago.
+        """
         refused = self.refused.get(name)
-        return refused if refused and (refused.is_final or self.now < self.again_at(refused)) else None
+        return (
+            refused if refused and (refused.is_final or self.now < self.again_at(refused)) else None
+        )
 
     def again_at(self, refused: Refused) -> datetime:
         """Return when an object that was refused is created again."""

@@ -1,6 +1,7 @@
 """Looks at tries under way: what became of them, and what that leads to.
 
-An attempt is what a user asks for, a try one Job within it; a lost pod leads to a new try, not to a failure.
+An attempt is what a user asks for, a try one Job within it; a lost pod leads
+to a new try, not to a failure.
 """
 
 from collections.abc import Iterable
@@ -59,7 +60,11 @@ class TryObserver:
             self._effects.to_confirm.add(execution.job_name)
             return state
         if isinstance(verdict, Missing):
-            return state if self._draft.stop and self._draft.stop.abandon else self._missing(state, item)
+            return (
+                state
+                if self._draft.stop and self._draft.stop.abandon
+                else self._missing(state, item)
+            )
         return self._running(state, execution, verdict, pod)
 
     def _verdict(self, item: Try, pod: PodObject | None) -> Verdict:
@@ -72,7 +77,10 @@ class TryObserver:
     def _observe_approval(self, item: Try) -> ActionExecution:
         is_abandoned = bool(self._draft.stop and self._draft.stop.abandon)
         return self._approvals.observe(
-            self._draft.context_of(item), item.execution, self._draft.values(), is_abandoned=is_abandoned
+            self._draft.context_of(item),
+            item.execution,
+            self._draft.values(),
+            is_abandoned=is_abandoned,
         )
 
     def _pod(self, execution: ActionExecution) -> PodObject | None:
@@ -95,20 +103,30 @@ class TryObserver:
             had_pod=execution.pod_uid is not None,
             lost_pod=execution.job_name in facts.podless,
             waiting=execution.waiting,
-            is_vouched=pod is None or pod.uid == execution.pod_uid or facts.vouches_for(pod, self._draft.run.uid),
+            is_vouched=pod is None
+            or pod.uid == execution.pod_uid
+            or facts.vouches_for(pod, self._draft.run.uid),
             has_container=item.declared.has_container,
             timeout_s=timeout_of(self._draft.context_of(item), facts.settings),
             started=parse_time(execution.start_time) or facts.now,
         )
 
     def _running(
-        self, state: ActionState, execution: ActionExecution, verdict: Running, pod: PodObject | None
+        self,
+        state: ActionState,
+        execution: ActionExecution,
+        verdict: Running,
+        pod: PodObject | None,
     ) -> ActionState:
         if verdict.look_again:
             self._effects.look_again.append(verdict.look_again)
         if verdict.is_job_to_go:
             self._delete_job(execution)
-        since = next((c.running_since for c in pod.containers.values() if c.running_since), None) if pod else None
+        since = (
+            next((c.running_since for c in pod.containers.values() if c.running_since), None)
+            if pod
+            else None
+        )
         execution = (
             execution.model_copy(update={"waiting": verdict.waiting})
             if execution.waiting != verdict.waiting
@@ -152,18 +170,31 @@ class TryObserver:
 
         That nothing is seen of a try is looked up live before it counts: absence is never evidence.
         """
-        given_up = [s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED]
+        given_up = [
+            s.latest for s in states if s.latest and s.latest.status is ActionStatus.ABANDONED
+        ]
         tries = [execution.job_name for execution in given_up if execution.job_name]
-        pods = [f"pod {pod.name}" for name in tries for pod in self._facts.pods.get(name, ()) if pod.may_run]
+        pods = [
+            f"pod {pod.name}"
+            for name in tries
+            for pod in self._facts.pods.get(name, ())
+            if pod.may_run
+        ]
         unseen = [name for name in tries if name not in self._facts.pods]
-        jobs = [f"Job {name}" for name in unseen if (job := self._facts.jobs.get(name)) and not job.is_over]
+        jobs = [
+            f"Job {name}"
+            for name in unseen
+            if (job := self._facts.jobs.get(name)) and not job.is_over
+        ]
         if pods or jobs:
             return pods + jobs
         doubtful = [name for name in unseen if name not in self._facts.live.jobs]
         self._effects.to_confirm.update(doubtful)
         return [f"Job {name}" for name in doubtful]
 
-    def _end_try(self, state: ActionState, item: Try, verdict: TryResult, pod: PodObject | None) -> ActionState:
+    def _end_try(
+        self, state: ActionState, item: Try, verdict: TryResult, pod: PodObject | None
+    ) -> ActionState:
         ended = ended_execution(item.execution, verdict, pod, self._facts.now)
         execution = self._room.fitted(self._draft.status, ended)
         if verdict.is_job_to_go:
@@ -177,7 +208,9 @@ class TryObserver:
         return with_latest(state, execution)
 
     def _lost(self, state: ActionState, item: Try, execution: ActionExecution) -> ActionState:
-        """Lost is not failed: the provider says whether a new try may be made, the settings how often."""
+        """Lost is not failed: the provider says whether a new try may be
+        made, the settings how often.
+        """
         is_stopping = self._draft.stop is not None
         may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping
         if may_try_again and execution.try_ < self._facts.settings.lost_tries:
@@ -193,5 +226,9 @@ class TryObserver:
 
     def _record_revision(self, action: Action, result: ActionResult | None) -> None:
         if revision := revision_of(action, result):
-            others = tuple(r for r in self._draft.status.artifact_revisions if r.name != revision.name)
-            self._draft.status = self._draft.status.model_copy(update={"artifact_revisions": (*others, revision)})
+            others = tuple(
+                r for r in self._draft.status.artifact_revisions if r.name != revision.name
+            )
+            self._draft.status = self._draft.status.model_copy(
+                update={"artifact_revisions": (*others, revision)}
+            )

@@ -1,4 +1,6 @@
-"""What becomes of a try whose Job or Approval is refused: it says so, asks again, and fails at its limit."""
+"""What becomes of a try whose Job or Approval is refused: it says so, asks
+again, and fails at its limit.
+"""
 
 from datetime import timedelta
 
@@ -12,18 +14,27 @@ from penstock.engine.tries.results import TryResult
 def held_back(
     execution: ActionExecution, kind: str, name: str, facts: Facts, effects: Effects
 ) -> ActionExecution | TryResult | None:
-    """Return the execution that says why its object is not there, or how it ends; None where the object is asked for.
+    """Return the execution that says why its object is not there, or how it ends; None where the
+    object is asked for.
 
     A quota may get room and a name become free; what can never be accepted ends the try at once.
     """
     refused = facts.refused.get(name)
     if refused is None:
         return None
-    limit = (parse_time(execution.start_time) or facts.now) + timedelta(seconds=facts.settings.start_s)
+    limit = (parse_time(execution.start_time) or facts.now) + timedelta(
+        seconds=facts.settings.start_s
+    )
     if refused.is_final or facts.now >= limit:
-        return TryResult(ActionStatus.FAILED, refused.reason, f"the API server refuses the {kind}: {refused.message}")
+        return TryResult(
+            ActionStatus.FAILED,
+            refused.reason,
+            f"the API server refuses the {kind}: {refused.message}",
+        )
     again = facts.again_at(refused)
     effects.look_again.append(min(again, limit))
     if facts.now >= again:
         return None
-    return execution.model_copy(update={"waiting": ErrorDetails(code=refused.reason, message=refused.message)})
+    return execution.model_copy(
+        update={"waiting": ErrorDetails(code=refused.reason, message=refused.message)}
+    )

@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER, DUPLICATE, ActionResult, ContractError
+from penstock.api.contract.contracts import (
+    ACTION_CONTAINER,
+    AGENT_CONTAINER,
+    DUPLICATE,
+    ActionResult,
+    ContractError,
+)
 from penstock.api.status.executions import ActionStatus
 from penstock.engine.objects.workloads import Container, PodObject
 
@@ -60,11 +66,14 @@ def result_of(agent: Container) -> ActionResult | None:
 
 
 def deciding(pods: Iterable[PodObject]) -> PodObject | None:
-    """Return the pod whose end is the try's where its Job has made several: the one that began first.
+    """Return the pod whose end is the try's where its Job has made several:
+    the one that began first.
 
     One that found the try claimed did nothing, and says nothing while another is there.
     """
-    return min(pods, key=lambda pod: (_is_duplicate(pod), _begun(pod), pod.created, pod.name), default=None)
+    return min(
+        pods, key=lambda pod: (_is_duplicate(pod), _begun(pod), pod.created, pod.name), default=None
+    )
 
 
 def _is_duplicate(pod: PodObject) -> bool:
@@ -81,13 +90,18 @@ def not_started(action: Container) -> TryResult:
     """Return that the action's container could not start."""
     return failed(
         action.reason or "StartError",
-        f"the action's container could not start: {action.message.strip()}; an image needs `sh` to run commands",
+        f"the action's container could not start: {action.message.strip()}; an image needs `sh` to "
+        f"run commands",
         True,
     )
 
 
 def _agent_without_result(agent: Container) -> TryResult:
-    why = f"reason {agent.reason}, exit code {agent.exit_code}" if agent.reason else f"exit code {agent.exit_code}"
+    why = (
+        f"reason {agent.reason}, exit code {agent.exit_code}"
+        if agent.reason
+        else f"exit code {agent.exit_code}"
+    )
     return lost("AgentLost", f"the agent ended without a result ({why}); its effect is unknown")
 
 
@@ -106,13 +120,21 @@ def _with_result(result: ActionResult, agent: Container, action: Container | Non
 def _failed_result(result: ActionResult, action: Container | None) -> TryResult:
     code, message = result.code or "JobFailed", result.message
     if action and code == _NO_CODE:
-        message = f"the action's container ended before its commands did (exit code {action.exit_code})"
+        message = (
+            f"the action's container ended before its commands did (exit code {action.exit_code})"
+        )
         cause = action.reason or "killed"
         message += "" if cause == _OUT_OF_MEMORY else f": {cause}"
-    elif action and result.exit_code is not None and code != "TimedOut" and result.exit_code != action.exit_code:
+    elif (
+        action
+        and result.exit_code is not None
+        and code != "TimedOut"
+        and result.exit_code != action.exit_code
+    ):
         return _mismatch(result, action)
     if action and action.reason == _OUT_OF_MEMORY and code in (_NO_CODE, "JobFailed"):
-        # The kernel may have killed one of the commands' processes only (cgroup v1): then they report an exit code.
+        # The kernel may have killed one of the commands' processes only (cgroup v1): then they
+        # report an exit code.
         code = _OUT_OF_MEMORY
         message += "; the container used more memory than its limit: choose a larger ComputeType"
     return TryResult(ActionStatus.FAILED, code, message, result)
@@ -122,19 +144,27 @@ def _mismatch(result: ActionResult, action: Container) -> TryResult:
     return TryResult(
         ActionStatus.FAILED,
         "ResultMismatch",
-        f"the commands reported exit code {result.exit_code}, the container ended with {action.exit_code}: "
+        f"the commands reported exit code {result.exit_code}, the container ended with "
+        f"{action.exit_code}: "
         "a command wrote a result of its own",
         result,
     )
 
 
 def pod_ended(pod: PodObject, containers: dict[str, Container]) -> TryResult:
-    """Evicted, or its node is gone: what the agent reported before still counts, all else is unknown."""
+    """Evicted, or its node is gone: what the agent reported before still
+    counts, all else is unknown.
+    """
     result = result_of(containers[AGENT_CONTAINER])
     if result and result.status == "Failed":
         return TryResult(ActionStatus.FAILED, result.code, result.message, result)
     if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:
         # It would happen again: that the node runs out of disk is another message.
-        why = f"the action's files outgrew the limit of its workspace, and the pod was evicted: {pod.message.strip()}"
+        why = (
+            f"the action's files outgrew the limit of its workspace, and the pod was evicted: "
+            f"{pod.message.strip()}"
+        )
         return failed("WorkspaceFull", why, True)
-    return lost("PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": "))
+    return lost(
+        "PodLost", f"the pod was lost: {pod.reason or pod.phase}: {pod.message}".rstrip(": ")
+    )

@@ -1,4 +1,6 @@
-"""Keeps a run's status within what an object may hold: etcd takes 1.5 MiB, field managers included."""
+"""Keeps a run's status within what an object may hold: etcd takes 1.5 MiB,
+field managers included.
+"""
 
 import json
 from typing import Any
@@ -29,14 +31,17 @@ class Room:
         return _size(status) + self._added > self._most
 
     def fitted(self, status: PipelineRunStatus, execution: ActionExecution) -> ActionExecution:
-        """Return the execution of a try that has ended, or that it failed where what it says has no room."""
+        """Return the execution of a try that has ended, or that it failed
+        where what it says has no room.
+        """
         used, added = _size(status) + self._added, _size(execution)
         if used + added <= self._most:
             self._added += added
             return execution
         variables = sum(map(len, execution.output_variables.values()))
         what = (
-            f"the run's status holds {used} of {self._most} bytes and has no room for the {added} bytes of this "
+            f"the run's status holds {used} of {self._most} bytes and has no room for the {added} "
+            f"bytes of this "
             f"action, {variables} of them output variables: write large values into an artifact"
         )
         return emptied(execution, ErrorDetails(code="OutputVariablesSizeExceeded", message=what))
@@ -44,15 +49,25 @@ class Room:
 
 def emptied(execution: ActionExecution, details: ErrorDetails) -> ActionExecution:
     """Return the execution of a try that failed since there is no room for what it says."""
-    nothing: dict[str, Any] = {"output_variables": {}, "output_artifacts": (), "reports": (), "summary": None}
-    return execution.model_copy(update={**nothing, "status": ActionStatus.FAILED, "error_details": details})
+    nothing: dict[str, Any] = {
+        "output_variables": {},
+        "output_artifacts": (),
+        "reports": (),
+        "summary": None,
+    }
+    return execution.model_copy(
+        update={**nothing, "status": ActionStatus.FAILED, "error_details": details}
+    )
 
 
 def _size(value: PipelineRunStatus | ActionExecution) -> int:
-    """Return how many bytes etcd gets: the API server writes some characters as six-byte escapes."""
+    """Return how many bytes etcd gets: the API server writes some characters
+    as six-byte escapes.
+    """
     try:
         text = value.model_dump_json(exclude_none=True)
     except PydanticSerializationError:
-        # A text that is no Unicode, as a hostile image can report it; the server replaces what it cannot read.
+        # A text that is no Unicode, as a hostile image can report it; the server replaces what it
+        # cannot read.
         text = json.dumps(value.to_dict(), ensure_ascii=False)
     return len(text.encode("utf-8", "replace")) + 5 * sum(map(text.count, _ESCAPED))

@@ -29,38 +29,63 @@ class TryStarter:
         self.room, self.approvals = Room(draft.facts.settings), Approvals(draft)
 
     def start(self, stage: Stage, action: Action, before: ActionState | None) -> ActionState:
-        """Start the first try of an action's next attempt; ``before`` holds those that a retry has left behind."""
+        """Start the first try of an action's next attempt; ``before`` holds
+        those that a retry has left behind.
+        """
         executions = before.executions if before else ()
         state = ActionState(action_name=action.name, executions=executions)
-        execution = self._new(stage, action, attempt=executions[-1].attempt + 1 if executions else 1, try_=1)
+        execution = self._new(
+            stage, action, attempt=executions[-1].attempt + 1 if executions else 1, try_=1
+        )
         if executions and self.room.is_full(self._draft.status):
             return state.model_copy(
-                update={"executions": (*executions, ended_execution(execution, FULL, None, self._facts.now))}
+                update={
+                    "executions": (
+                        *executions,
+                        ended_execution(execution, FULL, None, self._facts.now),
+                    )
+                }
             )
         freezer, uid = self._facts.freezer, self._draft.status.pipeline_uid or ""
         try:
             if is_custom(action):
-                execution = execution.model_copy(update={"action_type": freezer.freeze_type(action, uid)})
+                execution = execution.model_copy(
+                    update={"action_type": freezer.freeze_type(action, uid)}
+                )
             if (declared := freezer.declared_of(action, execution)) is None:
                 raise RequestError("ConfigurationError", "the provider is not installed")
         except RequestError as error:
-            return state.model_copy(update={"executions": (*executions, failed(self._draft, execution, error))})
+            return state.model_copy(
+                update={"executions": (*executions, failed(self._draft, execution, error))}
+            )
         return self._start(state, Try(stage, action, declared, execution))
 
     def may_still_run(self, state: ActionState | None) -> bool:
-        """Whether anything of an action's earlier tries may still run: the next attempt waits for its end."""
+        """Whether anything of an action's earlier tries may still run: the
+        next attempt waits for its end.
+        """
         executions = state.executions if state else ()
-        return any(pod.may_run for execution in executions for pod in self._facts.pods.get(execution.job_name, ()))
+        return any(
+            pod.may_run
+            for execution in executions
+            for pod in self._facts.pods.get(execution.job_name, ())
+        )
 
     def take_back(self, execution: ActionExecution) -> None:
         """Leave out the Job of a try that this very pass was to create."""
-        self._effects.commands[:] = [c for c in self._effects.commands if not creates(c, execution.job_name)]
+        self._effects.commands[:] = [
+            c for c in self._effects.commands if not creates(c, execution.job_name)
+        ]
 
     def start_again(self, state: ActionState, lost: Try) -> ActionState:
-        """Start another try of an attempt whose last one was lost, on what the attempt began with."""
+        """Start another try of an attempt whose last one was lost, on what
+        the attempt began with.
+        """
         before = lost.execution
         again = self._new(lost.stage, lost.action, attempt=before.attempt, try_=before.try_ + 1)
-        again = again.model_copy(update={"build_project": before.build_project, "action_type": before.action_type})
+        again = again.model_copy(
+            update={"build_project": before.build_project, "action_type": before.action_type}
+        )
         return self._start(state, replace(lost, execution=again))
 
     def create_job(self, item: Try) -> ActionRequest:
@@ -79,7 +104,9 @@ class TryStarter:
     def _start(self, state: ActionState, item: Try) -> ActionState:
         execution = item.execution
         if item.declared.approval:
-            execution = self.approvals.start(self._draft.context_of(item), execution, self._draft.values())
+            execution = self.approvals.start(
+                self._draft.context_of(item), execution, self._draft.values()
+            )
             return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
             if item.declared.project and execution.build_project is None:
@@ -97,13 +124,20 @@ class TryStarter:
 
     def _new(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
         return new_execution(
-            self._draft.run.uid, stage.name, action.name, attempt=attempt, try_=try_, now=self._facts.now
+            self._draft.run.uid,
+            stage.name,
+            action.name,
+            attempt=attempt,
+            try_=try_,
+            now=self._facts.now,
         )
 
 
 def failed(draft: RunDraft, execution: ActionExecution, error: RequestError) -> ActionExecution:
     """Return the execution of a try that cannot start."""
-    return ended_execution(execution, TryResult(ActionStatus.FAILED, error.code, str(error)), None, draft.facts.now)
+    return ended_execution(
+        execution, TryResult(ActionStatus.FAILED, error.code, str(error)), None, draft.facts.now
+    )
 
 
 def report_failure(draft: RunDraft, item: Try, execution: ActionExecution) -> None:

@@ -1,8 +1,8 @@
 """What became of one try: reads its Job and pod and says running, ended, lost or stuck.
 
-An action is over when the containers ``agent`` and (where there is one) ``action`` are terminated; the pod's
-phase and the Job's conditions are read only for what containers cannot tell. An empty or unreadable result
-is never success, and a pod without a result is lost, not failed.
+An action is over when the containers ``agent`` and (where there is one) ``action`` are terminated;
+the pod's phase and the Job's conditions are read only for what containers cannot tell. An empty or
+unreadable result is never success, and a pod without a result is lost, not failed.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,26 @@ _PULL_FAILED = "ImagePullBackOff"
 _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
-"""What the kubelet says of a container that is gone when its pod is evicted; it counts that as a restart."""
-_POD_GONE = ErrorDetails(code="PodLost", message="its pod is gone, and has said nothing of what it did")
+"""What the kubelet says of a container that is gone when its pod is evicted;
+it counts that as a restart.
+"""
+_POD_GONE = ErrorDetails(
+    code="PodLost", message="its pod is gone, and has said nothing of what it did"
+)
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
-"""What a try is lost for when its pod is deleted: the agent says so, or cannot say anything any more."""
+"""What a try is lost for when its pod is deleted: the agent says so, or
+cannot say anything any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything known about one try's Job. ``is_confirmed``: live requests of this very pass say the same.
+    """Everything known about one try's Job. ``is_confirmed``: live requests
+    of this very pass say the same.
 
-    ``had_pod``: its status names a pod, as that of any try does which ran for a while; ``lost_pod``: one of its pods
-    is gone from sight, perhaps only for want of its label. ``is_vouched``: a Job of ours made the pod.
+    ``had_pod``: its status names a pod, as that of any try does which ran for a while;
+    ``lost_pod``: one of its pods is gone from sight, perhaps only for want of its label.
+    ``is_vouched``: a Job of ours made the pod.
     """
 
     job_name: str
@@ -65,15 +73,17 @@ class Observation:
     @property
     def is_watched(self) -> bool:
         """Whether events tell of the Job and its pod."""
-        return (self.job is None or self.job.is_watched) and (self.pod is None or self.pod.is_watched)
+        return (self.job is None or self.job.is_watched) and (
+            self.pod is None or self.pod.is_watched
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """Not over. ``look_again`` is when a limit passes, if nothing happens before.
 
-    ``is_job_to_go``: what still runs must end before anything is concluded, so the Job is deleted first; ``waiting``
-    tells in the status what will be concluded.
+    ``is_job_to_go``: what still runs must end before anything is concluded, so the Job is deleted
+    first; ``waiting`` tells in the status what will be concluded.
     """
 
     look_again: datetime | None = None
@@ -90,7 +100,8 @@ class Missing:
 class Unconfirmed:
     """What is seen would end the try, but not by a result: it is to be looked up live first.
 
-    Law: absence is never evidence. A watch may be late, and a cache may have missed the pod or its end.
+    Law: absence is never evidence. A watch may be late, and a cache may have
+    missed the pod or its end.
     """
 
 
@@ -102,7 +113,9 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     is_pod_missing = seen.lost_pod or (seen.had_pod and seen.pod is None)
     if is_pod_missing and not seen.is_confirmed:
         return Unconfirmed()
-    verdict = _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
+    verdict = (
+        _with_pod(seen, seen.pod, settings, now) if seen.pod else _without_pod(seen, settings, now)
+    )
     is_from_outside = isinstance(verdict, TryResult) and verdict.code in _ENDED_FROM_OUTSIDE
     is_job_to_go = isinstance(verdict, Running | TryResult) and verdict.is_job_to_go
     if (is_from_outside or is_job_to_go) and not seen.is_confirmed:
@@ -110,7 +123,8 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     if is_from_outside and _is_deleted_by_hand(seen, settings):
         return _job_deleted()
     if isinstance(verdict, TryResult) and seen.pod and not seen.is_vouched:
-        # Anybody who may create pods can make one that looks like ours: its Job must be known to have made it.
+        # Anybody who may create pods can make one that looks like ours: its Job must be known to
+        # have made it.
         return _job_deleted() if seen.is_confirmed else Unconfirmed()
     return _polled(verdict, seen, settings, now)
 
@@ -128,8 +142,16 @@ def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: dateti
 def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: datetime) -> Verdict:
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.has_container else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
-    if any(container.restarts for container in containers.values() if container.reason != _STATUS_UNKNOWN):
-        return failed("ContainerRestarted", "a container of the action was restarted, which the pod forbids", True)
+    if any(
+        container.restarts
+        for container in containers.values()
+        if container.reason != _STATUS_UNKNOWN
+    ):
+        return failed(
+            "ContainerRestarted",
+            "a container of the action was restarted, which the pod forbids",
+            True,
+        )
     is_over = all(container.is_terminated for container in containers.values())
     if is_over and not (pod.reason and is_lost(result_of(containers[AGENT_CONTAINER]))):
         return all_ended(containers)
@@ -142,10 +164,14 @@ def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: dateti
 
 
 def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
-    """Whether the pod ended because its Job was deleted; we delete one whose action runs on without its agent."""
+    """Whether the pod ended because its Job was deleted; we delete one whose
+    action runs on without its agent.
+    """
     if seen.pod is None or (seen.job and not seen.job.is_deleted):
         return False
-    agent, action = (seen.pod.containers.get(name, Container()) for name in (AGENT_CONTAINER, ACTION_CONTAINER))
+    agent, action = (
+        seen.pod.containers.get(name, Container()) for name in (AGENT_CONTAINER, ACTION_CONTAINER)
+    )
     if agent.finished is None or action.finished is None:
         return True
     return action.finished < agent.finished + timedelta(seconds=settings.container_end_s)
@@ -160,21 +186,29 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
         return Missing()
     if seen.job is None or seen.job.is_deleted:
         return _without_job(seen, settings, now)
-    # Creation counts in whole seconds, and a Job that an operator's death delayed is younger than its try.
+    # Creation counts in whole seconds, and a Job that an operator's death delayed is younger than
+    # its try.
     limit = max(seen.job.created, seen.started) + timedelta(seconds=settings.no_pod_s)
     if seen.job.failed_reason == "DeadlineExceeded":
         return failed("TimedOut", f"the Job's own deadline passed: {seen.job.failed_message}", True)
-    if seen.job.failed_reason and now >= seen.job.created + timedelta(seconds=settings.container_end_s):
-        return lost("PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}")
+    if seen.job.failed_reason and now >= seen.job.created + timedelta(
+        seconds=settings.container_end_s
+    ):
+        return lost(
+            "PodLost", f"the pod is gone: {seen.job.failed_reason}: {seen.job.failed_message}"
+        )
     if now >= limit:
-        # A pod may still come: nothing is concluded, and no other run let in, before the Job is gone.
+        # A pod may still come: nothing is concluded, and no other run let in, before the Job is
+        # gone.
         again = now + timedelta(seconds=settings.container_end_s)
         return Running(again, is_job_to_go=True, waiting=_POD_GONE if seen.had_pod else None)
     return Running(limit)
 
 
 def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdict:
-    """The Job is gone, or being deleted: then it makes no pod any more, whoever's finalizer keeps it."""
+    """The Job is gone, or being deleted: then it makes no pod any more,
+    whoever's finalizer keeps it.
+    """
     if seen.job:
         # A pod that was on its way has come by then.
         due = (seen.job.deleted or seen.job.created) + timedelta(seconds=settings.container_end_s)
@@ -194,7 +228,9 @@ def _no_pod(seen: Observation, settings: Settings) -> TryResult:
     return failed("NoPod", f"no pod was created within {settings.no_pod_s:g} s; {why}")
 
 
-def _stuck(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:
+def _stuck(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> Verdict | None:
     assert seen.pod is not None
     for name, container in containers.items():
         reason, what = container.waiting, f"container {name}"
@@ -205,9 +241,14 @@ def _stuck(seen: Observation, containers: dict[str, Container], settings: Settin
             (_CONFIGURING, settings.container_config_s),
         ):
             if reason in reasons and now >= seen.pod.created + timedelta(seconds=limit):
-                # The kubelet alternates between two words for one failure; a code to match on may not.
+                # The kubelet alternates between two words for one failure; a code to match on may
+                # not.
                 code = _PULL_FAILED if reason == "ErrImagePull" else reason
-                return failed(code, f"{what} did not start within {limit:g} s: {container.waiting_message}", True)
+                return failed(
+                    code,
+                    f"{what} did not start within {limit:g} s: {container.waiting_message}",
+                    True,
+                )
         if container.is_terminated and container.reason in NOT_STARTED and name == ACTION_CONTAINER:
             return not_started(container)
     return None
@@ -216,7 +257,9 @@ def _stuck(seen: Observation, containers: dict[str, Container], settings: Settin
 def _one_sided(
     seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
 ) -> Verdict | None:
-    """The agent has ended and the action runs on: a failure counts at once, success waits for the exit code."""
+    """The agent has ended and the action runs on: a failure counts at once,
+    success waits for the exit code.
+    """
     agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
     if action is None or not agent.is_terminated:
         return None
@@ -226,11 +269,15 @@ def _one_sided(
     if result is None or is_lost(result):
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
-        return failed("ResultMismatch", "the agent reported success while the action's container ran on", True)
+        return failed(
+            "ResultMismatch", "the agent reported success while the action's container ran on", True
+        )
     return TryResult(ActionStatus.FAILED, result.code, result.message, result, is_job_to_go=True)
 
 
-def _late(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> Verdict | None:
+def _late(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> Verdict | None:
     assert seen.pod is not None
     for limit, code, message in _limits(seen, containers, settings):
         if now >= limit:
@@ -247,14 +294,28 @@ def _limits(
     begun = agent.running_since or agent.started
     if begun is None:
         limit = seen.started + timedelta(seconds=settings.start_s)
-        why = seen.pod.unscheduled or seen.warning or f"`kubectl events --for pod/{seen.pod.name}` says why"
-        yield limit, "StartTimedOut", f"the action's pod did not start within {settings.start_s:g} s; {why}"
+        why = (
+            seen.pod.unscheduled
+            or seen.warning
+            or f"`kubectl events --for pod/{seen.pod.name}` says why"
+        )
+        yield (
+            limit,
+            "StartTimedOut",
+            f"the action's pod did not start within {settings.start_s:g} s; {why}",
+        )
     else:
         seconds = seen.timeout_s + settings.backstop_s
-        yield begun + timedelta(seconds=seconds), "TimedOut", f"the action ran longer than {seconds:g} s"
+        yield (
+            begun + timedelta(seconds=seconds),
+            "TimedOut",
+            f"the action ran longer than {seconds:g} s",
+        )
 
 
-def _next_limit(seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime) -> datetime:
+def _next_limit(
+    seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
+) -> datetime:
     assert seen.pod is not None
     limits = [limit for limit, _, _ in _limits(seen, containers, settings)]
     waiting = {container.waiting for container in containers.values()}

@@ -1,1 +1,3 @@
-"""What was applied together: applied in order, tried first, pruned, rolled back, remembered in its parent."""
+"""What was applied together: applied in order, tried first, pruned, rolled
+back, remembered in its parent.
+"""

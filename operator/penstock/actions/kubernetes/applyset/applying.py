@@ -25,11 +25,17 @@ def apply_all(session: Session, items: Sequence[Target], set_id: str, *, force: 
         apply(session, item, set_id, force=force)
 
 
-def apply(session: Session, item: Target, set_id: str, *, force: bool, is_dry: bool = False) -> dict[str, object]:
-    """Apply one object as a member of its set, or only try to; raise ApiError for a dry run that is refused."""
+def apply(
+    session: Session, item: Target, set_id: str, *, force: bool, is_dry: bool = False
+) -> dict[str, object]:
+    """Apply one object as a member of its set, or only try to; raise ApiError
+    for a dry run that is refused.
+    """
     body = as_member(item.body, set_id) if set_id else item.body
     if is_dry:
-        return session.server.apply(item.path, body, manager=FIELD_MANAGER, force=force, is_dry=True)
+        return session.server.apply(
+            item.path, body, manager=FIELD_MANAGER, force=force, is_dry=True
+        )
     item.is_touched = True  # Also when no answer comes: the server may have done it.
     try:
         item.current = session.server.apply(item.path, body, manager=FIELD_MANAGER, force=force)

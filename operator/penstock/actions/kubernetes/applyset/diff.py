@@ -8,7 +8,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+_SERVERS_OWN = (
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+)
 _LINES = 40
 _VALUE = 160
 _TEXT_LINES = 12
@@ -16,7 +23,9 @@ _ABSENT = object()
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return one line per field that changes, ``path: old -> new``, at most 40; status and the like do not count."""
+    """Return one line per field that changes, ``path: old -> new``, at most
+    40; status and the like do not count.
+    """
     is_secret = after.get("kind") == "Secret"
     lines: list[str] = []
     for path, old, new in _differences(_plain(before), _plain(after), ""):
@@ -27,12 +36,16 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = {key: value for key, value in (item.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    metadata = {
+        key: value for key, value in (item.get("metadata") or {}).items() if key not in _SERVERS_OWN
+    }
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, old, new) of every leaf that differs; list entries go by their name where all have one."""
+    """Yield (path, old, new) of every leaf that differs; list entries go by
+    their name where all have one.
+    """
     if old == new:
         return
     left, right = _entries(old), _entries(new)
@@ -76,7 +89,11 @@ def _text_lines(old: str, new: str) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return "(none)" if value is _ABSENT else _cut(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return (
+        "(none)"
+        if value is _ABSENT
+        else _cut(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    )
 
 
 def _cut(text: str) -> str:

@@ -1,8 +1,9 @@
 """One deploy per ApplySet at a time: a Lease beside the parent, named as it.
 
-Law, fencing: no request is sent unless the lease outlasts the request's own limit on the monotonic clock. Each
-request renews it when it is time, so that neither a long wait nor a long list of objects loses it. A lease is taken
-over once it stood unrenewed for its duration, as our own clock has seen it.
+Law, fencing: no request is sent unless the lease outlasts the request's own
+limit on the monotonic clock. Each request renews it when it is time, so that
+neither a long wait nor a long list of objects loses it. A lease is taken over
+once it stood unrenewed for its duration, as our own clock has seen it.
 """
 
 import time
@@ -39,11 +40,16 @@ class DeployLease:
         self._seen = ("", 0.0)
 
     def acquire(self) -> None:
-        """Wait until no other deploy holds the lease; raise NamespaceMissingError where it cannot be."""
+        """Wait until no other deploy holds the lease; raise
+        NamespaceMissingError where it cannot be.
+        """
         told = ""
         while other := self._try():
             if self._session.is_late:
-                raise ActionError(TIMED_OUT, f"{self._title} is held by another deploy, {other}, for the whole time")
+                raise ActionError(
+                    TIMED_OUT,
+                    f"{self._title} is held by another deploy, {other}, for the whole time",
+                )
             if other != told:
                 told = other
                 self._session.log(f"waiting: {self._title} is held by another deploy, {other}")
@@ -51,7 +57,9 @@ class DeployLease:
         self._session.server.guard = self.keep
 
     def keep(self) -> None:
-        """Return if a request that begins now is covered by the lease, renewing it when it is time; else raise."""
+        """Return if a request that begins now is covered by the lease,
+        renewing it when it is time; else raise.
+        """
         if self._is_renewing:
             return
         if time.monotonic() - self._renewed > _RENEW_S:
@@ -62,7 +70,8 @@ class DeployLease:
                 self._is_renewing = False
         if self._renewed + DURATION_S - time.monotonic() <= self._session.server.timeout_s:
             raise ActionError(
-                SYSTEM_UNAVAILABLE, f"{self._title} could not be renewed in time; nothing more was changed"
+                SYSTEM_UNAVAILABLE,
+                f"{self._title} could not be renewed in time; nothing more was changed",
             )
 
     def release(self) -> None:
@@ -74,7 +83,9 @@ class DeployLease:
         try:
             self._write(held, {**held["spec"], "holderIdentity": None, "renewTime": None})
         except (ApiError, ActionError):
-            self._session.log(f"{self._title} could not be given back; it ends by itself within {DURATION_S} s")
+            self._session.log(
+                f"{self._title} could not be given back; it ends by itself within {DURATION_S} s"
+            )
 
     # ---- inside
 
@@ -98,7 +109,9 @@ class DeployLease:
         return ""
 
     def _other(self, lease: dict[str, Any]) -> str:
-        """Return who else holds a lease, nothing if it is ours, free, or was not renewed for its whole duration."""
+        """Return who else holds a lease, nothing if it is ours, free, or was
+        not renewed for its whole duration.
+        """
         spec = lease.get("spec") or {}
         holder = str(spec.get("holderIdentity") or "")
         if holder in ("", self._holder):
@@ -106,7 +119,11 @@ class DeployLease:
         version, now = str(lease["metadata"]["resourceVersion"]), time.monotonic()
         if self._seen[0] != version:
             self._seen = (version, now)
-        return "" if now - self._seen[1] > float(spec.get("leaseDurationSeconds") or DURATION_S) else holder
+        return (
+            ""
+            if now - self._seen[1] > float(spec.get("leaseDurationSeconds") or DURATION_S)
+            else holder
+        )
 
     def _take(self, lease: dict[str, Any] | None) -> dict[str, Any]:
         spec = {
@@ -119,7 +136,12 @@ class DeployLease:
             transitions = int((lease.get("spec") or {}).get("leaseTransitions") or 0) + 1
             return self._write(lease, {**spec, "leaseTransitions": transitions})
         metadata = {"name": self._name, "namespace": self._namespace}
-        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": spec,
+        }
         return self._session.server.put("POST", _LEASES.path(self._namespace), body)
 
     def _renew(self) -> None:
@@ -129,14 +151,17 @@ class DeployLease:
             holder = held["spec"].get("holderIdentity")
             if holder != self._holder:
                 raise ActionError(
-                    CONCURRENT, f"{self._title} was taken over by {holder or 'nobody'}; nothing more was changed"
+                    CONCURRENT,
+                    f"{self._title} was taken over by {holder or 'nobody'}; nothing more was "
+                    f"changed",
                 )
             self._held = self._write(held, {**held["spec"], "renewTime": _now()})
             self._renewed = started
         except ApiError as error:
             if error.status in (401, 403, 404):
                 raise self._refused(error) from error
-            # Whoever wrote in between is seen at the next look; until then what was renewed last still holds.
+            # Whoever wrote in between is seen at the next look; until then what was renewed last
+            # still holds.
 
     def _write(self, lease: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
         body = {**lease, "spec": spec}
@@ -147,7 +172,11 @@ class DeployLease:
             raise NamespaceMissingError from error
         hint = ""
         if error.status in (401, 403):
-            hint = '; a deploy that prunes holds a Lease: allow get, create and update, or set Prune to "false"'
+            hint = (
+                "; a deploy that prunes holds a Lease: allow get, create and update, or set "
+                "Prune "
+                'to "false"'
+            )
         return ActionError(code_of(error), f"{self._title}: {error.message}{hint}")
 
 

@@ -1,4 +1,5 @@
-"""ApplySets (KEP-3659): which objects were applied together, so that what is no longer wanted can be found.
+"""ApplySets (KEP-3659): which objects were applied together, so that what is
+no longer wanted can be found.
 
 Pure: names, labels and annotations. Every member carries the set's id as a label; the parent object
 carries the kinds and namespaces in which members may stand.
@@ -28,7 +29,9 @@ def applyset_id(name: str, namespace: str, kind: str = "Secret", group: str = ""
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where members may stand: kinds as ``Kind.group``, and namespaces other than the parent's own."""
+    """Where members may stand: kinds as ``Kind.group``, and namespaces other
+    than the parent's own.
+    """
 
     group_kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
@@ -43,7 +46,10 @@ class Scope:
     @classmethod
     def read(cls, annotations: Mapping[str, str]) -> Self:
         """Read a parent's annotations."""
-        return cls(_words(annotations.get(KINDS_ANNOTATION)), _words(annotations.get(NAMESPACES_ANNOTATION)))
+        return cls(
+            _words(annotations.get(KINDS_ANNOTATION)),
+            _words(annotations.get(NAMESPACES_ANNOTATION)),
+        )
 
     def __or__(self, other: "Scope") -> "Scope":
         return Scope(self.group_kinds | other.group_kinds, self.namespaces | other.namespaces)

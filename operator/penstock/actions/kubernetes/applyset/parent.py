@@ -1,9 +1,17 @@
-"""The parent of an ApplySet: a Secret in the target namespace, which remembers what the set reaches."""
+"""The parent of an ApplySet: a Secret in the target namespace, which
+remembers what the set reaches.
+"""
 
 from typing import Any
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.kubernetes.applyset.members import ID_LABEL, TOOLING_ANNOTATION, Scope, applyset_id, is_ours
+from penstock.actions.kubernetes.applyset.members import (
+    ID_LABEL,
+    TOOLING_ANNOTATION,
+    Scope,
+    applyset_id,
+    is_ours,
+)
 from penstock.actions.kubernetes.applyset.success import LastApplied
 from penstock.actions.kubernetes.live.objects import code_of
 from penstock.actions.kubernetes.live.server import ApiError, ServedResource
@@ -33,7 +41,9 @@ class Parent:
     def read(self) -> None:
         """Read the parent; refuse a Secret that this program did not make."""
         try:
-            self.document = self._session.server.find(SECRETS.path(self._namespace, self._name)) or {}
+            self.document = (
+                self._session.server.find(SECRETS.path(self._namespace, self._name)) or {}
+            )
         except ApiError as error:
             raise self.refused(error) from error
         annotations = (self.document.get("metadata") or {}).get("annotations") or {}
@@ -41,7 +51,8 @@ class Parent:
             owner = annotations.get(TOOLING_ANNOTATION)
             whose = f"belongs to {owner}" if owner else "is no ApplySet"
             raise ActionError(
-                CONFIGURATION_ERROR, f"{self.title}: the Secret of this name {whose}; set ApplySet to another name"
+                CONFIGURATION_ERROR,
+                f"{self.title}: the Secret of this name {whose}; set ApplySet to another name",
             )
         self.reach = Scope.read(annotations)
 
@@ -71,22 +82,33 @@ class Parent:
         self.reach = reach
 
     def name_of(self, set_id: str) -> str:
-        """Return the name of another set with its parent in this namespace, its id where that cannot be found."""
+        """Return the name of another set with its parent in this namespace,
+        its id where that cannot be found.
+        """
         try:
-            found = self._session.server.metadata(SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}")
+            found = self._session.server.metadata(
+                SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}"
+            )
         except ApiError:
             return set_id
         return str(found[0].get("name")) if found else set_id
 
     def refused(self, error: ApiError) -> ActionError:
-        """Return the server's sentence, and what the Secret is for where the right to it is missing."""
+        """Return the server's sentence, and what the Secret is for where the
+        right to it is missing.
+        """
         hint = ""
         if error.status in (401, 403):
-            hint = '; a deploy that prunes keeps a Secret: allow get and patch, or set Prune to "false"'
+            hint = (
+                "; a deploy that prunes keeps a Secret: allow get and patch, or set Prune to "
+                '"false"'
+            )
         return ActionError(code_of(error), f"{self.title}: {error.message}{hint}")
 
     def _apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
-        """Apply a part of the parent under a manager of its own, which leaves the other parts as they are."""
+        """Apply a part of the parent under a manager of its own, which leaves
+        the other parts as they are.
+        """
         body = {
             "apiVersion": "v1",
             "kind": "Secret",

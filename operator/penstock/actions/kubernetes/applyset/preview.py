@@ -1,7 +1,8 @@
 """Tries every object on the server before the first write, and tells what would change.
 
-What the set itself brings cannot be tried by others yet: objects in its new namespaces, of its new or changed
-kinds, and those that the server refuses only because another new object is missing. They are named in the log.
+What the set itself brings cannot be tried by others yet: objects in its new namespaces, of its new
+or changed kinds, and those that the server refuses only because another new object is missing. They
+are named in the log.
 """
 
 import re
@@ -18,7 +19,13 @@ from penstock.actions.kubernetes.live.objects import DEFINITION, Target, refused
 from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
 
-CREATED, CHANGED, UNCHANGED, UNTRIED, PRUNED = "to create", "to change", "unchanged", "not tried", "to prune"
+CREATED, CHANGED, UNCHANGED, UNTRIED, PRUNED = (
+    "to create",
+    "to change",
+    "unchanged",
+    "not tried",
+    "to prune",
+)
 _MISSING = re.compile(r'"([^"]+)" not found|with name (\S+) was found')
 _NO_DRY_RUN = "does not support dry run"
 _LINES = 400
@@ -26,7 +33,9 @@ _LINES = 400
 
 @dataclass(slots=True)
 class Preview:
-    """What a deploy is going to do: ``counts`` by what becomes of an object, and lines for people."""
+    """What a deploy is going to do: ``counts`` by what becomes of an object,
+    and lines for people.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
@@ -48,7 +57,8 @@ def refuse_members_of_others(session: Session, items: Sequence[Target], parent: 
         if other not in ("", parent.id) and not session.options.force:
             raise ActionError(
                 CONFIGURATION_ERROR,
-                f"{item.manifest.place}: {item.title} belongs to another ApplySet, {parent.name_of(other)}; "
+                f"{item.manifest.place}: {item.title} belongs to another ApplySet, "
+                f"{parent.name_of(other)}; "
                 'deploy it from one place, or set ForceConflicts to "true" to take it over',
             )
 
@@ -57,7 +67,11 @@ def try_all(session: Session, items: Sequence[Target], set_id: str) -> Preview:
     """Apply every object as a dry run; raise the ActionError that the deploy would end with."""
     preview = Preview()
     coming = {item.manifest.name for item in items if item.live is None}
-    namespaces = {item.manifest.name for item in items if item.manifest.kind == "Namespace" and item.live is None}
+    namespaces = {
+        item.manifest.name
+        for item in items
+        if item.manifest.kind == "Namespace" and item.live is None
+    }
     kinds: set[tuple[str, str]] = set()
     for item in items:
         what, details = UNTRIED, ["its namespace comes with this deploy"]
@@ -103,6 +117,8 @@ def _note(preview: Preview, item: Target, what: str, details: list[str], home: s
     if what == CREATED:
         preview.lines.append(f"+ {name}")
     elif what == UNTRIED:
-        preview.lines.append(f"{'+' if item.live is None else '~'} {name} (not tried first: {details[0]})")
+        preview.lines.append(
+            f"{'+' if item.live is None else '~'} {name} (not tried first: {details[0]})"
+        )
     elif what == CHANGED:
         preview.lines += [f"~ {name}", *(f"    {line}" for line in details)]

@@ -15,12 +15,16 @@ from penstock.actions.kubernetes.manifests.files import rank_of
 PRUNE_ANNOTATION = "penstock.dev/prune"
 _POLL_S = (0.1, 0.2, 0.5, 1.0)
 _WITH_PODS = ("", "apps", "batch")
-"""Groups whose objects go after their pods. Of a kind that is new, the garbage collector hears within 30 s only."""
+"""Groups whose objects go after their pods. Of a kind that is new, the
+garbage collector hears within 30 s only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An object that carries the set's label: which it is, and whether its own annotation lets it be pruned."""
+    """An object that carries the set's label: which it is, and whether its
+    own annotation lets it be pruned.
+    """
 
     identity: ObjectIdentity
     resource: ServedResource
@@ -35,7 +39,9 @@ class Member:
 
 @dataclass(slots=True)
 class Stale:
-    """Members that the manifests no longer name: to delete, and to leave alone with the reason why."""
+    """Members that the manifests no longer name: to delete, and to leave
+    alone with the reason why.
+    """
 
     to_delete: list[Member] = field(default_factory=list)
     kept: list[tuple[Member, str]] = field(default_factory=list)
@@ -43,7 +49,8 @@ class Stale:
     def lines(self, home: str) -> list[str]:
         """Return what is going to happen, for people."""
         return [f"- {member.identity.named(home)}" for member in self.to_delete] + [
-            f"  {member.identity.named(home)} stays and leaves the set: {why}" for member, why in self.kept
+            f"  {member.identity.named(home)} stays and leaves the set: {why}"
+            for member, why in self.kept
         ]
 
 
@@ -65,7 +72,9 @@ def find_stale(session: Session, reach: Scope, items: Collection[Target], set_id
 
 
 def check(session: Session, members: Iterable[Member]) -> None:
-    """Try every deletion as a dry run, so that a right that is missing is told before anything changes."""
+    """Try every deletion as a dry run, so that a right that is missing is
+    told before anything changes.
+    """
     for member in members:
         _delete(session, member, is_dry=True)
 
@@ -90,7 +99,10 @@ def delete(session: Session, members: Collection[Member], word: str) -> None:
                 session.log(f"{_named(session, member)} {word}")
             elif session.is_late:
                 held = ", ".join(found["metadata"].get("finalizers") or []) or "none"
-                raise ActionError(TIMED_OUT, f"{_named(session, member)} is not gone yet; its finalizers are: {held}")
+                raise ActionError(
+                    TIMED_OUT,
+                    f"{_named(session, member)} is not gone yet; its finalizers are: {held}",
+                )
         if waiting:
             session.pause(_POLL_S[min(turn, len(_POLL_S) - 1)])
             turn += 1
@@ -101,7 +113,9 @@ def member_of(session: Session, item: Target) -> Member | None:
     try:
         found = session.server.find(item.path)
     except ApiError as error:
-        raise _refused(error, f"to prune {item.identity.named(session.options.namespace)}") from error
+        raise _refused(
+            error, f"to prune {item.identity.named(session.options.namespace)}"
+        ) from error
     return _member(item.identity, item.resource, found["metadata"]) if found else None
 
 
@@ -129,7 +143,11 @@ def _members(session: Session, reach: Scope, set_id: str) -> Iterable[Member]:
                 uid = str(metadata.get("uid"))
                 if uid not in seen:
                     seen.add(uid)
-                    yield _member(ObjectIdentity(group, kind, namespace, str(metadata.get("name"))), resource, metadata)
+                    yield _member(
+                        ObjectIdentity(group, kind, namespace, str(metadata.get("name"))),
+                        resource,
+                        metadata,
+                    )
 
 
 def _member(identity: ObjectIdentity, resource: ServedResource, metadata: dict[str, Any]) -> Member:
@@ -137,12 +155,15 @@ def _member(identity: ObjectIdentity, resource: ServedResource, metadata: dict[s
     return Member(identity, resource, str(metadata.get("uid")), is_kept)
 
 
-def _listed(session: Session, resource: ServedResource, namespace: str, kind: str, set_id: str) -> list[dict[str, Any]]:
+def _listed(
+    session: Session, resource: ServedResource, namespace: str, kind: str, set_id: str
+) -> list[dict[str, Any]]:
     try:
         return session.server.metadata(resource.path(namespace), f"{MEMBER_LABEL}={set_id}")
     except ApiError as error:
         if error.status == 403 and kind in session.options.kept_kinds:
-            return []  # Nothing of this kind would be deleted: no right is needed to leave it alone.
+            # Nothing of this kind would be deleted: no right is needed to leave it alone.
+            return []
         raise _refused(error, f"to prune {kind}") from error
 
 

@@ -12,7 +12,9 @@ from penstock.actions.kubernetes.live.readiness import wait_until_current
 from penstock.actions.kubernetes.live.session import Session
 
 
-def roll_back(session: Session, parent: Parent, items: Sequence[Target], error: ActionError) -> ActionError:
+def roll_back(
+    session: Session, parent: Parent, items: Sequence[Target], error: ActionError
+) -> ActionError:
     """Undo what a failed deploy did to these objects; return its error with what became of that."""
     previous = parent.success
     if previous is None:
@@ -31,7 +33,9 @@ def roll_back(session: Session, parent: Parent, items: Sequence[Target], error: 
     return _with(error, f"not rolled back: {why_not}")
 
 
-def _restore(session: Session, parent: Parent, old: Sequence[Target], new: Sequence[Target]) -> None:
+def _restore(
+    session: Session, parent: Parent, old: Sequence[Target], new: Sequence[Target]
+) -> None:
     """Apply the old objects by force: whatever the failed deploy made of them, they are ours."""
     read_live(session, old)
     apply_all(session, old, parent.id, force=True)
@@ -43,7 +47,9 @@ def _restore(session: Session, parent: Parent, old: Sequence[Target], new: Seque
         member = pruning.member_of(session, item)
         if member is None:
             continue
-        why = "it stood there before" if item.live is not None else pruning.why_kept(session, member)
+        why = (
+            "it stood there before" if item.live is not None else pruning.why_kept(session, member)
+        )
         if why:
             stale.kept.append((member, why))
         else:

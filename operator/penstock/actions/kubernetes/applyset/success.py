@@ -19,7 +19,9 @@ _READ_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LastApplied:
-    """What a run applied. ``why_not`` says why its manifests cannot be had, and is empty when they can."""
+    """What a run applied. ``why_not`` says why its manifests cannot be had,
+    and is empty when they can.
+    """
 
     run: str
     manifests: tuple[Manifest, ...] = ()
@@ -36,7 +38,10 @@ class LastApplied:
         manifests = tuple(manifests)
         size = len(_packed(manifests))
         if size > KEPT_BYTES:
-            return cls(run, why_not=f"it is too large to keep ({size} bytes compressed, {KEPT_BYTES} at most)")
+            return cls(
+                run,
+                why_not=f"it is too large to keep ({size} bytes compressed, {KEPT_BYTES} at most)",
+            )
         return cls(run, manifests)
 
     @classmethod
@@ -54,13 +59,19 @@ class LastApplied:
     def data(self) -> dict[str, str]:
         """Return the parent's data."""
         fields = {"run": self.run.encode()}
-        fields |= {"whyNot": self.why_not.encode()} if self.why_not else {"manifests": _packed(self.manifests)}
+        fields |= (
+            {"whyNot": self.why_not.encode()}
+            if self.why_not
+            else {"manifests": _packed(self.manifests)}
+        )
         return {key: base64.b64encode(value).decode() for key, value in fields.items()}
 
 
 def _packed(manifests: Iterable[Manifest]) -> bytes:
     documents = [{"place": manifest.place, "body": manifest.body} for manifest in manifests]
-    return zlib.compress(json.dumps(documents, separators=(",", ":"), ensure_ascii=False).encode(), 9)
+    return zlib.compress(
+        json.dumps(documents, separators=(",", ":"), ensure_ascii=False).encode(), 9
+    )
 
 
 def _unpacked(text: str) -> tuple[Manifest, ...]:
@@ -71,4 +82,8 @@ def _unpacked(text: str) -> tuple[Manifest, ...]:
     documents = json.loads(data)
     if not isinstance(documents, list) or not documents:
         raise ValueError("it is no list of manifests")
-    return tuple(Manifest(body, item["place"]) for item in documents for body in objects_in(item["body"], "a manifest"))
+    return tuple(
+        Manifest(body, item["place"])
+        for item in documents
+        for body in objects_in(item["body"], "a manifest")
+    )

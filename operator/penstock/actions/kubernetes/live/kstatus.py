@@ -1,7 +1,9 @@
-"""Whether an object in the cluster is what its manifest asked for, by the rules of kstatus (sigs.k8s.io/cli-utils).
+"""Whether an object in the cluster is what its manifest asked for, by the rules of kstatus
+(sigs.k8s.io/cli-utils).
 
-Pure: an object in, a verdict out. Two rules are stricter or milder, as in Flux and Helm: a Job counts when it
-has completed, not when it has started; a pod that cannot be scheduled yet may still be, so it only waits.
+Pure: an object in, a verdict out. Two rules are stricter or milder, as in Flux and Helm: a Job
+counts when it has completed, not when it has started; a pod that cannot be scheduled yet may still
+be, so it only waits.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +33,9 @@ class Verdict:
 
 CURRENT = Verdict(Status.CURRENT)
 _HOPELESS = ("CrashLoopBackOff", "InvalidImageName")
-"""Why a container waits for what does not come by itself, or not before it has failed many times."""
+"""Why a container waits for what does not come by itself, or not before it
+has failed many times.
+"""
 
 
 def status_of(item: Object) -> Verdict:
@@ -44,7 +48,9 @@ def status_of(item: Object) -> Verdict:
 
 
 def end_of(item: Object) -> Verdict | None:
-    """Return the verdict on a Job or a Pod whose work is over, whatever becomes of the object; None for others."""
+    """Return the verdict on a Job or a Pod whose work is over, whatever
+    becomes of the object; None for others.
+    """
     kind = (item.get("apiVersion", ""), item.get("kind", ""))
     if kind == ("batch/v1", "Job"):
         return _end_of_job(item)
@@ -61,7 +67,9 @@ def _generic(item: Object) -> Verdict | None:
         return Verdict(Status.TERMINATING, "the object is being deleted")
     observed, generation = status.get("observedGeneration"), metadata.get("generation")
     if observed is not None and generation is not None and observed != generation:
-        return _waiting(f"generation is {generation}, but the latest observed generation is {observed}")
+        return _waiting(
+            f"generation is {generation}, but the latest observed generation is {observed}"
+        )
     for condition in _conditions(item):
         if condition.get("status") == "True" and condition.get("type") == "Reconciling":
             return _waiting(_text(condition))
@@ -79,7 +87,10 @@ def _ready(item: Object) -> Verdict:
 
 def _deployment(item: Object) -> Verdict:
     status, wanted = _status(item), _replicas(item)
-    progressing, available = _condition(item, "Progressing") or {}, _condition(item, "Available") or {}
+    progressing, available = (
+        _condition(item, "Progressing") or {},
+        _condition(item, "Available") or {},
+    )
     refused = _condition(item, "ReplicaFailure") or {}
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return _failed(_text(progressing))
@@ -97,7 +108,8 @@ def _deployment(item: Object) -> Verdict:
         return _waiting("the Deployment is not available")
     has_deadline = (item.get("spec") or {}).get("progressDeadlineSeconds", 600) != 2**31 - 1
     if has_deadline and not (
-        progressing.get("status") == "True" and progressing.get("reason") == "NewReplicaSetAvailable"
+        progressing.get("status") == "True"
+        and progressing.get("reason") == "NewReplicaSetAvailable"
     ):
         return _waiting("the ReplicaSet is not available")
     return CURRENT
@@ -108,12 +120,17 @@ def _stateful_set(item: Object) -> Verdict:
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
         return CURRENT
-    counts = [("replicas", status.get("replicas", 0), wanted), ("ready", status.get("readyReplicas", 0), wanted)]
+    counts = [
+        ("replicas", status.get("replicas", 0), wanted),
+        ("ready", status.get("readyReplicas", 0), wanted),
+    ]
     if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
         return verdict
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     if partition:
-        return _short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
+        return (
+            _short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
+        )
     if verdict := _short([("current", status.get("currentReplicas", 0), wanted)]):
         return verdict
     if status.get("currentRevision") != status.get("updateRevision"):
@@ -126,7 +143,10 @@ def _replica_set(item: Object) -> Verdict:
     failure = _condition(item, "ReplicaFailure") or {}
     if failure.get("status") == "True":
         return _waiting(_text(failure))
-    counts = [(name, status.get(f"{name}Replicas", 0), wanted) for name in ("fullyLabeled", "available", "ready")]
+    counts = [
+        (name, status.get(f"{name}Replicas", 0), wanted)
+        for name in ("fullyLabeled", "available", "ready")
+    ]
     return _short(counts) or _surplus(status.get("replicas", 0), wanted) or CURRENT
 
 
@@ -149,11 +169,16 @@ def _daemon_set(item: Object) -> Verdict:
 def _pod(item: Object) -> Verdict:
     status = _status(item)
     phase = status.get("phase")
-    if phase == "Succeeded" or (phase == "Running" and (_condition(item, "Ready") or {}).get("status") == "True"):
+    if phase == "Succeeded" or (
+        phase == "Running" and (_condition(item, "Ready") or {}).get("status") == "True"
+    ):
         return CURRENT
     if phase == "Failed":
         return _failed(status.get("message") or status.get("reason") or "the pod failed")
-    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    containers = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
     for reason in _HOPELESS:
         if names := [one.get("name", "") for one in containers if _waits_for(one) == reason]:
             return _failed(f"{reason}: containers {', '.join(names)}")
@@ -196,19 +221,29 @@ def _service(item: Object) -> Verdict:
 
 
 def _definition(item: Object) -> Verdict:
-    names, established = _condition(item, "NamesAccepted") or {}, _condition(item, "Established") or {}
+    names, established = (
+        _condition(item, "NamesAccepted") or {},
+        _condition(item, "Established") or {},
+    )
     if names.get("status") == "False":
         return _failed(_text(names))
     if established.get("status") == "False" and established.get("reason") != "Installing":
         return _failed(_text(established))
-    return CURRENT if established.get("status") == "True" else _waiting("the definition is not established")
+    return (
+        CURRENT
+        if established.get("status") == "True"
+        else _waiting("the definition is not established")
+    )
 
 
 def _disruption_budget(item: Object) -> Verdict:
     status = _status(item)
-    have, want, pods = (status.get(key) for key in ("currentHealthy", "desiredHealthy", "expectedPods"))
+    have, want, pods = (
+        status.get(key) for key in ("currentHealthy", "desiredHealthy", "expectedPods")
+    )
     if pods is not None and (want or 0) > pods:
-        return CURRENT  # There are fewer pods than it asks to keep: no wait makes more of them healthy.
+        # There are fewer pods than it asks to keep: no wait makes more of them healthy.
+        return CURRENT
     return _short([("healthy", have or 0, want or 0)]) or CURRENT
 
 
@@ -238,7 +273,11 @@ def _replicas(item: Object) -> int:
 
 def _conditions(item: Object) -> list[Mapping[str, Any]]:
     conditions = _status(item).get("conditions")
-    return [one for one in conditions if isinstance(one, Mapping)] if isinstance(conditions, list) else []
+    return (
+        [one for one in conditions if isinstance(one, Mapping)]
+        if isinstance(conditions, list)
+        else []
+    )
 
 
 def _condition(item: Object, kind: str) -> Mapping[str, Any] | None:
@@ -250,7 +289,9 @@ def _is_true(item: Object, kind: str) -> bool:
 
 
 def _short(counts: list[tuple[str, int, int]]) -> Verdict | None:
-    return next((_waiting(f"{name}: {have}/{want}") for name, have, want in counts if have < want), None)
+    return next(
+        (_waiting(f"{name}: {have}/{want}") for name, have, want in counts if have < want), None
+    )
 
 
 def _surplus(have: int, want: int) -> Verdict | None:
@@ -258,7 +299,10 @@ def _surplus(have: int, want: int) -> Verdict | None:
 
 
 def _text(condition: Mapping[str, Any]) -> str:
-    reason, message = condition.get("reason") or condition.get("type") or "", condition.get("message") or ""
+    reason, message = (
+        condition.get("reason") or condition.get("type") or "",
+        condition.get("message") or "",
+    )
     return f"{reason}: {message}" if message else str(reason)
 
 

@@ -1,11 +1,18 @@
-"""The objects of a deploy: what is to be applied, where it stands on the server, and how it is called."""
+"""The objects of a deploy: what is to be applied, where it stands on the
+server, and how it is called.
+"""
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, SYSTEM_UNAVAILABLE, ActionError
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    PERMISSION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    ActionError,
+)
 from penstock.actions.kubernetes.live.refusals import advice, sentence
 from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
@@ -17,7 +24,9 @@ _DISCOVERY_S = 10.0
 
 
 class ObjectIdentity(NamedTuple):
-    """Which object it is, whatever version it is written in; the namespace is empty for cluster-wide ones."""
+    """Which object it is, whatever version it is written in; the namespace is empty for
+    cluster-wide ones.
+    """
 
     group: str
     kind: str
@@ -37,10 +46,11 @@ class ObjectIdentity(NamedTuple):
 
 @dataclass(slots=True)
 class Target:
-    """An object to apply. ``live`` is what stood on the server before, ``current`` what stands there now.
+    """An object to apply. ``live`` is what stood on the server before,
+    ``current`` what stands there now.
 
-    ``is_defined`` is False for a kind whose definition comes with the same deploy, ``is_touched`` True once the
-    object may have been changed.
+    ``is_defined`` is False for a kind whose definition comes with the same deploy, ``is_touched``
+    True once the object may have been changed.
     """
 
     manifest: Manifest
@@ -78,7 +88,9 @@ class Target:
 
 
 def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Target]:
-    """Find where every object stands; an object that is written twice must be the same both times."""
+    """Find where every object stands; an object that is written twice must be
+    the same both times.
+    """
     manifests = list(manifests)
     coming = _definitions(manifests)
     found: dict[ObjectIdentity, Target] = {}
@@ -88,7 +100,8 @@ def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Target]:
         if first.manifest.body != manifest.body:
             raise ActionError(
                 CONFIGURATION_ERROR,
-                f"{manifest.place}: {item.title} stands in {first.manifest.place}, too, differently",
+                f"{manifest.place}: {item.title} stands in {first.manifest.place}, too, "
+                f"differently",
             )
     return list(found.values())
 
@@ -119,16 +132,23 @@ def code_of(error: ApiError) -> str:
         return PERMISSION_ERROR
     if error.status == 409:
         return CONFLICT
-    return CONFIGURATION_ERROR if 400 <= error.status < 500 and error.status != 429 else SYSTEM_UNAVAILABLE
+    return (
+        CONFIGURATION_ERROR
+        if 400 <= error.status < 500 and error.status != 429
+        else SYSTEM_UNAVAILABLE
+    )
 
 
 def refused(item: Target, error: ApiError) -> ActionError:
-    """Return the server's sentence; about a Secret only its reason, as the sentence may quote a value."""
+    """Return the server's sentence; about a Secret only its reason, as the
+    sentence may quote a value.
+    """
     text = sentence(error)
     if item.manifest.kind == "Secret" and error.status not in (401, 403):
         text = f"{error.reason} (the server's sentence is withheld: it may quote a value)"
     return ActionError(
-        code_of(error), f"{item.manifest.place}: {item.title}: {text}{advice(item.manifest.body, error)}"
+        code_of(error),
+        f"{item.manifest.place}: {item.title}: {text}{advice(item.manifest.body, error)}",
     )
 
 
@@ -142,7 +162,8 @@ def _item(session: Session, manifest: Manifest, coming: ServedResource | None) -
     if where.is_namespaced and own and target and own != target:
         raise ActionError(
             CONFIGURATION_ERROR,
-            f"{manifest.place}: {manifest.kind} {manifest.name} names namespace {own}, the action {target}",
+            f"{manifest.place}: {manifest.kind} {manifest.name} names namespace {own}, the action "
+            f"{target}",
         )
     namespace = str(own or session.options.namespace) if where.is_namespaced else ""
     return Target(manifest, where, namespace, is_defined=resource is not None)
@@ -156,22 +177,30 @@ def _discovered(session: Session, manifest: Manifest) -> ServedResource | None:
 
 
 def _definitions(manifests: Iterable[Manifest]) -> dict[tuple[str, str], ServedResource]:
-    """Return the kinds that the set itself defines: (apiVersion, kind) to where their objects will stand."""
+    """Return the kinds that the set itself defines: (apiVersion, kind) to
+    where their objects will stand.
+    """
     found: dict[tuple[str, str], ServedResource] = {}
     for manifest in manifests:
         spec = manifest.body.get("spec")
-        names = spec.get("names") if manifest.kind == DEFINITION and isinstance(spec, dict) else None
+        names = (
+            spec.get("names") if manifest.kind == DEFINITION and isinstance(spec, dict) else None
+        )
         if not isinstance(spec, dict) or not isinstance(names, dict):
             continue
         versions = spec.get("versions")
         for version in versions if isinstance(versions, list) else []:
-            api_version = f"{spec.get('group')}/{version.get('name') if isinstance(version, dict) else version}"
-            resource = ServedResource(f"/apis/{api_version}", str(names.get("plural")), spec.get("scope") != "Cluster")
+            name = version.get("name") if isinstance(version, dict) else version
+            api_version = f"{spec.get('group')}/{name}"
+            resource = ServedResource(
+                f"/apis/{api_version}", str(names.get("plural")), spec.get("scope") != "Cluster"
+            )
             found[api_version, str(names.get("kind"))] = resource
     return found
 
 
 def _no_kind(manifest: Manifest) -> ActionError:
     return ActionError(
-        CONFIGURATION_ERROR, f'{manifest.place}: no kind "{manifest.kind}" in version "{manifest.api_version}"'
+        CONFIGURATION_ERROR,
+        f'{manifest.place}: no kind "{manifest.kind}" in version "{manifest.api_version}"',
     )

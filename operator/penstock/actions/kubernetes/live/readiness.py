@@ -18,7 +18,9 @@ _FAILING = ("Progressing", "Stalled", "Failed")
 
 
 def wait_until_current(session: Session, items: Iterable[Target]) -> None:
-    """Wait until all are Current; the first that failed, or the deadline, ends it with an ActionError."""
+    """Wait until all are Current; the first that failed, or the deadline,
+    ends it with an ActionError.
+    """
     waiting = [item for item in items if not _is_current(session, item)]
     turn, said = 0, time.monotonic()
     while waiting:
@@ -46,7 +48,8 @@ def _is_current(session: Session, item: Target) -> bool:
 def _is_old_news(item: Target) -> bool:
     """Whether the failure was there before this deploy changed the object.
 
-    A Deployment that goes back to a ReplicaSet it had keeps ProgressDeadlineExceeded until that one is complete.
+    A Deployment that goes back to a ReplicaSet it had keeps
+    ProgressDeadlineExceeded until that one is complete.
     """
     if item.live is None or item.current is None:
         return False

@@ -1,4 +1,6 @@
-"""Why a workload is not ready: what the newest of its pods says, where that says more than the workload."""
+"""Why a workload is not ready: what the newest of its pods says, where that
+says more than the workload.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,28 +18,50 @@ def pod_reason(server: Server, item: Mapping[str, Any], namespace: str) -> str:
     if item.get("kind") not in _WITH_PODS or not selector:
         return ""
     try:
-        pods = server.get(_PODS.path(namespace), labelSelector=selector, limit="50").get("items", [])
+        pods = server.get(_PODS.path(namespace), labelSelector=selector, limit="50").get(
+            "items", []
+        )
     except ApiError:
         return ""
-    newest = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
-    return next((f"pod {pod['metadata']['name']}: {reason}" for pod in newest if (reason := reason_of(pod))), "")
+    newest = sorted(
+        pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True
+    )
+    return next(
+        (
+            f"pod {pod['metadata']['name']}: {reason}"
+            for pod in newest
+            if (reason := reason_of(pod))
+        ),
+        "",
+    )
 
 
 def reason_of(pod: Mapping[str, Any]) -> str:
     """Return what keeps a pod from being ready, in its own words."""
     status = pod.get("status") or {}
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+    for container in [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]:
         state, name = container.get("state") or {}, container.get("name", "")
         waiting = state.get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in _DULL:
-            return f"container {name}: {waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+            return f"container {name}: {waiting['reason']}: {waiting.get('message', '')}".rstrip(
+                ": "
+            )
         ended = state.get("terminated") or {}
         if ended.get("exitCode"):
-            return f"container {name}: {ended.get('reason', 'Error')}: exit code {ended['exitCode']}"
+            return (
+                f"container {name}: {ended.get('reason', 'Error')}: exit code {ended['exitCode']}"
+            )
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return f"{condition.get('reason', '')}: {condition.get('message', '')}"
-    return str(status.get("message") or status.get("reason") or "") if status.get("phase") == "Failed" else ""
+    return (
+        str(status.get("message") or status.get("reason") or "")
+        if status.get("phase") == "Failed"
+        else ""
+    )
 
 
 def _selector(selector: Mapping[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""What the server says when it refuses an object, with the reason first and with advice that fits the case."""
+"""What the server says when it refuses an object, with the reason first and
+with advice that fits the case.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +15,9 @@ _IMMUTABLE = "field is immutable"
 
 
 def sentence(error: ApiError) -> str:
-    """Return the server's sentence; a value that it repeats at length does not stand before the reason."""
+    """Return the server's sentence; a value that it repeats at length does
+    not stand before the reason.
+    """
     told = [_cause(cause) for cause in error.causes]
     if len(error.message) <= _DUMP or not told or not all(told):
         return error.message
@@ -37,7 +41,8 @@ def _about_conflict(body: Mapping[str, Any], text: str) -> str:
     metadata = body.get("metadata") or {}
     if any(metadata.get(key) for key in _PRECONDITIONS):
         return (
-            f"; remove {_fields(body, _PRECONDITIONS)} from the manifest: it was exported from a cluster, "
+            f"; remove {_fields(body, _PRECONDITIONS)} from the manifest: it was exported from a "
+            f"cluster, "
             "and asks for the object as it was then"
         )
     if "conflict with" in text:

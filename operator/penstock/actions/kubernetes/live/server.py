@@ -1,6 +1,8 @@
-"""The API server, as far as applying manifests needs it: discovery, server-side apply, get, list, delete.
+"""The API server, as far as applying manifests needs it: discovery,
+server-side apply, get, list, delete.
 
-A page of our own over http.client: the kubernetes package takes half a second to import, every time.
+A page of our own over http.client: the kubernetes package takes half a second
+to import, every time.
 """
 
 import http.client
@@ -26,9 +28,13 @@ _BAD_PATCH = "failed to create typed patch object"
 
 
 class ApiError(Exception):
-    """The API server said no: the HTTP status, and the Status object's reason, message and causes by field."""
+    """The API server said no: the HTTP status, and the Status object's
+    reason, message and causes by field.
+    """
 
-    def __init__(self, status: int, reason: str, message: str, causes: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, causes: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(message)
         self.causes = causes
         self.status = status
@@ -76,35 +82,51 @@ class Server:
         return self._kinds[api_version].get(kind)
 
     def preferred(self, group: str, kind: str) -> ServedResource | None:
-        """Return where a kind stands in the first version that has it, the server's preferred one before others."""
+        """Return where a kind stands in the first version that has it, the
+        server's preferred one before others.
+        """
         if not group:
             return self.resource("v1", kind)
         found = self.find(f"/apis/{quote(group, safe='')}") or {}
         first = (found.get("preferredVersion") or {}).get("groupVersion")
         others = [item["groupVersion"] for item in found.get("versions", [])]
         versions = dict.fromkeys([first, *others] if first else others)
-        return next((where for version in versions if (where := self.resource(version, kind))), None)
+        return next(
+            (where for version in versions if (where := self.resource(version, kind))), None
+        )
 
     def apply(
         self, path: str, body: dict[str, Any], *, manager: str, force: bool, is_dry: bool = False
     ) -> dict[str, Any]:
         """Apply an object by server-side apply; fields that the schema does not know are errors."""
-        options = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
+        options = {
+            "fieldManager": manager,
+            "force": str(force).lower(),
+            "fieldValidation": "Strict",
+        }
         query = urlencode(options | ({"dryRun": "All"} if is_dry else {}))
         content = json.dumps(body).encode()
-        return self._request("PATCH", f"{path}?{query}", content, content_type="application/apply-patch+yaml")
+        return self._request(
+            "PATCH", f"{path}?{query}", content, content_type="application/apply-patch+yaml"
+        )
 
     def merge(self, path: str, body: dict[str, Any], *, manager: str) -> dict[str, Any]:
         """Merge a patch into an object."""
         content, query = json.dumps(body).encode(), urlencode({"fieldManager": manager})
-        return self._request("PATCH", f"{path}?{query}", content, content_type="application/merge-patch+json")
+        return self._request(
+            "PATCH", f"{path}?{query}", content, content_type="application/merge-patch+json"
+        )
 
     def put(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create (POST) or replace (PUT) an object."""
-        return self._request(method, path, json.dumps(body).encode(), content_type="application/json")
+        return self._request(
+            method, path, json.dumps(body).encode(), content_type="application/json"
+        )
 
     def delete(self, path: str, uid: str, *, propagation: str, is_dry: bool = False) -> None:
-        """Delete the object of this uid; ``propagation`` says what becomes of the objects that it owns."""
+        """Delete the object of this uid; ``propagation`` says what becomes of
+        the objects that it owns.
+        """
         body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         content = json.dumps(body | ({"dryRun": ["All"]} if is_dry else {})).encode()
         self._request("DELETE", path, content, content_type="application/json")
@@ -123,7 +145,9 @@ class Server:
             raise
 
     def metadata(self, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return the metadata of every object in a collection with these labels, and nothing of their content."""
+        """Return the metadata of every object in a collection with these
+        labels, and nothing of their content.
+        """
         found: list[dict[str, Any]] = []
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
@@ -134,7 +158,9 @@ class Server:
                 return found
 
     def history(self, collection: str, name: str, since: str) -> list[dict[str, Any]]:
-        """Return the watch events of one object since a version of it; raise ApiError where they cannot be had."""
+        """Return the watch events of one object since a version of it; raise
+        ApiError where they cannot be had.
+        """
         query = {
             "watch": "1",
             "fieldSelector": f"metadata.name={name}",
@@ -180,7 +206,8 @@ class Server:
                 self._close()
                 if not left:
                     raise ActionError(
-                        SYSTEM_UNAVAILABLE, f"the API server could not be reached: {error or type(error).__name__}"
+                        SYSTEM_UNAVAILABLE,
+                        f"the API server could not be reached: {error or type(error).__name__}",
                     ) from error
                 self._pause(0.5)
                 continue
@@ -189,7 +216,9 @@ class Server:
             self._pause(float(retry_after) if retry_after.isdigit() else 1.0)
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, str, bytes]:
         connection = self._connect()
         token = (self._token_dir / "token").read_text().strip()
         connection.request(method, path, body, {**headers, "Authorization": f"Bearer {token}"})
@@ -205,7 +234,9 @@ class Server:
             host, port = self._address.hostname or "", self._address.port
             if self._address.scheme == "https":
                 context = ssl.create_default_context(cafile=str(self._token_dir / "ca.crt"))
-                self._connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+                self._connection = http.client.HTTPSConnection(
+                    host, port, timeout=timeout, context=context
+                )
             else:
                 self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
         self._connection.timeout = timeout
@@ -221,7 +252,10 @@ class Server:
 
 
 def _address() -> str:
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    host, port = (
+        os.environ.get("KUBERNETES_SERVICE_HOST", ""),
+        os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
+    )
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
@@ -235,14 +269,18 @@ def _decoded(status: int, data: bytes) -> dict[str, Any]:
     if status >= 400:
         text = document.get("message") or data[:300].decode("utf-8", "replace")
         status = 400 if _BAD_PATCH in text else status
-        raise ApiError(status, str(document.get("reason") or f"HTTP {status}"), str(text), _causes(document))
+        raise ApiError(
+            status, str(document.get("reason") or f"HTTP {status}"), str(text), _causes(document)
+        )
     return document
 
 
 def _causes(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     details = document.get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
-    return [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    return (
+        [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    )
 
 
 def _events(status: int, data: bytes) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""What the steps of one deploy share: the server, the options, the log, and the time that is left."""
+"""What the steps of one deploy share: the server, the options, the log, and
+the time that is left.
+"""
 
 import time
 
@@ -7,7 +9,9 @@ from penstock.actions.kubernetes.live.server import Server
 from penstock.actions.kubernetes.options import Options
 
 _LAST_WORD_S = 1.0
-"""What is kept of the action's time, so that the object that is late is told and not the lateness alone."""
+"""What is kept of the action's time, so that the object that is late is told
+and not the lateness alone.
+"""
 _WITHOUT_ROLLBACK = 2 / 3
 """The share of the action's time that a deploy may use when the rest is reserved for a rollback."""
 
@@ -26,8 +30,12 @@ class Session:
         self.limit(_WITHOUT_ROLLBACK if options.rollback else 1.0)
 
     def limit(self, share: float = 1.0) -> None:
-        """Begin a stretch of work: TimeoutInMinutes at most, and this share of what is left of the action's time."""
-        self.limit_s = min(self.options.timeout_s, max(self._job.remaining() - _LAST_WORD_S, 0) * share)
+        """Begin a stretch of work: TimeoutInMinutes at most, and this share
+        of what is left of the action's time.
+        """
+        self.limit_s = min(
+            self.options.timeout_s, max(self._job.remaining() - _LAST_WORD_S, 0) * share
+        )
         self._deadline = time.monotonic() + self.limit_s
 
     @property
@@ -37,4 +45,6 @@ class Session:
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not beyond the deadline."""
-        time.sleep(max(0.0, min(seconds, self._job.remaining(), self._deadline - time.monotonic() + 0.01)))
+        time.sleep(
+            max(0.0, min(seconds, self._job.remaining(), self._deadline - time.monotonic() + 0.01))
+        )

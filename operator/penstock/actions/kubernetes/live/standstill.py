@@ -1,7 +1,9 @@
-"""Objects with which nothing more happens by itself: what that means for a deploy that waits for them.
+"""Objects with which nothing more happens by itself: what that means for a
+deploy that waits for them.
 
-kstatus judges an object by what it says of itself. Here is what it does not say: that it went
-because its work was done, that it waits for something which no deploy brings, that somebody else holds it.
+kstatus judges an object by what it says of itself. Here is what it does not
+say: that it went because its work was done, that it waits for something which
+no deploy brings, that somebody else holds it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,13 @@ from penstock.actions.kubernetes.live.session import Session
 
 _EVENTS = ServedResource("/api/v1", "events", True)
 _DONE = "Completed"
-_BROKEN = {"BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "PodFailurePolicy", "MaxFailedIndexesExceeded"}
+_BROKEN = {
+    "BackoffLimitExceeded",
+    "DeadlineExceeded",
+    "FailedIndexes",
+    "PodFailurePolicy",
+    "MaxFailedIndexesExceeded",
+}
 _WAITS_FOR_A_POD = "WaitForFirstConsumer"
 
 
@@ -37,8 +45,8 @@ def verdict_of(session: Session, item: Target) -> Verdict:
 def last_seen(session: Session, item: Target) -> dict[str, Any]:
     """Return how an object ended that is gone; raise ActionError if it did not end by itself.
 
-    A Job that cleans up after itself is gone before anybody asks how it was. The server still tells: its watch begins
-    in the past, or, where we may not watch, in the Job's Events.
+    A Job that cleans up after itself is gone before anybody asks how it was. The server still
+    tells: its watch begins in the past, or, where we may not watch, in the Job's Events.
     """
     states: list[dict[str, Any]] = _history(session, item)
     for state in states[::-1]:
@@ -47,23 +55,33 @@ def last_seen(session: Session, item: Target) -> dict[str, Any]:
     if item.manifest.kind == "Job" and (end := _end_in_events(session, item)):
         told: dict[str, Any] = {**(item.current or {}), "status": {"conditions": [end]}}
         return told
-    raise ActionError(JOB_FAILED, f"{item.title} was deleted while the action waited for it{_advice(item)}")
+    raise ActionError(
+        JOB_FAILED, f"{item.title} was deleted while the action waited for it{_advice(item)}"
+    )
 
 
 def _history(session: Session, item: Target) -> list[dict[str, Any]]:
-    """Return what became of the object since it was last seen, the oldest state first; nothing if it cannot be told."""
+    """Return what became of the object since it was last seen, the oldest state first; nothing if
+    it cannot be told.
+    """
     if not item.current:
         return []
     metadata = item.current.get("metadata") or {}
     collection = item.resource.path(item.namespace)
     try:
-        events = session.server.history(collection, item.manifest.name, str(metadata.get("resourceVersion", "")))
+        events = session.server.history(
+            collection, item.manifest.name, str(metadata.get("resourceVersion", ""))
+        )
     except ApiError:
         return []
     objects: list[dict[str, Any]] = [
         event["object"] for event in events if event.get("type") in ("MODIFIED", "DELETED")
     ]
-    return [found for found in objects if (found.get("metadata") or {}).get("uid") == metadata.get("uid")]
+    return [
+        found
+        for found in objects
+        if (found.get("metadata") or {}).get("uid") == metadata.get("uid")
+    ]
 
 
 def _end_in_events(session: Session, item: Target) -> dict[str, Any] | None:
@@ -81,7 +99,9 @@ def _events(session: Session, item: Target) -> Iterator[Mapping[str, Any]]:
     if not uid:
         return
     try:
-        found = session.server.get(_EVENTS.path(item.namespace), fieldSelector=f"involvedObject.uid={uid}", limit="100")
+        found = session.server.get(
+            _EVENTS.path(item.namespace), fieldSelector=f"involvedObject.uid={uid}", limit="100"
+        )
     except ApiError:
         return
     yield from found.get("items") or []
@@ -99,8 +119,15 @@ def _paused(item: Target, verdict: Verdict) -> Verdict:
     """A paused Deployment is what a manifest asks for that says so; else somebody holds it."""
     if (item.manifest.body.get("spec") or {}).get("paused") is True:
         observed = ((item.current or {}).get("status") or {}).get("observedGeneration")
-        return CURRENT if observed == ((item.current or {}).get("metadata") or {}).get("generation") else verdict
-    why = f"it is paused ({verdict.message}); resume it with kubectl rollout resume, or set spec.paused in the manifest"
+        return (
+            CURRENT
+            if observed == ((item.current or {}).get("metadata") or {}).get("generation")
+            else verdict
+        )
+    why = (
+        f"it is paused ({verdict.message}); resume it with kubectl rollout resume, or set "
+        f"spec.paused in the manifest"
+    )
     return Verdict(Status.FAILED, why)
 
 

@@ -1,1 +1,3 @@
-"""The manifests of an artifact, as kubectl reads them: files, kustomizations, values and images put into place."""
+"""The manifests of an artifact, as kubectl reads them: files, kustomizations,
+values and images put into place.
+"""

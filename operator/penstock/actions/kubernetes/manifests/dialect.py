@@ -1,8 +1,9 @@
 """YAML as kubectl means it: what each scalar is. Which documents a file holds, `streams` says.
 
-kubectl reads with sigs.k8s.io/yaml, which is go-yaml 2: of YAML 1.1 it has yes and no, octal 0755 and 1_000, but
-neither 12:30 as a number nor a bare ``=`` as something else than a text; from 1.2 comes 0o755. What is read
-becomes JSON, so that keys are texts. ``tests/fuzz/fuzz_manifests.py`` compares with kubectl itself.
+kubectl reads with sigs.k8s.io/yaml, which is go-yaml 2: of YAML 1.1 it has yes and no, octal 0755
+and 1_000, but neither 12:30 as a number nor a bare ``=`` as something else than a text; from 1.2
+comes 0o755. What is read becomes JSON, so that keys are texts. ``tests/fuzz/fuzz_manifests.py``
+compares with kubectl itself.
 """
 
 import base64
@@ -17,8 +18,12 @@ from penstock.actions.yaml_documents import Rules, Scalar
 
 _CORE = "tag:yaml.org,2002:"
 _BOOLS = {
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+    **dict.fromkeys(
+        ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True
+    ),
+    **dict.fromkeys(
+        ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False
+    ),
 }
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _FLOATS = {
@@ -48,7 +53,9 @@ Value = str | int | float | bool | None
 
 
 def resolve(scalar: Scalar) -> Value:
-    """Return what a scalar is; raise ValueError where its tag and its text do not go together, or JSON has no such."""
+    """Return what a scalar is; raise ValueError where its tag and its text do
+    not go together, or JSON has no such.
+    """
     value = _typed(scalar)
     return json_number(value) if isinstance(value, int | float) else value
 
@@ -68,7 +75,12 @@ def _typed(scalar: Scalar) -> Value:
             raise ValueError(f'"{text[:80]}" is no !!timestamp')
         return text
     value = _looked_up(text)
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool) and value <= _MOST:
+    if (
+        kind == "float"
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+        and value <= _MOST
+    ):
         return float(value)
     if kind and kind != _kind(value):
         raise ValueError(f'"{text[:80]}" is no !!{kind}')
@@ -76,7 +88,9 @@ def _typed(scalar: Scalar) -> Value:
 
 
 def _is_time(text: str) -> bool:
-    """Whether go-yaml reads a time: the day must be one of the calendar, which Go carries on to the year 0."""
+    """Whether go-yaml reads a time: the day must be one of the calendar,
+    which Go carries on to the year 0.
+    """
     if not (found := _TIMESTAMP.fullmatch(text)):
         return False
     year, month, day = map(int, found.groups())
@@ -85,12 +99,15 @@ def _is_time(text: str) -> bool:
 
 
 def key_of(scalar: Scalar) -> str:
-    """Return the key that a scalar makes: numbers and booleans become texts as kubectl writes them."""
+    """Return the key that a scalar makes: numbers and booleans become texts
+    as kubectl writes them.
+    """
     value = _typed(scalar)
     if value is None:
         raise ValueError("a key is null; quote it")
     if isinstance(value, float) and math.isnan(value):
-        # Each of several is a key of its own to Go, and all are one in JSON: which one stays is chance.
+        # Each of several is a key of its own to Go, and all are one in JSON: which one stays is
+        # chance.
         raise ValueError("a key is no number; quote it")
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -114,9 +131,11 @@ TEXTS = Rules(
 
 
 def json_number(value: float) -> Value:
-    """Return a number as it is once it has been JSON: whole ones are integers, those beyond 64 bits are not.
+    """Return a number as it is once it has been JSON: whole ones are
+    integers, those beyond 64 bits are not.
 
-    Go writes a whole fraction in as few digits as tell it from others, and reads those digits as an integer.
+    Go writes a whole fraction in as few digits as tell it from others, and
+    reads those digits as an integer.
     """
     if isinstance(value, bool):
         return value
@@ -129,7 +148,9 @@ def json_number(value: float) -> Value:
 
 
 def _looked_up(text: str) -> Value:
-    """Return what an untagged plain scalar is, by go-yaml's table: the first character says what is tried."""
+    """Return what an untagged plain scalar is, by go-yaml's table: the first
+    character says what is tried.
+    """
     first = text[:1]
     if text in _NULLS:
         return None
@@ -155,7 +176,9 @@ def _integer(plain: str) -> int | None:
         return None
     digits = plain.lstrip("+-")
     prefix = digits[:2].lower()
-    base = {"0x": 16, "0b": 2, "0o": 8}.get(prefix, 8 if digits.startswith("0") and len(digits) > 1 else 10)
+    base = {"0x": 16, "0b": 2, "0o": 8}.get(
+        prefix, 8 if digits.startswith("0") and len(digits) > 1 else 10
+    )
     if base == 10 and len(digits) > 20:
         return None
     value = int(digits.removeprefix(digits[:2]) if prefix in ("0x", "0b", "0o") else digits, base)
@@ -183,7 +206,9 @@ def _kind(value: Value) -> str:
 
 
 def _fraction(value: float) -> str:
-    """Return a fraction as kubectl writes it where it is a key: rounded to 32 bits, as short as can be."""
+    """Return a fraction as kubectl writes it where it is a key: rounded to 32
+    bits, as short as can be.
+    """
     try:
         rounded = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:
@@ -191,7 +216,9 @@ def _fraction(value: float) -> str:
     if rounded in _WORDS or rounded != rounded:  # noqa: PLR0124 - NaN
         return _WORDS.get(rounded, ".nan")
     texts = (f"{rounded:.{digits}e}" for digits in range(9))
-    text = next(text for text in texts if struct.unpack("f", struct.pack("f", float(text)))[0] == rounded)
+    text = next(
+        text for text in texts if struct.unpack("f", struct.pack("f", float(text)))[0] == rounded
+    )
     return f"{Decimal(text):f}" if -4 <= int(text.partition("e")[2]) < 6 else text
 
 
@@ -200,4 +227,6 @@ def _decoded(text: str) -> str:
         data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         return data.decode("utf-8")
     except (binascii.Error, ValueError) as error:
-        raise ValueError("what !!binary holds is no text in base64; a ConfigMap has binaryData for it") from error
+        raise ValueError(
+            "what !!binary holds is no text in base64; a ConfigMap has binaryData for it"
+        ) from error

@@ -1,4 +1,6 @@
-"""Reads the manifests of an artifact: which files, which documents, in which order they are applied."""
+"""Reads the manifests of an artifact: which files, which documents, in which
+order they are applied.
+"""
 
 import json
 import os
@@ -26,7 +28,16 @@ _ORDER = (
     ("StorageClass", "PersistentVolume", "PersistentVolumeClaim"),
     ("Service",),
     (),
-    ("ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Pod", "Job", "CronJob"),
+    (
+        "ReplicationController",
+        "ReplicaSet",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Pod",
+        "Job",
+        "CronJob",
+    ),
     ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress"),
     (
         "APIService",
@@ -70,9 +81,10 @@ class Manifest:
 def read_manifests(folder: Path, wanted: str, build: Build) -> tuple[list[Manifest], list[str]]:
     """Return the objects in the order of their application, and the places that were passed over.
 
-    ``wanted`` are files, folders or globs, separated by commas. Without it every manifest in the artifact is
-    taken, and since an artifact also holds other YAML, what is no object is passed over. A folder that is named and
-    holds a kustomization is what ``build`` makes of it; so is the artifact when nothing is named.
+    ``wanted`` are files, folders or globs, separated by commas. Without it every manifest in the
+    artifact is taken, and since an artifact also holds other YAML, what is no object is passed
+    over. A folder that is named and holds a kustomization is what ``build`` makes of it; so is the
+    artifact when nothing is named.
     """
     patterns = [_pattern(text) for text in split_globs(wanted)]
     found: list[Manifest] = []
@@ -99,7 +111,9 @@ def in_order(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 
 def copied(manifest: Manifest) -> Manifest:
-    """Return a manifest of which nothing is shared with the given one, nor between its own parts (aliases)."""
+    """Return a manifest of which nothing is shared with the given one, nor
+    between its own parts (aliases).
+    """
     return Manifest(json.loads(json.dumps(manifest.body)), manifest.place)
 
 
@@ -115,7 +129,15 @@ def _pattern(text: str) -> globs.Pattern:
         raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
 
 
-_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink", "creationTimestamp")
+_TEXTS = (
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "selfLink",
+    "creationTimestamp",
+)
 
 
 class _Walk:
@@ -137,7 +159,9 @@ class _Walk:
             self._walk("", start, is_all)
         for index, pattern in enumerate(self._patterns):
             if index not in self._complete:
-                raise ActionError(CONFIGURATION_ERROR, f'ManifestFiles: no manifest matches "{pattern.text}"')
+                raise ActionError(
+                    CONFIGURATION_ERROR, f'ManifestFiles: no manifest matches "{pattern.text}"'
+                )
         return self.found
 
     def _walk(self, path: str, match: globs.Match, is_all: bool) -> None:
@@ -150,7 +174,10 @@ class _Walk:
                     self._take_folder(name, after, is_taken)
             elif is_taken and entry.name in KUSTOMIZATIONS:
                 where = path.rstrip("/") or "."
-                raise _problem(name, f'to build this kustomization, name its folder in ManifestFiles: "{where}"')
+                raise _problem(
+                    name,
+                    f'to build this kustomization, name its folder in ManifestFiles: "{where}"',
+                )
             elif is_taken and name.endswith(_SUFFIXES) and entry.is_file():
                 self._complete.update(after.complete)
                 self.found.append(name)
@@ -193,14 +220,19 @@ def _is_object(document: Any) -> bool:
 
 
 def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a document, those of a List one by one; raise ActionError for what is none."""
+    """Yield the objects of a document, those of a List one by one; raise
+    ActionError for what is none.
+    """
     if not _is_object(document):
         raise _problem(place, "apiVersion or kind is missing")
     for key in ("apiVersion", "kind"):
         if not isinstance(document[key], str) or not document[key]:
             raise _problem(place, f"{key} is no text; quote it")
     if document["apiVersion"].count("/") > 1:
-        raise _problem(place, f'apiVersion "{document["apiVersion"][:80]}" is neither a version nor group/version')
+        raise _problem(
+            place,
+            f'apiVersion "{document["apiVersion"][:80]}" is neither a version nor group/version',
+        )
     metadata = document.get("metadata")
     if "items" in document:
         if not isinstance(metadata, dict | None):
@@ -233,12 +265,16 @@ def _check_metadata(metadata: dict[str, Any], name: str, place: str) -> None:
 
 
 def _items(document: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list; those of a ConfigMapList may leave out both kind and apiVersion."""
+    """Yield the objects of a list; those of a ConfigMapList may leave out
+    both kind and apiVersion.
+    """
     items, own = document["items"], str(document["kind"]).removesuffix("List")
     if not isinstance(items, list | None):
         raise _problem(place, f"{document['kind']}: items is no list")
     for item in items or []:
-        is_bare = own and isinstance(item, dict) and not (item.get("kind") or item.get("apiVersion"))
+        is_bare = (
+            own and isinstance(item, dict) and not (item.get("kind") or item.get("apiVersion"))
+        )
         head = {"kind": own, "apiVersion": document["apiVersion"]} if is_bare else {}
         yield from objects_in({**item, **head} if head else item, place)
 

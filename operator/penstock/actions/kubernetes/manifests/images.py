@@ -11,8 +11,14 @@ from typing import Any
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.kubernetes.manifests.files import Manifest, copied
 
-_TEMPLATES = (("spec", "template", "spec"), ("spec", "jobTemplate", "spec", "template", "spec"), ("template", "spec"))
-"""Where pod templates stand, in whatever kind: Deployments and their like, CronJobs, PodTemplates."""
+_TEMPLATES = (
+    ("spec", "template", "spec"),
+    ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("template", "spec"),
+)
+"""Where pod templates stand, in whatever kind: Deployments and their like,
+CronJobs, PodTemplates.
+"""
 _IMAGE = re.compile(r"[^\s\x00-\x1f]{1,1000}")
 
 
@@ -26,19 +32,28 @@ def read_images(place: str, data: bytes) -> dict[str, str]:
         raise _problem(place, 'a list is wanted: [{"name": "<container>", "imageUri": "<image>"}]')
     images: dict[str, str] = {}
     for index, entry in enumerate(document):
-        name, image = (entry.get("name"), entry.get("imageUri")) if isinstance(entry, dict) else (None, None)
+        name, image = (
+            (entry.get("name"), entry.get("imageUri")) if isinstance(entry, dict) else (None, None)
+        )
         if not isinstance(name, str) or not name:
             raise _problem(f"{place}[{index}].name", "the name of a container is wanted")
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
-            raise _problem(f"{place}[{index}].imageUri", f"the image of container {name} is wanted, without spaces")
+            raise _problem(
+                f"{place}[{index}].imageUri",
+                f"the image of container {name} is wanted, without spaces",
+            )
         if name in images:
             raise _problem(f"{place}[{index}].name", f'"{name}" stands there twice')
         images[name] = image
     return images
 
 
-def with_images(manifests: Iterable[Manifest], images: Mapping[str, str], place: str) -> list[Manifest]:
-    """Return the manifests with the images of these containers; every name must be met by one at least."""
+def with_images(
+    manifests: Iterable[Manifest], images: Mapping[str, str], place: str
+) -> list[Manifest]:
+    """Return the manifests with the images of these containers; every name
+    must be met by one at least.
+    """
     changed = [copied(manifest) for manifest in manifests]
     met: set[str] = set()
     known: set[str] = set()
@@ -52,7 +67,9 @@ def with_images(manifests: Iterable[Manifest], images: Mapping[str, str], place:
     for name in images:
         if name not in met:
             names = ", ".join(sorted(known)) or "none"
-            raise _problem(place, f'no manifest has a container "{name}"; the containers are: {names}')
+            raise _problem(
+                place, f'no manifest has a container "{name}"; the containers are: {names}'
+            )
     return changed
 
 
@@ -64,7 +81,11 @@ def _containers(manifest: Manifest) -> Iterator[dict[str, Any]]:
             node = node.get(key) if isinstance(node, dict) else None
         for key in ("initContainers", "containers"):
             found = node.get(key) if isinstance(node, dict) else None
-            yield from (item for item in (found if isinstance(found, list) else []) if isinstance(item, dict))
+            yield from (
+                item
+                for item in (found if isinstance(found, list) else [])
+                if isinstance(item, dict)
+            )
 
 
 def _problem(place: str, why: str) -> ActionError:

@@ -1,4 +1,6 @@
-"""Looks at what a kustomization names before it is built: every file and base must stand in the artifact."""
+"""Looks at what a kustomization names before it is built: every file and base
+must stand in the artifact.
+"""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +26,9 @@ _REFUSED = "is not in the artifact; remote bases and files are refused"
 
 
 def check(folder: Path, path: str) -> None:
-    """Check a kustomization and all that it stands on; raise ActionError for the first thing that is not there."""
+    """Check a kustomization and all that it stands on; raise ActionError for
+    the first thing that is not there.
+    """
     root = Path(os.path.realpath(folder))
     waiting, seen = [root / path], set[Path]()
     while waiting:
@@ -47,7 +51,9 @@ def _bases(root: Path, directory: Path) -> Iterator[Path]:
         raise _problem(place, "a kustomization is one mapping")
     for key in _HELM:
         if document.get(key):
-            raise _problem(place, f"{key}: Helm charts are not built; render them in an action before")
+            raise _problem(
+                place, f"{key}: Helm charts are not built; render them in an action before"
+            )
     for key, name in _names(document):
         if key in _PLUGINS and "\n" in name.strip():
             _check_plugin(name, f"{place}: {key}")
@@ -77,7 +83,10 @@ def _kustomization(root: Path, directory: Path) -> Path:
     found = [directory / name for name in KUSTOMIZATIONS if (directory / name).is_file()]
     if len(found) != 1:
         where = directory.relative_to(root)
-        raise _problem(str(where), f"{len(found)} of {', '.join(KUSTOMIZATIONS)} are in this folder; one is wanted")
+        raise _problem(
+            str(where),
+            f"{len(found)} of {', '.join(KUSTOMIZATIONS)} are in this folder; one is wanted",
+        )
     file = Path(os.path.realpath(found[0]))
     if not file.is_relative_to(root):
         raise _problem(str(found[0].relative_to(root)), "it is a link out of the artifact")
@@ -89,17 +98,28 @@ def _names(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key in (*_BASES, *_PLUGINS, *_FILES):
         # Patches may be written in place: then they are of several lines.
         is_name = key not in _FILES
-        yield from ((key, name) for name in _texts(document.get(key)) if is_name or "\n" not in name.strip())
+        yield from (
+            (key, name) for name in _texts(document.get(key)) if is_name or "\n" not in name.strip()
+        )
     for key in _WITH_PATH:
         yield from (
-            (f"{key}.path", name) for entry in _mappings(document.get(key)) for name in _texts([entry.get("path")])
+            (f"{key}.path", name)
+            for entry in _mappings(document.get(key))
+            for name in _texts([entry.get("path")])
         )
     for key in _GENERATED:
         for entry in _mappings(document.get(key)):
-            yield from ((f"{key}.files", name.rpartition("=")[2]) for name in _texts(entry.get("files")))
-            yield from ((f"{key}.envs", name) for name in _texts([*_texts(entry.get("envs")), entry.get("env")]))
+            yield from (
+                (f"{key}.files", name.rpartition("=")[2]) for name in _texts(entry.get("files"))
+            )
+            yield from (
+                (f"{key}.envs", name)
+                for name in _texts([*_texts(entry.get("envs")), entry.get("env")])
+            )
     yield from (
-        ("openapi.path", name) for entry in _mappings([document.get("openapi")]) for name in _texts([entry.get("path")])
+        ("openapi.path", name)
+        for entry in _mappings([document.get("openapi")])
+        for name in _texts([entry.get("path")])
     )
 
 
@@ -118,7 +138,9 @@ def _check_plugin(text: str, place: str) -> None:
         node = pending.pop()
         if isinstance(node, dict | list):
             pending.extend(node.values() if isinstance(node, dict) else node)
-        elif isinstance(node, str) and node.rpartition("=")[2].strip().lower().startswith(("http:", "https:")):
+        elif isinstance(node, str) and node.rpartition("=")[2].strip().lower().startswith(
+            ("http:", "https:")
+        ):
             raise _problem(place, f'"{node[:200]}" {_REFUSED}')
 
 
@@ -137,7 +159,9 @@ def _documents(text: str, place: str) -> list[Any]:
     try:
         return [document for document in read_yaml(text, TEXTS, _BOUNDS) if document is not None]
     except YamlError as error:
-        raise _problem(place, f"{error.why} (line {error.line})" if error.line else error.why) from error
+        raise _problem(
+            place, f"{error.why} (line {error.line})" if error.line else error.why
+        ) from error
 
 
 def _problem(place: str, why: str) -> ActionError:

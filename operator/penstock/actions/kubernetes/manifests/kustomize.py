@@ -1,8 +1,10 @@
 """Builds a kustomization with the real kustomize, which gets nothing but the artifact.
 
-Law: nothing from the network and nothing from outside the artifact. What a kustomization names is looked at first,
-and must stand in the artifact; the program then runs without credentials, without git, and with a proxy where
-nobody listens. Plugins, functions and Helm are off, as they are unless turned on.
+Law: nothing from the network and nothing from outside the artifact. What a
+kustomization names is looked at first, and must stand in the artifact; the
+program then runs without credentials, without git, and with a proxy where
+nobody listens. Plugins, functions and Helm are off, as they are unless turned
+on.
 """
 
 import resource
@@ -10,7 +12,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from penstock.actions.execution import CONFIGURATION_ERROR, SYSTEM_UNAVAILABLE, TIMED_OUT, ActionError, Job
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    TIMED_OUT,
+    ActionError,
+    Job,
+)
 from penstock.actions.kubernetes.manifests.kustomizations import check
 
 _TIMEOUT_S = 60.0
@@ -20,12 +28,15 @@ _NOBODY = "http://127.0.0.1:9"
 
 
 def build(job: Job, folder: Path, path: str) -> bytes:
-    """Return the manifests of the kustomization at ``path`` in the artifact's ``folder``, as YAML."""
+    """Return the manifests of the kustomization at ``path`` in the artifact's
+    ``folder``, as YAML.
+    """
     check(folder, path)
     program = shutil.which("kustomize")
     if program is None:
         raise ActionError(
-            CONFIGURATION_ERROR, f"{path}: the image has no kustomize to build it with; build it in an action before"
+            CONFIGURATION_ERROR,
+            f"{path}: the image has no kustomize to build it with; build it in an action before",
         )
     home = job.scratch / "kustomize"
     home.mkdir(exist_ok=True)
@@ -37,17 +48,26 @@ def build(job: Job, folder: Path, path: str) -> bytes:
         with output.open("wb") as out, errors.open("wb") as err:
             done = subprocess.run(
                 [program, "build", str(folder / path)],
-                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=timeout,
+                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                timeout=timeout,
                 preexec_fn=_limit_output, check=False,
             )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise ActionError(TIMED_OUT, f"{path}: kustomize did not end within {timeout:.0f} s") from error
+        raise ActionError(
+            TIMED_OUT, f"{path}: kustomize did not end within {timeout:.0f} s"
+        ) from error
     except OSError as error:
-        raise ActionError(SYSTEM_UNAVAILABLE, f"{path}: kustomize could not be started: {error}") from error
+        raise ActionError(
+            SYSTEM_UNAVAILABLE, f"{path}: kustomize could not be started: {error}"
+        ) from error
     if output.stat().st_size >= _OUTPUT_BYTES:
-        raise ActionError(CONFIGURATION_ERROR, f"{path}: kustomize made more than {_OUTPUT_BYTES} bytes")
+        raise ActionError(
+            CONFIGURATION_ERROR, f"{path}: kustomize made more than {_OUTPUT_BYTES} bytes"
+        )
     if done.returncode:
-        raise ActionError(CONFIGURATION_ERROR, f"{path}: kustomize: {_words(errors, folder) or done.returncode}")
+        raise ActionError(
+            CONFIGURATION_ERROR, f"{path}: kustomize: {_words(errors, folder) or done.returncode}"
+        )
     if warnings := _words(errors, folder):
         job.log(f"kustomize: {warnings}")
     return output.read_bytes()

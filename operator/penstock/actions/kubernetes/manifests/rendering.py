@@ -16,13 +16,19 @@ def render(job: Job) -> list[Manifest]:
     """Return what is to be applied, in order. Manifests come from the first input artifact."""
     configuration = job.request.configuration
     folder = next(iter(job.inputs.values()))
-    manifests, skipped = read_manifests(folder, configuration.get("ManifestFiles", ""), partial(build, job, folder))
+    manifests, skipped = read_manifests(
+        folder, configuration.get("ManifestFiles", ""), partial(build, job, folder)
+    )
     for place in skipped:
         job.log(f"passed over: {place} is no Kubernetes object")
     if name := configuration.get("Substitutions"):
-        values = read_values(name, artifact_files.read(job.inputs, "Substitutions", name, _FILE_BYTES))
+        values = read_values(
+            name, artifact_files.read(job.inputs, "Substitutions", name, _FILE_BYTES)
+        )
         manifests = [with_values(manifest, values) for manifest in manifests]
     if name := configuration.get("ImageDefinitions"):
-        images = read_images(name, artifact_files.read(job.inputs, "ImageDefinitions", name, _FILE_BYTES))
+        images = read_images(
+            name, artifact_files.read(job.inputs, "ImageDefinitions", name, _FILE_BYTES)
+        )
         manifests = with_images(manifests, images, name)
     return in_order(manifests)

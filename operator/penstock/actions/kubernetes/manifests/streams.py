@@ -1,8 +1,10 @@
 """The documents of a file, as kubectl finds them.
 
-kubectl cuts a file at its lines of ``---`` before it reads any YAML, and reads one document of each piece. A file that
-begins with ``{`` it reads as JSON texts that follow one another; where that fails at the first or the second, it reads
-on as YAML. Source: k8s.io/apimachinery's ``YAMLOrJSONDecoder`` and cli-runtime's ``FileVisitor``, with which
+kubectl cuts a file at its lines of ``---`` before it reads any YAML, and
+reads one document of each piece. A file that begins with ``{`` it reads as
+JSON texts that follow one another; where that fails at the first or the
+second, it reads on as YAML. Source: k8s.io/apimachinery's
+``YAMLOrJSONDecoder`` and cli-runtime's ``FileVisitor``, with which
 ``tests/fuzz/fuzz_manifests.py`` compares.
 """
 
@@ -17,7 +19,9 @@ from penstock.actions.yaml_documents import DEPTH, DocumentBounds, Rules, YamlEr
 
 _BOUNDS = DocumentBounds(500_000, 32 * 1024 * 1024)
 _MARK = "\ufeff"
-_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 """What is space to Go."""
 _GUESSED = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,7 +31,9 @@ _INNER_MARK = re.compile("(?:^|[\n\r\u0085\u2028\u2029])\ufeff")
 
 
 class _Unfinished(ValueError):
-    """A text is JSON up to a place only: ``at`` is behind the last whole document, ``count`` how many these are."""
+    """A text is JSON up to a place only: ``at`` is behind the last whole
+    document, ``count`` how many these are.
+    """
 
     def __init__(self, why: str, at: int, count: int) -> None:
         super().__init__(why)
@@ -36,7 +42,8 @@ class _Unfinished(ValueError):
 
 
 def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
-    """Yield the documents of a file, None for an empty one; raise YamlError for what kubectl would refuse or cut off.
+    """Yield the documents of a file, None for an empty one; raise YamlError for what kubectl would
+    refuse or cut off.
 
     ``is_called_json`` says what a file that is neither JSON nor YAML should have been.
     """
@@ -62,8 +69,12 @@ def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
         raise
 
 
-def read_yaml(data: str | bytes, rules: Rules = KUBECTL, bounds: DocumentBounds = _BOUNDS) -> Iterator[Any]:
-    """Yield the documents of a file of YAML, None for an empty one; raise YamlError as `read_stream` does."""
+def read_yaml(
+    data: str | bytes, rules: Rules = KUBECTL, bounds: DocumentBounds = _BOUNDS
+) -> Iterator[Any]:
+    """Yield the documents of a file of YAML, None for an empty one; raise YamlError as
+    `read_stream` does.
+    """
     text = _decoded(data) if isinstance(data, bytes) else data.removeprefix(_MARK)
     return _read_pieces(text, 0, rules, bounds)
 
@@ -77,7 +88,9 @@ def read_json(text: str | bytes, number: Callable[[str], Any] | None = None) -> 
 
 
 def _decoded(data: bytes) -> str:
-    """Return the text of a file: UTF-8, or UTF-16 that says so. What is neither kubectl would apply mutilated."""
+    """Return the text of a file: UTF-8, or UTF-16 that says so. What is
+    neither kubectl would apply mutilated.
+    """
     coding = "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         coding = "utf-16"
@@ -89,7 +102,9 @@ def _decoded(data: bytes) -> str:
 
 
 def _without_space(text: str) -> str:
-    """Return what follows the space before a first line, as kubectl does when it turns from JSON to YAML."""
+    """Return what follows the space before a first line, as kubectl does when
+    it turns from JSON to YAML.
+    """
     rest = text.lstrip(_SPACE)
     space, line, _ = text[: len(text) - len(rest)].partition("\n")
     return text[len(space) + len(line) :]
@@ -107,30 +122,44 @@ def _read_pieces(text: str, first: int, rules: Rules, bounds: DocumentBounds) ->
 
 
 def _check_ended(rest: Iterator[Any], line: int) -> None:
-    """Refuse what kubectl would cut off: all that follows the document of a piece, whether it could be read or not."""
+    """Refuse what kubectl would cut off: all that follows the document of a
+    piece, whether it could be read or not.
+    """
     try:
         is_more, at = next(rest, _NOTHING) is not _NOTHING, 1
     except YamlError as error:
         is_more, at = True, error.line
     if is_more:
-        raise YamlError('behind the end of a document nothing is read; begin the next with "---"', line + at)
+        raise YamlError(
+            'behind the end of a document nothing is read; begin the next with "---"', line + at
+        )
 
 
 def _check_characters(piece: str) -> None:
-    """Refuse what YAML has no place for, and marks that libyaml passes over and kubectl takes for a part of a key."""
+    """Refuse what YAML has no place for, and marks that libyaml passes over
+    and kubectl takes for a part of a key.
+    """
     if found := _UNPRINTABLE.search(piece):
         sign = f"U+{ord(found[0]):04X}"
-        why = f"the character {sign} may not stand in YAML; remove it, or write \\x or \\u in double quotes"
+        why = (
+            f"the character {sign} may not stand in YAML; remove it, or write \\x or \\u in "
+            f"double "
+            f"quotes"
+        )
         raise YamlError(why, piece.count("\n", 0, found.start()) + 1)
     if found := _INNER_MARK.search(piece):
         place = piece.count("\n", 0, found.end()) + 1
-        raise YamlError("a byte order mark (U+FEFF) stands at the start of the line; remove it", place)
+        raise YamlError(
+            "a byte order mark (U+FEFF) stands at the start of the line; remove it", place
+        )
 
 
 def _pieces(text: str, first: int) -> Iterator[tuple[int, str]]:
-    """Yield the pieces of a text between its lines of ``---``, each with the number of lines before it.
+    """Yield the pieces of a text between its lines of ``---``, each with the
+    number of lines before it.
 
-    A line of ``---`` with nothing before it is no end of anything: it belongs to the piece that it begins.
+    A line of ``---`` with nothing before it is no end of anything: it belongs
+    to the piece that it begins.
     """
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     start = 0
@@ -139,7 +168,9 @@ def _pieces(text: str, first: int) -> Iterator[tuple[int, str]]:
             continue
         behind = line[3:].strip(_SPACE)
         if behind and not behind.startswith("#"):
-            raise YamlError('behind "---" only a comment may stand, as for kubectl', first + number + 1)
+            raise YamlError(
+                'behind "---" only a comment may stand, as for kubectl', first + number + 1
+            )
         if number > start:
             yield first + start, "\n".join([*lines[start:number], ""])
             start = number + 1
@@ -148,7 +179,9 @@ def _pieces(text: str, first: int) -> Iterator[tuple[int, str]]:
 
 def _json_texts(text: str, number: Callable[[str], Any] | None) -> Iterator[Any]:
     decoder = json.JSONDecoder(
-        parse_float=number or _json_float, parse_int=number or _json_int, parse_constant=_no_constant
+        parse_float=number or _json_float,
+        parse_int=number or _json_int,
+        parse_constant=_no_constant,
     )
     at, ended, count = 0, 0, 0
     while at < len(text):
@@ -175,7 +208,9 @@ def _check(value: Any) -> None:
         if depth > DEPTH or nodes > _BOUNDS.nodes:
             raise ValueError(f"there are more than {DEPTH} levels or {_BOUNDS.nodes} nodes")
         if isinstance(node, dict | list):
-            pending.extend((item, depth + 1) for item in (node.values() if isinstance(node, dict) else node))
+            pending.extend(
+                (item, depth + 1) for item in (node.values() if isinstance(node, dict) else node)
+            )
 
 
 def _json_float(text: str) -> Any:

@@ -1,8 +1,9 @@
 """Values of a file put into manifests at ``${NAME}``.
 
-Pure. Only the scalars of parsed manifests are looked at, never their text: no value can add a field or an object.
-A scalar that is ``${NAME}`` and nothing else takes the value with its type; within a longer text stands what the
-file of values says, letter by letter: a version 1.10 is never 1.1. ``$${`` stands for ``${``.
+Pure. Only the scalars of parsed manifests are looked at, never their text: no value can add a field
+or an object. A scalar that is ``${NAME}`` and nothing else takes the value with its type; within a
+longer text stands what the file of values says, letter by letter: a version 1.10 is never 1.1.
+``$${`` stands for ``${``.
 """
 
 import json
@@ -27,7 +28,9 @@ class Written(NamedTuple):
 
     @property
     def is_unclear(self) -> bool:
-        """Whether the value is no text, and written otherwise than as what it is: 1.10, 0012, 1e3, no."""
+        """Whether the value is no text, and written otherwise than as what it
+        is: 1.10, 0012, 1e3, no.
+        """
         return not isinstance(self.value, str) and json.dumps(self.value) != self.text
 
 
@@ -36,14 +39,18 @@ _PLACE = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
 
 
 def read_values(place: str, data: bytes) -> dict[str, Written]:
-    """Read names and values: a JSON or YAML mapping of scalars, or lines of ``NAME=value`` for any other file name."""
+    """Read names and values: a JSON or YAML mapping of scalars, or lines of
+    ``NAME=value`` for any other file name.
+    """
     document = _document(place, data)
     if not isinstance(document, dict):
         raise _problem(place, "a mapping of names to values is wanted")
     found: dict[str, Written] = {}
     for name, value in document.items():
         if not _NAME.fullmatch(name):
-            raise _problem(place, f'"{name}" is no name: letters, digits and _ are, and no digit first')
+            raise _problem(
+                place, f'"{name}" is no name: letters, digits and _ are, and no digit first'
+            )
         written = value if isinstance(value, Written) else _as_json(value)
         if written is None or written.value is None:
             raise _problem(f"{place}: {name}", "a text, a number, true or false is wanted")
@@ -70,7 +77,11 @@ def _is_nothing(document: Any) -> bool:
 
 def _as_json(value: Any) -> Written | None:
     """Return a value of a JSON file that is no number: its numbers are written already."""
-    return Written(value, value if isinstance(value, str) else json.dumps(value)) if isinstance(value, Value) else None
+    return (
+        Written(value, value if isinstance(value, str) else json.dumps(value))
+        if isinstance(value, Value)
+        else None
+    )
 
 
 def _scalar(scalar: Scalar) -> Written:
@@ -79,18 +90,25 @@ def _scalar(scalar: Scalar) -> Written:
 
 
 def _number(text: str) -> Written:
-    return Written(json_number(float(text) if set(text) & set(".eE") or len(text) > 20 else int(text)), text)
+    return Written(
+        json_number(float(text) if set(text) & set(".eE") or len(text) > 20 else int(text)), text
+    )
 
 
 _AS_WRITTEN = Rules(_scalar, lambda scalar: scalar.text, is_strict=True)
 
 
 def with_values(manifest: Manifest, values: Mapping[str, Written]) -> Manifest:
-    """Return the manifest with every ``${NAME}`` replaced; a name without a value is an error with its path."""
+    """Return the manifest with every ``${NAME}`` replaced; a name without a
+    value is an error with its path.
+    """
 
     def replaced(node: Any, path: str) -> Any:
         if isinstance(node, dict):
-            return {key: replaced(item, f"{path}.{key}" if path else str(key)) for key, item in node.items()}
+            return {
+                key: replaced(item, f"{path}.{key}" if path else str(key))
+                for key, item in node.items()
+            }
         if isinstance(node, list):
             return [replaced(item, f"{path}[{index}]") for index, item in enumerate(node)]
         return _filled(node, values, f"{manifest.place}: {path}") if isinstance(node, str) else node
@@ -118,7 +136,10 @@ def _typed(name: str, values: Mapping[str, Written], place: str) -> Value | None
     written = _value(name, values, place)
     if written.is_unclear:
         meant = json.dumps(written.value)
-        raise _problem(place, f"${{{name}}} is written {written.text}: quote it if it is a text, or write {meant}")
+        raise _problem(
+            place,
+            f"${{{name}}} is written {written.text}: quote it if it is a text, or write {meant}",
+        )
     return written.value
 
 

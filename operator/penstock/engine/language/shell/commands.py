@@ -1,7 +1,7 @@
 """Judges a simple command: which of its words may hold a value.
 
-Known programs and builtins that evaluate words have a rule each, all others take a value as one argument. A rule
-accepts what it knows to be data and refuses the rest.
+Known programs and builtins that evaluate words have a rule each, all others take a value as one
+argument. A rule accepts what it knows to be data and refuses the rest.
 """
 
 import re
@@ -60,12 +60,16 @@ class Checked:
         self.refuse_any([*words, *self.command.assignments, *self.feeding], place)
 
     def refuse_code(self, words: Sequence[Word], place: str) -> None:
-        """Raise Refused if words, each of which a shell may run, may hold a value or make code of one."""
+        """Raise Refused if words, each of which a shell may run, may hold a
+        value or make code of one.
+        """
         self.refuse_everywhere(words, place)
         self.judge_code(words)
 
     def judge_code(self, words: Sequence[Word]) -> None:
-        """Raise Refused if words that are written out, each of which a shell may run, make code of a value."""
+        """Raise Refused if words that are written out, each of which a shell
+        may run, make code of a value.
+        """
         for word in words:
             text = word.literal or ""
             for code in {text, text[_named(text) :]}:
@@ -84,7 +88,9 @@ class Checked:
             raise Unsafe(place, self.command.at)
 
     def refuse_written(self, words: Sequence[Word]) -> None:
-        """Raise Refused if a command that runs a file names one that a value was written to, or may do so."""
+        """Raise Refused if a command that runs a file names one that a value
+        was written to, or may do so.
+        """
         written = self.context.written
         for word in words:
             if word.text.rpartition("/")[2] in written or (written and word.literal is None):
@@ -99,7 +105,9 @@ class Checked:
             raise refuse("the name of a command", first)
         name = first.literal if first.literal in ("[", "[[") else first.plain
         if name is None or first.assigned() or name in RESERVED:
-            self.refuse_everywhere(words, "the arguments of a command whose name is not written out")
+            self.refuse_everywhere(
+                words, "the arguments of a command whose name is not written out"
+            )
             if self.context.is_fed or self.context.is_tainted or self.context.written:
                 raise Unsafe("reach of a command whose name is not written out", first.at)
             return
@@ -129,7 +137,9 @@ class Checked:
     # ---- builtins
 
     def _test(self, name: str, words: list[Word]) -> None:
-        """A value is an operand of an operator that is written out, in a test of at most three words."""
+        """A value is an operand of an operator that is written out, in a test
+        of at most three words.
+        """
         texts = [word.plain for word in words]
         if name != "test" and (not texts or texts[-1] != "]" * len(name)):
             self.refuse_any(words, f"a '{name}' whose end is not in the same command")
@@ -187,7 +197,11 @@ class Checked:
 
     def _assigning(self, name: str, words: list[Word]) -> None:
         for word in self.hot(words):
-            is_optional = any(other.plain is None or other.plain[:1] in "-+" for other in words if other is not word)
+            is_optional = any(
+                other.plain is None or other.plain[:1] in "-+"
+                for other in words
+                if other is not word
+            )
             has_options = any((other.prefix or "-")[:1] in "-+" for other in words)
             if not word.assigned() or (has_options and is_optional):
                 raise refuse(f"an argument of '{name}', which may evaluate it", word)
@@ -196,7 +210,12 @@ class Checked:
     def _reading(self, name: str, words: list[Word]) -> None:
         self.refuse_any(words, f"an argument of '{name}', which may evaluate it")
         for word in words[1:]:
-            if word.plain is None or "[" in word.plain or programs.is_special(word.plain) or word.plain == "-C":
+            if (
+                word.plain is None
+                or "[" in word.plain
+                or programs.is_special(word.plain)
+                or word.plain == "-C"
+            ):
                 raise Unsafe(f"a command with a '{name}' whose variables are not plain", word.at)
 
     # ---- programs
@@ -233,9 +252,13 @@ class Checked:
 
     def _look_through(self, base: str, inner: list[Word], words: list[Word]) -> None:
         if self.wrappers == MOST_WRAPPERS:
-            raise Unsafe(f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at)
+            raise Unsafe(
+                f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at
+            )
         assigned = [word for word in words[: len(words) - len(inner)] if word.assigned()]
-        within = Simple(self.command.at, [*self.command.assignments, *assigned], inner, self.command.redirects)
+        within = Simple(
+            self.command.at, [*self.command.assignments, *assigned], inner, self.command.redirects
+        )
         Checked(within, self.context, self.code, self.wrappers + 1).check(inner)
 
     def _is_option(self, text: str, known: list[str]) -> bool:
@@ -243,6 +266,8 @@ class Checked:
 
 
 def _named(text: str) -> int:
-    """Return where a value begins in what may be a setting: ``--exec=…``, or git's ``alias.x=!…``."""
+    """Return where a value begins in what may be a setting: ``--exec=…``, or
+    git's ``alias.x=!…``.
+    """
     found = _NAME.match(text)
     return found.end() if found else 0

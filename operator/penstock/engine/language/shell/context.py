@@ -33,7 +33,8 @@ _DECLARING = {"declare", "typeset", "local"}
 class Context(NamedTuple):
     """What is known around a command.
 
-    ``is_tainted``: a variable may hold a value, so that any expansion may. ``is_fed``: its input may be a value.
+    ``is_tainted``: a variable may hold a value, so that any expansion may.
+    ``is_fed``: its input may be a value.
     """
 
     is_tainted: bool
@@ -60,7 +61,9 @@ def refuse(place: str, word: Word) -> Unsafe:
 def context_of(program: Program) -> Context:
     """Return what is known of a whole command before its parts are looked at."""
     functions = frozenset(
-        command.name for command in commands_in(program) if isinstance(command, Compound) and command.kind == "function"
+        command.name
+        for command in commands_in(program)
+        if isinstance(command, Compound) and command.kind == "function"
     )
     has_values = any(values_of_all(program))
     is_tainted = has_values and any(_stores(command, functions) for command in commands_in(program))
@@ -71,7 +74,9 @@ def context_of(program: Program) -> Context:
 
 
 def _refuse_settings(program: Program) -> None:
-    """Raise Refused for a command that changes how others are read, or which variables evaluate values."""
+    """Raise Refused for a command that changes how others are read, or which
+    variables evaluate values.
+    """
     for command in commands_in(program):
         words = command.words if isinstance(command, Simple) else []
         if words and words[0].literal == "[[" and words[-1].literal != "]]":
@@ -83,10 +88,18 @@ def _refuse_settings(program: Program) -> None:
             if text == "eval" and _DEFINING.search(" ".join(other.text for other in words[1:])):
                 raise Unsafe("a command with an 'eval' that changes how others are read", word.at)
             if text in _SETTINGS:
-                raise Unsafe(f"a command with '{text}', which changes how others are read,", word.at)
-            options = [other.prefix for other in words[index + 1 :] if other.prefix[:1] in ("", "-", "+")]
-            if text in _DECLARING and any(set(option) & set("in") or option == "" for option in options):
-                raise Unsafe(f"a command with '{text}' and options that may make variables evaluate", word.at)
+                raise Unsafe(
+                    f"a command with '{text}', which changes how others are read,", word.at
+                )
+            options = [
+                other.prefix for other in words[index + 1 :] if other.prefix[:1] in ("", "-", "+")
+            ]
+            if text in _DECLARING and any(
+                set(option) & set("in") or option == "" for option in options
+            ):
+                raise Unsafe(
+                    f"a command with '{text}' and options that may make variables evaluate", word.at
+                )
             if text == "set" and any("k" in option for option in options):
                 raise Unsafe("a command with 'set -k'", word.at)
 
@@ -107,7 +120,11 @@ def _written(program: Program, context: Context) -> Iterator[str]:
 
 def _targets(command: Command) -> Iterator[str]:
     for redirect in command.redirects:
-        if ">" in redirect.operator and redirect.word.text != "/dev/null" and "&" not in redirect.operator:
+        if (
+            ">" in redirect.operator
+            and redirect.word.text != "/dev/null"
+            and "&" not in redirect.operator
+        ):
             yield redirect.word.text.rpartition("/")[2]
 
 
@@ -122,7 +139,8 @@ def _pipelines(program: Program) -> Iterator[ShellPipeline]:
 def _stores(command: Command, functions: frozenset[str]) -> bool:
     """Whether a command may put a value where a later one finds it again, but for files."""
     if any(
-        isinstance(part, Parameter) and (part.name == "_" or (part.is_assigned and any(values_in(part.parts))))
+        isinstance(part, Parameter)
+        and (part.name == "_" or (part.is_assigned and any(values_in(part.parts))))
         for part in parts_of(command)
     ):
         return True
@@ -133,7 +151,8 @@ def _stores(command: Command, functions: frozenset[str]) -> bool:
     if any(_has_value(word) for word in command.assignments):
         return True
     is_storing = any(
-        word.literal in ASSIGNING or word.literal in functions or word.literal == "set" for word in command.words
+        word.literal in ASSIGNING or word.literal in functions or word.literal == "set"
+        for word in command.words
     )
     return is_storing and any(_has_value(word) for word in command.words)
 

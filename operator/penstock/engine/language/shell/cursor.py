@@ -60,7 +60,9 @@ class Cursor:
         return taken
 
     def within(self, count: int = 1) -> str:
-        """Take from inside a word; a here-document that waits for its body allows no newline there."""
+        """Take from inside a word; a here-document that waits for its body
+        allows no newline there.
+        """
         taken = self.take(count)
         if "\n" in taken and self.heredocs:
             raise self.lost("a newline within a word, before a here-document's body")

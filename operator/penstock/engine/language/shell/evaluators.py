@@ -1,4 +1,6 @@
-"""Judges commands that run code: shells, interpreters, and programs whose arguments are expressions."""
+"""Judges commands that run code: shells, interpreters, and programs whose
+arguments are expressions.
+"""
 
 import re
 from typing import TYPE_CHECKING
@@ -15,10 +17,24 @@ _SHELL_CODE = re.compile(r"-[abefhlmnuvxCE]*c[abefhlmnuvxCE]*")
 _SHELL_NAMED = re.compile(r"[-+][abefhlmnuvxCE]*o")
 _INPUT = re.compile(r"^/+(\./+)*(dev|proc)|\.\.|//|(^|/)(stdin|tty|fd|[0-9]+)(/|$)")
 _SED_OPTIONS = {"-n", "-e", "-E", "-r", "-u", "-s", "-z"}
-_SED_COMMAND = r"[0-9,$]*(?:s([/|,#@:])(?:(?!\1)[^\n\\]|\\.)*\1(?:(?!\1)[^\n\\]|\\.)*\1[gpI0-9]*|[dpq])"
+_SED_COMMAND = (
+    r"[0-9,$]*(?:s([/|,#@:])(?:(?!\1)[^\n\\]|\\.)*\1(?:(?!\1)[^\n\\]|\\.)*\1[gpI0-9]*|[dpq])"
+)
 _SED = re.compile(_SED_COMMAND)
 _AWK_RUNS = re.compile(r"system|getline|\||@|-f\b")
-_MODULES = {"pip", "pytest", "build", "venv", "unittest", "json.tool", "http.server", "twine", "mypy", "black", "ruff"}
+_MODULES = {
+    "pip",
+    "pytest",
+    "build",
+    "venv",
+    "unittest",
+    "json.tool",
+    "http.server",
+    "twine",
+    "mypy",
+    "black",
+    "ruff",
+}
 
 
 def check_evaluator(checked: "Checked", base: str, words: list[Word]) -> None:
@@ -43,14 +59,18 @@ def _is_filter(base: str, words: list[Word]) -> bool:
     texts = [word.literal for word in words]
     if base in ("sed", "gsed"):
         # A sed script may run what it reads: s///e, e, and files by w.
-        return all(text is not None and (text in _SED_OPTIONS or _SED.fullmatch(text)) for text in texts)
+        return all(
+            text is not None and (text in _SED_OPTIONS or _SED.fullmatch(text)) for text in texts
+        )
     if base in ("awk", "gawk", "mawk", "nawk"):
         return not any(text is None or text[:1] == "-" or _AWK_RUNS.search(text) for text in texts)
     return base in ("yq", "gojq")
 
 
 def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
-    """``sh [options] file arguments…`` and ``sh [options] -c code arguments…``: the arguments are data."""
+    """``sh [options] file arguments…`` and ``sh [options] -c code
+    arguments…``: the arguments are data.
+    """
     index, runs_code = 1, False
     while index < len(words):
         text = words[index].plain
@@ -85,7 +105,9 @@ def _shell_code(checked: "Checked", what: str, operand: Word, arguments: list[Wo
         if is_tainted or is_fed:
             raise Unsafe(f"reach of the text of '{what}'", operand.at)
     else:
-        checked.code(operand.literal, context._replace(is_tainted=is_tainted, is_fed=is_fed), operand)
+        checked.code(
+            operand.literal, context._replace(is_tainted=is_tainted, is_fed=is_fed), operand
+        )
 
 
 def _interpreter(checked: "Checked", base: str, words: list[Word]) -> None:
@@ -108,7 +130,11 @@ def _interpreter(checked: "Checked", base: str, words: list[Word]) -> None:
 def _jq(checked: "Checked", words: list[Word]) -> None:
     """``--arg NAME value``: everything else may be the filter."""
     for index, word in enumerate(words):
-        is_argument = index > 2 and words[index - 2].plain in ("--arg", "--argjson") and words[index - 1].plain
+        is_argument = (
+            index > 2
+            and words[index - 2].plain in ("--arg", "--argjson")
+            and words[index - 1].plain
+        )
         if not is_argument and checked.context.is_hot(word):
             raise refuse("an argument of 'jq' without --arg", word)
 

@@ -1,4 +1,6 @@
-"""Reads a shell command into its simple commands, pipelines and compounds (POSIX 2.10, less what shells differ in)."""
+"""Reads a shell command into its simple commands, pipelines and compounds (POSIX 2.10, less what
+shells differ in).
+"""
 
 import re
 
@@ -238,7 +240,9 @@ class Parser(RedirectReader):
             found.assignments.append(word)
             return
         if not found.words and word.literal == word.bare and word.literal in RESERVED | _BASH_ALONE:
-            raise self.lost(f"a command with {word.literal!r}, which shells may read differently,", word.at)
+            raise self.lost(
+                f"a command with {word.literal!r}, which shells may read differently,", word.at
+            )
         if self.char() in ("<", ">") and self.char() and re.fullmatch(r"\{\w*\}|[0-9]+", word.text):
             raise self.lost("a redirection that shells may read differently", word.at)
         found.words.append(word)

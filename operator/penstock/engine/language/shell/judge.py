@@ -1,8 +1,9 @@
 """Judges whether every value in a command is data, whichever shell runs it.
 
-The words of a simple command are data to the shell; what the command makes of them is the business of
-`commands.py`. Here is followed where values go within one command: into variables, and through pipes. What a command
-writes to a file and runs from there, and what one command of an action leaves to the next, is not seen here.
+The words of a simple command are data to the shell; what the command makes of them is the business
+of `commands.py`. Here is followed where values go within one command: into variables, and through
+pipes. What a command writes to a file and runs from there, and what one command of an action leaves
+to the next, is not seen here.
 """
 
 from penstock.engine.language.shell.commands import check_command
@@ -27,7 +28,9 @@ from penstock.engine.language.shell.syntax import (
 
 _DEPTH = 5
 MOST_WITHIN = 20_000
-"""How many characters of code within a command are read: a text may be looked at for each way that it may be run."""
+"""How many characters of code within a command are read: a text may be looked
+at for each way that it may be run.
+"""
 
 
 class Judge:
@@ -47,7 +50,11 @@ class Judge:
     def _is_source(self, command: Command, context: Context) -> bool:
         """Whether what a command prints may hold a value."""
         return any(
-            (isinstance(inner, Simple) and inner.words and inner.words[0].literal in context.functions)
+            (
+                isinstance(inner, Simple)
+                and inner.words
+                and inner.words[0].literal in context.functions
+            )
             or any(context.is_hot_in((part,)) for part in parts_of(inner))
             for inner in within(command)
         )
@@ -70,20 +77,28 @@ class Judge:
             self.program(program, around)
 
     def _code(self, text: str, context: Context, place: Word) -> None:
-        """Look at a literal word that a command runs; ``context`` says what may be in its variables and its input."""
+        """Look at a literal word that a command runs; ``context`` says what
+        may be in its variables and its input.
+        """
         if not (context.is_tainted or context.is_fed):
             return
         if context.depth > _DEPTH:
             raise Unsafe("code within code within code", place.at)
         self._within += len(text)
         if self._within > MOST_WITHIN:
-            raise Unsafe(f"a command with more than {MOST_WITHIN} characters of code within it", place.at)
+            raise Unsafe(
+                f"a command with more than {MOST_WITHIN} characters of code within it", place.at
+            )
         try:
             program = Parser(text).program()
             found = context_of(program)
-            self.program(program, context._replace(functions=found.functions, depth=context.depth + 1))
+            self.program(
+                program, context._replace(functions=found.functions, depth=context.depth + 1)
+            )
         except Unsafe as refused:
-            raise Unsafe(f"reach of {refused.place.removeprefix('reach of ')}", place.at) from refused
+            raise Unsafe(
+                f"reach of {refused.place.removeprefix('reach of ')}", place.at
+            ) from refused
 
     def _assignments(self, assignments: list[Word], context: Context) -> None:
         for word in assignments:
@@ -104,7 +119,9 @@ class Judge:
             raise refuse(place, Word(parts, 0))
 
     def _feeds(self, redirects: list[Redirect], context: Context) -> bool:
-        """Whether redirections make a value a command's input; raise Unsafe for those of other descriptors."""
+        """Whether redirections make a value a command's input; raise Unsafe
+        for those of other descriptors.
+        """
         is_fed = False
         for redirect in redirects:
             if not context.is_hot(redirect.word):
@@ -120,6 +137,7 @@ class Judge:
 
 def _names(part: Arithmetic) -> bool:
     return any(
-        isinstance(inner, Parameter | Substitution) or any(c.isalpha() for c in getattr(inner, "text", ""))
+        isinstance(inner, Parameter | Substitution)
+        or any(c.isalpha() for c in getattr(inner, "text", ""))
         for inner in part.parts
     )

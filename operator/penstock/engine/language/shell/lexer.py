@@ -1,17 +1,19 @@
 r"""Puts variable references into shell commands so that no value is ever parsed as code.
 
-CodePipeline replaces ``#{ns.key}`` in a command's text, so a commit message may become a command. Here a
-reference becomes the expansion of an environment variable, quoted for the place where it stands: bare it
-becomes ``"${V}"``, inside double quotes ``${V}``, inside single quotes ``'"${V}"'``.
+CodePipeline replaces ``#{ns.key}`` in a command's text, so a commit message
+may become a command. Here a reference becomes the expansion of an environment
+variable, quoted for the place where it stands: bare it becomes ``"${V}"``,
+inside double quotes ``${V}``, inside single quotes ``'"${V}"'``.
 
-A reference is accepted where its value is known to be data in dash, bash and busybox's ash, and refused anywhere else:
-`shell/` reads the command as all three read it, follows values through its variables and pipes, and knows which
-words of a command may be code. A command that it cannot read for certain is refused.
+A reference is accepted where its value is known to be data in dash, bash and busybox's ash, and
+refused anywhere else: `shell/` reads the command as all three read it, follows values through its
+variables and pipes, and knows which words of a command may be code. A command that it cannot read
+for certain is refused.
 
-Not seen: what becomes of a file that a value was written to, but where the same command runs it by that name; what a
-program that is not known makes of its arguments, which may be options where they begin with a dash; what a text in
-another language (awk, Python, make) makes of variables; and variables, functions, aliases and options that another
-command of the action has set.
+Not seen: what becomes of a file that a value was written to, but where the same command runs it by
+that name; what a program that is not known makes of its arguments, which may be options where they
+begin with a dash; what a text in another language (awk, Python, make) makes of variables; and
+variables, functions, aliases and options that another command of the action has set.
 """
 
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ MOST_CHARACTERS = 10_000
 
 
 class LexerError(ValueError):
-    """A reference stands where its value could become code; the message says where and what to do."""
+    """A reference stands where its value could become code; the message says
+    where and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,10 @@ def lex(command: str) -> LexedCommand:
 def _error(command: str, refused: Unsafe) -> LexerError:
     reference = refused.reference or _nearest(command, refused.at)
     return LexerError(
-        f"{reference} stands in {refused.place} at character {refused.at + 1}, where its value could be read as code; "
-        f"set an environment variable of the action to {reference} and let the shell expand that there, quoted "
+        f"{reference} stands in {refused.place} at character {refused.at + 1}, where its value "
+        f"could be read as code; "
+        f"set an environment variable of the action to {reference} and let the shell expand that "
+        f"there, quoted "
         '("$NAME"), outside of arithmetic and of text that is run (sh -c \'echo "$NAME"\')'
     )
 

@@ -1,6 +1,7 @@
 """Judges commands that are programs of no known kind, and those that run something elsewhere.
 
-A program that nothing is known of gets a value as one argument, unless another of its words names what would run it.
+A program that nothing is known of gets a value as one argument, unless another of its words names
+what would run it.
 """
 
 import re
@@ -19,7 +20,9 @@ _XARGS_VALUED = {"-n", "-L", "-P", "-d", "-s"}
 
 
 def check_program(checked: "Checked", base: str, words: list[Word]) -> None:
-    """Raise Refused where a value may be code to a program that is not known to evaluate anything."""
+    """Raise Refused where a value may be code to a program that is not known
+    to evaluate anything.
+    """
     command = words[1].plain if len(words) > 1 else None
     _check_manager(checked, base, command, words)
     if base in programs.OPTION_PRONE or (base == "git" and command in programs.GIT_NETWORK):
@@ -36,7 +39,9 @@ def check_program(checked: "Checked", base: str, words: list[Word]) -> None:
 
 
 def check_xargs(checked: "Checked", words: list[Word]) -> None:
-    """``xargs`` adds its input to a command: values are data to programs that take any words, and to no others."""
+    """``xargs`` adds its input to a command: values are data to programs that
+    take any words, and to no others.
+    """
     index = 1
     while index < len(words) and (words[index].prefix[:1] == "-"):
         text = words[index].plain or ""
@@ -46,7 +51,9 @@ def check_xargs(checked: "Checked", words: list[Word]) -> None:
             break
         index += 1
     inner = words[index:]
-    checked.refuse_any(words[: index + 1], "the arguments of 'xargs' before the command that it runs")
+    checked.refuse_any(
+        words[: index + 1], "the arguments of 'xargs' before the command that it runs"
+    )
     if inner and checked.is_fed and inner[0].plain not in programs.PLAIN - {"test"}:
         raise Unsafe("the input of 'xargs', which becomes words of a command,", words[0].at)
     if inner and inner[0].plain not in programs.PLAIN:
@@ -58,9 +65,15 @@ def check_xargs(checked: "Checked", words: list[Word]) -> None:
 def _check_manager(checked: "Checked", base: str, command: str | None, words: list[Word]) -> None:
     """Raise Refused for a program that hands its arguments on, or whose command does."""
     place = f"an argument of '{base}', which may run it"
-    known = {*programs.GIT_PLAIN, *programs.GIT_NETWORK} if base == "git" else programs.PACKAGE_MANAGERS.get(base)
+    known = (
+        {*programs.GIT_PLAIN, *programs.GIT_NETWORK}
+        if base == "git"
+        else programs.PACKAGE_MANAGERS.get(base)
+    )
     runs = base in programs.FUZZY_WRAPPERS
-    runs |= base in programs.RUN_MANAGERS and any(word.plain in programs.RUN_COMMANDS for word in words[1:])
+    runs |= base in programs.RUN_MANAGERS and any(
+        word.plain in programs.RUN_COMMANDS for word in words[1:]
+    )
     if runs or (known is not None and command not in known):
         checked.refuse_code(words, place)
         if runs and checked.is_fed:
@@ -76,7 +89,9 @@ def _not_an_option(checked: "Checked", base: str, words: list[Word]) -> None:
         if not checked.context.is_hot(word) or is_behind or is_property:
             continue
         if word.splits or (word.prefix[:1] in ("", "-") and not is_named):
-            raise refuse(f"an argument of '{base}' that could be an option, which may run something,", word)
+            raise refuse(
+                f"an argument of '{base}' that could be an option, which may run something,", word
+            )
 
 
 def _contained(checked: "Checked", base: str, words: list[Word]) -> None:
@@ -105,7 +120,9 @@ def _run_elsewhere(checked: "Checked", base: str, words: list[Word]) -> None:
 
 
 def _flags(checked: "Checked", base: str, words: list[Word]) -> None:
-    """Raise Refused for a value that the argument of an option may make code of, or that is in one."""
+    """Raise Refused for a value that the argument of an option may make code
+    of, or that is in one.
+    """
     harmless = programs.NO_CODE.get(base, set())
     for before, word in pairwise(words):
         option, equals, _ = word.prefix.partition("=")

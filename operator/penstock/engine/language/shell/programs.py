@@ -1,7 +1,8 @@
 """What is known of programs and builtins: which of their words are code.
 
-A program that is not named here gets a value as one argument: what it makes of it is its own matter. Those that
-are named run code, or run other programs; of their words, what is not known to be data is refused.
+A program that is not named here gets a value as one argument: what it makes of it is its own
+matter. Those that are named run code, or run other programs; of their words, what is not known to
+be data is refused.
 """
 
 import re
@@ -23,11 +24,15 @@ SHELLS = _words(
 _PYTHON = re.compile(r"-[bBdEIOqsSuvx]+")
 _NO_OPTIONS = re.compile(r"(?!)")
 INTERPRETERS = {
-    "python": _PYTHON, "pypy": _PYTHON, "perl": re.compile(r"-[wWTt]+"), "ruby": re.compile(r"-[wW]+"),
-    "node": _NO_OPTIONS, "nodejs": _NO_OPTIONS, "php": _NO_OPTIONS, "lua": _NO_OPTIONS, "luajit": _NO_OPTIONS,
+    "python": _PYTHON, "pypy": _PYTHON, "perl": re.compile(r"-[wWTt]+"),
+    "ruby": re.compile(r"-[wW]+"),
+    "node": _NO_OPTIONS, "nodejs": _NO_OPTIONS, "php": _NO_OPTIONS, "lua": _NO_OPTIONS,
+    "luajit": _NO_OPTIONS,
     "tclsh": _NO_OPTIONS, "rscript": _NO_OPTIONS, "Rscript": _NO_OPTIONS,
 }  # fmt: skip
-"""Programs that run a file: the options before it that take no argument and leave what follows as it is."""
+"""Programs that run a file: the options before it that take no argument and
+leave what follows as it is.
+"""
 
 EVALUATORS = _words(
     """
@@ -57,7 +62,9 @@ _OTHER_LANGUAGES = _words(
     clisp guile racket scheme gnuplot pdb ipython jupyter
     """
 )
-"""Programs whose text is in a language of its own: what it makes of a variable is its own matter."""
+"""Programs whose text is in a language of its own: what it makes of a
+variable is its own matter.
+"""
 
 PLAIN = _words(
     """
@@ -76,7 +83,9 @@ BUILTINS = _words(
     suspend logout local export readonly set eval . source trap times chdir
     """
 )
-"""Builtins with words that some shell evaluates: a name with a subscript, an option that runs something."""
+"""Builtins with words that some shell evaluates: a name with a subscript, an
+option that runs something.
+"""
 
 ASSIGNING = frozenset({"export", "readonly", "local"})
 
@@ -97,7 +106,9 @@ WRAPPERS = {
     "env": Wrapper("i --ignore-environment", "u --unset C --chdir", takes_assignments=True),
     "nice": Wrapper("", "n --adjustment"),
     "nohup": Wrapper(),
-    "timeout": Wrapper("v --verbose --foreground --preserve-status", "k --kill-after s --signal", 1),
+    "timeout": Wrapper(
+        "v --verbose --foreground --preserve-status", "k --kill-after s --signal", 1
+    ),
     "time": Wrapper("p"),
     "command": Wrapper("p"),
     "exec": Wrapper("c l", "a"),
@@ -130,7 +141,8 @@ FUZZY_WRAPPERS = _words(
 )
 """Programs that run a command, of which it is not known where it begins."""
 RUN_COMMANDS = {
-    "run", "exec", "shell", "develop", "exec-env", "exec-file", "ssh", "tool", "x", "dlx", "task", "rsh", "console",
+    "run", "exec", "shell", "develop", "exec-env", "exec-file", "ssh", "tool", "x", "dlx", "task",
+    "rsh", "console",
     "run-script", "start", "generate", "with-env",
 }  # fmt: skip
 RUN_MANAGERS = _words(
@@ -152,15 +164,18 @@ CODE_FLAG = re.compile(
 )
 """An option whose argument may be code or name what runs."""
 NO_CODE = {
-    "docker": {"-e", "-c"}, "podman": {"-e", "-c"}, "nerdctl": {"-e", "-c"}, "kubectl": {"-c"}, "oc": {"-c"},
-    "gcc": {"-c", "-x"}, "cc": {"-c", "-x"}, "clang": {"-c", "-x"}, "g++": {"-c", "-x"}, "curl": {"-e", "-x"},
+    "docker": {"-e", "-c"}, "podman": {"-e", "-c"}, "nerdctl": {"-e", "-c"}, "kubectl": {"-c"},
+    "oc": {"-c"},
+    "gcc": {"-c", "-x"}, "cc": {"-c", "-x"}, "clang": {"-c", "-x"}, "g++": {"-c", "-x"},
+    "curl": {"-e", "-x"},
 }  # fmt: skip
 """By program, those that are data all the same."""
 
 RUNNERS = {
     "docker": {"run", "exec", "create", "compose"}, "podman": {"run", "exec", "create", "compose"},
     "nerdctl": {"run", "exec", "create", "compose"}, "kubectl": {"run", "exec", "debug"},
-    "oc": {"run", "exec", "debug", "rsh"}, "crictl": {"exec"}, "ctr": {"run", "exec"}, "lxc": {"exec"},
+    "oc": {"run", "exec", "debug", "rsh"}, "crictl": {"exec"}, "ctr": {"run", "exec"},
+    "lxc": {"exec"},
 }  # fmt: skip
 """Programs that run a command elsewhere, under these of their commands alone."""
 
@@ -178,7 +193,9 @@ OPTION_PRONE = _words(
     tar gtar bsdtar find zip unzip wget sort split java git-network man less column
     """
 )
-"""Programs that an option can make run something: a value that begins a word could be that option."""
+"""Programs that an option can make run something: a value that begins a word
+could be that option.
+"""
 
 GIT_PLAIN = _words(
     """
@@ -193,7 +210,9 @@ GIT_NETWORK = _words(
     """
 )
 PACKAGE_MANAGERS = {
-    name: _words("version install i ci publish pack view dist-tag deprecate link audit outdated add info")
+    name: _words(
+        "version install i ci publish pack view dist-tag deprecate link audit outdated add info"
+    )
     for name in ("npm", "yarn", "pnpm")
 }
 """Package managers, and the commands of theirs that hand no argument to a shell."""
@@ -235,7 +254,9 @@ _FAMILY = re.compile(
 
 
 def is_special(name: str) -> bool:
-    """Whether a variable means something to a shell, the loader or an interpreter, so that a value may run."""
+    """Whether a variable means something to a shell, the loader or an
+    interpreter, so that a value may run.
+    """
     return name in _SPECIAL or bool(_FAMILY.match(name))
 
 
@@ -261,6 +282,12 @@ def names_evaluator(text: str) -> bool:
         name = base_of(part)
         if name in AMBIGUOUS:
             continue
-        if is_evaluator(name) or part in ("eval", "busybox", "toybox", "send-command", "run-command"):
+        if is_evaluator(name) or part in (
+            "eval",
+            "busybox",
+            "toybox",
+            "send-command",
+            "run-command",
+        ):
             return True
     return False

@@ -66,7 +66,8 @@ class RedirectReader(WordReader):
         if not match or self.match():
             raise self.lost("a command with a delimiter of a here-document that is no plain word")
         if self.substitutions:
-            # bash 5.2 writes such a substitution anew before it runs it, and loses a ; behind the body.
+            # bash 5.2 writes such a substitution anew before it runs it, and loses a ; behind the
+            # body.
             raise self.lost("a here-document within '$(…)'")
         redirect = Redirect("<<", descriptor, Word((), self.at))
         is_quoted = bool(match[1] or match[2])

@@ -8,7 +8,24 @@ from penstock.engine.language.variables import Reference
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 RESERVED = frozenset(
-    {"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "{", "}", "!"}
+    {
+        "if",
+        "then",
+        "elif",
+        "else",
+        "fi",
+        "for",
+        "while",
+        "until",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "in",
+        "{",
+        "}",
+        "!",
+    }
 )
 """The words that open, part and close compound commands, in every shell."""
 _UNSETTLED = re.compile(r"[*?\[{]")
@@ -146,7 +163,9 @@ class Simple:
 
 @dataclass(slots=True)
 class Compound:
-    """Anything with commands inside; ``kind`` is the word that opens it, ``name`` a loop's or function's."""
+    """Anything with commands inside; ``kind`` is the word that opens it,
+    ``name`` a loop's or function's.
+    """
 
     kind: str
     at: int

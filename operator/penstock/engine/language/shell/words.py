@@ -58,7 +58,9 @@ class WordReader(Cursor):
     def _whole(self, word: Word) -> Word:
         value = next((part for part in word.parts if isinstance(part, Value)), None)
         if value and "{" in word.bare:
-            raise Unsafe("a word with braces, which shells read differently", value.at, value.reference)
+            raise Unsafe(
+                "a word with braces, which shells read differently", value.at, value.reference
+            )
         return word
 
     def _bare(self, char: str) -> list[Part]:
@@ -71,7 +73,9 @@ class WordReader(Cursor):
         if char in "$`":
             return [self.expansion(is_quoted=False)]
         if not char.isascii():
-            raise self.lost("a command with an unquoted character beyond ASCII, which may be a blank,")
+            raise self.lost(
+                "a command with an unquoted character beyond ASCII, which may be a blank,"
+            )
         return [Literal(self.run())]
 
     def escape(self, quotable: str = "") -> Literal:
@@ -219,7 +223,9 @@ class WordReader(Cursor):
                 break
             if match := self.match():
                 if operator not in _TAKES_VALUES:
-                    self.refuse_reference(f"the pattern or message of a '${{…{operator}…}}' expansion")
+                    self.refuse_reference(
+                        f"the pattern or message of a '${{…{operator}…}}' expansion"
+                    )
                 parts.append(self.value(match, "{}" if is_quoted else '"{}"'))
             elif not char or char == "{" or (is_quoted and char in "'\""):
                 raise self.lost("a '${' expansion whose end shells see in different places", begun)
