@@ -6,9 +6,11 @@ The chart is installed with limits that are short, so that what must time out do
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,15 @@ import pytest
 from penstock.api.contract.keys import key_of
 from tests.cluster import Cluster, load
 from tests.e2e.operator_process import QUICK, QUICK_LIMITS
-from tests.support.install import install_chart, make_bucket, make_store_secret
+from tests.support.dump import dump, folder_of
+from tests.support.install import SYSTEM, install_chart, make_bucket, make_store_secret
 from tests.support.kube import Document, Kube, eventually
+from tests.support.once import once
 
+DUMPS = os.environ.get("E2E_DUMPS", "")
+"""The folder for what the cluster knew when a test failed; ``make e2e`` sets it."""
+OWN_OPERATOR = "own_operator"
+"""The mark of tests that run operators of their own."""
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
     "lease": {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2},
@@ -35,11 +43,69 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def kube(cluster: Cluster) -> Kube:
+def kube(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Kube:
     found = Kube(cluster.kubeconfig)
-    make_bucket(cluster)
-    install_chart(cluster, found, QUICK_VALUES)
+
+    def install() -> None:
+        make_bucket(cluster)
+        install_chart(cluster, found, QUICK_VALUES)
+
+    once(tmp_path_factory, testrun_uid, "chart", install)
     return found
+
+
+@pytest.fixture(scope="module")
+def without_chart(
+    request: pytest.FixtureRequest,
+    kube: Kube,
+    tmp_path_factory: pytest.TempPathFactory,
+    testrun_uid: str,
+) -> Iterator[None]:
+    """Scale the chart's operator to none while tests run operators of their own.
+
+    In a session of such tests alone it stays away: other workers need that, too.
+    """
+    once(tmp_path_factory, testrun_uid, "scale", lambda: scale(kube, 0))
+    yield
+    if request.config.getoption("markexpr") != OWN_OPERATOR:
+        scale(kube, 2)
+        for marker in tmp_path_factory.getbasetemp().parent.glob("scale-*"):
+            marker.unlink()
+
+
+def scale(kube: Kube, replicas: int) -> None:
+    """Let the chart's operator have so many pods, and wait until it has."""
+    kube.kubectl("-n", SYSTEM, "scale", "deployment/penstock", f"--replicas={replicas}")
+    selector = "app.kubernetes.io/name=penstock"
+    eventually(
+        lambda: len(kube.objects("pods", SYSTEM, selector)) == replicas,
+        60,
+        f"{replicas} operator pods",
+        pause=0.5,
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file whose set-up they share with one worker."""
+    for item in items:
+        if 'scope="module"' in item.path.read_text():
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write down what the cluster knows of a test's namespaces when it fails."""
+    report = yield
+    if report.failed and DUMPS:
+        test = item.nodeid.partition("@")[0]
+        values = getattr(item, "funcargs", {}).values()
+        teams = {value.namespace for value in values if isinstance(value, Team)}
+        dump(load(), sorted(teams), folder_of(Path(DUMPS), test))
+        with (Path(DUMPS) / "failed").open("a") as failed:
+            failed.write(f"{test}\n")
+    return report
 
 
 @dataclass

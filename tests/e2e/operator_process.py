@@ -76,6 +76,7 @@ class OperatorProcess:
             "PENSTOCK_POD_UID": self.identity,
             **{name.upper(): str(value) for name, value in faults.items()},
         }
+        self._allow_lease()
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, "--config", str(self._config()), "--log-format",
@@ -126,9 +127,35 @@ class OperatorProcess:
             assert self.process is not None
             self.process.send_signal(number)
 
+    @property
+    def _home(self) -> str:
+        """The namespace of the Lease: operators of different namespaces do not meet."""
+        return self.namespaces[0] if self.namespaces else SYSTEM
+
+    def _allow_lease(self) -> None:
+        if self._home == SYSTEM:
+            return
+        api = "rbac.authorization.k8s.io"
+        name = {"name": f"{self.account}-lease"}
+        rule = {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["create", "get", "patch"],
+        }
+        account = {"kind": "ServiceAccount", "name": self.account, "namespace": SYSTEM}
+        role = {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": name, "rules": [rule]}
+        binding = {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": name,
+            "subjects": [account],
+            "roleRef": {"apiGroup": api, "kind": "Role", **name},
+        }
+        self.kube.apply([role, binding], self._home)
+
     def _config(self) -> Path:
         config: dict[str, Any] = {
-            "lease": {"namespace": SYSTEM, "name": "penstock", **self.lease},
+            "lease": {"namespace": self._home, "name": self.account, **self.lease},
             "port": None,
             "resync_s": 20,
             "approval_policy": "penstock-approvals",

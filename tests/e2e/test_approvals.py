@@ -13,16 +13,10 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.e2e.operator_process import OperatorProcess
-from tests.e2e.test_crashes import scale
 from tests.support.approvals import approval_action, pending
 from tests.support.kube import Kube, eventually
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _chart_is_away(kube: Kube) -> Iterator[None]:
-    scale(kube, 0)
-    yield
-    scale(kube, 2)
+pytestmark = [pytest.mark.own_operator, pytest.mark.usefixtures("without_chart")]
 
 
 @pytest.fixture

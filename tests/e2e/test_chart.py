@@ -12,6 +12,8 @@ from tests.e2e.failures import running_pod
 from tests.support.install import SYSTEM, helm, install_chart
 from tests.support.kube import Kube, eventually
 
+pytestmark = pytest.mark.alone(reason="it upgrades and uninstalls the chart")
+
 OPERATOR = "app.kubernetes.io/name=penstock"
 AT_WORK = "at work"
 

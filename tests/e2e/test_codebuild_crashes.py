@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.operator_process import OperatorProcess
-from tests.e2e.test_crashes import is_over, scale
+from tests.e2e.test_crashes import is_over
 from tests.support.kube import Document, Kube, eventually
 
 BUILDSPEC = """
@@ -20,14 +20,14 @@ env: {exported-variables: [VALUE]}
 phases: {build: {commands: [echo "$VALUE"]}}
 """
 
+pytestmark = [pytest.mark.own_operator, pytest.mark.usefixtures("without_chart")]
+
 
 @pytest.fixture
 def operator(cluster: Cluster, kube: Kube, team: Team) -> Iterator[OperatorProcess]:
-    scale(kube, 0)
     process = OperatorProcess(cluster, kube, namespaces=[team.namespace])
     yield process
     process.stop()
-    scale(kube, 1)
 
 
 def project(generation: int) -> Document:

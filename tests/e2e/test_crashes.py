@@ -18,26 +18,9 @@ from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.e2e.failures import living
 from tests.e2e.operator_process import OperatorProcess
-from tests.support.install import SYSTEM
 from tests.support.kube import Kube, eventually
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _chart_is_away(kube: Kube) -> Iterator[None]:
-    scale(kube, 0)
-    yield
-    scale(kube, 2)
-
-
-def scale(kube: Kube, replicas: int) -> None:
-    kube.kubectl("-n", SYSTEM, "scale", "deployment/penstock", f"--replicas={replicas}")
-    selector = "app.kubernetes.io/name=penstock"
-    eventually(
-        lambda: len(kube.objects("pods", SYSTEM, selector)) == replicas,
-        60,
-        f"{replicas} operator pods",
-        pause=0.5,
-    )
+pytestmark = [pytest.mark.own_operator, pytest.mark.usefixtures("without_chart")]
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from tests.support.install import (
 )
 from tests.support.kube import Kube, KubeError, eventually, served
 
+pytestmark = pytest.mark.alone(reason="it installs the chart with triggers for every namespace")
+
 
 def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the penstock command in the team's namespace."""

@@ -21,7 +21,6 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, STAGE, Failing, assert_shown, new_team
 from tests.e2e.operator_process import QUICK_LIMITS, SAFE_LEASE, OperatorProcess
-from tests.e2e.test_crashes import scale
 from tests.e2e.test_git_source import push
 from tests.e2e.triggers_process import TriggersProcess
 from tests.support import hostile_git_server
@@ -59,6 +58,8 @@ SERVERS = {
     ),
 }
 
+pytestmark = [pytest.mark.own_operator, pytest.mark.usefixtures("without_chart")]
+
 
 @dataclass
 class Site:
@@ -85,8 +86,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(cluster: Cluster, kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    scale(kube, 0)
+def site(
+    cluster: Cluster, kube: Kube, without_chart: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     with new_team(cluster, kube) as team:
         urls = _push_all(cluster, team, tmp_path_factory.mktemp("repositories")) | _serve(
             cluster, team
@@ -110,7 +112,6 @@ def site(cluster: Cluster, kube: Kube, tmp_path_factory: pytest.TempPathFactory)
         finally:
             triggers.stop()
             operator.stop()
-    scale(kube, 2)
 
 
 def _push_all(cluster: Cluster, team: Team, folder: Path) -> dict[str, str]:

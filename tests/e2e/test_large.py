@@ -14,6 +14,10 @@ from tests.e2e.conftest import QUICK_VALUES, Team, commands, stage
 from tests.support.install import BUCKET, install_chart, s3_client
 from tests.support.kube import Kube
 
+pytestmark = pytest.mark.alone(
+    reason="it installs the chart with room for large artifacts, and fills the disk"
+)
+
 # `make large` sets more.
 MIB = int(os.environ.get("LARGE_MIB", "512"))
 

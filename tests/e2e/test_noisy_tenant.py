@@ -20,6 +20,8 @@ from tests.e2e.triggers_process import TriggersProcess
 from tests.support.install import SYSTEM, make_store_secret, push_repository
 from tests.support.kube import Document, Kube, KubeError, eventually
 
+pytestmark = pytest.mark.alone(reason="it loads the machine, and compares times")
+
 ROUNDS, SECONDS = 4, 30.0
 """Two minutes of noise in all; each round has its own idle time, as others
 may use the machine, too.

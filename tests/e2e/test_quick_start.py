@@ -22,6 +22,8 @@ from tests.e2e.conftest import QUICK_VALUES
 from tests.support.install import ROOT, install_chart
 from tests.support.kube import Kube
 
+pytestmark = pytest.mark.alone(reason="it installs the chart for one namespace")
+
 SECTION = "## Your first pipeline in five minutes\n"
 
 

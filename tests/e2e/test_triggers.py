@@ -350,6 +350,7 @@ def grant(team: Team, secret: str = "git") -> None:
     team.kube.apply([role, {"apiVersion": f"{api}/v1", **binding}], team.namespace)
 
 
+@pytest.mark.alone(reason="it installs the chart with triggers, for one namespace")
 def test_chart_runs_triggers(cluster: Cluster, kube: Kube, team: Team) -> None:
     """Limited to one namespace: Pipelines that other tests left shall start nothing."""
     repository = push(team, "one")

@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.operator_process import OperatorProcess
-from tests.support.install import SYSTEM
 
 POLL_S = 1.0
 
@@ -27,7 +26,7 @@ class TriggersProcess(OperatorProcess):
 
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
-        lease = {"namespace": SYSTEM, "name": self.account, **self.lease}
+        lease = {"namespace": self._home, "name": self.account, **self.lease}
         config = {
             "lease": lease,
             "namespaces": self.namespaces,
