@@ -1,3 +1,4 @@
-"""What users write and read: models, conditions, names, and the contracts
-between operator and agent.
+"""The models, conditions and names of the API, and the contracts of operator and agent.
+
+Users write and read the first three.
 """

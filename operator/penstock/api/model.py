@@ -8,8 +8,9 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """A frozen value with camelCase keys. Unknown keys are ignored: the API
-    server has pruned or named them.
+    """A frozen value with camelCase keys.
+
+    Unknown keys are ignored: the API server has already pruned or reported them.
     """
 
     model_config = ConfigDict(
@@ -21,9 +22,7 @@ class Model(BaseModel):
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values with camelCase keys; unset, null and empty
-        fields are left out.
-        """
+        """Return plain JSON values with camelCase keys, without unset, null and empty fields."""
         document: dict[str, Any] = _compact(
             self.model_dump(mode="json", by_alias=True, exclude_none=True)
         )
@@ -43,9 +42,7 @@ def _compact(value: Any) -> Any:
 
 
 def rule(expression: str, message: str, *, field_path: str | None = None) -> dict[str, str]:
-    """Return one CEL validation of a CRD schema; ``field_path`` is relative,
-    such as ``.stages``.
-    """
+    """Return one CEL validation of a CRD schema. ``field_path`` is relative, as ``.stages`` is."""
     return {"rule": expression, "message": message} | (
         {"fieldPath": field_path} if field_path else {}
     )
@@ -65,8 +62,9 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 
 def appended(what: str) -> dict[str, Any]:
-    """Return the schema extension for a list of at most 50 requests that only
-    grows; ``what`` they are called.
+    """Return the schema extension for a list of at most 50 requests that only grows.
+
+    ``what`` is the name of the requests.
     """
     # CEL has no slices: each place is compared, as far as the old list goes.
     grows = (

@@ -23,9 +23,7 @@ def hash_of(*parts: str | int) -> str:
 
 
 def slug_of(text: str) -> str:
-    """Return a readable DNS label of at most 30 characters; ``x`` where
-    nothing readable is left.
-    """
+    """Return a readable DNS label of at most 30 characters; ``x`` if nothing readable is left."""
     return _NOT_DNS.sub("-", text.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-") or "x"
 
 
@@ -45,15 +43,17 @@ def approval_name(run_uid: str, stage: str, action: str, attempt: int) -> str:
 
 
 def approval_token(run_uid: str, stage: str, action: str, attempt: int) -> str:
-    """Return the token of an Approval (P-61): the same attempt has the same,
-    another one another.
+    """Return the token of an Approval, unique to its attempt (P-61).
+
+    The same attempt always has the same token.
     """
     parts = [hash_of(run_uid, stage, action, attempt, f"token-{number}") for number in range(3)]
     return "-".join(parts)
 
 
 def pipeline_label(namespace: str, name: str) -> str:
-    """Return the label of everything that runs for a pipeline; by name, so a
-    recreated one shares its locks.
+    """Return the label of everything that runs for a pipeline.
+
+    It uses the name, so a recreated pipeline shares its locks.
     """
     return hash_of(namespace, name)

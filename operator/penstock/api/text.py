@@ -17,8 +17,9 @@ _GAP = " … "
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return a text of at most ``limit`` bytes of UTF-8; a longer one keeps
-    both ends: either may hold the reason.
+    """Return a text cut to at most ``limit`` bytes of UTF-8.
+
+    A longer text keeps both ends, because either may hold the reason.
     """
     data = text.encode("utf-8", "backslashreplace")
     if len(data) <= limit:

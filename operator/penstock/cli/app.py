@@ -24,15 +24,14 @@ _PAUSE_S = 0.3
 
 
 class SafeConsole(Console):
-    """A console on which no text that is shown can steer the terminal: the
-    last gate (attack 11).
-    """
+    """A console on which no text can steer the terminal: the last gate (attack 11)."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render as rich does, each piece of text by way of `visible`; rich's
-        own control codes pass.
+        """Render as rich does, but pass each piece of text through `visible`.
+
+        The control codes of rich itself pass unchanged.
         """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
@@ -60,8 +59,9 @@ def options(
     ] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig context.")] = None,
 ) -> None:
-    """AWS CodePipeline on Kubernetes: start runs, watch them, decide about
-    them. Also as kubectl penstock.
+    """AWS CodePipeline on Kubernetes: start runs, watch them, decide about them.
+
+    It also runs as kubectl penstock.
     """
     _settings.update(namespace=namespace, context=context)
 
@@ -72,8 +72,7 @@ def connect() -> Cluster:
 
 
 def wait_for(look: Callable[[], T | None], timeout: float) -> T | None:
-    """Return the first thing that ``look`` finds, None when it has found
-    nothing in so many seconds.
+    """Return the first thing that ``look`` finds, or None after so many seconds.
 
     An API server that is away meanwhile is waited for, too.
     """

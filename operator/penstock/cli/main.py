@@ -1,5 +1,6 @@
-"""The penstock command; as ``kubectl penstock`` it is the same. What only
-looks stands here, what asks beside it.
+"""The penstock command, also as ``kubectl penstock``.
+
+Commands that only look are here. Commands that ask for something are in modules beside it.
 """
 
 import sys
@@ -34,9 +35,7 @@ for commands in (start, stop, approve, retry, transition, logs):
 
 @app.command()
 def watch(run: Run, timeout: Timeout = 3600.0) -> None:
-    """Show a run live; the exit code tells its end: 0 Succeeded, 1 Failed, 3
-    anything else, 4 timeout.
-    """
+    """Show a run live. Exit code: 0 Succeeded, 1 Failed, 3 any other end, 4 timeout."""
     raise typer.Exit(watch_run(connect(), run, timeout))
 
 

@@ -1,6 +1,4 @@
-"""Draws runs for people: a tree of stages and actions with what became of
-each, and how long it took.
-"""
+"""Draws runs for people: a tree of stages and actions with their results and durations."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -90,8 +88,9 @@ def _action_rows(stage: RunStageState, now: datetime) -> Iterator[_Row]:
 
 
 def _not_run(name: str) -> _Row:
-    """A stage or an action that has not started has no status (X-03), unlike
-    one that was skipped.
+    """Return the row of a stage or action that has not started.
+
+    It has no status (X-03), unlike one that was skipped.
     """
     return Text(in_line(name), "dim"), Text("○ not run", "dim"), Text(""), Text("")
 
@@ -142,8 +141,9 @@ def runs_table(runs: list[Run]) -> Table:
 
 
 def run_details(run: Run) -> Iterator[str]:
-    """Yield what a run used and made, a line each: revisions, variables,
-    links, artifacts with size and sha256.
+    """Yield the inputs and results of a run, a line each.
+
+    They are revisions, variables, links, and artifacts with size and sha256.
     """
     for revision in run.status.artifact_revisions:
         summary = first_line(revision.revision_summary or "")

@@ -20,9 +20,7 @@ _COLOUR = re.compile(r"(\x1b\[[0-9;]{0,20}m)")
 
 
 def visible(text: str) -> str:
-    """Return a text with every control character written out in hexadecimal;
-    tab and newline stay.
-    """
+    """Return a text with every control character in hexadecimal; tab and newline stay."""
     return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
 
 
@@ -32,15 +30,17 @@ def first_line(text: str) -> str:
 
 
 def in_line(text: str) -> str:
-    """Return a text as one line: its newlines are written out, too, so that
-    it makes no line of its own.
+    """Return a text as one line.
+
+    Its newlines are written out as well, so it cannot start a line of its own.
     """
     return visible(text).replace("\n", "\\n")
 
 
 def log_line(text: str) -> str:
-    """Return a line of a log: it keeps its colours, which end with it, and no
-    other control sequence.
+    """Return a line of a log with its colours, but no other control sequence.
+
+    The colours end with the line.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -58,9 +58,7 @@ def to_json(document: Any) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """Return what to say of a name that is not there: which one it resembles,
-    and which there are.
-    """
+    """Return a hint about an unknown name: the name it resembles, and the known names."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, 1)
     hint = f'; did you mean "{near[0]}"?' if near else ""

@@ -16,8 +16,9 @@ _PAUSE_S = 0.5
 
 
 def watch_run(cluster: Cluster, name: str, timeout: float) -> int:
-    """Show a run live until it ends; return the exit code that tells how: 0,
-    1, 3, or 4 for a timeout.
+    """Show a run live until it ends; return the exit code.
+
+    The code is 0, 1 or 3 by the run's end, or 4 for a timeout.
 
     What is not known is never a failed run: a run that was deleted is 3, an
     API server that stays away 4.
@@ -49,8 +50,9 @@ def _watch_live(cluster: Cluster, name: str, deadline: float) -> int:
 
 
 def _watch_plainly(cluster: Cluster, name: str, deadline: float) -> int:
-    """Where no terminal is (CI, a pipe), print each transition as a line, and
-    the whole at the end.
+    """Print each transition as a line, and the whole run at the end.
+
+    This is for output without a terminal, such as CI or a pipe.
     """
     said: set[str] = set()
     for run in _changes(cluster, name, deadline):
@@ -66,8 +68,9 @@ def _watch_plainly(cluster: Cluster, name: str, deadline: float) -> int:
 
 
 def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Run]:
-    """Yield a run's changes across ended watches, and while the API server is
-    away, until the deadline.
+    """Yield a run's changes until the deadline.
+
+    It goes on when a watch ends, and while the API server is away.
     """
     away, is_known = Away(), False
     while True:

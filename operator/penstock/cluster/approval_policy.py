@@ -6,8 +6,9 @@ from penstock.cluster.resources import POLICIES, POLICY_BINDINGS
 
 
 async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
-    """Whether the named ValidatingAdmissionPolicy and the binding of the same
-    name are there and deny.
+    """Return whether the ValidatingAdmissionPolicy and its binding exist and deny.
+
+    The binding has the same name as the policy.
 
     An installation that names no policy has none.
     """

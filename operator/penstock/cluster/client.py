@@ -54,16 +54,15 @@ class Client:
             await self._session.close()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Document:
-        """Return an object, of the cluster for no namespace; raise
-        NotFoundError where there is none.
-        """
+        """Return an object, a cluster one if no namespace is given; raise NotFoundError if none."""
         return await self.send("GET", resource.path(namespace, name))
 
     async def list(
         self, resource: Resource, namespace: str | None, *, selector: str = "", fields: str = ""
     ) -> AsyncIterator[Document]:
-        """Yield the objects of a namespace (or of all), in pages, as they
-        stood when the list began.
+        """Yield the objects of a namespace (or of all), in pages.
+
+        They are as they were when the list began.
         """
         wanted = {"labelSelector": selector, "fieldSelector": fields}
         query = {name: text for name, text in wanted.items() if text}
@@ -91,8 +90,9 @@ class Client:
     async def patch_status(
         self, resource: Resource, namespace: str, name: str, status: Document, rv: str
     ) -> Document:
-        """Merge a patch into the status of an object; raise ConflictError
-        unless it is still at version ``rv``.
+        """Merge a patch into the status of an object.
+
+        Raise ConflictError unless the object is still at version ``rv``.
         """
         body = {"metadata": {"resourceVersion": rv}, "status": status}
         return await self.send("PATCH", resource.path(namespace, name, "status"), body=body)
@@ -100,8 +100,9 @@ class Client:
     async def apply_status(
         self, resource: Resource, namespace: str, name: str, document: Document, manager: str
     ) -> Document:
-        """Own some fields of an object's status by server-side apply; those
-        left out are given up.
+        """Own some fields of an object's status by server-side apply.
+
+        The operator gives up the fields that are left out.
         """
         query = {"fieldManager": manager, "force": "true"}
         path = resource.path(namespace, name, "status")
@@ -110,8 +111,9 @@ class Client:
     async def watch(
         self, resource: Resource, namespace: str | None, version: str
     ) -> AsyncGenerator[Document, None]:
-        """Yield the events after a resource version until the server ends the watch, as it does
-        every few minutes.
+        """Yield the events after a resource version until the server ends the watch.
+
+        The server does so every few minutes.
         """
         assert self._session is not None
         path = resource.path(namespace)
@@ -143,15 +145,14 @@ class Client:
     async def patch(
         self, resource: Resource, namespace: str, name: str, body: Document
     ) -> Document:
-        """Merge a patch into an object; with metadata.resourceVersion in it,
-        only at that version.
+        """Merge a patch into an object.
+
+        If it has metadata.resourceVersion, it applies only at that version.
         """
         return await self.send("PATCH", resource.path(namespace, name), body=body)
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> None:
-        """Delete an object and what it owns, in the background; with ``uid``,
-        only that very object.
-        """
+        """Delete an object (with ``uid`` only that very one) and all it owns, in the background."""
         body: Document = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}

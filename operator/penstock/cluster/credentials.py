@@ -1,5 +1,6 @@
-"""How to reach and convince the API server: a value that handlers make from
-Kopf's login and pass in.
+"""The address of the API server and the proof of identity.
+
+It is a value that handlers make from Kopf's login and pass in.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ _TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The server's URL, its CA, and a client certificate or a token;
-    ``token_file`` is read anew as it rotates.
+    """The server's URL, its CA, and a client certificate or a token.
+
+    ``token_file`` is read again each time, because the token rotates.
     """
 
     server: str
@@ -70,8 +72,9 @@ def mounted_token_file() -> Path | None:
 
 
 def credentials_here() -> Credentials:
-    """Return those of the pod this runs in, else of the file that KUBECONFIG
-    names; raise OSError for neither.
+    """Return the credentials of this Pod, or else those of the file in KUBECONFIG.
+
+    Raise OSError if there is neither.
     """
     host, port = (
         os.environ.get("KUBERNETES_SERVICE_HOST"),

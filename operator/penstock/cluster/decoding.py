@@ -1,5 +1,6 @@
-"""Reads what the API server sends. One object that Python cannot read is that
-object's problem alone.
+"""Reads the answers of the API server.
+
+An object that Python cannot read is a problem of that object alone.
 
 Python's json raises RecursionError some thousand levels deep; the API server takes ten thousand. No
 field of ours is that deep, but ``metadata.managedFields`` and kinds of others may be.
@@ -28,9 +29,7 @@ def decode(text: str | bytes) -> Any:
 
 
 def cut(text: str, deepest: int) -> str:
-    """Return a JSON text in which each list or object below ``deepest``
-    levels is null; linear in time.
-    """
+    """Return a JSON text with null for all lists and objects below ``deepest``, in linear time."""
     kept: list[str] = []
     depth = begin = 0
     for token in _TOKEN.finditer(text):

@@ -26,8 +26,9 @@ EXIT_LEASE_LOST = 70
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Where the lease is, who holds it, and its times in seconds; ValueError
-    where they cannot be safe.
+    """The lease: its place, its holder, and its times in seconds.
+
+    Raise ValueError if the times cannot be safe.
 
     ``write_timeout_s`` is the limit of every write, too: one begun under the
     lease ends before the lease does.
@@ -162,8 +163,9 @@ class Lease:
             self.check()
 
     async def _create(self, client: Client) -> None:
-        """Make a Lease that nobody holds. Who held the one that is gone may
-        still act: it is waited out.
+        """Create a Lease that nobody holds.
+
+        The holder of the deleted Lease may still act, so wait until its time is over.
         """
         body = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -184,8 +186,7 @@ class Lease:
             await client.patch(LEASES, self._settings.namespace, self._settings.name, body)
 
     def _may_take(self, lease: Document) -> bool:
-        """A lease is taken over once it stood unrenewed for its duration, and
-        for ours, on our own clock.
+        """Return whether the lease was unrenewed for its duration, and ours, by our own clock.
 
         At once only where it was given back, or never held: then it has no
         time of renewal; and by a restarted container of the pod that holds

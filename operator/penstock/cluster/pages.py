@@ -1,5 +1,4 @@
-"""How many objects a LIST asks for at once: fewer where they are large, lest
-a page fill the memory.
+"""The size of a LIST page: smaller if the objects are large, to spare memory.
 
 The server bounds an object (1.5 MB), not a page: what all namespaces have written would else be
 held at one time, by an operator that has just been started again because that was too much for it.
@@ -23,8 +22,9 @@ class PageSize:
         self.limit = _FIRST
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return the body of a page of ``limit`` objects; raise
-        PageTooLargeError, and ask for fewer next time.
+        """Return the body of a page of ``limit`` objects.
+
+        Raise PageTooLargeError if it is too large, and ask for fewer next time.
 
         A page of a single object is read whatever its size.
         """

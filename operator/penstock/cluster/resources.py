@@ -17,9 +17,7 @@ class Resource:
     def path(
         self, namespace: str | None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """Return the URL path of a collection, an object, or a part of it;
-        all namespaces for None.
-        """
+        """Return the URL path of a collection, object, or part of it; None: all namespaces."""
         parts = [self.api]
         if namespace and self.is_namespaced:
             parts += ["namespaces", namespace]

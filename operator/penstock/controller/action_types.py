@@ -30,8 +30,9 @@ def dependents(cache: Cache, resource: Resource, document: dict[str, Any]) -> It
 
 
 async def fetch_missing(client: Client, cache: Cache, key: PipelineKey) -> None:
-    """List the ActionTypes that a pipeline sees where the cache lacks one
-    that it names: it may be new.
+    """List the ActionTypes that a pipeline sees if the cache lacks one that it names.
+
+    That one may be new.
     """
     pipeline = cache.get(PIPELINES, *key)
     wanted = _named_by(pipeline) if pipeline else set()

@@ -1,5 +1,4 @@
-"""Carries out a Plan: definitions first, then the runs' statuses, then
-commands (law: status first).
+"""Carries out a Plan: definitions first, then run statuses, then commands. Law: status first.
 
 Every effect can be repeated: names are deterministic, statuses are guarded by resourceVersion, and
 an object that is already there counts only if it is the one we meant.
@@ -48,8 +47,9 @@ _REFUSED_AGAIN_S = 5.0
 
 
 class _Refused:
-    """What one pass was refused, and when to look again: at once at what is
-    new, later at what is refused again.
+    """The refusals of one pass, and when to look again.
+
+    A new refusal is looked at again at once, a repeated one later.
     """
 
     def __init__(self) -> None:
@@ -117,9 +117,7 @@ class Applier:
     async def _try(
         self, refused: _Refused, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]
     ) -> None:
-        """Do something for a run; note a refusal, and raise only what says
-        nothing about that run.
-        """
+        """Do something for a run and note a refusal; raise only errors not about the run."""
         try:
             await work
         except (ClusterError, NameTakenError) as error:
@@ -136,8 +134,9 @@ class Applier:
             self._refusals.forget(snapshot.namespace, name)
 
     async def _save_runs(self, snapshot: Snapshot, plan: Plan, refused: _Refused) -> set[str]:
-        """Write the runs' statuses, as many as a pass may; return the uids of
-        the runs whose status was refused.
+        """Write the runs' statuses, up to the limit of a pass.
+
+        Return the uids of the runs whose status was refused.
         """
         runs = {item.name: item for item in (*snapshot.runs, *snapshot.late)}
         unwritten: set[str] = set()
@@ -260,8 +259,9 @@ class Applier:
             self._cache.put(APPROVALS, document)
 
     async def _create_run(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Create a run; what hinders it is noted, and the run that asked for
-        it says so after a while.
+        """Create a run, and note any obstacle.
+
+        The run that asked for it reports the obstacle after a while.
         """
         name = manifest["metadata"]["name"]
         try:
@@ -299,8 +299,9 @@ class Applier:
 
 
 def merge_patch(old: Any, new: Any) -> Any:
-    """Return the JSON merge patch from old to new: changed keys, and null for
-    each key that disappears.
+    """Return the JSON merge patch from old to new.
+
+    It has the changed keys, and null for each key that disappears.
     """
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new

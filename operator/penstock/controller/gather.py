@@ -1,5 +1,6 @@
-"""Gathers everything about one pipeline from the cache into a Snapshot. No
-requests, no decisions.
+"""Gathers everything about one pipeline from the cache into a Snapshot.
+
+It makes no requests and no decisions.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,9 +58,7 @@ Runs = tuple[RunObject, ...]
 
 
 class Gatherer:
-    """Builds snapshots; an object is parsed once for as long as the cache
-    holds the same document.
-    """
+    """Builds snapshots. An object is parsed only once while the cache holds the same document."""
 
     def __init__(
         self, cache: Cache, refusals: Refusals, default_store: ArtifactStore | None
@@ -78,8 +77,9 @@ class Gatherer:
         gone_runs: frozenset[str] = frozenset(),
         pipeline_status_written: datetime | None = None,
     ) -> Snapshot:
-        """Return what the cache knows of a pipeline; the keywords are what
-        only live requests can tell.
+        """Return a Snapshot of a pipeline from the cache.
+
+        The keywords are facts that only live requests can tell.
         """
         namespace, name = key
         document = self._cache.get(PIPELINES, namespace, name)
@@ -125,8 +125,9 @@ class Gatherer:
         }
 
     def _revisions(self, key: PipelineKey, runs: Runs, others: Runs) -> dict[str, Any]:
-        """Return the parts of a snapshot that ControllerRevisions hold;
-        nothing new starts for ``others``.
+        """Return the parts of a snapshot that ControllerRevisions hold.
+
+        Nothing new starts for ``others``.
         """
         named = {run.status.revision for run in (*runs, *others) if run.status.revision}
         revisions = {item["metadata"]["name"]: item for item in self._cache.of(REVISIONS, key)}
@@ -146,8 +147,9 @@ class Gatherer:
     def _runs(
         self, key: PipelineKey
     ) -> tuple[tuple[RunObject, ...], tuple[EndedRun, ...], tuple[RunObject, ...]]:
-        """Return the runs under way in the order of their creation, those
-        that ended, and those asked too late.
+        """Return the runs under way in order of creation, the ended ones, and those too late.
+
+        The last are those asked for too late.
         """
         unfinished: list[RunObject] = []
         ended: list[EndedRun] = []
@@ -200,9 +202,7 @@ class Gatherer:
         return known[2]
 
     def _pipeline(self, document: Document) -> PipelineObject:
-        """Read a Pipeline; what its spec leads to is taken from before where
-        only its status has changed.
-        """
+        """Read a Pipeline; if only its status changed, reuse the values computed from its spec."""
         uid, generation = document["metadata"]["uid"], document["metadata"]["generation"]
         known = self._parsed.get(uid, (None, None))[1]
         is_same = (

@@ -1,5 +1,6 @@
-"""What the operator counts, for Prometheus. Labels are few and bounded: no
-pipeline and no run names.
+"""The operator's metrics for Prometheus.
+
+Labels are few and bounded: no pipeline names and no run names.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest

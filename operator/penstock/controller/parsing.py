@@ -1,5 +1,6 @@
-"""Reads Kubernetes documents as the engine's small values. One that cannot be
-read says why, and stops no other.
+"""Reads Kubernetes documents as the engine's small values.
+
+An unreadable document says why, and stops no other.
 """
 
 from datetime import UTC, datetime
@@ -31,9 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def target_of(spec: PipelineRunSpec | None) -> str | None:
-    """Return the name or the uid of the run that a run rolls back to, None
-    for one that does not.
-    """
+    """Return the name or the uid of the target of a rollback. None if the run is no rollback."""
     wanted = spec.rollback if spec else None
     return (wanted.target_run or wanted.target_pipeline_execution_id) if wanted else None
 

@@ -1,5 +1,6 @@
-"""Plans passes: light ones at once, heavy ones beside the event loop, lest
-all namespaces wait for them.
+"""Plans passes: light ones at once, heavy ones beside the event loop.
+
+Otherwise all namespaces would wait for the heavy ones.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from penstock.runtime.turns import Turns
 
 _THREADS = 2
 _LIGHT = 1_000
-"""In characters that are read one by one (`engine/definition/weight.py`): at
-most a tenth of a second.
+"""Limit in characters that are read one by one: at most a tenth of a second.
+
+See `engine/definition/weight.py`.
 """
 _LIGHT_S = 0.05
 
@@ -58,8 +60,9 @@ class Planner:
 
 
 def weight_of_pass(snapshot: Snapshot) -> int:
-    """Return at most how many characters a pass reads one by one: of the
-    Pipeline, and of what its runs execute.
+    """Return an upper limit of the characters that a pass reads one by one.
+
+    It counts the Pipeline, and the definitions that its runs execute.
     """
     pipeline = snapshot.pipeline
     now = weight_of(pipeline.spec) if pipeline and pipeline.spec else 0

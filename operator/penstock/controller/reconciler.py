@@ -65,9 +65,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class _Memory:
-    """What is remembered of a pipeline between passes; losing it costs a
-    request, never an effect.
-    """
+    """The memory of a pipeline between passes. Losing it costs a request, never an effect."""
 
     pipeline_status_written: datetime | None = None
     conflicts: int = 0
@@ -88,9 +86,7 @@ class Reconciler:
     _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
 
     async def reconcile(self, key: PipelineKey) -> float | None:
-        """Do one pass; return in how many seconds to look again, None for
-        when something happens.
-        """
+        """Do one pass; return the seconds until the next, or None to wait for an event."""
         memory = self._memories.setdefault(key, _Memory())
         snapshot, plan = await self._plan(key, memory)
         try:
@@ -142,8 +138,9 @@ class Reconciler:
         return not await self._exists(PIPELINES, *key)
 
     async def _gone_runs(self, key: PipelineKey) -> frozenset[str]:
-        """Return name and uid of each run that the Pipeline's status shows
-        under way, and that exists no more.
+        """Return name and uid of each run that exists no more, but the Pipeline shows under way.
+
+        The Pipeline's status shows it.
         """
         status = (self.cache.get(PIPELINES, *key) or {}).get("status", {})
         shown = [stage.get("latestExecution", {}) for stage in status.get("stageStates", ())]
@@ -168,8 +165,9 @@ class Reconciler:
         return frozenset(found - {""})
 
     async def _fetch_definitions(self, key: PipelineKey) -> None:
-        """Read what unfinished runs execute where the cache lacks it:
-        revisions are listed, not watched.
+        """Read the definitions of unfinished runs if the cache lacks them.
+
+        Revisions are listed, not watched.
         """
         runs = list(self.cache.of(RUNS, key))
         targets = {
@@ -190,8 +188,9 @@ class Reconciler:
                     await self._exists(REVISIONS, key[0], name)
 
     async def _fetch_projects(self, key: PipelineKey) -> None:
-        """Read the BuildProjects of a pipeline with unfinished runs where the
-        cache lacks them: they may be new.
+        """Read the BuildProjects of a pipeline with unfinished runs if the cache lacks them.
+
+        They may be new.
         """
         pipeline = self.cache.get(PIPELINES, *key) or {}
         stages = pipeline.get("spec", {}).get("stages", ())
@@ -213,9 +212,7 @@ class Reconciler:
                 await self._exists(BUILD_PROJECTS, key[0], name)
 
     async def _look_up(self, key: PipelineKey, job: str) -> str:
-        """Read a Job and its pods from the server into the cache; return the
-        last warning about them.
-        """
+        """Read a Job and its Pods from the server into the cache; return their last warning."""
         known = self.cache.get(JOBS, key[0], job)
         if not await self._exists(JOBS, key[0], job) and known:
             self.cache.remove(JOBS, known, is_absent=True)
@@ -228,8 +225,9 @@ class Reconciler:
         return await self._warning(key[0], [job, *pods])
 
     async def _look_up_lost_pods(self, key: PipelineKey, job: str) -> None:
-        """Read by their names the pods of a Job that are gone from sight, or
-        that a run's status names, by uid.
+        """Read the Pods of a Job that are gone from sight or named in a run's status.
+
+        They are read by name and compared by uid.
         """
         runs = list(self.cache.of(RUNS, key))
         for uid, name in self.cache.unconfirmed_pods(
@@ -257,8 +255,9 @@ class Reconciler:
     async def compare(
         self, resource: Resource, listed: AsyncIterator[Document], before: set[str]
     ) -> set[PipelineKey]:
-        """Take over a LIST, object by object, lest all of it be held at once;
-        return the pipelines that changed.
+        """Take over a LIST object by object; return the pipelines that changed.
+
+        This way the whole LIST is never in memory at once.
 
         ``before`` are the uids known when it began. What it lacks of those is read by its name
         where the LIST goes by a label: it may only have lost that.
@@ -279,8 +278,9 @@ class Reconciler:
         return changed
 
     async def _look_up_approvals(self, key: PipelineKey, names: Collection[str]) -> dict[str, bool]:
-        """Read Approvals from the server into the cache; return for each
-        whether the admission policy guards it.
+        """Read Approvals from the server into the cache.
+
+        Return for each whether the admission policy guards it.
         """
         for name in sorted(names):
             if not await self._exists(APPROVALS, key[0], name) and (
@@ -292,8 +292,9 @@ class Reconciler:
         )
 
     async def _warning(self, namespace: str, names: list[str]) -> str:
-        """Return what the last warning among the Events of these objects
-        says; at most 500 characters.
+        """Return the text of the last warning among the Events of these objects.
+
+        It has at most 500 characters.
         """
         found: list[tuple[str, str]] = []
         for name in names:
@@ -308,8 +309,9 @@ class Reconciler:
         return max(found)[1] if found else ""
 
     async def _exists(self, resource: Resource, namespace: str, name: str, uid: str = "") -> bool:
-        """Read an object into the cache; return whether it is there, and
-        where ``uid`` is given, that very one.
+        """Read an object into the cache; return whether it exists.
+
+        If ``uid`` is given, it must be that very object.
         """
         if (found := await self._read(resource, namespace, name)) is None:
             return False
@@ -323,9 +325,7 @@ class Reconciler:
             return None
 
     async def _read_live(self, key: PipelineKey) -> None:
-        """After a second conflict the cache is not trusted: read this
-        pipeline's objects from the server.
-        """
+        """Read this pipeline's objects from the server: after two conflicts, distrust the cache."""
         namespace = key[0]
         if not await self._exists(PIPELINES, *key) and (known := self.cache.get(PIPELINES, *key)):
             self.cache.remove(PIPELINES, known, is_absent=True)
@@ -345,8 +345,9 @@ def _rules_of(stage: Document) -> Iterator[Document]:
 
 
 def _frozen_objects(status: Document) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that
-    tries under way were started with.
+    """Yield the frozen revisions that tries under way were started with.
+
+    They are ControllerRevisions of BuildProjects and ActionTypes.
     """
     for execution in _under_way(status):
         yield from (

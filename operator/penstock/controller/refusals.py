@@ -1,5 +1,6 @@
-"""What the API server refused, by the name of the object that was to be: the run that wanted it
-says so (law: news).
+"""The refusals of the API server, by the name of the object to create (law: news).
+
+The run that wanted the object reports the refusal.
 """
 
 from collections import OrderedDict
@@ -57,8 +58,9 @@ class Refusals:
 
 
 def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused | None:
-    """Return what an answer refuses for good or for now; None for an answer
-    that says nothing about the object.
+    """Return what an answer refuses, for good or for now.
+
+    None if the answer says nothing about the object.
     """
     text = str(error)
     if isinstance(error, NameTakenError):

@@ -1,3 +1,4 @@
-"""Pure decisions: (definition, runs, observed pods, now) -> new statuses,
-commands, when to look again.
+"""Pure decisions, made from definition, runs, observed Pods and the time.
+
+They are new statuses, commands, and when to look again.
 """

@@ -1,4 +1,5 @@
-"""What a pass decides: a `Plan` of new statuses and commands, plain values.
+"""The decision of a pass: a `Plan` of new statuses and commands, as plain values.
+
 `controller/apply.py` carries them out.
 """
 

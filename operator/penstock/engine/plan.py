@@ -1,5 +1,4 @@
-"""Plans one pass over one pipeline: the whole decision, as a pure function of
-a snapshot and the time.
+"""Plans one pass over one pipeline, as a pure function of a snapshot and the time.
 
 The theory of operation. The unit is the pipeline, not the run, since its runs compete for its
 stages. A pass knows only its snapshot: it reads no clock, asks nobody and changes nothing. Planning
@@ -138,8 +137,7 @@ class _Pass:
         )
 
     def _advance_runs(self) -> list[RunAdvance]:
-        """Read what became of every run under way, answer what is asked of it, and start what may
-        start in its stage.
+        """Read the results of runs under way, answer their requests, start what their stage allows.
 
         In the order of their arrival: of two new runs the older one gets the last free place.
         """
@@ -149,9 +147,7 @@ class _Pass:
         return advances
 
     def _let_in(self, advances: list[RunAdvance]) -> Inbound:
-        """Let runs into stages: last, since only now it is known who has left
-        one in this very pass.
-        """
+        """Let runs into stages; last, when it is known who has left a stage in this pass."""
         inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
         going = [advance for advance in advances if not self._cancellation(advance)]
         if self.snapshot.is_blind:
@@ -175,9 +171,7 @@ class _Pass:
     # ---- the pipeline
 
     def _plan_definition(self, pipeline: PipelineObject) -> PipelineStatus:
-        """Return the status as the definition decides it, and see to the definition's
-        ControllerRevision.
-        """
+        """Return the status that the definition decides, and plan its ControllerRevision."""
         findings = with_transitions(pipeline.findings, pipeline.spec, self.snapshot.transitions)
         findings = replace(
             findings, warnings=(*findings.warnings, *kept_warnings(self.snapshot.ended))
@@ -196,8 +190,9 @@ class _Pass:
         return status
 
     def _due(self, advances: list[RunAdvance], inbound: Inbound) -> PipelineStatus | None:
-        """Return the pipeline's new status if it is to be written now: at a
-        run's start or end, else seldom.
+        """Return the pipeline's new status if it is due.
+
+        It is due at a run's start or end, and otherwise seldom.
         """
         pipeline, status = self.snapshot.pipeline, self.pipeline_status
         if pipeline is None or status is None:
@@ -224,9 +219,7 @@ class _Pass:
     # ---- runs
 
     def _advance(self, run: RunObject) -> RunAdvance | None:
-        """Admit a new run, or read what became of one under way; None where
-        it cannot go on in this pass.
-        """
+        """Admit a new run, or read the results of one under way. None if it cannot go on now."""
         if run.status.state is None:
             self.new_runs.admit(run)
         status = self.statuses[run.name]
@@ -266,8 +259,9 @@ class _Pass:
         return RunAdvance(RunDraft(run, definition, self.facts, run.status), self.rollbacks)
 
     def _blocked_by(self, advance: RunAdvance) -> RefusedRequest | None:
-        """X-63: a run is not retried under a Pipeline that would cancel it at
-        once, nor above its limit.
+        """Return the refusal of a retry that the Pipeline would cancel at once (X-63).
+
+        So too if the retry would exceed the Pipeline's limit.
         """
         if cancelled := self._cancellation(advance):
             return cancelled_since(cancelled)
@@ -354,8 +348,9 @@ class _Pass:
             self.events.append(run.event(f"Run{status.state.value}", text, is_warning=is_warning))
 
     def _end_unwritable(self, run: RunObject, advance: RunAdvance, refused: Refused) -> None:
-        """Wait until the server takes the run's status again; end the run by
-        a small one where it never will.
+        """Wait until the server takes the run's status again.
+
+        If it never will, end the run by a small status.
         """
         if not refused.is_final:
             self.statuses[run.name] = run.status

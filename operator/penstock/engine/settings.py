@@ -13,12 +13,14 @@ class Settings:
     agent_image: str = "penstock:dev"
     commands_image: str = "docker.io/library/debian:12-slim"
     build_images: Mapping[str, str] = field(default_factory=dict)
-    """A BuildProject's image, such as ``aws/codebuild/standard:7.0``, to the
-    one that runs in its place.
+    """A BuildProject's image to the one that runs in its place.
+
+    An example is ``aws/codebuild/standard:7.0``.
     """
     aws_region: str = ""
-    """The region of AWS calls, unless an action says otherwise; boto3's own
-    ways to find one if empty.
+    """The region of AWS calls, unless an action names one.
+
+    If it is empty, boto3 finds one in its own ways.
     """
     aws_endpoint: str = ""
     """The server of AWS calls, unless an action says otherwise; AWS's own if empty."""
@@ -26,8 +28,9 @@ class Settings:
     image_pull_s: float = 180.0
     """How long an image may fail to be pulled before the action fails."""
     container_config_s: float = 30.0
-    """How long a container may be refused for its configuration (a missing
-    Secret) before the action fails.
+    """How long a container's configuration may be refused before the action fails.
+
+    An example is a missing Secret.
     """
     no_pod_s: float = 60.0
     """How long a Job may have no pod."""
@@ -38,8 +41,9 @@ class Settings:
     unwatched_s: float = 2.0
     """How often a Job or pod is read that lost the label by which it is watched."""
     status_bytes: int = 900_000
-    """The most that a run's status may hold as JSON: etcd takes objects of
-    1.5 MiB, field managers included.
+    """The most that a run's status may hold as JSON.
+
+    etcd takes objects of 1.5 MiB, field managers included.
     """
     container_end_s: float = 10.0
     """How long one container may run on after the other has ended."""
@@ -66,17 +70,16 @@ class Settings:
     kept_revisions: int = 10
     """How many definitions of a pipeline are kept beside those that runs name."""
     runs_with_jobs: int = 5
-    """How many ended runs of a pipeline keep their Jobs, for kubectl logs; up
-    to twice as many for a while.
+    """How many ended runs of a pipeline keep their Jobs, for kubectl logs.
+
+    For a while it may be up to twice as many.
     """
     workspace_size: str = "10Gi"
     """The most that an action's workspace may hold; a pod that grows beyond it is evicted."""
     agent_resources: Mapping[str, Mapping[str, str]] = field(
         default_factory=lambda: {"requests": {"cpu": "10m", "memory": "64Mi"}}
     )
-    """Resources of the agent beside every action: requests of 10m cpu and
-    64Mi memory, no limits.
-    """
+    """Resources of the agent beside every action: requests 10m cpu, 64Mi memory; no limits."""
     compute_types: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     """ComputeType (SMALL, MEDIUM, LARGE) to the resources of the action container."""
     limits: Limits = field(default_factory=Limits)

@@ -30,8 +30,7 @@ _OF_THE_SPEC = ("findings", "definition", "revision")
 
 @dataclass(frozen=True)
 class PipelineObject:
-    """A Pipeline, and the ActionTypes it sees. ``spec`` is None where it cannot be read;
-    ``unreadable`` says why.
+    """A Pipeline and its ActionTypes. ``spec`` is None if unreadable; ``unreadable`` says why.
 
     What follows from these alone is computed once per object, as many passes see the same one.
     """
@@ -47,8 +46,9 @@ class PipelineObject:
     action_types: ActionTypes = field(default_factory=ActionTypes)
 
     def with_status(self, status: PipelineStatus) -> "PipelineObject":
-        """Return the same Pipeline with another status; what its spec leads
-        to is not computed again.
+        """Return the same Pipeline with another status.
+
+        Values that follow from its spec are not computed again.
         """
         changed = replace(self, status=status)
         changed.__dict__.update(
@@ -105,8 +105,9 @@ class RunObject:
 
     @property
     def arrival(self) -> tuple[str, datetime, str]:
-        """What runs are ordered by: when they were admitted; creation counts
-        in seconds, and by another clock.
+        """Return the sort key of runs: the time of admission.
+
+        Creation counts in seconds, and by another clock.
         """
         return self.status.start_time or "~", self.created, self.name
 
@@ -117,8 +118,9 @@ class RunObject:
         )
 
     def stop_under(self, status: PipelineRunStatus) -> StopRequest | None:
-        """Return the stop that its spec asks for, unless a retry has resumed
-        the run since, as the status says.
+        """Return the stop in its spec, unless a retry has resumed the run since.
+
+        The status tells that.
         """
         request, trigger = (self.spec.stop if self.spec else None), status.stop_trigger
         is_over = request and trigger and trigger.resumed_time and is_trigger_of(trigger, request)
@@ -142,8 +144,9 @@ class EndedStage:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalObject:
-    """An Approval. ``spec`` is None where it cannot be read; ``spec_hash`` is
-    that of all but the decisions.
+    """An Approval. ``spec`` is None if it cannot be read.
+
+    ``spec_hash`` is the hash of all but the decisions.
     """
 
     name: str
@@ -169,8 +172,9 @@ class EndedRun:
     stages: Mapping[str, EndedStage] = field(default_factory=dict)
     is_rollback: bool = False
     is_declared: bool = False
-    """Whether a tool that declares objects, or a person, says that it is
-    kept: deleted, it would be made anew.
+    """Whether a tool that declares objects, or a person, says that the run is kept.
+
+    The tool would make a deleted run anew.
     """
 
 
@@ -179,8 +183,9 @@ NAME_TAKEN = "NameTaken"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What the API server said no to. One that is not ``is_final`` may be
-    accepted later, as when a quota has room.
+    """A refusal of the API server.
+
+    If it is not ``is_final``, it may be accepted later, as when a quota has room.
     """
 
     reason: str
@@ -195,8 +200,9 @@ def status_refusal(run_uid: str) -> str:
 
 
 class Live(NamedTuple):
-    """What was read from the API server for this very snapshot: the cache alone does not prove that
-    something is gone.
+    """The live reads of the API server for this very snapshot.
+
+    The cache alone does not prove that something is gone.
 
     ``jobs`` are Jobs, read with their pods, each with the last warning among their Events, or an
     empty text. ``approvals`` are Approvals, each with whether the admission policy guards it.
@@ -255,8 +261,9 @@ class Snapshot:
 
     @property
     def is_blind(self) -> bool:
-        """Whether the Pipeline or a StageTransition of it cannot be read:
-        then no run enters a stage.
+        """Return whether the Pipeline or one of its StageTransitions is unreadable.
+
+        Then no run enters a stage.
         """
         is_unread = self.pipeline is not None and self.pipeline.spec is None
         return is_unread or any(transition.spec is None for transition in self.transitions)

@@ -10,9 +10,7 @@ from penstock.api.kinds.run import RunState, StageStatus
 from penstock.api.status.executions import ActionStatus
 
 BEGIN = ""
-"""Before anything is written: a run without a state, a stage that was not
-entered, a try that was not made.
-"""
+"""The state before any write: a run without state, a stage not entered, a try not made."""
 
 
 class Change(NamedTuple):

@@ -12,9 +12,7 @@ from penstock.runtime.config import ConfigError, read_document, read_lease, read
 
 
 def read_config(path: Path, *, identity: str) -> OperatorSettings:
-    """Return the settings that a YAML file gives, defaults for the rest;
-    raise ConfigError for a bad one.
-    """
+    """Return a YAML file's settings, with defaults; raise ConfigError for a bad one."""
     document = read_document(path)
     lease = read_lease(document.pop("lease", None), identity)
     engine = read_settings(Settings, document.pop("engine", None) or {}, "engine")

@@ -1,5 +1,6 @@
-"""Lets Kopf's lists and watches survive what anybody may write: objects too
-deep for Python's json, and too large.
+"""Lets Kopf's lists and watches survive objects that are too deep or too large.
+
+Anybody may write them. Too deep means too deep for Python's json.
 
 Kopf decodes in two places, each with a decoder that raises RecursionError, and ends with it: one
 object of one tenant would stop every namespace. Kopf lists a number of objects at a time, whatever

@@ -69,8 +69,9 @@ def run(settings: OperatorSettings) -> None:
 
 
 def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
-    """Return Kopf's registry with our handlers: start, stop, and one for the
-    events of each kind.
+    """Return Kopf's registry with our handlers.
+
+    They are start, stop, and one for the events of each kind.
     """
     registry = kopf.OperatorRegistry()
     operators: list[Operator] = []

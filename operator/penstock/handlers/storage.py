@@ -1,5 +1,6 @@
-"""Storages that keep nothing: our handlers see raw events, so Kopf has no
-change to detect and no progress to keep.
+"""Storages that keep nothing.
+
+Our handlers see raw events, so Kopf has no change to detect and no progress to keep.
 
 By default Kopf copies and compares every object of every event for handlers that we do not have;
 that was half of the operator's time under load.

@@ -1,6 +1,4 @@
-"""Reads a configuration file (the chart's ConfigMap) into settings; a key
-that is not known is refused.
-"""
+"""Reads a configuration file (the chart's ConfigMap) into settings; refuses unknown keys."""
 
 import dataclasses
 import os
@@ -22,8 +20,9 @@ class ConfigError(ValueError):
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return what a YAML file holds; raise ConfigError for anything but a
-    mapping, OSError if it cannot be read.
+    """Return the content of a YAML file.
+
+    Raise ConfigError for anything but a mapping, OSError if it cannot be read.
     """
     try:
         document = yaml.safe_load(path.read_text()) or {}
@@ -35,8 +34,9 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_settings(kind: type[T], document: Mapping[str, Any], path: str = "") -> T:
-    """Return a part of the file as settings, defaults for what is left out; raise ConfigError.
-    ``path`` is its key.
+    """Return a part of the file as settings, with defaults.
+
+    Raise ConfigError for a bad one. ``path`` is its key.
     """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in document:

@@ -24,8 +24,9 @@ _REMEMBERED = 1_000
 """Answers that are remembered, by a hash of the token; a scraper has one."""
 _REVIEWS_PER_S = 2.0
 _REVIEWS_AT_ONCE = 10.0
-"""Reviews are the API server's work, and anybody who reaches the port can ask
-for one: they are rationed.
+"""The limit of reviews at once.
+
+Reviews are the API server's work, and anybody who reaches the port can ask for one.
 """
 
 

@@ -1,5 +1,6 @@
-"""Works a queue: passes over one key at a time, each with a limit; what goes
-wrong concerns that key alone.
+"""Works a queue in passes over one key at a time, each with a limit.
+
+A problem concerns its key alone.
 """
 
 import asyncio
@@ -68,8 +69,9 @@ class Passes(Generic[Key]):
 
 
 async def until_it_works(step: Callable[[], Awaitable[None]], what: str) -> None:
-    """Take a step again and again, with growing pauses, until the cluster
-    lets it; ``what`` says in logs what it is.
+    """Take a step again, with growing pauses, until the cluster lets it.
+
+    ``what`` names the step in logs.
     """
     pause = _FIRST_PAUSE_S
     while True:

@@ -1,5 +1,6 @@
-"""A keyed work queue: wake-ups of one key merge, a key never runs twice at
-once, delays and backoff per key.
+"""A keyed work queue with merged wake-ups, and delays and backoff per key.
+
+A key never runs twice at once.
 
 Keys belong to groups (a pipeline's: its namespace). Groups take turns, and no
 group has more than its share of passes under way: a group with a thousand
@@ -80,8 +81,9 @@ class WorkQueue(Generic[Key]):
         self._release(key)
 
     def failed(self, key: Key, retry_after: float | None = None) -> float:
-        """Say that a pass failed: the key comes again after a growing pause,
-        which is returned in seconds.
+        """Say that a pass failed; return the pause in seconds.
+
+        The key comes again after it, and the pause grows.
         """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
@@ -92,9 +94,7 @@ class WorkQueue(Generic[Key]):
         return pause
 
     def _next(self) -> Key | None:
-        """Take the oldest key of the group whose turn it is, and put that
-        group behind all others.
-        """
+        """Take the oldest key of the group whose turn it is, and put that group last."""
         for group, keys in self._ready.items():
             if self._share is not None and self._running_of[group] >= self._share:
                 continue

@@ -1,6 +1,4 @@
-"""Those who share something scarce take turns: a namespace that keeps it busy
-leaves half of it to the others.
-"""
+"""Shares something scarce in turns: a namespace that keeps it busy leaves half to the others."""
 
 import asyncio
 import contextlib

@@ -1,3 +1,4 @@
-"""What operator and agent say to one another: the standard library alone,
-since every action pays for its imports.
+"""The documents that operator and agent exchange.
+
+They need the standard library alone, because every action pays for its imports.
 """

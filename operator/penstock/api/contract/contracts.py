@@ -39,8 +39,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class StoreLocation(NamedTuple):
-    """An artifact store. ``credentials`` names a folder with the files
-    accessKeyId and secretAccessKey.
+    """An artifact store. ``credentials`` is a folder with the files accessKeyId, secretAccessKey.
 
     With ``folder`` it is a volume mounted there, and ``bucket`` its claim's name. ``kms_key`` is
     the key of AWS KMS with which objects are encrypted, the bucket's own way if None.
@@ -70,8 +69,9 @@ class Attempt(NamedTuple):
 
 
 class ArtifactLocation(NamedTuple):
-    """A stored artifact: key within the store, size in bytes, sha256 in hex,
-    format tar.zst or zip.
+    """A stored artifact: key within the store, size in bytes, sha256 in hex, format.
+
+    The format is tar.zst or zip.
     """
 
     name: str
@@ -82,9 +82,7 @@ class ArtifactLocation(NamedTuple):
 
 
 class ArtifactOrder(NamedTuple):
-    """An artifact to produce: ``files`` are globs below the source folder;
-    none means everything.
-    """
+    """An artifact to produce. ``files`` are globs below the source folder; empty means all."""
 
     name: str
     files: tuple[str, ...] = ()
@@ -92,8 +90,9 @@ class ArtifactOrder(NamedTuple):
 
 
 class ScriptCommand(NamedTuple):
-    """One command: ``text`` as the user wrote it (shown in the log), ``code``
-    as the shell reads it.
+    """One command of a script.
+
+    ``text`` is as the user wrote it, and the log shows it. ``code`` is as the shell reads it.
     """
 
     text: str
@@ -101,9 +100,7 @@ class ScriptCommand(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What the action container runs: commands in one shell, the values they
-    refer to, its environment.
-    """
+    """The work of the action container: commands in one shell, their values, the environment."""
 
     commands: tuple[ScriptCommand, ...]
     values: Mapping[str, str] = NOTHING
@@ -112,8 +109,7 @@ class Script(NamedTuple):
 
 
 class Build(NamedTuple):
-    """A BuildProject as resolved for one action: ``overrides`` are the
-    action's own variables (B-13).
+    """A BuildProject resolved for one action. ``overrides`` are the action's own variables (B-13).
 
     ``source_revision`` is what the primary source pinned, empty for one that no source action made;
     ``started_ms`` is when the try was started, in milliseconds of Unix time. ``region`` is the
@@ -131,9 +127,7 @@ class Build(NamedTuple):
 
 
 class AwsAccess(NamedTuple):
-    """Where an action's AWS calls go, and the roles that are assumed one
-    after the other, each by the one before.
-    """
+    """The target of an action's AWS calls, and a chain of roles: each assumes the next."""
 
     region: str | None = None
     endpoint: str | None = None
@@ -141,8 +135,7 @@ class AwsAccess(NamedTuple):
 
 
 class Custom(NamedTuple):
-    """An ActionType as resolved for one action: its commands, its
-    environment, and links with values in them.
+    """An ActionType as resolved for one action: commands, environment, links with their values.
 
     ``{ExternalExecutionId}`` is left in links: only the action knows it.
     """
@@ -173,9 +166,7 @@ class Limits(NamedTuple):
 
 
 class ActionRequest(NamedTuple):
-    """Everything one try of an action needs, resolved; it never holds a
-    secret, only folders of secrets.
-    """
+    """Everything one try of an action needs, resolved: folders of secrets, but never a secret."""
 
     version: int
     attempt: Attempt
@@ -205,9 +196,7 @@ class ActionRequest(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a source action pinned (X-29): an id, its summary (X-87), a page
-    about it, when it was made.
-    """
+    """The revision that a source action pinned (X-29): id, summary (X-87), page, creation time."""
 
     id: str
     summary: str = ""
@@ -216,7 +205,8 @@ class Revision(NamedTuple):
 
 
 class FailedCase(NamedTuple):
-    """A test that failed: ``suite`` is its class or suite, ``name`` its own;
+    """A test that failed. ``suite`` is its class or suite, ``name`` its own name.
+
     ``message`` is cut to fit.
     """
 
@@ -226,9 +216,7 @@ class FailedCase(NamedTuple):
 
 
 class SuiteReport(NamedTuple):
-    """What a report group holds (B-50): counts of test cases, the first that
-    failed, the key of the whole report.
-    """
+    """A report group (B-50): counts of test cases, first failures, key of the whole report."""
 
     name: str
     total: int
@@ -242,8 +230,9 @@ class SuiteReport(NamedTuple):
 
 
 class ActionResult(NamedTuple):
-    """What the agent reports. ``status`` is Succeeded, Failed, or Lost: ``code`` says whether
-    anything was done.
+    """The report of the agent. ``status`` is Succeeded, Failed, or Lost.
+
+    If it is Lost, ``code`` says whether anything was done.
     """
 
     version: int
@@ -263,8 +252,9 @@ class ActionResult(NamedTuple):
     percent_complete: int | None = None
 
     def encode(self, budget: int = TERMINATION_MESSAGE_BYTES) -> str | None:
-        """Return the termination message, compressed when longer than
-        ``budget`` bytes; None if still too long.
+        """Return the termination message, or None if it is too long even when compressed.
+
+        It is compressed if it is longer than ``budget`` bytes.
         """
         text = _json_of(self)
         if len(text.encode()) <= budget:
@@ -274,16 +264,15 @@ class ActionResult(NamedTuple):
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read a termination message; raise ContractError when it is none of
-        ours, as after a crash.
+        """Read a termination message; raise ContractError if it is not one of ours.
+
+        That happens after a crash.
         """
         result: Self = decode(cls, text, RESULT_VERSION)
         return result
 
 
 def _json_of(document: ActionRequest | ActionResult) -> str:
-    """Return a document as JSON; half a surrogate pair, which is no Unicode,
-    becomes a question mark.
-    """
+    """Return a document as JSON; half a surrogate pair (no Unicode) becomes a question mark."""
     text = json.dumps(to_document(document), separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode()

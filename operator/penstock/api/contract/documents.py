@@ -18,9 +18,7 @@ _MISSING = object()
 
 
 class ContractError(ValueError):
-    """A document that is not a request or a result of a version we know; the
-    message names the key.
-    """
+    """The document is no request or result of a known version; the message names the key."""
 
 
 def compress(text: str) -> str:
@@ -29,9 +27,7 @@ def compress(text: str) -> str:
 
 
 def decompress(text: str, limit: int = 4 * 1024 * 1024) -> str:
-    """Undo `compress`, reading at most ``limit`` bytes; a text without the
-    prefix is returned as it is.
-    """
+    """Undo `compress`, reading at most ``limit`` bytes; text without the prefix stays as it is."""
     if not text.startswith(COMPRESSED):
         return text
     inflater = zlib.decompressobj()
@@ -54,9 +50,7 @@ def to_document(value: Any) -> Any:
 
 
 def decode(cls: type[Any], text: str, version: int) -> Any:
-    """Return the contract that a text holds; raise ContractError when it is
-    none of that class and version.
-    """
+    """Return a text's contract; raise ContractError for any other class or version."""
     try:
         document = json.loads(decompress(text))
         if not isinstance(document, dict) or document.get("version") != version:

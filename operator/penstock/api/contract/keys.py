@@ -1,5 +1,4 @@
-"""Keys within the store: every part is encoded by one function, so that no
-name can reach another's key.
+"""Keys within the store. One function encodes every part, so no name can reach another name's key.
 
 Artifacts stand below their pipeline's uid; claims, logs, reports and objects have trees of their
 own, which no uid equals.
@@ -11,9 +10,7 @@ from penstock.api.contract.contracts import Attempt
 
 
 def encode_part(text: str) -> str:
-    """Return a non-empty key part without ``/`` that is neither ``.`` nor
-    ``..``; distinct for distinct texts.
-    """
+    """Return a key part, distinct for each text: never empty, ``.`` or ``..``, without ``/``."""
     encoded = quote(text, safe="", errors="surrogatepass")
     if not encoded:
         return "%"
@@ -31,8 +28,9 @@ def key_of(*parts: str) -> str:
 
 
 def artifact_key(attempt: Attempt, pod_uid: str, name: str) -> str:
-    """Return where one try stores an output artifact (A-03: no other
-    execution ever has that key).
+    """Return the key under which one try stores an output artifact.
+
+    No other execution ever has that key (A-03).
     """
     return key_of(*_try_parts(attempt), pod_uid, name)
 
@@ -48,8 +46,9 @@ def report_key(attempt: Attempt, pod_uid: str, name: str) -> str:
 
 
 def object_key(attempt: Attempt, pod_uid: str, name: str) -> str:
-    """Return where one try puts an object that is no artifact: what it hands
-    to a function, or takes from it.
+    """Return the key of an object that is no artifact, for one try.
+
+    The try hands the object to a function, or takes it from one.
     """
     return key_of("objects", *_try_parts(attempt), pod_uid, name)
 

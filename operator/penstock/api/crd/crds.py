@@ -1,5 +1,6 @@
-"""The CustomResourceDefinitions, generated from the models: the only source
-of what users may write.
+"""The CustomResourceDefinitions, generated from the models.
+
+The models alone define what users may write.
 """
 
 from dataclasses import dataclass
@@ -30,9 +31,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CustomResource:
-    """One kind: its names, its models, its printer columns; without a status
-    where nobody writes one.
-    """
+    """One kind: names, models, printer columns, and a status unless nobody writes one."""
 
     kind: str
     plural: str

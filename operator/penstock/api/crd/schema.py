@@ -1,5 +1,4 @@
-"""Translates a pydantic model to a structural OpenAPI schema, as a
-CustomResourceDefinition needs it.
+"""Translates a pydantic model to the structural OpenAPI schema of a CustomResourceDefinition.
 
 pydantic writes JSON Schema 2020; the API server takes OpenAPI v3 with everything that is not
 structural removed. What has no faithful translation raises `UntranslatableError` with its path, so
@@ -26,9 +25,7 @@ _FORMATS = {"date-time", "int32", "int64", "byte"}
 
 
 class UntranslatableError(TypeError):
-    """A model says what a structural schema cannot say; the message names the
-    path and the keyword.
-    """
+    """A structural schema cannot express the model; the message names path and keyword."""
 
 
 def structural_schema(model: type[BaseModel]) -> Schema:

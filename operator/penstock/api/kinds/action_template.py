@@ -1,5 +1,6 @@
-"""The pod of a custom action: a closed schema, so that a template reaches
-nothing that a Pipeline could not (P-80).
+"""The Pod template of a custom action, with a closed schema.
+
+A template reaches nothing that a Pipeline could not reach (P-80).
 
 What is not named here cannot be written: no volume, no host's namespace, no privilege, no service
 account, no further container.
@@ -183,8 +184,9 @@ class ActionTemplate(Model):
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=25_600)], ...],
         Field(min_length=1, max_length=50, json_schema_extra=ATOMIC),
     ]
-    """Run one by one in one shell; the first that fails ends the action. They
-    hold no variables of pipelines.
+    """Commands that run one by one in one shell; the first that fails ends the action.
+
+    They cannot use pipeline variables.
     """
     environment_variables: Annotated[
         tuple[ActionVariable, ...], Field(max_length=50, json_schema_extra=list_map("name"))

@@ -1,5 +1,6 @@
-"""ActionType and ClusterActionType: custom actions, in the words of
-CreateCustomActionType (P-80).
+"""ActionType and ClusterActionType: custom actions (P-80).
+
+The field names are those of CreateCustomActionType.
 """
 
 from typing import Annotated, Literal
@@ -16,8 +17,10 @@ PropertyName = Annotated[
 
 
 class ActionTypeSettings(Model):
-    """Links; ``{Config:PROPERTY}`` stands for a property's value, ``{ExternalExecutionId}`` for
-    what an action says.
+    """Links that people see for this action type.
+
+    ``{Config:PROPERTY}`` stands for the value of a property. ``{ExternalExecutionId}`` stands for
+    the id that an action reports.
     """
 
     third_party_configuration_url: Url | None = None
@@ -25,8 +28,9 @@ class ActionTypeSettings(Model):
     entity_url_template: Url | None = None
     """The page about what an action works on: its try shows it as entityUrl."""
     execution_url_template: Url | None = None
-    """The page about one execution: the try shows it as externalExecutionUrl,
-    unless the action names one itself.
+    """The page about one execution, shown on the try as externalExecutionUrl.
+
+    If the action names a page itself, that page is shown instead.
     """
     revision_url_template: Url | None = None
     """The page about the revision that a source action pins."""
@@ -54,8 +58,9 @@ class ConfigurationProperty(Model):
     key: bool | None = None
     """Without effect here: nothing is looked up by it."""
     secret: bool | None = None
-    """Its value names a Secret of the Pipeline's namespace; the action finds
-    the Secret's keys as files.
+    """If true, the value names a Secret in the Pipeline's namespace.
+
+    The action finds the keys of the Secret as files.
     """
     queryable: bool | None = None
     """Without effect here: there are no workers that poll for jobs."""
@@ -108,8 +113,9 @@ class ActionTypeSpec(Model):
     input_artifact_details: ArtifactDetails
     output_artifact_details: ArtifactDetails
     job_timeout: Annotated[int, Field(ge=60, le=43_200)] | None = None
-    """How long an action may run, in seconds: 24 hours if absent (T-09); the action's
-    timeoutInMinutes comes first.
+    """How long an action may run, in seconds; 24 hours if absent (T-09).
+
+    The action's timeoutInMinutes takes precedence.
     """
     on_lost_pod: Literal["rerun", "fail"] = "fail"
     """What follows when a pod is lost without a result: another try, or the action's failure."""

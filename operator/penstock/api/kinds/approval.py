@@ -34,17 +34,16 @@ class Approvers(Model):
 
 
 class Decision(Model):
-    """What one person decided; ``user`` is the writer's own name, which the
-    admission policy demands.
+    """The decision of one person. ``user`` must be the name of whoever writes it.
+
+    The admission policy demands that.
     """
 
     user: UserName
     decision: Literal["Approved", "Rejected"]
     comment: Annotated[str, StringConstraints(max_length=512)] | None = None
     token: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """The token of the Approval; need not be given, but must be right where it is
-    (InvalidApprovalToken).
-    """
+    """The token of the Approval, optional. A wrong token is refused (InvalidApprovalToken)."""
 
 
 _FROZEN = (
@@ -65,8 +64,9 @@ def _frozen(field: str) -> dict[str, str]:
 
 
 class ApprovalSpec(Model):
-    """What is asked of whom, and what they decided. The operator writes it
-    once; people add to ``decisions``.
+    """The question, the people who may answer it, and their decisions.
+
+    The operator writes it once. People add to ``decisions``.
     """
 
     model_config = {"json_schema_extra": rules(*(_frozen(name) for name in _FROZEN))}
@@ -112,8 +112,9 @@ class ApprovalStatus(Model):
 
 
 class ApprovalReference(Model):
-    """The Approval of an attempt that waits for people: what it was created
-    with, so that no other counts.
+    """The Approval of an attempt that waits for people.
+
+    It records what the Approval was created with, so that no other Approval counts.
     """
 
     name: str

@@ -19,9 +19,7 @@ class BuildProjectSpec(Model):
     """How builds run."""
 
     image: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-    """The container's image; an ``aws/codebuild/`` name is one that the
-    chart's buildImages must map.
-    """
+    """The container image. The chart's buildImages must map an ``aws/codebuild/`` name."""
     compute_type: Literal["SMALL", "MEDIUM", "LARGE"] | None = None
     environment_variables: Annotated[
         tuple[BuildVariable, ...], Field(max_length=100, json_schema_extra=list_map("name"))
@@ -30,12 +28,15 @@ class BuildProjectSpec(Model):
     """YAML, or the path of a file in the source; buildspec.yml if absent (B-01)."""
     timeout_in_minutes: Annotated[int, Field(ge=5, le=2160)] | None = None
     service_role: RoleArn | None = None
-    """A role that builds act as: its keys, good for an hour, stand in their
-    environment as the AWS CLI expects them.
+    """The role that builds act as.
+
+    Its keys are valid for an hour and stand in the environment of the build, as the AWS CLI expects
+    them.
     """
     credentials_secret: DnsName | None = None
-    """A Secret with accessKeyId and secretAccessKey that serviceRole is assumed with, in place of
-    the pod's identity.
+    """A Secret with accessKeyId and secretAccessKey, used to assume serviceRole.
+
+    It replaces the identity of the Pod.
 
     Without a serviceRole builds get these keys themselves.
     """

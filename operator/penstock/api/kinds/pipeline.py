@@ -1,5 +1,6 @@
-"""The Pipeline object: CodePipeline's declaration with its own field names
-(S-02..S-04), and its status.
+"""The Pipeline object and its status.
+
+The spec is CodePipeline's declaration with its own field names (S-02..S-04).
 """
 
 from enum import StrEnum
@@ -33,8 +34,9 @@ class ExecutionMode(StrEnum):
 
 
 class OnUpdate(StrEnum):
-    """What an edit of the Pipeline does to runs under way: end them as AWS
-    does (X-40), or let them finish.
+    """What an edit of the Pipeline does to runs under way.
+
+    It ends them as AWS does (X-40), or it lets them finish.
     """
 
     CANCEL = "Cancel"
@@ -79,8 +81,9 @@ class Action(Model):
     name: CodePipelineName
     action_type_id: ActionTypeId
     run_order: Annotated[int, Field(ge=1, le=999)] | None = None
-    """Groups of equal runOrder run in ascending order, members of a group in
-    parallel; 1 if absent (X-23).
+    """The order of actions within the stage; 1 if absent (X-23).
+
+    Groups of equal runOrder run in ascending order. The actions of a group run in parallel.
     """
     configuration: Annotated[
         dict[str, Annotated[str, StringConstraints(max_length=50_000)]], Field(max_length=50)
@@ -109,8 +112,9 @@ class Action(Model):
     role_arn: RoleArn | None = None
     region: Annotated[str, StringConstraints(min_length=4, max_length=30)] | None = None
     namespace: NamespaceName | None = None
-    """The namespace under which later actions read this action's variables, as in
-    ``#{Source.CommitId}``.
+    """The namespace of this action's variables, for later actions: ``#{Source.CommitId}``.
+
+    In this example it is Source.
     """
     timeout_in_minutes: Annotated[int, Field(ge=5, le=86400)] | None = None
 
@@ -154,8 +158,9 @@ class StoreCredentials(Model):
 
 
 class ArtifactStore(Model):
-    """Where artifacts are kept (N-21); AWS's fields with endpoint, region and
-    credentials, and S3 or a Volume.
+    """The place of the artifacts (N-21): S3 or a Volume.
+
+    It has AWS's fields plus endpoint, region and credentials.
 
     The location of a Volume is a PersistentVolumeClaim of the Pipeline's
     namespace; all that use it see all of it.
@@ -176,9 +181,7 @@ class ArtifactStore(Model):
 
 
 class VariableDeclaration(Model):
-    """A pipeline-level variable (N-13); one without a default must be given
-    at every start (X-50).
-    """
+    """A pipeline-level variable (N-13). Without a default, every start must give a value (X-50)."""
 
     name: VariableName
     default_value: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
@@ -186,8 +189,9 @@ class VariableDeclaration(Model):
 
 
 class DisabledTransition(Model):
-    """A stage that no run enters (X-71, as CloudFormation declares it): runs
-    wait in front of it.
+    """A stage that no run enters (X-71). Runs wait in front of it.
+
+    CloudFormation declares it in the same way.
     """
 
     stage_name: CodePipelineName
@@ -255,17 +259,17 @@ class PipelineSpec(Model):
     start_on_create: bool | None = None
     """Whether creating the Pipeline starts its first run (X-21): true if absent, as on AWS."""
     on_update: OnUpdate | None = None
-    """What an edit does to runs under way in modes SUPERSEDED and QUEUED
-    (X-40): Cancel if absent, as on AWS.
+    """What an edit does to runs under way; Cancel if absent, as on AWS (X-40).
+
+    It applies to the modes SUPERSEDED and QUEUED.
     """
     restart_execution_on_update: bool | None = None
-    """Whether an edit starts a run (X-21, as CloudFormation's
-    RestartExecutionOnUpdate): false if absent.
+    """Whether an edit starts a run; false if absent (X-21).
+
+    It is CloudFormation's RestartExecutionOnUpdate.
     """
     max_concurrent_executions: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """How many PARALLEL runs may be under way at once (Q-05): 50 if absent.
-    What comes above waits.
-    """
+    """How many PARALLEL runs may be under way (Q-05): 50 if absent. Further runs wait."""
 
     @property
     def store(self) -> ArtifactStore | None:

@@ -1,6 +1,4 @@
-"""Rollbacks of a stage: as they are asked for, and what of the target a
-rollback runs with (X-67..X-70).
-"""
+"""Rollbacks of a stage: requests, and what one takes over from its target (X-67..X-70)."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -100,8 +100,7 @@ _RAISED_ONLY = rule(
 
 
 class StopRequest(Model):
-    """Asks a run to stop (X-53): no action starts any more; with ``abandon`` those under way are
-    ended, too (X-54).
+    """Asks a run to stop (X-53): no action starts. ``abandon`` also ends actions under way (X-54).
 
     It is written once. Only ``abandon`` may be raised later, and then says anew why and by whom;
     and a run that a retry has resumed may be asked again.
@@ -113,9 +112,7 @@ class StopRequest(Model):
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None
     after_retries: Annotated[int, Field(ge=0, le=50)] | None = None
-    """How many ``spec.retries`` there are, where the run was stopped before
-    and one of them resumed it.
-    """
+    """The number of ``spec.retries``, if one of them resumed the run after an earlier stop."""
 
 
 def _unchanged(field: str) -> dict[str, str]:
@@ -231,9 +228,7 @@ class ResolvedVariable(Model):
 
 
 class ArtifactRevision(Model):
-    """The revision behind a source artifact (X-84): later stages never read
-    the source again (X-29).
-    """
+    """The revision behind a source artifact (X-84). Later stages do not read the source (X-29)."""
 
     name: str
     action_name: str
@@ -262,14 +257,16 @@ class PipelineRunStatus(Model):
     observed_generation: int | None = None
     state: RunState | None = None
     before_start: Literal["Queued", "Pending"] | None = None
-    """What people see while there is no state: Queued for a turn, Pending
-    while what it needs is not there.
+    """The display state of a run that has no state yet: Queued or Pending.
+
+    Queued: it waits for its turn. Pending: something that it needs is not there.
     """
     status_summary: str | None = None
     """One line for people: where the run is, what it waits for, or why it failed."""
     trigger: RunTrigger | None = None
-    """What started the run; StartPipelineExecution, with who asked, where its
-    spec does not say (X-07).
+    """What started the run.
+
+    If the spec does not say, it is StartPipelineExecution with the name of the requester (X-07).
     """
     pipeline_uid: str | None = None
     pipeline_version: int | None = None
@@ -285,8 +282,9 @@ class PipelineRunStatus(Model):
     automatic_rollback: AutomaticRollback | None = None
     stop_trigger: StopTrigger | None = None
     retries: Annotated[tuple[AnsweredRetry, ...], Field(json_schema_extra=ATOMIC)] = ()
-    """The answers to ``spec.retries``, in the same order: what has no answer
-    yet is not yet seen.
+    """The answers to ``spec.retries``, in the same order.
+
+    The operator has not yet seen a request that has no answer.
     """
     overrides: Annotated[tuple[AnsweredOverride, ...], Field(json_schema_extra=ATOMIC)] = ()
     """The answers to ``spec.overrides``, in the same order."""

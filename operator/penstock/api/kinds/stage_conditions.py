@@ -1,6 +1,4 @@
-"""What a stage declares beside its actions: conditions, and what happens when
-it fails (C-01, C-02, X-65).
-"""
+"""The conditions of a stage and its reaction to a failure (C-01, C-02, X-65)."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -45,24 +43,21 @@ class RetryStageMetadata(Model):
 
 
 class RetryConfiguration(Model):
-    """How a stage is retried by itself (X-65): once and at once as on AWS,
-    unless it says otherwise.
-    """
+    """Automatic retries of a stage (X-65). By default there is one, at once, as on AWS."""
 
     retry_mode: RetryMode | None = None
     """FAILED_ACTIONS if absent."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] | None = None
     """How many automatic retries a run has in the stage; 1 if absent, as on AWS."""
     backoff_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
-    """How long the first retry waits; each further one waits twice as long,
-    an hour at most. Absent: no wait.
+    """How long the first retry waits, in seconds; no wait if absent.
+
+    Each further retry waits twice as long, but an hour at most.
     """
 
 
 class RuleTypeId(Model):
-    """The provider of a rule (C-20..C-25). Owner and version may be left out
-    here, unlike on AWS.
-    """
+    """The provider of a rule (C-20..C-25). Unlike on AWS, owner and version may be left out."""
 
     category: Literal["Rule"]
     owner: Literal["AWS"] | None = None
@@ -114,9 +109,7 @@ class StageConditions(Model):
 
 
 class FailureConditions(Model):
-    """What happens when a stage fails (C-01): ``result`` engages by itself
-    where there are no conditions.
-    """
+    """The reaction to a failed stage (C-01). Without conditions, ``result`` always applies."""
 
     result: Result | None = None
     retry_configuration: RetryConfiguration | None = None

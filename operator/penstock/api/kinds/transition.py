@@ -1,5 +1,6 @@
-"""The StageTransition object: a switch in front of a stage, beside what the
-Pipeline declares (X-71..X-74).
+"""The StageTransition object: a switch in front of a stage (X-71..X-74).
+
+It adds to the transitions that the Pipeline declares.
 """
 
 from typing import Annotated, Literal
@@ -24,8 +25,9 @@ _REASON = rule(
 
 
 class StageTransitionSpec(Model):
-    """Whether runs may enter a stage (Inbound), or the one after it
-    (Outbound); deleted, it says nothing.
+    """Whether runs may enter a stage (Inbound), or the one after it (Outbound).
+
+    A StageTransition that is deleted has no effect.
     """
 
     model_config = {
@@ -37,8 +39,9 @@ class StageTransitionSpec(Model):
     transition_type: Literal["Inbound", "Outbound"] | None = None
     """Inbound if absent."""
     enabled: bool
-    """False: no run enters. What the Pipeline declares as disabled stays so,
-    whatever stands here.
+    """If false, no run enters.
+
+    A transition that the Pipeline declares as disabled stays disabled, whatever this says.
     """
     reason: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=253)] | None = None

@@ -1,5 +1,4 @@
-"""What starts a pipeline's runs by itself, in CodePipeline's words (G rows):
-triggers with filters of a push.
+"""The triggers that start runs, in CodePipeline's words (G rows). They have filters for a push.
 
 Every field is closed: what a user may write has a shape and a size, so that
 no object is read that cannot be.

@@ -1,6 +1,4 @@
-"""What became of a stage's conditions and their rules, as GetPipelineState
-shows them (X-80, X-86).
-"""
+"""The states of a stage's conditions and rules, as in GetPipelineState (X-80, X-86)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -31,8 +29,9 @@ NOT_PASSED = (ConditionStatus.FAILED, ConditionStatus.ERRORED)
 
 
 class RuleState(Model):
-    """A rule of a condition; ``executions`` are the tries of one that runs a
-    Job, of all attempts.
+    """The state of a rule of a condition.
+
+    ``executions`` are the tries of a rule that runs a Job, from all attempts.
     """
 
     rule_name: str

@@ -36,8 +36,9 @@ class Condition(Model):
 def merge(
     previous: tuple[Condition, ...], wanted: tuple[Condition, ...], now: datetime
 ) -> tuple[Condition, ...]:
-    """Return ``wanted`` with the transition time kept for each condition
-    whose status did not change.
+    """Return ``wanted``, each unchanged condition with its previous transition time.
+
+    A condition is unchanged if its status is.
     """
     before = {condition.type: condition for condition in previous}
 

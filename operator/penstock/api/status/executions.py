@@ -1,6 +1,4 @@
-"""The tries of an action, each an execution with its error, its artifacts and
-its reports (X-85).
-"""
+"""The tries of an action: each is an execution with error, artifacts and reports (X-85)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -14,9 +12,7 @@ from penstock.api.model import ATOMIC, Model, list_map
 
 
 class ActionStatus(StrEnum):
-    """The states of an action execution (X-03); Unknown is a try whose pod
-    was lost without a result.
-    """
+    """The states of an action execution (X-03). Unknown: the Pod was lost without a result."""
 
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
@@ -44,9 +40,7 @@ class StoredArtifact(Model):
 
 
 class FailedTest(Model):
-    """A test that failed: ``suite`` is its class or suite, ``message`` the
-    beginning of what it said.
-    """
+    """A failed test. ``suite`` is its class or suite; ``message`` is the start of its message."""
 
     suite: str | None = None
     name: str
@@ -69,9 +63,7 @@ class BuildReport(Model):
 
 
 class ActionExecution(Model):
-    """One try of an action, with its own Job or Approval (X-85: every attempt
-    is its own execution).
-    """
+    """One try of an action, with its Job or Approval. Each attempt is its own execution (X-85)."""
 
     attempt: int = 1
     try_: Annotated[int, Field(alias="try")] = 1
@@ -93,9 +85,7 @@ class ActionExecution(Model):
     """When its containers ran; what lies before is queueing, scheduling and pulling."""
     completion_time: str | None = None
     waiting: ErrorDetails | None = None
-    """Why it cannot start yet, while it is in progress: what the API server
-    refused, and with which words.
-    """
+    """Why a try in progress cannot start yet: the refusal of the API server, and its words."""
     error_details: ErrorDetails | None = None
     summary: str | None = None
     external_execution_id: str | None = None
@@ -118,8 +108,9 @@ class ActionState(Model):
 
     action_name: str
     awaits_retry: bool | None = None
-    """Whether it is to run again: its tries are of attempts that a retry of
-    the stage has left behind (X-61).
+    """Whether the action runs again: a retry of the stage has left its tries behind (X-61).
+
+    The tries belong to earlier attempts.
     """
     executions: Annotated[tuple[ActionExecution, ...], Field(json_schema_extra=ATOMIC)] = ()
 

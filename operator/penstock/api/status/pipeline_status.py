@@ -1,5 +1,6 @@
-"""The status of a Pipeline: its version, its stages as GetPipelineState shows
-them, its sources (X-80).
+"""The status of a Pipeline: its version, stages and sources (X-80).
+
+The stages are as GetPipelineState shows them.
 """
 
 from typing import Annotated
@@ -58,9 +59,7 @@ class StageState(Model):
     inbound_executions: Annotated[
         tuple[InboundExecution, ...], Field(json_schema_extra=ATOMIC)
     ] = ()
-    """The runs that wait in front of the stage, who enters first standing
-    first; at most 50 of them.
-    """
+    """The runs that wait in front of the stage, at most 50. The first in the list enters first."""
     inbound_executions_count: int | None = None
     """How many wait; absent when none does."""
     inbound_transition_state: TransitionState | None = None
@@ -77,8 +76,9 @@ class SourceState(Model):
     stage_name: str
     action_name: str
     source: str = ""
-    """A hash of where the source is: with another Url or branch the first
-    look is a baseline again (G-06).
+    """A hash of the location of the source.
+
+    With another Url or branch, the first look is a baseline again (G-06).
     """
     revision: str | None = None
     """Absent: not yet seen; empty: there was nothing, so that the first revision is a change."""
@@ -88,9 +88,7 @@ class SourceState(Model):
 
 
 class PipelineStatus(Model):
-    """What became of a Pipeline: its version, its stages now, and whether its
-    definition is valid.
-    """
+    """The status of a Pipeline: version, current stages, validity of its definition."""
 
     observed_generation: int | None = None
     version: int | None = None

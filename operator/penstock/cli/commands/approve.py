@@ -91,8 +91,9 @@ def _outcome(cluster: Cluster, name: str) -> ApprovalState | None:
 
 
 def find_approval(approvals: list[Approval], target: str, action: str | None) -> Approval:
-    """Return the pending Approval that is meant; CliError says, with
-    CodePipeline's names, why there is none.
+    """Return the pending Approval that the user means; raise CliError if there is none.
+
+    The error gives the reason, with CodePipeline's names.
     """
     meant = [item for item in approvals if target in (item.metadata.name, item.spec.run)]
     if action:

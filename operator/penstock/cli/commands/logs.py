@@ -1,5 +1,6 @@
-"""`penstock logs`: what a run's actions printed, as long as their pods are
-there, and where it is afterwards.
+"""`penstock logs`: the output of a run's actions while their Pods exist.
+
+Afterwards it says where the output is.
 """
 
 import time
@@ -69,8 +70,9 @@ def check_action(run: objects.Run, pipeline: objects.Pipeline | None, action: st
 
 
 class Place:
-    """How far a log was printed: the time of its last line, and how many
-    lines of that time there were.
+    """How far a log was printed: the time of the last line, and the count of its lines.
+
+    The count is of the lines with that same time.
 
     A log is asked for again by a time of whole seconds; what was printed of
     it already is left out by this.
@@ -110,8 +112,9 @@ def _zone(stamp: str) -> str:
 
 
 def _moment(stamp: str) -> tuple[float, str]:
-    """Return a time of nanoseconds so that it can be compared: the second,
-    and its fraction as digits.
+    """Return a time of nanoseconds in a form that can be compared.
+
+    It is the second, and its fraction as digits.
     """
     try:
         whole = datetime.fromisoformat(f"{stamp[:19]}{_zone(stamp)}").timestamp()
@@ -192,8 +195,9 @@ class Reader:
             complain(self._where_it_is(run, where, execution, why))
 
     def _copy(self, where: str, job: str, pod: str, deadline: float | None) -> None:
-        """Print what is new of a pod's log; with a deadline, follow it until
-        then, or until the stream ends.
+        """Print the new part of a Pod's log; with a deadline, follow it.
+
+        It follows until the deadline, or until the stream ends.
         """
         place = self._places.setdefault(job, Place())
         silence_s = (

@@ -38,9 +38,7 @@ class PrintedReport:
 
 
 def reports_of(run: Run, action: str | None) -> list[PrintedReport]:
-    """Return every report of a run, each with its action and try; ``action``
-    is a name, or stage/name.
-    """
+    """Return every report of a run with action and try. ``action`` is a name, or stage/name."""
     return [
         PrintedReport(where, execution, report)
         for where, execution in executions(run)
@@ -50,8 +48,9 @@ def reports_of(run: Run, action: str | None) -> list[PrintedReport]:
 
 
 def report_lines(reports: list[PrintedReport]) -> Iterator[str]:
-    """Yield a line for each report, one for each failed test that stands in
-    the status, and where the rest is.
+    """Yield a line for each report and failed test, and a line about where the rest is.
+
+    Only the failed tests in the status get a line.
     """
     if not reports:
         yield "no reports"

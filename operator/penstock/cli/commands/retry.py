@@ -1,5 +1,6 @@
-"""`penstock retry`, `override` and `rollback`: a stage again or on, or as of
-an earlier run (X-60, C-07, X-67).
+"""`penstock retry`, `override` and `rollback` (X-60, C-07, X-67).
+
+They run a stage again, let it go on, or run it as of an earlier run.
 """
 
 import re
@@ -94,8 +95,9 @@ def override(
 
 
 def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
-    """Add a request to a run's spec; with a timeout, wait for its answer and
-    then for the run's end.
+    """Add a request to a run's spec.
+
+    With a timeout, wait for the answer and then for the end of the run.
     """
     cluster = connect()
     found = cluster.run(run)
@@ -144,8 +146,7 @@ def rollback(
     ] = False,
     timeout: Timeout = 3600.0,
 ) -> None:
-    """Run a stage again with what an earlier run had, as a run of its own,
-    and print that run's name.
+    """Run a stage again with the inputs of an earlier run, as a new run; print its name.
 
     The exit code with --wait: 0 Succeeded, 1 Failed or refused, 3 anything else, 4 timeout.
     """

@@ -1,5 +1,6 @@
-"""`penstock start`: what it makes of its options (X-50, X-51), and starting
-once however often it is asked (N-17).
+"""`penstock start`: its options (X-50, X-51), and starting only once (N-17).
+
+It starts once, however often it is asked.
 """
 
 import re
@@ -82,8 +83,9 @@ def start(
 
 
 def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Run:
-    """Start a run whose name follows from the token; return the one that
-    there is if it was started with the same.
+    """Start a run whose name follows from the token.
+
+    If that run exists and was started with the same values, return it.
     """
     if not _TOKEN.fullmatch(token):
         raise typer.BadParameter(

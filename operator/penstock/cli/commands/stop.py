@@ -1,5 +1,6 @@
-"""`penstock stop`: what it asks of the API server, and what it refuses before
-it asks (X-53..X-55).
+"""`penstock stop`: its requests to the API server, and its own refusals (X-53..X-55).
+
+It refuses before it sends a request.
 """
 
 from typing import Annotated
@@ -45,8 +46,9 @@ def stop(
 
 
 def _is_stopped(cluster: Cluster, run: str) -> bool:
-    """Whether a run that has ended was stopped; one that was deleted since
-    was not, as far as is known.
+    """Return whether an ended run was stopped; False if it was deleted since.
+
+    Of a deleted run nothing more is known.
     """
     try:
         return cluster.run(run).state == "Stopped"

@@ -1,5 +1,6 @@
-"""`penstock transition disable|enable`: the switch in front of a stage, a
-StageTransition (X-71..X-73).
+"""`penstock transition disable|enable`: the switch in front of a stage (X-71..X-73).
+
+The switch is a StageTransition.
 
 Only objects that this command made are changed. One that a tool declares would be set back, or
 could never be applied again, as `requestedBy` is the writer's own name (gitops 3).
@@ -38,9 +39,7 @@ def disable(
     wait: Wait = False,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Let no run into a stage; those inside go on. The exit code with --wait:
-    0 disabled, 4 timeout.
-    """
+    """Let no run into a stage; runs inside go on. Exit code with --wait: 0 disabled, 4 timeout."""
     cluster = connect()
     _check_stage(cluster, pipeline, stage)
     spec = {"enabled": False, "reason": reason, "requestedBy": cluster.whoami()}
@@ -90,8 +89,9 @@ def _check_ours(transitions: list[Transition]) -> None:
 
 
 def _whose(item: Transition) -> str | None:
-    """Return what declares a StageTransition, and where to change it; None
-    for one that this command made.
+    """Return the declarer of a StageTransition, and where to change it.
+
+    None if this command made it.
     """
     name, mark = item.metadata.name, item.metadata.declared_by
     why = f" ({item.spec.reason})" if item.spec.reason else ""
@@ -123,8 +123,9 @@ def _check_stage(cluster: Cluster, pipeline: str, stage: str) -> objects.Pipelin
 def _disabling(
     transitions: list[Transition], pipeline: objects.Pipeline, stage: str
 ) -> Iterator[Transition]:
-    """Yield every StageTransition that disables the stage, whoever wrote it;
-    out of the one before is into it.
+    """Yield every StageTransition that disables the stage, by any author.
+
+    One out of the stage before counts as one into this stage.
     """
     names = pipeline.stage_names
     before = names[names.index(stage) - 1] if stage != names[0] else None

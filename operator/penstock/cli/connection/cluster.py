@@ -1,5 +1,6 @@
-"""The cluster as the user's kubeconfig reaches it: objects by their models,
-every wait with a limit.
+"""The cluster as the user's kubeconfig reaches it.
+
+Objects are read by their models, and every wait has a limit.
 """
 
 import json
@@ -77,9 +78,7 @@ class Cluster:
             raise CliError(f"{error}{meant(name, known)}", error.status) from error
 
     def objects(self, kind: type[Object]) -> list[Object]:
-        """Return the namespace's objects of a kind; CliError says it when the
-        namespace is not there.
-        """
+        """Return the namespace's objects of a kind; raise CliError without such a namespace."""
         items = self._object("GET", self._path(kind))["items"]
         if not items:
             self._check_namespace()
@@ -102,8 +101,9 @@ class Cluster:
         return read(type(found), self._object("PATCH", path, body))
 
     def append(self, found: Object, field: str, entry: Document) -> Object:
-        """Add an entry to a list in the spec of this very object, whatever
-        others have added meanwhile.
+        """Add an entry to a list in the spec of this very object.
+
+        Entries that others have added meanwhile are kept.
         """
         path = f"{self._path(type(found), found.metadata.name)}?{_WRITING}"
         is_list = bool(getattr(found.spec, field)) if not isinstance(found, NamedOnly) else False
@@ -115,8 +115,9 @@ class Cluster:
         )
 
     def whoami(self) -> str | None:
-        """Return the name that the API server acts for, None where it does
-        not say; impersonation counts.
+        """Return the user name that the API server sees, or None if it does not say.
+
+        Impersonation counts.
         """
         try:
             review = self._object(
@@ -130,8 +131,9 @@ class Cluster:
         return name if 0 < len(name) <= _LONGEST_NAME else None
 
     def changes(self, name: str, seconds: float) -> Iterator[Run]:
-        """Yield a run as it is and with every change, for so many seconds at
-        most, or until the watch ends.
+        """Yield a run as it is now, and again after every change.
+
+        It ends after so many seconds at most, or when the watch ends.
         """
         run = self.run(name)
         yield run
@@ -189,8 +191,9 @@ class Cluster:
         return ArtifactStore.model_validate(found) if found else None
 
     def lines(self, path: str, silence_s: float = STREAM_S) -> Iterator[str]:
-        """Yield the lines of an answer as they come, until it ends, breaks
-        off, or is silent for too long.
+        """Yield the lines of an answer as they come.
+
+        It ends when the answer ends, breaks off, or is silent for too long.
         """
         response = self._transport.request("GET", path, stream_s=silence_s)
         if response.status >= 300:

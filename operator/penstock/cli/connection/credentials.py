@@ -1,5 +1,6 @@
-"""As whom requests are made: a token, a password, a certificate, what a
-plugin prints; and as whom they act.
+"""The identity of requests, and the user that they act for.
+
+The identity is a token, a password, a certificate, or the output of a plugin.
 """
 
 import base64
@@ -31,8 +32,9 @@ _LEGAL = "!#$&'*+-.^_`|~"
 
 @dataclass(frozen=True, slots=True)
 class UserIdentity:
-    """What proves who one is: an ``Authorization``, and a certificate with
-    its key, PEM; each may be empty.
+    """The proof of a user's identity: an ``Authorization``, and a certificate with its key.
+
+    Certificate and key are PEM. Each part may be empty.
     """
 
     authorization: str = ""
@@ -42,8 +44,9 @@ class UserIdentity:
 
 
 class UserCredentials:
-    """A user of the kubeconfig; a plugin is asked once, and again when what
-    it said has expired or was refused.
+    """A user of the kubeconfig.
+
+    A plugin is asked once, and again when its answer has expired or was refused.
     """
 
     def __init__(self, target: ClusterTarget) -> None:
@@ -51,8 +54,9 @@ class UserCredentials:
         self._printed: UserIdentity | None = None
 
     def identity(self) -> UserIdentity:
-        """Return what proves the user now; a file with a token is read each
-        time, as it is written anew.
+        """Return the current proof of the user's identity.
+
+        A token file is read each time, because it gets rewritten.
         """
         if not self._cluster.server.startswith("https://"):
             return UserIdentity()  # As kubectl: nothing secret travels in the clear.
@@ -86,9 +90,7 @@ class UserCredentials:
         return f"Bearer {self._id_token()}" if user.auth_provider else ""
 
     def _id_token(self) -> str:
-        """Return the token of the provider oidc, which kubectl keeps in the
-        file; renewing it is kubectl's.
-        """
+        """Return the token of the provider oidc from kubectl's file; only kubectl renews it."""
         provider = self._user.auth_provider
         assert provider
         token = provider.config.get("id-token", "")
@@ -155,9 +157,7 @@ def _text(path: str, field: str) -> str:
 
 
 def _ask(plugin: ExecEntry, cluster: ClusterEntry, user: str) -> UserIdentity:
-    """Run a plugin and return what it printed; its own words for people go to
-    stderr, as with kubectl.
-    """
+    """Run a plugin and return its output. Its messages for people go to stderr, as with kubectl."""
     where = f'user "{user}": plugin {plugin.command}'
     if not plugin.command or not plugin.api_version.startswith(_GROUP):
         raise CliError(f'user "{user}": exec needs a command, and an apiVersion of {_GROUP}')

@@ -23,9 +23,7 @@ _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFil
 
 
 class _Entry(BaseModel):
-    """A part of a kubeconfig: its keys have hyphens, and what nobody knows is
-    passed over, as kubectl does.
-    """
+    """A part of a kubeconfig. Its keys have hyphens. Unknown keys are ignored, as in kubectl."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -158,8 +156,9 @@ class _Merged:
 def target_of(
     context: str | None, namespace: str | None, environ: Mapping[str, str]
 ) -> ClusterTarget:
-    """Return what the environment's kubeconfig leads to; CliError says what
-    is missing, or cannot be honoured.
+    """Return the target of the environment's kubeconfig.
+
+    Raise CliError, which says what is missing or cannot be honoured.
     """
     files = _files(environ)
     there = [file for file in files if file.exists()]

@@ -1,5 +1,4 @@
-"""The objects as the API server returns them, read by the models that the
-operator writes them with.
+"""The objects as the API server returns them. The operator's own models read them.
 
 Commands name fields of models, never keys of documents: a field that is no
 more is found by mypy, not by users.
@@ -24,8 +23,9 @@ Document = dict[str, Any]
 
 
 class CliError(Exception):
-    """The API server said no; the message is for people. ``status`` is its
-    HTTP status, 0 where it has none.
+    """The API server refused. The message is for people.
+
+    ``status`` is the HTTP status, 0 if there is none.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -46,8 +46,9 @@ class Metadata(Model):
 
     @property
     def declared_by(self) -> str | None:
-        """The mark of a tool that declares the object, as ``key: value``;
-        None where no tool does.
+        """Return the mark of the tool that declares the object, as ``key: value``.
+
+        None if no tool declares it.
         """
         marks = {**self.labels, **self.annotations}
         return next(
@@ -69,9 +70,7 @@ class Run(Model):
 
     @property
     def state(self) -> str:
-        """Its state. One without a state is Pending until the operator has
-        seen it, and Queued afterwards.
-        """
+        """Return the state. Without one it is Pending, or Queued once the operator has seen it."""
         if self.status.state:
             return self.status.state.value
         reasons = [item.reason for item in self.status.conditions if item.type == "Succeeded"]
@@ -136,8 +135,9 @@ Object = TypeVar("Object", Run, Pipeline, Approval, Transition, NamedOnly)
 
 
 def read(kind: type[Object], document: Document) -> Object:
-    """Return a document as an object; CliError says which field this version
-    of the command cannot read.
+    """Return a document as an object; raise CliError if this version cannot read it.
+
+    The error names the field.
     """
     try:
         return kind.model_validate(document)
@@ -153,8 +153,9 @@ def read(kind: type[Object], document: Document) -> Object:
 
 
 def executions(run: Run) -> Iterator[tuple[str, ActionExecution]]:
-    """Yield every try of a run as (stage/action, try) in the order in which
-    they stand, those of rules with them.
+    """Yield every try of a run as (stage/action, try), in their stored order.
+
+    The tries of rules are included.
     """
     for stage in run.status.stage_states:
         yield from _of_rules(stage, "beforeEntry", stage.before_entry_condition_state)
@@ -174,7 +175,8 @@ def _of_rules(
 
 
 def is_meant(wanted: str | None, where: str) -> bool:
-    """Whether ``wanted`` (an action, or stage/action; None for all) names
-    what stands at ``where``.
+    """Return whether ``wanted`` names the action at ``where``.
+
+    ``wanted`` is an action, or stage/action; None means all.
     """
     return wanted in (None, where, where.partition("/")[2])

@@ -13,9 +13,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(address: str, environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy for an address, None for none; ValueError
-    where the address has no host.
-    """
+    """Return the URL of an address's proxy, or None; raise ValueError if there is no host."""
     url = urlsplit(address)
     upper = f"{url.scheme.upper()}_PROXY"
     proxy = environ.get(upper) or environ.get(upper.lower()) or ""

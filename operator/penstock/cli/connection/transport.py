@@ -1,5 +1,6 @@
-"""Requests to the API server: TLS, proxies and identity as the kubeconfig
-says, every wait with a limit.
+"""Requests to the API server, with TLS, proxies and identity from the kubeconfig.
+
+Every wait has a limit.
 """
 
 import base64
@@ -28,8 +29,9 @@ _AWAY = (429, 500, 502, 503, 504)
 
 
 class UnreachableError(CliError):
-    """The API server did not answer, or said that it cannot now: nothing is
-    known of what was asked for.
+    """The API server gave no answer, or said it cannot answer now.
+
+    The state of the requested object stays unknown.
     """
 
 
@@ -149,8 +151,9 @@ def is_away(status: int) -> bool:
 
 
 def _authority(data: str, path: str) -> str | None:
-    """Return the certificates of an authority, None for the machine's; what
-    stands between them is no matter.
+    """Return the certificates of an authority, or None to use the machine's own.
+
+    Text between the certificates is ignored.
     """
     if not data and not path:
         return None
@@ -162,8 +165,9 @@ def _authority(data: str, path: str) -> str | None:
 
 
 def _load(context: ssl.SSLContext, identity: UserIdentity) -> None:
-    """Give a context its certificate: the library reads files alone, so they
-    exist for this moment, for us alone.
+    """Give a context its certificate, through files that exist only for this moment.
+
+    The library reads only files. Only this user can read them.
     """
     with tempfile.TemporaryDirectory(prefix="penstock-") as folder:
         certificate, key = Path(folder) / "certificate", Path(folder) / "key"

@@ -1,5 +1,6 @@
-"""How much of the operator's memory a namespace may take: what it writes is counted, and what is
-too much is left out.
+"""The share of the operator's memory that a namespace may take.
+
+Its objects are counted, and the excess is left out.
 
 A namespace's users decide how many objects there are and how large. Without a bound, one namespace
 could end the process that works for all.
@@ -22,8 +23,9 @@ _OWN = (JOBS, PODS, REVISIONS, APPROVALS)
 
 
 def size_of(document: Document | list[Any]) -> int:
-    """Return about how many bytes a JSON object takes in memory; without
-    recursion, as it may be deep.
+    """Return about how many bytes a JSON object takes in memory.
+
+    It does not recurse, because the object may be deep.
 
     A text with one letter outside of Latin takes up to four times its length.
     """
@@ -48,9 +50,7 @@ class Ledger:
         self._sizes: dict[tuple[Resource, str, str], int] = {}
 
     def admit(self, resource: Resource, document: Document) -> Document:
-        """Count an object and return it, without its spec where its namespace
-        takes too much with it.
-        """
+        """Count an object and return it, without its spec if its namespace exceeds its share."""
         namespace, name = document["metadata"].get("namespace", ""), document["metadata"]["name"]
         self.release(resource, namespace, name)
         size = size_of(document)
@@ -77,8 +77,9 @@ class Ledger:
 
 
 def _may_be_left_out(resource: Resource, document: Document) -> bool:
-    """Whether an object can do without its spec: not a run that has begun,
-    which goes on as it was asked to.
+    """Return whether an object can do without its spec.
+
+    A run that has begun cannot: it goes on as it was asked to.
     """
     status = document.get("status", {})
     has_begun = resource is RUNS and ("stageStates" in status or "completionTime" in status)
@@ -86,8 +87,9 @@ def _may_be_left_out(resource: Resource, document: Document) -> bool:
 
 
 def _without_spec(document: Document, namespace: str, most: int) -> Document:
-    """Return an object with what identifies it, and what the operator wrote;
-    its user's part is left out.
+    """Return an object without its user's part.
+
+    Its identity stays, and so does all that the operator wrote.
     """
     spec = document.get("spec", {})
     identifying = {key: spec[key] for key in ("pipelineRef", "pipelineName") if key in spec}

@@ -67,8 +67,9 @@ class Cache:
         """Told the uid of each object that is kept no more."""
 
     def put(self, resource: Resource, document: Document) -> PipelineKey | None:
-        """Take over an object unless it is older than what we know; return
-        the pipeline it belongs to.
+        """Take over an object unless it is older than the cached one.
+
+        Return the pipeline that it belongs to.
         """
         meta = document["metadata"]
         name, uid, version = _key(meta), meta["uid"], _version(document)
@@ -122,8 +123,9 @@ class Cache:
         return key_of(resource, kept, self._keys)
 
     def mark_deleted(self, resource: Resource, namespace: str, name: str) -> None:
-        """Note that a deletion was accepted, before the event says so, lest
-        it be asked for again.
+        """Note an accepted deletion before its event arrives.
+
+        Otherwise the deletion would be requested again.
         """
         known = self._objects[resource].get((namespace, name))
         if known is not None and "deletionTimestamp" not in known["metadata"]:
@@ -134,8 +136,9 @@ class Cache:
             self._objects[resource][namespace, name] = {**known, "metadata": meta}
 
     def missing(self, resource: Resource, before: set[str], present: set[str]) -> list[Document]:
-        """Return the objects known when a LIST began (``before``) that it did
-        not have: what came since is spared.
+        """Return the objects known before a LIST (``before``) that the LIST did not have.
+
+        Objects that came since then are spared.
         """
         gone = before - present
         return [
@@ -145,8 +148,9 @@ class Cache:
     def replace(
         self, resource: Resource, listed: Iterable[Document], before: set[str]
     ) -> set[PipelineKey]:
-        """Compare with a LIST: take over what it has, forget what it lacks;
-        return the pipelines that changed.
+        """Compare with a LIST and return the pipelines that changed.
+
+        Take over the objects that it has, and forget those that it lacks.
         """
         changed: set[PipelineKey] = set()
         present: set[str] = set()
@@ -211,8 +215,9 @@ class Cache:
         return self._graves.of_runs(run_uids)
 
     def unconfirmed_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
-        """Return uid to name of each pod of a Job of these runs that an event
-        told was deleted: it may be there.
+        """Return uid to name of each Pod of a Job of these runs that an event reported deleted.
+
+        The Pod may still be there.
         """
         return self._graves.unconfirmed_pods(run_uids, job)
 
@@ -258,7 +263,5 @@ def _key(meta: Document) -> ObjectKey:
 
 
 def _version(document: Document) -> int:
-    """Return the version as a number: Kubernetes promises that those of one
-    kind can be compared.
-    """
+    """Return the version as a number; Kubernetes lets versions of one kind be compared."""
     return int(document["metadata"]["resourceVersion"])

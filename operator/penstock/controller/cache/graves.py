@@ -1,5 +1,6 @@
-"""What was deleted: a late event cannot bring an object back, and a Job that once existed is not
-one that never did.
+"""The objects that were deleted. A late event cannot bring one back.
+
+A Job that once existed differs from a Job that never did.
 """
 
 from collections import defaultdict
@@ -13,8 +14,9 @@ from penstock.cluster.resources import APPROVALS, JOBS, PODS, RUNS, Resource
 from penstock.controller.cache.identity import NOBODY, Document
 
 MOST = 5_000
-"""How many deleted objects are remembered of a namespace: one that deletes
-many makes no other one be forgotten.
+"""How many deleted objects of a namespace are remembered.
+
+Each namespace has its own limit: many deletions in one make no other forget.
 """
 
 
@@ -36,8 +38,9 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Names of Jobs and Approvals that existed once, the uids of those Jobs,
-    and the Jobs of pods gone from sight.
+    """Names of Jobs and Approvals that existed once, and the uids of those Jobs.
+
+    It also has the Jobs of Pods that are gone from sight.
     """
 
     names: frozenset[str] = frozenset()
@@ -113,8 +116,9 @@ class Graves:
         )
 
     def unconfirmed_pods(self, run_uids: set[str], job: str) -> dict[str, str]:
-        """Return uid to name of each pod of a Job of these runs that an event
-        told was deleted: it may be there.
+        """Return uid to name of each Pod of a Job of these runs that an event reported deleted.
+
+        The Pod may still be there.
         """
         stones = self._of(run_uids)
         return {
@@ -128,9 +132,7 @@ class Graves:
 
 
 def run_uid_of(document: Document) -> str:
-    """Return the run that an object is of: of a Job the one that controls it,
-    whatever its labels say.
-    """
+    """Return the run of an object; for a Job, the run that controls it, whatever its labels say."""
     meta = document["metadata"]
     controller = next(
         (owner for owner in meta.get("ownerReferences", ()) if owner["kind"] == RUNS.kind), None

@@ -1,5 +1,6 @@
-"""Whose an object is, and what of it is kept. Objects are known by uid and controller, never by
-what others may edit.
+"""The owner of an object, and the parts of it to keep.
+
+Objects are known by uid and controller, never by fields that others may edit.
 
 Labels and annotations can be changed by whoever may edit a Job or a pod. A Job says who it is in
 its pod template, which the API server lets nobody change; a pod belongs to the Job that controls
@@ -32,9 +33,7 @@ PipelineKey = tuple[str, str]
 SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
 """Kinds that any pipeline of their namespace, or of the cluster, may name."""
 UNWATCHED = "isUnwatched"
-"""Set on a Job or pod that has lost the label by which it is watched: no
-event tells of it any more.
-"""
+"""Set on a Job or Pod that lost its watch label: no event reports it any more."""
 
 CONTROLLERS = {JOBS: (API_VERSION, PIPELINE_RUN), PODS: ("batch/v1", JOBS.kind)}
 """What controls the objects that are known by that."""
@@ -61,9 +60,7 @@ _TEXT = 4_096
 
 
 def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:
-    """Return the owner reference of the object that controls a Job or pod of
-    ours, None for one that is not ours.
-    """
+    """Return the owner reference of our Job's or Pod's controller, or None if it is not ours."""
     version, kind = CONTROLLERS[resource]
     group = version.partition("/")[0]
     for owner in document["metadata"].get("ownerReferences", ()):
@@ -77,8 +74,9 @@ def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] |
 
 
 def controlled(resource: Resource, document: Document, name: str, uid: str) -> Document:
-    """Return a Job or pod as the object of this name and uid controls it,
-    which is known to have made it.
+    """Return a Job or Pod as controlled by the object of this name and uid.
+
+    That object is known to have made it.
     """
     version, kind = CONTROLLERS[resource]
     owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
@@ -89,8 +87,9 @@ def controlled(resource: Resource, document: Document, name: str, uid: str) -> D
 
 
 def of_pipeline(name: str, document: Document) -> Document:
-    """Return a Job or pod that is known to belong to a pipeline, whatever is
-    left of its annotations.
+    """Return a Job or Pod as one of a known pipeline.
+
+    It does not matter what is left of its annotations.
     """
     meta = document["metadata"]
     return {

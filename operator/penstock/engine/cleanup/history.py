@@ -20,8 +20,9 @@ def prune_history(
     revision: str | None,
     settings: Settings,
 ) -> Iterator[Command]:
-    """Yield the deletions that the limits ask for; runs that this very pass
-    ended count from the next pass on.
+    """Yield the deletions that the limits ask for.
+
+    Runs that this very pass ended count from the next pass on.
     """
     at_rest = (run for run in snapshot.ended if not _is_resumed(run, statuses))
     newest_first = sorted(at_rest, key=lambda run: run.completed, reverse=True)
@@ -63,8 +64,9 @@ def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> boo
 
 
 def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
-    """Yield the ControllerRevisions of the BuildProjects and ActionTypes that
-    tries were started with.
+    """Yield the frozen revisions that tries were started with.
+
+    They are ControllerRevisions of BuildProjects and ActionTypes.
     """
     for status in statuses:
         executions = [execution for _, action in status.actions for execution in action.executions]

@@ -1,6 +1,4 @@
-"""Deletes what runs without being known: a Job whose try is not under way in
-any status (design: fencing).
-"""
+"""Deletes a Job whose try is not under way in any status (design: fencing)."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -17,7 +15,8 @@ def delete_orphans(
     statuses: Iterable[PipelineRunStatus],
     going: Collection[str],
 ) -> Iterator[DeleteJob]:
-    """Yield the deletion of each Job that may run and that nobody waits for;
+    """Yield the deletion of each Job that may run and that nobody waits for.
+
     ``going`` are deleted anyway.
     """
     known = _under_way(statuses) | set(going)

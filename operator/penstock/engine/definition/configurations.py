@@ -13,9 +13,7 @@ from penstock.engine.language.variables import references
 def configuration_problems(
     path: str, declared: Declaration, configuration: dict[str, str]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a configuration; values that hold references
-    are judged when resolved.
-    """
+    """Yield a configuration's problems; values with references are checked once resolved."""
     broken = {
         key
         for key, as_json in declared.json_keys.items()

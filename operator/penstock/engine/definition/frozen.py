@@ -1,5 +1,4 @@
-"""What a run executes: the frozen part of a Pipeline's spec, its hash, and
-the order of its actions.
+"""The definition of a run: the frozen part of a Pipeline's spec, its hash, the action order.
 
 A `Definition` is everything an action needs. It is stored in a
 ControllerRevision owned by the Pipeline and named by its content, so that an
@@ -36,9 +35,7 @@ class Definition(Model):
     role_arn: str | None = None
 
     def stage(self, name: str) -> Stage:
-        """Return the stage of that name; KeyError means a status that this
-        definition did not make.
-        """
+        """Return the stage of that name. KeyError means that another definition made the status."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -64,8 +61,9 @@ def definition_of(spec: PipelineSpec, default_store: ArtifactStore | None) -> De
 
 
 def thaw_definition(data: Mapping[str, Any] | None) -> Definition | None:
-    """Return the definition that a ControllerRevision holds, None where there
-    is none that can be read.
+    """Return the definition that a ControllerRevision holds, or None if it is unreadable.
+
+    None also if there is no definition in it.
     """
     try:
         return Definition.model_validate(data) if data is not None else None
@@ -74,9 +72,7 @@ def thaw_definition(data: Mapping[str, Any] | None) -> Definition | None:
 
 
 def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:
-    """Yield the actions of a stage in groups of equal runOrder, ascending;
-    gaps are legal (X-23, V-24).
-    """
+    """Yield a stage's actions in groups of runOrder, ascending (X-23); gaps are legal (V-24)."""
     ordered = sorted(stage.actions, key=lambda action: action.order)
     return (tuple(group) for _, group in groupby(ordered, key=lambda action: action.order))
 

@@ -1,5 +1,6 @@
-"""Checks what rules read (V-08, V-15): a rule before a stage sees earlier
-stages, all others see their own, too.
+"""Checks the references of rules (V-08, V-15).
+
+A rule before a stage sees earlier stages. All other rules see their own stage, too.
 """
 
 from collections.abc import Iterator

@@ -16,9 +16,7 @@ def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> s
 def revision_manifest(
     namespace: str, owner: dict[str, Any], definition: Definition, version: int
 ) -> dict[str, Any]:
-    """Return the ControllerRevision of a definition; ``owner`` is the
-    Pipeline's owner reference.
-    """
+    """Return a definition's ControllerRevision; ``owner`` is the Pipeline's owner reference."""
     name = revision_name(owner["name"], owner["uid"], definition)
     return controller_revision(namespace, owner, name, definition.to_dict(), version)
 

@@ -1,5 +1,4 @@
-"""The rules of stage conditions (C-20..C-25): what each is, and the action
-that one is which runs as a Job.
+"""The rules of stage conditions (C-20..C-25), and the action behind a rule that runs a Job.
 
 A rule that runs as a Job is an action of its own, under a name that no action can have:
 `beforeEntry/NAME`.

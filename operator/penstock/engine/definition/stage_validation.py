@@ -1,5 +1,6 @@
-"""Checks what a stage declares beside its actions: conditions, their rules
-and results (C-02, V-21, X-65).
+"""Checks a stage's conditions, with their rules and results (C-02, V-21, X-65).
+
+A stage declares them beside its actions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -129,9 +130,7 @@ def _job_rule(path: str, rule: Rule, declared: Declaration) -> Iterator[Problem]
 
 
 def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
-    """C-21, C-23: configuration that holds no references is judged now, the
-    rest when the rule is.
-    """
+    """Check configuration without references now, the rest when the rule is (C-21, C-23)."""
     provider, found = rule.rule_type_id.provider, rule.configuration
     keys = _KEYS.get(provider)
     if keys is None:

@@ -49,8 +49,9 @@ def _regions(spec: PipelineSpec) -> Iterator[Problem]:
 
 
 def regions_without_effect(spec: PipelineSpec) -> Iterator[str]:
-    """Yield the paths of regions that say what AWS writes into every action:
-    the pipeline's own (R-03).
+    """Yield the paths of regions that only repeat the pipeline's own region (R-03).
+
+    AWS writes the region into every action.
     """
     if len(_used_regions(spec)) <= 1:
         yield from (f"{path}.region" for path, _ in _without_region(spec))

@@ -1,5 +1,6 @@
-"""Checks a definition (V rules): what the API server's schema cannot say, as
-values with the field's path.
+"""Checks a definition beyond the API server's schema (V rules).
+
+Problems are values with the field's path.
 
 Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without
 effect here), and an incompatibility (legal here, refused by AWS; design: the objects).
@@ -237,8 +238,9 @@ def _namespaces(placed: Iterable[_Placed]) -> Iterator[Problem]:
 
 
 def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
-    """V-15: a variable is read only after the action that makes it; pipeline
-    variables not in sources.
+    """Check that each variable is read only after its action (V-15).
+
+    Sources read no pipeline variables.
     """
     order = {
         action.namespace: (number, action.order)

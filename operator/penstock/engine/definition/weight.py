@@ -32,8 +32,9 @@ def weight_of_frozen(data: Mapping[str, Any]) -> int:
 
 
 def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
-    """Yield what is more than the operator judges; nothing else of such a
-    definition is looked at.
+    """Yield each excess over the limits of what the operator checks.
+
+    Nothing else of such a definition is checked.
     """
     way_out = (
         "give values to commands by environmentVariables, and let a script of the "

@@ -29,8 +29,9 @@ class Admission:
 
 
 class Concurrency:
-    """How many PARALLEL runs of a pipeline are under way; above the limit a
-    start waits instead of failing (Q-05).
+    """The count of a pipeline's PARALLEL runs under way.
+
+    Above the limit a start waits instead of failing (Q-05).
     """
 
     def __init__(self, runs: Iterable[RunObject], settings: Settings) -> None:
@@ -45,8 +46,9 @@ class Concurrency:
         return is_limited and self._count >= self._limit(pipeline)
 
     def why_waiting(self, pipeline: PipelineObject) -> Refusal:
-        """Return what a run that has to wait says; the same as long as it
-        waits, so that it is written once.
+        """Return the message of a run that has to wait.
+
+        It stays the same as long as the run waits, so it is written once.
         """
         limit = self._limit(pipeline)
         return Refusal(
@@ -63,9 +65,7 @@ class Concurrency:
 
 
 def admit(run: RunObject, pipeline: PipelineObject, now: datetime) -> Admission | Refusal:
-    """Return the first status of a run, or why there is none; the revision is
-    the caller's to add.
-    """
+    """Return the first status of a run, or why there is none. The caller adds the revision."""
     if run.spec is None:
         return Refusal("InvalidPipelineRun", run.unreadable)
     definition = pipeline.definition

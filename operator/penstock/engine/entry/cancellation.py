@@ -1,5 +1,4 @@
-"""Which runs are cancelled: those whose Pipeline is gone, and those under
-which it was edited (X-40..X-43).
+"""Selects the runs to cancel: their Pipeline is gone, or was edited (X-40..X-43).
 
 A cancelled run starts nothing any more and is Cancelled once the actions
 under way have ended by themselves.
@@ -45,8 +44,7 @@ def cancellation_of(
 
 
 def is_outdated(definition: Definition, pipeline: PipelineObject) -> bool:
-    """Whether a run of this definition is cancelled for what the Pipeline has
-    become since it started.
+    """Return whether a Pipeline's change since the start cancels a run of this definition.
 
     An edit that is not valid changes nothing, as AWS would have refused it. PARALLEL runs finish on
     what they started with (X-41, X-42), all others only where the Pipeline says so.
@@ -69,8 +67,9 @@ def has_structure_of(definition: Definition, pipeline: PipelineObject) -> bool:
 
 
 def _structure(definition: Definition, pipeline: PipelineObject) -> Definition:
-    """Return what of a definition its author wrote: another default store is
-    the installation's edit, not theirs.
+    """Return the part of a definition that its author wrote.
+
+    A change of the default store is the installation's edit.
     """
     has_own_store = pipeline.spec is not None and pipeline.spec.store is not None
     return definition if has_own_store else definition.model_copy(update={"artifact_store": None})

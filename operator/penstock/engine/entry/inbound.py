@@ -1,5 +1,6 @@
-"""Lets runs into stages, the oldest first, and supersedes those that wait in
-vain (X-22, X-26, X-31..X-33).
+"""Lets runs into stages, oldest first; supersedes waiting ones (X-22, X-26, X-31..X-33).
+
+It supersedes runs that wait in vain.
 
 A run waits in front of a stage that is locked, or whose inbound transition is disabled (X-72).
 Transitions are of the Pipeline as it is now, not of the definition that a run executes.
@@ -65,8 +66,7 @@ class Inbound:
         self._holders.update({advance.run.uid: why for advance in waiting})
 
     def _supersede(self, waiting: Sequence[RunAdvance]) -> None:
-        """X-32: one execution waits in front of a stage; a newer one takes
-        its place. Never inside a stage.
+        """Let a newer run replace the one that waits for a stage (X-32), never one inside a stage.
 
         Rollbacks wait beside that place.
         """

@@ -39,7 +39,8 @@ def admit_rollback(
     now: datetime,
 ) -> Admission | Refusal:
     """Return the first status of a rollback, or why it cannot be (X-68).
-    ``frozen`` is what the target executed.
+
+    ``frozen`` is the definition that the target executed.
     """
     if refused := _refusal(wanted, pipeline, target, frozen):
         return refused

@@ -1,5 +1,6 @@
-"""Who holds a stage (X-26). Law: locks follow containers. PARALLEL runs
-neither hold nor wait (X-38).
+"""The holder of a stage (X-26). Law: locks follow containers.
+
+PARALLEL runs neither hold nor wait (X-38).
 
 A stage is locked while a run's status holds it, or any pod of that stage has a container of ours
 that is not known to have ended, its run existing or not. Who came first enters first.
@@ -14,8 +15,9 @@ from penstock.engine.run.advance import RunAdvance
 
 
 def leaving_first(statuses: Mapping[str, PipelineRunStatus]) -> dict[str, PipelineRunStatus]:
-    """Return statuses in the order to write them: who leaves a stage before
-    who enters it, wherever that is cut off.
+    """Return statuses in writing order: leaving a stage comes before entering it.
+
+    That holds wherever the writing is cut off.
     """
 
     def progress(status: PipelineRunStatus) -> tuple[bool, int, bool]:

@@ -1,5 +1,6 @@
-"""Which stages no run enters, by whom and why: what the Pipeline declares, and what
-StageTransitions say (X-71).
+"""The stages that no run enters, with author and reason (X-71).
+
+The Pipeline declares them, or StageTransitions do.
 
 Either one disables. Where nothing disables, a StageTransition still tells who enabled.
 """
@@ -16,9 +17,7 @@ from penstock.engine.objects.transitions import TransitionObject
 
 @dataclass(frozen=True, slots=True)
 class InboundTransition:
-    """The transition into a stage: enabled or not, and as far as it is known
-    who changed it and why.
-    """
+    """The transition into a stage: enabled or not, and who changed it and why, if known."""
 
     is_enabled: bool
     reason: str | None = None
@@ -58,8 +57,9 @@ def disabled_stages(transitions: Mapping[str, InboundTransition]) -> dict[str, s
 def with_transitions(
     findings: Findings, spec: PipelineSpec | None, objects: Iterable[TransitionObject]
 ) -> Findings:
-    """Return the findings about a definition with a warning for each
-    StageTransition that switches nothing.
+    """Return the findings, with a warning for each StageTransition that switches nothing.
+
+    They are findings about a definition.
     """
     if spec is None:
         return findings

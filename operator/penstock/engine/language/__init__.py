@@ -1,3 +1,4 @@
-"""Texts that users write: variable references, cron expressions, patterns,
-shell commands. Knows no pipeline.
+"""The texts that users write: references, cron, patterns, shell commands.
+
+The references are to variables. The package knows no pipeline.
 """

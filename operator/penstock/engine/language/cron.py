@@ -1,5 +1,6 @@
-"""Quartz cron expressions as windows (C-21): a window is open in every minute
-that the expression matches.
+"""Quartz cron expressions as windows (C-21).
+
+A window is open in every minute that the expression matches.
 
 ``seconds minutes hours day-of-month month day-of-week [year]``; seconds are
 not looked at. One of the two day fields is ``?`` or ``*``. ``L``, ``LW``,
@@ -24,8 +25,9 @@ _STEP = re.compile(r"[0-9]{1,4}")
 _FIELDS = ("seconds", "minutes", "hours", "day-of-month", "month", "day-of-week", "year")
 
 MOST_CHARACTERS = 1_000
-"""How long an expression may be: what it unfolds to is at most a few hundred
-numbers for each character.
+"""The maximum length of an expression.
+
+An expression unfolds to at most a few hundred numbers for each character.
 """
 LOOK_AHEAD = timedelta(days=62)
 """How far `Window.opens` looks, in steps of an hour: a rule waits for at most 60 days."""
@@ -56,8 +58,7 @@ class Window:
         return self._is_day(local) and local.hour in self.hours and local.minute in self.minutes
 
     def opens(self, after: datetime, until: datetime) -> datetime | None:
-        """Return the next minute that it matches after a moment, None if
-        there is none until another.
+        """Return the next matching minute after a moment, or None if there is none by ``until``.
 
         None, too, if there is none within LOOK_AHEAD: an hour that does not
         match is one step, and so is a minute.
@@ -213,8 +214,9 @@ def _last_day(year: int, month: int, back: int, *, is_weekday: bool) -> int:
 
 
 def _nearest_weekday(year: int, month: int, wanted: int) -> set[int]:
-    """The weekday nearest to a day of the month, within the month; none in a
-    month without that day.
+    """Return the weekday nearest to a day of the month, within that month.
+
+    The set is empty if the month lacks the day.
     """
     length = _length(year, month)
     if wanted > length:

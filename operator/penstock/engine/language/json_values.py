@@ -1,5 +1,6 @@
-"""Resolves references in configuration that is JSON: within its texts, so that no value can add a
-key or end a text.
+"""Resolves references in JSON configuration, within its texts only.
+
+So no value can add a key or end a text.
 """
 
 import json

@@ -1,5 +1,6 @@
-r"""Regular expressions of users, matched by RE2: in time that grows with the text, in bounded
-memory (C-23, MATCHES).
+r"""Regular expressions of users, matched by RE2 (C-23, MATCHES).
+
+Time grows with the text, and memory is bounded.
 
 The operator serves all namespaces: an expression that backtracks for hours, or unfolds to millions
 of states, would stop everybody's pipelines. RE2 knows no backtracking, and gives up where an

@@ -11,8 +11,9 @@ REFERENCE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_.-]+)\}")
 RESERVED_NAMESPACES = frozenset({"codepipeline", "variables"})
 EXECUTION_ID = "PipelineExecutionId"
 MOST_RESOLVED = 1_000_000
-"""How many characters the values in one text may have together: a text may
-name a large value a thousand times.
+"""The maximum count of characters of all values in one text.
+
+A text may name a large value a thousand times.
 """
 
 
@@ -54,8 +55,7 @@ def references(text: str) -> Iterator[Reference]:
 
 
 def resolve(text: str, values: Values) -> str:
-    """Return the text with every reference replaced by its value; raise
-    UnresolvedError for one without.
+    """Return the text with all references resolved; raise UnresolvedError for one without value.
 
     Raise TooLongError, which is one, where the values have more than MOST_RESOLVED characters.
     """
@@ -64,9 +64,7 @@ def resolve(text: str, values: Values) -> str:
 
 
 def check_resolvable(text: str, values: Values) -> None:
-    """Raise UnresolvedError unless every reference of a text has a value, and
-    these are not too long together.
-    """
+    """Raise UnresolvedError unless all references have values, not too long together."""
     length = 0
     for reference in references(text):
         if reference not in values:

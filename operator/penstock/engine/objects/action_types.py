@@ -1,5 +1,4 @@
-"""Custom actions: finds the ActionType that an action names, and the
-declaration that it makes (P-80).
+"""Custom actions: finds the ActionType of an action, and its declaration (P-80).
 
 A namespace's own ActionType comes before a cluster-wide one of the same category, provider and
 version: what an administrator adds later never takes over the actions, and the Secrets, of a
@@ -37,9 +36,7 @@ class ActionTypeError(LookupError):
 
 @dataclass(frozen=True)
 class ActionTypeObject:
-    """An ActionType as it is now. ``spec`` is None where it cannot be read;
-    ``unreadable`` then says why.
-    """
+    """An ActionType as it is now. ``spec`` is None if unreadable; ``unreadable`` says why."""
 
     kind: Literal["ActionType", "ClusterActionType"]
     name: str
@@ -74,9 +71,7 @@ class ActionTypes:
     objects: tuple[ActionTypeObject, ...] = ()
 
     def find(self, type_id: ActionTypeId) -> tuple[ActionTypeObject, Declaration]:
-        """Return what an action names; raise ActionTypeError where there is
-        none, or more than one.
-        """
+        """Return an action's ActionType; raise ActionTypeError if there is none, or several."""
         named = [item for item in self.objects if item.is_named(type_id)]
         for kind in (ACTION_TYPE, CLUSTER_ACTION_TYPE):
             found = [item for item in named if item.kind == kind]
@@ -141,8 +136,9 @@ def unknown(type_id: ActionTypeId) -> Declaration:
 
 
 def thaw_type(data: Mapping[str, Any]) -> Declaration | None:
-    """Return what the ActionType of a ControllerRevision declares, None where
-    it holds none that can be read.
+    """Return the declaration of a ControllerRevision's ActionType, or None if unreadable.
+
+    None also if it holds no ActionType.
     """
     try:
         return declaration_from(ActionTypeSpec.model_validate(data[DATA]))

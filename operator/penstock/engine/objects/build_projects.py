@@ -7,9 +7,7 @@ from penstock.api.kinds.build_project import BuildProjectSpec
 
 @dataclass(frozen=True, slots=True)
 class BuildProjectObject:
-    """A BuildProject as it is now. ``spec`` is None where it cannot be read;
-    ``unreadable`` then says why.
-    """
+    """A BuildProject as it is now. ``spec`` is None if unreadable; ``unreadable`` says why."""
 
     name: str
     uid: str

@@ -52,8 +52,9 @@ class PodObject:
 
     @property
     def may_run(self) -> bool:
-        """Whether one of our containers in it may still run: what is not
-        known to have ended holds its stage.
+        """Return whether one of our containers in it may still run.
+
+        A container that is not known to have ended holds its stage.
         """
         if self.phase in ("Succeeded", "Failed"):
             return False
@@ -139,8 +140,9 @@ def job_of(document: Document) -> JobObject:
 
 
 def pods_of_jobs(pods: Iterable[PodObject], jobs: Mapping[str, JobObject]) -> Iterator[PodObject]:
-    """Yield pods as their Jobs say they are, known by uid; one that names a
-    Job of ours and another uid is of none.
+    """Yield Pods as their Jobs describe them; uids decide.
+
+    A Pod that names a Job of ours with another uid belongs to none.
 
     Pods can be relabelled, and made by anybody; a pod whose Job is unknown
     may still run, and is not left out.

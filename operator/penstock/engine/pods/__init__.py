@@ -1,3 +1,4 @@
-"""The Job of one try, and the ActionRequest that its agent reads: everything
-resolved, nothing secret.
+"""The Job of one try, and the ActionRequest for its agent.
+
+Everything is resolved, and nothing is secret.
 """

@@ -7,8 +7,9 @@ from penstock.api.status.executions import ActionStatus, StoredArtifact
 
 
 def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactLocation]:
-    """Return the artifacts that this very run has made, or taken over from a
-    rollback's target, by name.
+    """Return the artifacts of this very run by name.
+
+    The run made them, or took them over from a rollback's target.
 
     Keys are made here and not read from what a pod reported: no pod can pass another's artifact off
     as its own, and a status does not grow by them.

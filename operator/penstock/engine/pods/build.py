@@ -1,6 +1,4 @@
-"""What a CodeBuild action runs on: its BuildProject as the attempt has it,
-with the action's own variables.
-"""
+"""The BuildProject of a CodeBuild action as its attempt has it, with the action's variables."""
 
 from collections.abc import Mapping
 

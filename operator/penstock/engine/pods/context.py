@@ -14,8 +14,7 @@ from penstock.engine.definition.frozen import Definition
 
 @dataclass(frozen=True, slots=True)
 class TryContext:
-    """An action about to start, in its run; ``projects`` holds the
-    BuildProject that it runs on, if it needs one.
+    """An action about to start, in its run. ``projects`` holds its BuildProject, if it needs one.
 
     ``source_revisions`` are what source actions have pinned by now, by output artifact.
     """
@@ -27,8 +26,9 @@ class TryContext:
     started: datetime
     revision: str | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Configuration that the run names in place of the definition's (X-51):
-    taken as it is, variables or not.
+    """Configuration from the run in place of the definition's (X-51).
+
+    It is taken as it is, variables or not.
     """
     projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
     source_revisions: Mapping[str, str] = field(default_factory=dict)
@@ -42,8 +42,9 @@ class TryContext:
 def revisions_of(
     spec: PipelineRunSpec | None, action: Action, declared: Declaration
 ) -> dict[str, str]:
-    """Return what a run pins of a source: configuration key to value, the
-    revision itself under the empty key.
+    """Return a run's pinned revisions of a source, by configuration key.
+
+    The revision itself is under the empty key.
     """
     keys = {item.revision_type: item.key for item in declared.overrides}
     return {

@@ -47,8 +47,9 @@ STORE_SECRET = "artifact-store"
 def values_of(
     run_uid: str, definition: Definition, status: PipelineRunStatus
 ) -> dict[Reference, str]:
-    """Return every variable that has a value by now: reserved namespaces, and
-    those of succeeded actions.
+    """Return every variable that has a value by now.
+
+    It covers reserved namespaces, and those of succeeded actions.
     """
     values = {Reference("codepipeline", EXECUTION_ID): run_uid}
     values |= {Reference("variables", item.name): item.resolved_value for item in status.variables}
@@ -74,9 +75,7 @@ def values_of(
 
 
 def project_name(action: Action, keys: ProjectKeys, values: Values) -> str:
-    """Return the BuildProject that an action names; raise RequestError for a
-    variable without value.
-    """
+    """Return the BuildProject of an action; raise RequestError for a variable without value."""
     try:
         return resolve(action.configuration.get(keys.name, ""), values)
     except UnresolvedError as error:
@@ -89,8 +88,9 @@ def build_request(
     artifacts: Mapping[str, ArtifactLocation],
     settings: Settings,
 ) -> ActionRequest:
-    """Return the request; raise RequestError for a variable without value, a
-    bad value, or too much of it.
+    """Return the request.
+
+    Raise RequestError for a variable without value, a bad value, or too much of it.
     """
     action = context.action
     configuration = resolved_configuration(context, values)
@@ -132,9 +132,7 @@ def secret_names(context: TryContext, configuration: Mapping[str, str]) -> dict[
 
 
 def resolved_configuration(context: TryContext, values: Values) -> dict[str, str]:
-    """Return the action's configuration; raise RequestError for a variable
-    without value, or a bad value.
-    """
+    """Return the configuration; raise RequestError for a missing or bad value of a variable."""
     action = context.action
     if context.declared.is_type_lost:
         lost = (
@@ -173,8 +171,9 @@ def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
 
 
 def timeout_of(context: TryContext, settings: Settings) -> float:
-    """Return how long the action may run, in seconds: its own or its
-    provider's limit, at most the installation's.
+    """Return the action's time limit in seconds: its own, or its provider's.
+
+    It is at most the installation's limit.
     """
     project = context.project
     minutes = context.action.timeout_in_minutes or (project.timeout_in_minutes if project else None)
@@ -242,8 +241,9 @@ def _store(store: ArtifactStore | None) -> StoreLocation:
 def _aws(
     context: TryContext, configuration: Mapping[str, str], settings: Settings
 ) -> AwsAccess | None:
-    """Return where AWS calls go, None if there are none; the pipeline's role is assumed first, it
-    assumes the action's.
+    """Return the target and roles of AWS calls, or None if there are no calls.
+
+    The pipeline's role is assumed first. It assumes the action's role.
 
     A build makes calls if its project says as whom: the pipeline's roles are not a build's.
     """

@@ -31,8 +31,9 @@ _DATA = "buildProject"
 
 @dataclass(slots=True)
 class Freezer:
-    """What is frozen in one pass: what executions name, and what this pass
-    adds as ``revisions``.
+    """The frozen objects of one pass.
+
+    Executions name them. Those that this pass adds are in ``revisions``.
     """
 
     namespace: str
@@ -48,8 +49,9 @@ class Freezer:
     """What the server refused, by name: a ControllerRevision among them is not asked for again."""
 
     def freeze(self, project_name: str, pipeline_uid: str) -> FrozenBuildProject:
-        """Return what an execution says of the project, having seen to its ControllerRevision;
-        raise RequestError.
+        """Return an execution's record of the project; raise RequestError.
+
+        Its ControllerRevision is made if needed.
         """
         project = self.projects.get(project_name)
         if project is None:
@@ -66,16 +68,18 @@ class Freezer:
         )
 
     def projects_of(self, execution: ActionExecution) -> dict[str, BuildProjectSpec]:
-        """Return the project that an execution runs on, by its name; none
-        where there is none, or it is gone.
+        """Return the project of an execution, by its name.
+
+        It is empty if there is none, or it is gone.
         """
         wanted = execution.build_project
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
 
     def freeze_type(self, action: Action, pipeline_uid: str) -> FrozenActionType:
-        """Return what an execution says of an action's ActionType, having seen to its revision;
-        raise RequestError.
+        """Return an execution's record of an action's ActionType; raise RequestError.
+
+        Its revision is made if needed.
         """
         try:
             found, declared = self.types.find(action.action_type_id)
@@ -93,8 +97,9 @@ class Freezer:
         )
 
     def declared_of(self, action: Action, execution: ActionExecution) -> Declaration | None:
-        """Return what an execution's attempt was started with, whatever
-        became of the ActionType since.
+        """Return the declaration that an execution's attempt was started with.
+
+        Later changes of the ActionType do not count.
         """
         if not is_custom(action):
             return declaration_of(action.action_type_id)
@@ -120,15 +125,17 @@ class Freezer:
 
 
 def is_frozen_object(data: Mapping[str, Any]) -> bool:
-    """Whether the data of a ControllerRevision are a project's or an
-    ActionType's, not a definition's.
+    """Return whether a ControllerRevision holds a project or an ActionType.
+
+    Otherwise it holds a definition.
     """
     return _DATA in data or TYPE_DATA in data
 
 
 def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:
-    """Return the project that a ControllerRevision holds, None where it holds
-    none that can be read.
+    """Return the project that a ControllerRevision holds, or None if it is unreadable.
+
+    None also if it holds no project.
     """
     try:
         return BuildProjectSpec.model_validate(data[_DATA])

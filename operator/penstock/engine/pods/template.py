@@ -1,6 +1,4 @@
-"""What an ActionType's template says of a pod; nothing but what its closed
-schema names comes through.
-"""
+"""The Pod part of an ActionType's template; only fields of its closed schema come through."""
 
 from typing import Any
 

@@ -26,8 +26,9 @@ def is_answered_anew(before: PipelineRunStatus, after: PipelineRunStatus) -> boo
 
 
 class UserRequests:
-    """The answers of one pass; ``statuses`` are those of all runs that are
-    not at rest, as far as it has come.
+    """The answers of one pass.
+
+    ``statuses`` are those of all runs that are not at rest, as far as the pass has come.
     """
 
     def __init__(
@@ -48,8 +49,6 @@ class UserRequests:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with everything answered; ``blocked_by`` is what
-        keeps a run from going on.
-        """
+        """Return the status with everything answered. ``blocked_by`` keeps a run from going on."""
         status = self._retries.answer(run, status, definition, blocked_by)
         return self._overrides.answer(run, status, definition, blocked_by)

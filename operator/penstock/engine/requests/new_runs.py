@@ -1,5 +1,6 @@
-"""Lets new runs begin: admits them, says why they wait, and refuses those
-that never can (X-50, Q-05).
+"""Lets new runs begin: admits them, says why they wait, refuses others (X-50, Q-05).
+
+It refuses those that never can begin.
 """
 
 from collections.abc import Callable
@@ -23,8 +24,9 @@ from penstock.engine.tries.facts import Facts
 
 @dataclass(slots=True)
 class NewRuns:
-    """The door of one pass. What it decides goes into the pass's
-    ``statuses``, ``events`` and ``look_again``.
+    """The door of one pass.
+
+    Its decisions go into the pass's ``statuses``, ``events`` and ``look_again``.
     """
 
     snapshot: Snapshot
@@ -33,9 +35,7 @@ class NewRuns:
     concurrency: Concurrency
     thaw: Callable[[PipelineRunStatus], Definition | None]
     version: int | None
-    """The version of the definition that a run admitted now executes, and the name of its
-    ControllerRevision.
-    """
+    """The definition version of a run admitted now, and its ControllerRevision's name."""
     revision: str | None
     statuses: dict[str, PipelineRunStatus]
     events: list[Command]
@@ -108,9 +108,7 @@ class NewRuns:
         self._wait(run, waiting)
 
     def _wait(self, run: RunObject, why: Refusal) -> None:
-        """Say why a run does not start yet; it is written once, however many
-        wait and however long.
-        """
+        """Say why a run does not start yet; written once, however many wait and however long."""
         if (run.status.status_summary, run.status.observed_generation) != (
             why.message,
             run.generation,

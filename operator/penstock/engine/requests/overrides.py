@@ -1,5 +1,6 @@
-"""Answers ``spec.overrides`` of runs, each entry once: a stage goes on as if
-its condition had succeeded (C-07).
+"""Answers ``spec.overrides`` of runs, each entry once (C-07).
+
+A stage goes on as if its condition had succeeded.
 """
 
 from datetime import datetime
@@ -43,8 +44,9 @@ class Overrides:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``blocked_by`` is
-        what keeps an ended run from going on.
+        """Return the status with every request answered.
+
+        ``blocked_by`` keeps an ended run from going on.
         """
         for index, request in enumerate(run.spec.overrides if run.spec else ()):
             if index >= len(status.overrides):
@@ -134,8 +136,9 @@ class Overrides:
         state: RunStageState,
         asked: tuple[StageConditionType, StageConditionState],
     ) -> RefusedRequest | None:
-        """A condition that has failed its stage can be overridden as long as
-        the stage could be retried (O-25).
+        """Return the refusal of an override of a failed stage, or None (O-25).
+
+        The condition that failed a stage can be overridden as long as the stage could be retried.
         """
         kind, condition = asked
         place = f"{place_of(kind)} of stage {state.stage_name}"

@@ -1,5 +1,6 @@
-"""Answers ``spec.retries`` of runs, each entry once: carried out, or refused
-by CodePipeline's name (X-60..X-63).
+"""Answers ``spec.retries`` of runs, each entry once (X-60..X-63).
+
+A retry is carried out, or refused by CodePipeline's name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,8 +52,9 @@ def cancelled_since(why: Cancellation) -> RefusedRequest:
 
 
 class Retries:
-    """The answers of one pass; ``statuses`` are those of all runs that are
-    not at rest, as far as it has come.
+    """The answers of one pass.
+
+    ``statuses`` are those of all runs that are not at rest, as far as the pass has come.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class Retries:
         definition: Definition | None,
         blocked_by: RefusedRequest | None,
     ) -> PipelineRunStatus:
-        """Return the status with every request answered; ``blocked_by`` is
-        what refuses all that could be done.
+        """Return the status with every request answered.
+
+        ``blocked_by`` refuses all that could be done.
         """
         for index, request in enumerate(run.spec.retries if run.spec else ()):
             if index >= len(status.retries):
@@ -148,8 +151,9 @@ class Retries:
     def newer_refusal(
         self, run: RunObject, status: PipelineRunStatus, state: RunStageState
     ) -> RefusedRequest | None:
-        """Return the refusal of a run that a newer one has followed into the
-        stage (X-34); PARALLEL ones go alone.
+        """Return the refusal of a run that a newer one has followed into the stage (X-34).
+
+        PARALLEL runs go alone.
         """
         if status.execution_mode is ExecutionMode.PARALLEL or not (
             newer := self._newer(run, state)
@@ -163,8 +167,9 @@ class Retries:
         return RefusedRequest(code=NOT_LATEST, message=what)
 
     def _newer(self, run: RunObject, state: RunStageState) -> str | None:
-        """Return the run that entered the stage after this one; the
-        Pipeline's status knows of a pruned one.
+        """Return the run that entered the stage after this one.
+
+        The Pipeline's status knows a pruned one.
 
         Who is in it now came later whatever the clocks say: two replicas of the operator may
         disagree on the time.

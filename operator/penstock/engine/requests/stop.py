@@ -44,8 +44,9 @@ def stop_trigger_of(request: StopRequest, now: datetime) -> StopTrigger:
 def with_late_stop_over(
     run: RunObject, status: PipelineRunStatus, now: datetime
 ) -> PipelineRunStatus:
-    """Return the status of an ended run that is about to go on: a stop that
-    came too late must not end it now.
+    """Return the status of an ended run that is about to go on.
+
+    A stop that came too late must not end it now.
 
     One that counts the retry which was just answered is meant for what the retry resumes.
     """
@@ -56,8 +57,9 @@ def with_late_stop_over(
 
 
 def stopped_before_start(run: RunObject, request: StopRequest, now: datetime) -> PipelineRunStatus:
-    """Return the status of a run that had not begun: it is stopped at once,
-    whatever it waits for (X-56).
+    """Return the status of a run stopped before it began (X-56).
+
+    It stops at once, whatever it waits for.
     """
     moment = format_time(now)
     ended = {"state": RunState.STOPPED, "start_time": moment, "completion_time": moment}

@@ -1,5 +1,6 @@
-"""Advances one run by one pass: reads what became of its tries, then starts
-what may start (X-22..X-25).
+"""Advances one run by one pass: reads its tries, then starts others (X-22..X-25).
+
+It starts everything that may start.
 """
 
 from dataclasses import replace
@@ -45,9 +46,7 @@ class RunAdvance:
         self._observer = TryObserver(draft, self._starter)
         self._conditions = Conditions(draft, self._starter, self._observer)
         self.kept_by: list[str] = []
-        """What the run waits for before it leaves its stage: what of
-        overridden rules may still run.
-        """
+        """The parts of overridden rules that still may run; the run waits in its stage for them."""
 
     @property
     def run(self) -> RunObject:
@@ -65,9 +64,7 @@ class RunAdvance:
         return self.draft.stop
 
     def observe(self) -> None:
-        """Read what became of every try under way, and close stages whose
-        actions have all ended.
-        """
+        """Read the outcome of every try under way; close stages whose actions have all ended."""
         for state in self.status.stage_states:
             if state.status.is_open:
                 stage = self.draft.definition.stage(state.stage_name)
@@ -80,8 +77,9 @@ class RunAdvance:
         self._close_stage()
 
     def proceed(self) -> None:
-        """Start what may start in the current stage: the next group, once the
-        one before it has succeeded.
+        """Start what may start in the current stage.
+
+        That is the next group, once the one before it has succeeded.
         """
         if state := self._current():
             self._replace(self._conditions.give_up_overridden(self._stage(state), state))
@@ -93,8 +91,9 @@ class RunAdvance:
             self._close_stage()
 
     def _is_let_in(self) -> bool:
-        """Whether the condition before the current stage lets its actions
-        start (C-04..C-06); ends it if never.
+        """Return whether the condition before the stage lets its actions start (C-04..C-06).
+
+        End the run if it never will.
         """
         state = self._current()
         passed = (
@@ -114,8 +113,9 @@ class RunAdvance:
         return False
 
     def _look(self, state: RunStageState, kind: StageConditionType) -> ConditionStatus:
-        """Return what a condition has come to; one that is not declared, or
-        of a rollback's stage, has succeeded.
+        """Return the status of a condition.
+
+        One that is not declared, or is of a rollback's stage, has succeeded.
         """
         stage = self._stage(state)
         if self.is_rollback or not declared_of(stage, kind):
@@ -126,8 +126,9 @@ class RunAdvance:
         return (condition and condition.status) or ConditionStatus.IN_PROGRESS
 
     def _startable(self, state: RunStageState) -> tuple[Action, ...]:
-        """Return the actions of the first group that is not done that have not started, or not
-        again (X-23, X-61).
+        """Return the unstarted actions of the first group that is not done (X-23).
+
+        Actions that a retry has not started again are included (X-61).
         """
         not_before = parse_time(state.retry_not_before)
         if not_before and not_before > self._facts.now:
@@ -175,8 +176,9 @@ class RunAdvance:
         return self.status.state is RunState.IN_PROGRESS and self._current() is None
 
     def next_stage(self) -> Stage | None:
-        """Return the stage that the run enters next, None after the last; a
-        rollback has but one (X-67).
+        """Return the stage that the run enters next.
+
+        None after the last. A rollback has but one stage (X-67).
         """
         states = self.status.stage_states
         if self.status.rollback_metadata:
@@ -239,8 +241,9 @@ class RunAdvance:
         return self._observer.remains([*current.action_states, *states_of_rules(current)])
 
     def stopped(self) -> None:
-        """End the run as Stopped; a stage that is not done becomes Stopped
-        with it, and may be retried (X-62).
+        """End the run as Stopped, and with it a stage that is not done.
+
+        The stage may be retried (X-62).
         """
         if current := self._current():
             done = StageStatus.SUCCEEDED if self._is_passed(current) else StageStatus.STOPPED
@@ -283,8 +286,9 @@ class RunAdvance:
             self._succeed_stage(current)
 
     def _succeed_stage(self, state: RunStageState) -> None:
-        """End the stage as its condition onSuccess says (C-04); a run that is
-        stopped comes to none.
+        """End the stage as its condition onSuccess says (C-04).
+
+        A run that is stopped skips the condition.
         """
         if self.stop and not self._is_passed(state):
             return
@@ -298,8 +302,9 @@ class RunAdvance:
                 self._leave(state, StageStatus.FAILED)
 
     def _leave(self, state: RunStageState, status: StageStatus) -> None:
-        """End the stage, and the run where it goes no further; not before all
-        that it started has ended.
+        """End the stage, and the run if it goes no further.
+
+        This waits until all that it started has ended.
         """
         self.kept_by = self._observer.remains(states_of_rules(state))
         if self.kept_by:
@@ -327,8 +332,9 @@ class RunAdvance:
             self._leave(state, StageStatus.FAILED)
 
     def _is_rolled_back(self, state: RunStageState) -> bool:
-        """Whether the rollback of a failed stage exists or never will: status
-        first, then its run, then the end.
+        """Return whether the rollback of a failed stage exists or never will.
+
+        The status comes first, then its run, then the end.
         """
         wait = timedelta(seconds=self._facts.settings.pipeline_missing_s)
         known, limit = self._rollbacks.settle(

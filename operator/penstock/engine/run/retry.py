@@ -1,5 +1,6 @@
-"""Opens a stage again for another attempt: what runs again, what is kept, what is counted (X-60,
-X-61, X-65, X-66).
+"""Opens a stage again for another attempt (X-60, X-61, X-65, X-66).
+
+It decides which actions run again, which are kept, and which are counted.
 
 An attempt starts nothing by itself: its actions await it, and start when
 nothing of their earlier tries runs.
@@ -30,8 +31,9 @@ def resumed(
     trigger: RetryTrigger,
     now: datetime,
 ) -> PipelineRunStatus:
-    """Return the status of a run whose stage was opened again, back in
-    progress if it had ended (X-60).
+    """Return the status of a run whose stage was opened again (X-60).
+
+    It is back in progress if it had ended.
     """
     return back_in_progress(status, reopened(stage, mode, trigger), now)
 
@@ -39,8 +41,9 @@ def resumed(
 def back_in_progress(
     status: PipelineRunStatus, stage: RunStageState, now: datetime
 ) -> PipelineRunStatus:
-    """Return the status with a stage that is open, and with the run in
-    progress, whether it had ended or not.
+    """Return the status with an open stage and the run in progress.
+
+    It does not matter whether the run had ended.
     """
     changes: dict[str, object] = {}
     if status.state is not RunState.IN_PROGRESS:
@@ -60,8 +63,9 @@ def back_in_progress(
 def reopened(
     state: RunStageState, mode: RetryMode, trigger: RetryTrigger, not_before: datetime | None = None
 ) -> RunStageState:
-    """Return the stage in progress: what failed awaits its next attempt, or
-    with ALL_ACTIONS everything does.
+    """Return the stage in progress: the failed actions await their next attempt.
+
+    With ALL_ACTIONS all actions do.
     """
     return state.model_copy(
         update={
@@ -92,9 +96,7 @@ def _again(
 
 
 def automatic_retry(stage: Stage, state: RunStageState, now: datetime) -> RunStageState | None:
-    """Return the failed stage opened again where its declaration still allows
-    it, else None (X-65).
-    """
+    """Return the failed stage opened again if its declaration still allows it, else None (X-65)."""
     failure = stage.on_failure
     if failure is None or failure.result != "RETRY":
         return None

@@ -36,9 +36,7 @@ class _Success:
 
 
 class Rollbacks:
-    """What automatic rollbacks of one pass are decided from: who succeeded
-    where, and which runs there are.
-    """
+    """The basis of one pass's automatic rollbacks: who succeeded where, and which runs exist."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -50,8 +48,9 @@ class Rollbacks:
         return run in self._names
 
     def name_of(self, run: RunObject, stage: RunStageState) -> str:
-        """Return the name of the run that rolls back this very failure of a
-        stage, whoever asks and how often.
+        """Return the name of the run that rolls back this very failure of a stage.
+
+        It is the same whoever asks, and how often.
         """
         tries = sum(len(action.executions) for action in stage.action_states)
         return child_name(f"{self._snapshot.name}-rollback", run.uid, stage.stage_name, tries)
@@ -59,8 +58,9 @@ class Rollbacks:
     def settle(
         self, run: RunObject, stage: RunStageState, now: datetime, wait: timedelta
     ) -> tuple[AutomaticRollback, datetime | None]:
-        """Return the rollback of a failed stage, and until when its run is to
-        be created; None once it exists.
+        """Return the rollback of a failed stage, and the deadline to create its run.
+
+        The deadline is None once the run exists.
         """
         known = run.status.automatic_rollback
         if known is None or known.run != self.name_of(run, stage):
@@ -75,9 +75,7 @@ class Rollbacks:
     def begin(
         self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: datetime
     ) -> AutomaticRollback:
-        """Return to which run a failed stage is rolled back by which new run,
-        or why it is not (X-70).
-        """
+        """Return the target and the new run of a stage's rollback, or why there is none (X-70)."""
         name, rollback_run = stage.stage_name, self.name_of(run, stage)
         found = max(
             self._successes(run, status, name),
@@ -111,9 +109,7 @@ class Rollbacks:
                 yield from _success_of(going, stage)
 
     def create(self, run: RunObject, rollback: AutomaticRollback) -> CreateRun:
-        """Return the command that creates the rollback's run; its name makes
-        a second one harmless.
-        """
+        """Return the command that creates a rollback's run; its name makes a repeat harmless."""
         spec: dict[str, Any] = {
             "pipelineRef": {"name": self._snapshot.name},
             "executionType": ExecutionType.ROLLBACK.value,

@@ -1,5 +1,4 @@
-"""The rules of stage conditions (C-20..C-25): some are decided here, some run
-as Jobs, as actions do.
+"""The rules of stage conditions (C-20..C-25): some are decided here, some run as Jobs.
 
 A rule that runs as a Job is an action of its own, under a name that no action can have:
 `beforeEntry/NAME`.
@@ -32,9 +31,7 @@ class RuleOutcome:
 
 
 def decide(rule: Rule, values: Values, begun: datetime, now: datetime) -> RuleOutcome:
-    """Return what becomes of a rule that needs no Job; ``begun`` is when its
-    condition was come to.
-    """
+    """Return the outcome of a rule without a Job; ``begun`` is when its condition was reached."""
     try:
         configuration = {key: resolve(text, values) for key, text in rule.configuration.items()}
         if rule.rule_type_id.provider == VARIABLE_CHECK:

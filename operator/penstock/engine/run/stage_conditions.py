@@ -1,5 +1,6 @@
-"""Evaluates the conditions of stages (C-01..C-05): begins them, follows the
-Jobs of their rules, and sums them up.
+"""Evaluates the conditions of stages: begins, follows and sums them up (C-01..C-05).
+
+It follows the Jobs of their rules.
 
 The rules of a condition are looked at together. Its stage stays locked
 meanwhile, as it does for an action (C-05).
@@ -34,12 +35,11 @@ _TURNED = {
     ConditionStatus.SUCCEEDED: ConditionStatus.FAILED,
     ConditionStatus.FAILED: ConditionStatus.SUCCEEDED,
 }
-"""What a function's answer means to the condition of a failed stage: its
-error meets the criterion (C-22).
-"""
+"""Turns a function's answer for a failed stage's condition: an error meets it (C-22)."""
 _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
-"""What a rule's Job fails with when its commands or its build said no; all
-else could not be evaluated (C-03).
+"""The errors of a rule's Job whose commands or build said no (C-03).
+
+With any other error, the rule could not be evaluated.
 """
 
 
@@ -145,8 +145,9 @@ class Conditions:
         return state
 
     def look(self, stage: Stage, state: RunStageState, kind: StageConditionType) -> RunStageState:
-        """Return the stage after its condition was begun, or gone on with; it
-        is summed up when its rules are.
+        """Return the stage after its condition was begun or continued.
+
+        It is summed up when its rules are.
         """
         declared, before = declared_of(stage, kind), state_of(state, kind)
         if declared is None or (
@@ -251,9 +252,7 @@ class Conditions:
         return self._of_tries(kind, rule, state, seen)
 
     def _was_known(self, execution: ActionExecution) -> bool:
-        """Whether a try stood in the status before this pass: one that did
-        not is as if it had never been.
-        """
+        """Return whether a try stood in the status before this pass; any other never counts."""
         stages = self._draft.run.status.stage_states
         return any(
             execution.job_name == r.job_name
@@ -293,8 +292,9 @@ class Conditions:
     def _without_vain_waits(
         self, declared: tuple[Rule, ...], states: list[RuleState]
     ) -> list[RuleState]:
-        """Return the rules without a wait for a window that can change
-        nothing, as another rule has failed.
+        """Return the rules without waits for a window that can change nothing.
+
+        A wait is vain if another rule has failed.
         """
         if not any(
             state.status in (ConditionStatus.FAILED, ConditionStatus.ERRORED) for state in states

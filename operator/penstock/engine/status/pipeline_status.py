@@ -1,5 +1,6 @@
-"""The status of a Pipeline: version, stages as GetPipelineState shows them,
-conditions (X-80, S-06).
+"""The status of a Pipeline: version, stages, conditions (X-80, S-06).
+
+The stages are as GetPipelineState shows them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -90,8 +91,9 @@ def with_inbound(
     transitions: Mapping[str, InboundTransition],
     now: datetime,
 ) -> PipelineStatus:
-    """Return the status with who waits in front of each stage, and with the state of each
-    transition (X-74).
+    """Return the status with the runs in front of each stage, and the transitions (X-74).
+
+    Each transition has its state.
     """
     stages = {state.stage_name: state for state in status.stage_states}
     for name in (*queues, *transitions):
@@ -143,8 +145,7 @@ def with_runs(
     ended: Iterable[EndedRun],
     now: datetime,
 ) -> PipelineStatus:
-    """Return the status with the stages, the last run and its outcome as the
-    given runs show them, oldest first.
+    """Return the status with stages, last run and outcome of the given runs, oldest first.
 
     A stage shows the run that entered it last; neither there nor as the last run does one that a
     retry has resumed take the place of a younger one.
@@ -169,17 +170,16 @@ def with_runs(
 
 
 def is_news(status: PipelineStatus, before: PipelineStatus) -> bool:
-    """Whether a status says something that people wait for: a run's start or
-    end, a condition, another version.
+    """Return whether a status holds news that people wait for.
+
+    News is a run's start or end, a condition, or another version.
     """
     told = (status.last_run, status.conditions, status.observed_generation, status.revision)
     return told != (before.last_run, before.conditions, before.observed_generation, before.revision)
 
 
 def without_gone(status: PipelineStatus, gone: Collection[str], now: datetime) -> PipelineStatus:
-    """Return the status with the runs that were deleted under way shown as
-    Cancelled; ``gone`` are names and uids.
-    """
+    """Return the status with runs deleted under way as Cancelled; ``gone`` are names and uids."""
     if not gone:
         return status
     stages = tuple(

@@ -1,5 +1,6 @@
-"""The conditions and the one-line summary of a run, from its state alone
-(design: the table of conditions).
+"""The conditions and the one-line summary of a run, from its state alone.
+
+See the table of conditions in the design.
 """
 
 from collections.abc import Iterator
@@ -66,9 +67,7 @@ def without_refusal(status: PipelineRunStatus) -> PipelineRunStatus:
 
 
 def as_seen(status: PipelineRunStatus, generation: int) -> PipelineRunStatus:
-    """Return the status as that of a generation: kubectl wait takes no
-    condition of an older one.
-    """
+    """Return the status as of a generation; kubectl wait takes no condition of an older one."""
     conditions = tuple(
         c.model_copy(update={"observed_generation": generation}) for c in status.conditions
     )

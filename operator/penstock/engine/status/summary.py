@@ -45,8 +45,9 @@ def stopping_summary(advance: RunAdvance) -> str:
 
 
 def waiting_for(remains: list[str]) -> str:
-    """Return that a run waits for Jobs and pods to end, and what to do about
-    a pod that never will.
+    """Return the message that a run waits for Jobs and Pods to end.
+
+    It says what to do about a Pod that never will.
     """
     lost = "".join(
         f"; if its node is lost: kubectl delete {what} --force"

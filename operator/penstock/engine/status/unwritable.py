@@ -1,5 +1,6 @@
-"""Ends a run whose status the API server refuses for good, by one that is
-small enough to be written.
+"""Ends a run whose status the API server refuses for good.
+
+Its last status is small enough to be written.
 """
 
 from datetime import datetime

@@ -1,5 +1,4 @@
-"""One try of an action, or of a rule: how it starts, what became of it, and what a pass leads to by
-it.
+"""One try of an action or a rule: its start, its outcome, and its effects on a pass.
 
 The theory of operation. A user asks for an *attempt*; a *try* is one Job within it. A try is
 written into the run's status first and its Job is created after that, under a name that follows

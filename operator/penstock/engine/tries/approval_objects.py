@@ -1,6 +1,4 @@
-"""The Approval of one attempt: what it is made of, what the decisions in it
-come to, and its status.
-"""
+"""The Approval of one attempt: its content, the outcome of its decisions, its status."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,8 +33,9 @@ _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTemplate:
-    """What an Approval is made of: the attempt that waits for it, what is asked, who may not
-    answer, until when.
+    """The content of an Approval: the waiting attempt, the question, limits on the answer.
+
+    The limits are who may not answer, and until when one may.
     """
 
     attempt: Attempt
@@ -145,8 +144,9 @@ def frozen_hash(spec: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """What an Approval came to. ``code`` is that of the action's error, empty
-    for none; ``by`` decided it.
+    """The outcome of an Approval. ``by`` decided it.
+
+    ``code`` is the code of the action's error, empty for none.
     """
 
     state: ApprovalState
@@ -207,9 +207,7 @@ def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> ApprovalOu
 
 
 def _counted(spec: ApprovalSpec) -> Iterator[Decision]:
-    """Yield the decisions of those who may decide; who is in a group only the
-    admission policy knows.
-    """
+    """Yield the decisions of those who may decide; only the admission policy knows groups."""
     named = spec.approvers or Approvers()
     for decision in spec.decisions:
         is_named = decision.user in named.users or named.groups or not named.users

@@ -69,8 +69,9 @@ class Approvals:
     def observe(
         self, context: TryContext, execution: ActionExecution, values: Values, *, is_abandoned: bool
     ) -> ActionExecution:
-        """Return the execution after a look at what people decided; nothing
-        is created where it is to be abandoned.
+        """Return the execution after a look at people's decisions.
+
+        If it is to be abandoned, nothing is created.
         """
         assert execution.approval is not None
         approval = self._facts.approvals.get(execution.approval.name)
@@ -115,8 +116,9 @@ class Approvals:
         return self._end(context, execution, outcome)
 
     def abandon(self, execution: ActionExecution) -> ActionExecution:
-        """Return the execution with its wait given up; that closes the
-        Approval, as nobody waits for it any more.
+        """Return the execution with its wait given up.
+
+        That closes the Approval, as nobody waits for it any more.
         """
         given_up = ApprovalOutcome(
             ApprovalState.ABANDONED, "Abandoned", "given up before it was decided"
@@ -148,8 +150,9 @@ class Approvals:
     def _deleted(
         self, context: TryContext, execution: ActionExecution, name: str
     ) -> ActionExecution:
-        """Deleted before the decision is rejected; absence is never evidence,
-        and looked up live first.
+        """Reject if the Approval was deleted before the decision.
+
+        Absence is never evidence, so look it up live first.
         """
         if not self._is_live(name):
             return execution
@@ -221,9 +224,7 @@ class Approvals:
 def _execution_of(
     execution: ActionExecution, outcome: ApprovalOutcome, facts: Facts
 ) -> ActionExecution:
-    """Return the execution of an attempt that is over; its summary is what
-    the last to decide said (P-62).
-    """
+    """Return the execution of an ended attempt; its summary is the last decision's (P-62)."""
     ended = TryResult(outcome.action_status, outcome.code, outcome.message if outcome.code else "")
     update = {"token": None, "last_updated_by": outcome.by, "summary": outcome.comment}
     return ended_execution(execution, ended, None, facts.now).model_copy(update=update)
@@ -232,8 +233,9 @@ def _execution_of(
 def close_unknown(
     approvals: Iterable[ApprovalObject], statuses: Iterable[PipelineRunStatus], now: datetime
 ) -> Iterator[CloseApproval]:
-    """Yield the end of each pending Approval that no attempt waits for:
-    nobody shall decide in vain.
+    """Yield the end of each pending Approval that no attempt waits for.
+
+    Otherwise people would decide in vain.
 
     ``approvals`` are those whose status this pass does not write otherwise.
     """

@@ -1,6 +1,4 @@
-"""The one value that a pass over a run changes: its status as far as the pass
-has come, and what that leads to.
-"""
+"""The one value that a pass over a run changes: its status so far, and the effects of that."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,4 @@
-"""The executions of a run's status: a try that begins, a try that has ended, and what a source
-pinned (X-85, X-29).
-"""
+"""The executions in a run's status: tries begun, tries ended, pinned sources (X-85, X-29)."""
 
 from datetime import datetime
 
@@ -41,9 +39,7 @@ def new_execution(
 def ended_execution(
     execution: ActionExecution, verdict: TryResult, pod: PodObject | None, now: datetime
 ) -> ActionExecution:
-    """Return the execution of a try that has ended; only what succeeded
-    leaves variables and artifacts.
-    """
+    """Return the execution of an ended try. Only a success leaves variables and artifacts."""
     result = verdict.result or ActionResult(version=1, status="")
     started = (
         min((c.started for c in pod.containers.values() if c.started), default=None)

@@ -1,6 +1,4 @@
-"""What the actions of a run find in the cluster in one pass (`Facts`), and
-what that leads to (`Findings`).
-"""
+"""The cluster as a run's actions see it in one pass (`Facts`), and the outcome (`Findings`)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,9 +37,7 @@ class Facts:
         return (pod for pods in self.pods.values() for pod in pods)
 
     def refusal_now(self, name: str) -> Refused | None:
-        """Return why an object is not created now: the server refused it, for
-        good or a moment ago.
-        """
+        """Return why an object is not created now: it was refused for good, or a moment ago."""
         refused = self.refused.get(name)
         return (
             refused if refused and (refused.is_final or self.now < self.again_at(refused)) else None

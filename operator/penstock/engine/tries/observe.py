@@ -208,8 +208,9 @@ class TryObserver:
         return with_latest(state, execution)
 
     def _lost(self, state: ActionState, item: Try, execution: ActionExecution) -> ActionState:
-        """Lost is not failed: the provider says whether a new try may be
-        made, the settings how often.
+        """Start a lost try again or end it: lost is not failed.
+
+        The provider says whether a new try may be made. The settings say how often.
         """
         is_stopping = self._draft.stop is not None
         may_try_again = item.declared.on_lost_pod is not OnLostPod.FAIL and not is_stopping

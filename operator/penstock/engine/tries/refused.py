@@ -1,5 +1,6 @@
-"""What becomes of a try whose Job or Approval is refused: it says so, asks
-again, and fails at its limit.
+"""Handles a try whose Job or Approval is refused.
+
+The try says so, asks again, and fails at its limit.
 """
 
 from datetime import timedelta
@@ -14,8 +15,9 @@ from penstock.engine.tries.results import TryResult
 def held_back(
     execution: ActionExecution, kind: str, name: str, facts: Facts, effects: Effects
 ) -> ActionExecution | TryResult | None:
-    """Return the execution that says why its object is not there, or how it ends; None where the
-    object is asked for.
+    """Return the execution with the reason why its object is missing, or its end.
+
+    None if the object is asked for.
 
     A quota may get room and a name become free; what can never be accepted ends the try at once.
     """

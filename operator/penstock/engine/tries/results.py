@@ -66,8 +66,9 @@ def result_of(agent: Container) -> ActionResult | None:
 
 
 def deciding(pods: Iterable[PodObject]) -> PodObject | None:
-    """Return the pod whose end is the try's where its Job has made several:
-    the one that began first.
+    """Return the Pod whose end decides the try.
+
+    If the Job has made several Pods, it is the one that began first.
 
     One that found the try claimed did nothing, and says nothing while another is there.
     """
@@ -152,8 +153,9 @@ def _mismatch(result: ActionResult, action: Container) -> TryResult:
 
 
 def pod_ended(pod: PodObject, containers: dict[str, Container]) -> TryResult:
-    """Evicted, or its node is gone: what the agent reported before still
-    counts, all else is unknown.
+    """Return the result of a Pod that was evicted, or whose node is gone.
+
+    An earlier report of the agent still counts. All else is unknown.
     """
     result = result_of(containers[AGENT_CONTAINER])
     if result and result.status == "Failed":

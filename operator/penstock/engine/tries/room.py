@@ -1,6 +1,4 @@
-"""Keeps a run's status within what an object may hold: etcd takes 1.5 MiB,
-field managers included.
-"""
+"""Keeps a run's status within an object's size: etcd takes 1.5 MiB, field managers included."""
 
 import json
 from typing import Any
@@ -31,8 +29,9 @@ class Room:
         return _size(status) + self._added > self._most
 
     def fitted(self, status: PipelineRunStatus, execution: ActionExecution) -> ActionExecution:
-        """Return the execution of a try that has ended, or that it failed
-        where what it says has no room.
+        """Return the execution of an ended try, or that it failed for lack of room.
+
+        It fails if its report has no room in the status.
         """
         used, added = _size(status) + self._added, _size(execution)
         if used + added <= self._most:
@@ -61,9 +60,7 @@ def emptied(execution: ActionExecution, details: ErrorDetails) -> ActionExecutio
 
 
 def _size(value: PipelineRunStatus | ActionExecution) -> int:
-    """Return how many bytes etcd gets: the API server writes some characters
-    as six-byte escapes.
-    """
+    """Return how many bytes etcd gets; the API server escapes some characters as six bytes."""
     try:
         text = value.model_dump_json(exclude_none=True)
     except PydanticSerializationError:

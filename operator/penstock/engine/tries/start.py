@@ -29,8 +29,9 @@ class TryStarter:
         self.room, self.approvals = Room(draft.facts.settings), Approvals(draft)
 
     def start(self, stage: Stage, action: Action, before: ActionState | None) -> ActionState:
-        """Start the first try of an action's next attempt; ``before`` holds
-        those that a retry has left behind.
+        """Start the first try of an action's next attempt.
+
+        ``before`` holds the tries that a retry has left behind.
         """
         executions = before.executions if before else ()
         state = ActionState(action_name=action.name, executions=executions)
@@ -61,8 +62,9 @@ class TryStarter:
         return self._start(state, Try(stage, action, declared, execution))
 
     def may_still_run(self, state: ActionState | None) -> bool:
-        """Whether anything of an action's earlier tries may still run: the
-        next attempt waits for its end.
+        """Return whether anything of an action's earlier tries may still run.
+
+        The next attempt waits for its end.
         """
         executions = state.executions if state else ()
         return any(
@@ -78,9 +80,7 @@ class TryStarter:
         ]
 
     def start_again(self, state: ActionState, lost: Try) -> ActionState:
-        """Start another try of an attempt whose last one was lost, on what
-        the attempt began with.
-        """
+        """Start another try of an attempt whose last one was lost, with the attempt's inputs."""
         before = lost.execution
         again = self._new(lost.stage, lost.action, attempt=before.attempt, try_=before.try_ + 1)
         again = again.model_copy(

@@ -33,22 +33,25 @@ _PULL_FAILED = "ImagePullBackOff"
 _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
-"""What the kubelet says of a container that is gone when its pod is evicted;
-it counts that as a restart.
+"""The kubelet's reason for a container that is gone when its Pod is evicted.
+
+The kubelet counts that as a restart.
 """
 _POD_GONE = ErrorDetails(
     code="PodLost", message="its pod is gone, and has said nothing of what it did"
 )
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
-"""What a try is lost for when its pod is deleted: the agent says so, or
-cannot say anything any more.
+"""The codes of a try that is lost because its Pod is deleted.
+
+The agent says so, or can say nothing any more.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything known about one try's Job. ``is_confirmed``: live requests
-    of this very pass say the same.
+    """Everything known about one try's Job.
+
+    ``is_confirmed``: live requests of this very pass say the same.
 
     ``had_pod``: its status names a pod, as that of any try does which ran for a while;
     ``lost_pod``: one of its pods is gone from sight, perhaps only for want of its label.
@@ -164,8 +167,9 @@ def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: dateti
 
 
 def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
-    """Whether the pod ended because its Job was deleted; we delete one whose
-    action runs on without its agent.
+    """Return whether the Pod ended because its Job was deleted by hand.
+
+    We delete a Job whose action runs on without its agent.
     """
     if seen.pod is None or (seen.job and not seen.job.is_deleted):
         return False
@@ -206,8 +210,9 @@ def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdic
 
 
 def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdict:
-    """The Job is gone, or being deleted: then it makes no pod any more,
-    whoever's finalizer keeps it.
+    """Return the verdict if the Job is gone or being deleted.
+
+    It makes no Pod any more, whoever's finalizer keeps it.
     """
     if seen.job:
         # A pod that was on its way has come by then.
@@ -257,8 +262,9 @@ def _stuck(
 def _one_sided(
     seen: Observation, containers: dict[str, Container], settings: Settings, now: datetime
 ) -> Verdict | None:
-    """The agent has ended and the action runs on: a failure counts at once,
-    success waits for the exit code.
+    """Return the verdict if the agent has ended and the action runs on.
+
+    A failure counts at once. Success waits for the exit code.
     """
     agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
     if action is None or not agent.is_terminated:

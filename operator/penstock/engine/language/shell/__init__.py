@@ -1,3 +1,1 @@
-"""Reads shell commands as dash, bash and busybox's ash all read them, and
-judges where values are data.
-"""
+"""Reads shell commands as dash, bash and busybox's ash all do. It judges where values are data."""

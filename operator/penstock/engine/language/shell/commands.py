@@ -60,15 +60,17 @@ class Checked:
         self.refuse_any([*words, *self.command.assignments, *self.feeding], place)
 
     def refuse_code(self, words: Sequence[Word], place: str) -> None:
-        """Raise Refused if words, each of which a shell may run, may hold a
-        value or make code of one.
+        """Raise Refused if words that a shell may run may hold a value or make code of one.
+
+        That goes for each of the words.
         """
         self.refuse_everywhere(words, place)
         self.judge_code(words)
 
     def judge_code(self, words: Sequence[Word]) -> None:
-        """Raise Refused if words that are written out, each of which a shell
-        may run, make code of a value.
+        """Raise Refused if literal words that a shell may run make code of a value.
+
+        That goes for each of the words.
         """
         for word in words:
             text = word.literal or ""
@@ -88,9 +90,7 @@ class Checked:
             raise Unsafe(place, self.command.at)
 
     def refuse_written(self, words: Sequence[Word]) -> None:
-        """Raise Refused if a command that runs a file names one that a value
-        was written to, or may do so.
-        """
+        """Raise Refused if a command may run a file that a value was written to."""
         written = self.context.written
         for word in words:
             if word.text.rpartition("/")[2] in written or (written and word.literal is None):
@@ -137,9 +137,7 @@ class Checked:
     # ---- builtins
 
     def _test(self, name: str, words: list[Word]) -> None:
-        """A value is an operand of an operator that is written out, in a test
-        of at most three words.
-        """
+        """Allow a value only as operand of a literal operator, in a test of up to three words."""
         texts = [word.plain for word in words]
         if name != "test" and (not texts or texts[-1] != "]" * len(name)):
             self.refuse_any(words, f"a '{name}' whose end is not in the same command")
@@ -266,8 +264,6 @@ class Checked:
 
 
 def _named(text: str) -> int:
-    """Return where a value begins in what may be a setting: ``--exec=…``, or
-    git's ``alias.x=!…``.
-    """
+    """Return where a value begins in a possible setting (``--exec=…``, git's ``alias.x=!…``)."""
     found = _NAME.match(text)
     return found.end() if found else 0

@@ -74,8 +74,9 @@ def context_of(program: Program) -> Context:
 
 
 def _refuse_settings(program: Program) -> None:
-    """Raise Refused for a command that changes how others are read, or which
-    variables evaluate values.
+    """Raise Refused for a command that changes how others are read.
+
+    So too if it changes which variables evaluate values.
     """
     for command in commands_in(program):
         words = command.words if isinstance(command, Simple) else []

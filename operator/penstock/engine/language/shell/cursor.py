@@ -60,8 +60,9 @@ class Cursor:
         return taken
 
     def within(self, count: int = 1) -> str:
-        """Take from inside a word; a here-document that waits for its body
-        allows no newline there.
+        """Take from inside a word.
+
+        No newline is allowed there while a here-document waits for its body.
         """
         taken = self.take(count)
         if "\n" in taken and self.heredocs:

@@ -1,5 +1,6 @@
-"""Judges commands that run code: shells, interpreters, and programs whose
-arguments are expressions.
+"""Judges commands that run code: shells, interpreters, and evaluators of expressions.
+
+The last are programs whose arguments are expressions.
 """
 
 import re
@@ -68,8 +69,9 @@ def _is_filter(base: str, words: list[Word]) -> bool:
 
 
 def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
-    """``sh [options] file arguments…`` and ``sh [options] -c code
-    arguments…``: the arguments are data.
+    """Judge ``sh [options] file arguments…`` and ``sh [options] -c code arguments…``.
+
+    The arguments are data.
     """
     index, runs_code = 1, False
     while index < len(words):

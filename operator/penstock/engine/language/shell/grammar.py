@@ -1,5 +1,6 @@
-"""Reads a shell command into its simple commands, pipelines and compounds (POSIX 2.10, less what
-shells differ in).
+"""Reads a shell command into simple commands, pipelines and compounds (POSIX 2.10).
+
+It leaves out the parts in which shells differ.
 """
 
 import re

@@ -28,8 +28,9 @@ from penstock.engine.language.shell.syntax import (
 
 _DEPTH = 5
 MOST_WITHIN = 20_000
-"""How many characters of code within a command are read: a text may be looked
-at for each way that it may be run.
+"""The maximum count of characters read of code within a command.
+
+A text may be looked at for each way that it may be run.
 """
 
 
@@ -77,8 +78,9 @@ class Judge:
             self.program(program, around)
 
     def _code(self, text: str, context: Context, place: Word) -> None:
-        """Look at a literal word that a command runs; ``context`` says what
-        may be in its variables and its input.
+        """Look at a literal word that a command runs.
+
+        ``context`` says what may be in its variables and its input.
         """
         if not (context.is_tainted or context.is_fed):
             return
@@ -119,8 +121,9 @@ class Judge:
             raise refuse(place, Word(parts, 0))
 
     def _feeds(self, redirects: list[Redirect], context: Context) -> bool:
-        """Whether redirections make a value a command's input; raise Unsafe
-        for those of other descriptors.
+        """Return whether redirections make a value a command's input.
+
+        Raise Unsafe for redirections of other descriptors.
         """
         is_fed = False
         for redirect in redirects:

@@ -32,8 +32,9 @@ MOST_CHARACTERS = 10_000
 
 
 class LexerError(ValueError):
-    """A reference stands where its value could become code; the message says
-    where and what to do.
+    """A reference stands where its value could become code.
+
+    The message says where it is, and how to change it.
     """
 
 

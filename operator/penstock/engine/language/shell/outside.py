@@ -20,9 +20,7 @@ _XARGS_VALUED = {"-n", "-L", "-P", "-d", "-s"}
 
 
 def check_program(checked: "Checked", base: str, words: list[Word]) -> None:
-    """Raise Refused where a value may be code to a program that is not known
-    to evaluate anything.
-    """
+    """Raise Refused if a value may be code to a program that is no known evaluator."""
     command = words[1].plain if len(words) > 1 else None
     _check_manager(checked, base, command, words)
     if base in programs.OPTION_PRONE or (base == "git" and command in programs.GIT_NETWORK):
@@ -39,8 +37,9 @@ def check_program(checked: "Checked", base: str, words: list[Word]) -> None:
 
 
 def check_xargs(checked: "Checked", words: list[Word]) -> None:
-    """``xargs`` adds its input to a command: values are data to programs that
-    take any words, and to no others.
+    """Check ``xargs``, which adds its input to a command.
+
+    Values are data only to programs that take any words.
     """
     index = 1
     while index < len(words) and (words[index].prefix[:1] == "-"):
@@ -120,8 +119,9 @@ def _run_elsewhere(checked: "Checked", base: str, words: list[Word]) -> None:
 
 
 def _flags(checked: "Checked", base: str, words: list[Word]) -> None:
-    """Raise Refused for a value that the argument of an option may make code
-    of, or that is in one.
+    """Raise Refused for a value in an option's argument that may be code.
+
+    So too if that argument may make code of a value.
     """
     harmless = programs.NO_CODE.get(base, set())
     for before, word in pairwise(words):

@@ -30,8 +30,9 @@ INTERPRETERS = {
     "luajit": _NO_OPTIONS,
     "tclsh": _NO_OPTIONS, "rscript": _NO_OPTIONS, "Rscript": _NO_OPTIONS,
 }  # fmt: skip
-"""Programs that run a file: the options before it that take no argument and
-leave what follows as it is.
+"""Programs that run a file, with the harmless options before it.
+
+Those take no argument and leave what follows as it is.
 """
 
 EVALUATORS = _words(
@@ -62,8 +63,9 @@ _OTHER_LANGUAGES = _words(
     clisp guile racket scheme gnuplot pdb ipython jupyter
     """
 )
-"""Programs whose text is in a language of its own: what it makes of a
-variable is its own matter.
+"""Programs whose text is in a language of its own.
+
+The use of a variable there is up to that language.
 """
 
 PLAIN = _words(
@@ -83,8 +85,9 @@ BUILTINS = _words(
     suspend logout local export readonly set eval . source trap times chdir
     """
 )
-"""Builtins with words that some shell evaluates: a name with a subscript, an
-option that runs something.
+"""Builtins with words that some shell evaluates.
+
+Such a word is a name with a subscript, or an option that runs something.
 """
 
 ASSIGNING = frozenset({"export", "readonly", "local"})
@@ -193,9 +196,7 @@ OPTION_PRONE = _words(
     tar gtar bsdtar find zip unzip wget sort split java git-network man less column
     """
 )
-"""Programs that an option can make run something: a value that begins a word
-could be that option.
-"""
+"""Programs that an option can make run something; the start of a value could be that option."""
 
 GIT_PLAIN = _words(
     """
@@ -254,8 +255,9 @@ _FAMILY = re.compile(
 
 
 def is_special(name: str) -> bool:
-    """Whether a variable means something to a shell, the loader or an
-    interpreter, so that a value may run.
+    """Return whether a variable is special, so that its value may run.
+
+    It means something to a shell, the loader or an interpreter.
     """
     return name in _SPECIAL or bool(_FAMILY.match(name))
 

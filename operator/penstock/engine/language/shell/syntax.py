@@ -163,8 +163,9 @@ class Simple:
 
 @dataclass(slots=True)
 class Compound:
-    """Anything with commands inside; ``kind`` is the word that opens it,
-    ``name`` a loop's or function's.
+    """Anything with commands inside.
+
+    ``kind`` is the word that opens it. ``name`` is the name of a loop or function.
     """
 
     kind: str
