@@ -9,12 +9,12 @@ PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
 
-.PHONY: demo sam test lint unit simulate fuzz kubectl integration tamper e2e large bench cluster-up cluster-down image crds chart lock clean
+.PHONY: demo sam test lint unit simulate fuzz kubectl integration tamper e2e large bench cluster-up cluster-aws cluster-down image crds chart lock clean
 
 demo: $(VENV)/ready cluster-up image  ## everything from nothing: cluster, chart, a run, the served page
 	$(PYTHON) -m tests.e2e.demo
 
-sam: $(VENV)/ready cluster-up image  ## the serverless five-stage pipeline against emulated AWS: stack, rollback, publication
+sam: $(VENV)/ready cluster-aws image  ## the serverless five-stage pipeline against emulated AWS: stack, rollback, publication
 	$(PYTHON) -m tests.e2e.sam_demo
 
 test: lint unit integration e2e  ## all that must hold before a change lands
@@ -37,23 +37,27 @@ fuzz: $(VENV)/ready kubectl  ## every fuzzer of tests/fuzz for its share of FUZZ
 kubectl:  ## the real one, which the manifests' fuzzer asks; needs no cluster
 	python3 -m tests.cluster kubectl
 
-integration: $(VENV)/ready cluster-up image
-	$(PYTEST) tests/integration
+integration: $(VENV)/ready cluster-aws image
+	$(PYTEST) -n 3 --dist loadfile -m "not alone" tests/integration
+	$(PYTEST) -m alone tests/integration
 
-tamper: $(VENV)/ready cluster-up image  ## every label, annotation, owner and finalizer of every object changed by hand, at every state
+tamper: $(VENV)/ready cluster-aws image  ## every label, annotation, owner and finalizer of every object changed by hand, at every state
 	$(PYTEST) tests/tampering
 
-e2e: $(VENV)/ready cluster-up image  ## several at once; what fails is run once more, alone; .e2e keeps what the cluster knew
+e2e: $(VENV)/ready cluster-aws image  ## several at once; what fails is run once more, alone; .e2e keeps what the cluster knew
 	$(PYTHON) -m tests.e2e
 
-large: $(VENV)/ready cluster-up image  ## 2 GiB of artifact and of output through an agent of 192 MiB
+large: $(VENV)/ready cluster-aws image  ## 2 GiB of artifact and of output through an agent of 192 MiB
 	LARGE_MIB=2048 $(PYTEST) tests/e2e/test_large.py
 
-bench: $(VENV)/ready cluster-up image  ## ratios against bare Jobs of the same session; BENCH_OUT=file.json keeps them
+bench: $(VENV)/ready cluster-aws image  ## ratios against bare Jobs of the same session; BENCH_OUT=file.json keeps them
 	$(PYTHON) -m tests.bench
 
 cluster-up:  ## a real Kubernetes on this machine, idempotent
 	python3 -m tests.cluster up
+
+cluster-aws: cluster-up  ## the AWS servers that `make sam` and the tests need beside it
+	python3 -m tests.cluster aws
 
 cluster-down:
 	python3 -m tests.cluster down

@@ -15,6 +15,7 @@ from tests.cluster.shell import ClusterError, locked, say
 
 _HELP = {
     "up": "start a cluster, or return at once if it runs",
+    "aws": "add the AWS servers, which `make sam` and the tests need",
     "down": "end it and leave nothing running",
     "status": "say how it is; exit code 1 unless it is healthy",
     "env": "print lines for eval: KUBECONFIG and PATH",
@@ -65,7 +66,9 @@ def _run(command: str, places: Places) -> int:
         ensure(places, LOCAL)
         link_tools(places)
     with locked(places.state / "lock"):
-        {"up": driver.up, "down": driver.down, "image": driver.image}[command](places)
+        {"up": driver.up, "aws": driver.aws, "down": driver.down, "image": driver.image}[command](
+            places
+        )
     return 0
 
 

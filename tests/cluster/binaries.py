@@ -40,6 +40,8 @@ class Program:
     name: str
     package: str = "."
     stamps: tuple[str, ...] = ()
+    usual_s: int = 0
+    """How long the build takes on two cores with nothing cached, modules' download included."""
 
     @property
     def module(self) -> Path:
@@ -83,7 +85,7 @@ KSTATUS = Program("kstatus")
 KIND = Program("kind", package="sigs.k8s.io/kind")
 
 # The slowest first: images that need only Debian are built meanwhile.
-LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM, KUSTOMIZE, KSTATUS)
+LOCAL = (HYPERKUBE, ETCD, VERSITYGW, COREDNS, HELM, KUSTOMIZE)
 
 
 def ensure(places: Places, programs: tuple[Program, ...]) -> None:
@@ -92,11 +94,12 @@ def ensure(places: Places, programs: tuple[Program, ...]) -> None:
     if not missing:
         return
     ensure_go()
-    for program in missing:
+    for number, program in enumerate(missing, start=1):
         target = program.path(places)
         with locked(places.lock(target.name)):
             if not target.exists():
-                with step(f"build {program.name}"):
+                left = [f"build {other.name}" for other in missing[number:]]
+                with step(f"build {program.name}", usual_s=program.usual_s, then=left):
                     _build(program, target)
 
 

@@ -58,7 +58,7 @@ def build(places: Places) -> None:
         unpacked = pool.submit(_build_images, places, images.FROM_DEBIAN)
         unpacked.result()
         compiled.result()
-    _build_images(places, (images.DEV_SERVERS, images.AWS_SERVERS))
+    _build_images(places, (images.DEV_SERVERS,))
     binaries.link_tools(places)
 
 
@@ -128,6 +128,16 @@ def image(places: Places) -> None:
     runtime.import_image(places, images.PENSTOCK)
 
 
+def aws(places: Places) -> None:
+    """Add what `make sam` and the tests need beside a cluster: the AWS servers, and kstatus.
+
+    The demo does without them: their image takes as long as a compiler's minute.
+    """
+    runtime.import_image(places, images.AWS_SERVERS)
+    binaries.ensure(places, (binaries.KSTATUS,))
+    dev_servers.apply_aws(places, places.kubeconfig)
+
+
 def _describe(places: Places) -> Cluster:
     return dev_servers.describe(
         places, "local", places.kubeconfig, places.node_ip, places.audit_log
@@ -161,7 +171,6 @@ def _start(places: Places) -> None:
         dev_servers.apply(places, places.kubeconfig)
         wait_until("DNS", lambda: _dns_ready(places), limit=60)
         dev_servers.wait(cluster, limit=120)
-    dev_servers.apply_aws(places, places.kubeconfig)
     write(places.cluster_json, json.dumps(cluster.to_json(), indent=1) + "\n")
 
 

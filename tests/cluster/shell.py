@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 Command = list[str | Path]
+
+# Nothing is silent for ten seconds.
+_TELL_EVERY_S = 8.0
 
 
 class ClusterError(Exception):
@@ -103,14 +107,29 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print one line with the seconds a step took."""
-    begin = time.monotonic()
+def step(name: str, *, usual_s: int = 0, then: Sequence[str] = ()) -> Iterator[None]:
+    """Print a line every few seconds while a step lasts, and one with the seconds it took.
+
+    ``usual_s`` is how long it takes elsewhere, ``then`` the steps that are left after it.
+    """
+    begin, over = time.monotonic(), threading.Event()
+    usual = f" of about {usual_s} s" if usual_s else ""
+    left = f"; left: {', '.join(then)}" if then else ""
+
+    def tell() -> None:
+        while not over.wait(_TELL_EVERY_S):
+            say(f"{name}: {time.monotonic() - begin:.0f} s{usual} so far{left}")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
     try:
         yield
     except BaseException:
         say(f"{name}: failed after {time.monotonic() - begin:.1f} s")
         raise
+    finally:
+        over.set()
+        teller.join()
     say(f"{name}: {time.monotonic() - begin:.1f} s")
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.cluster import Cluster, load
 from tests.support.install import install_chart
 from tests.support.kube import Kube
+from tests.support.once import once
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +21,9 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def kube(cluster: Cluster) -> Kube:
+def kube(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Kube:
     found = Kube(cluster.kubeconfig)
-    install_chart(cluster, found)
+    once(tmp_path_factory, testrun_uid, "chart", lambda: install_chart(cluster, found))
     return found
 
 

@@ -249,6 +249,7 @@ def test_oracle_o_07_wrong_token_and_second_answer_are_refused(
         decide(acting_as(kube, "bob"), namespace, name, "Approved")
 
 
+@pytest.mark.alone(reason="it takes the admission policy of Approvals away from the cluster")
 @pytest.mark.parametrize(
     ("plural", "weaker"),
     [
