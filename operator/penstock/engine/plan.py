@@ -29,8 +29,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock.api.kinds.approval import ApprovalStatus
-from penstock.api.kinds.retry import RefusedRequest
-from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.kinds.run import PipelineRunStatus, RunState
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.engine.cleanup.history import kept_warnings, prune_history
 from penstock.engine.cleanup.orphans import delete_orphans
@@ -38,20 +37,12 @@ from penstock.engine.commands import Command, DeleteJob, EmitEvent, Plan
 from penstock.engine.definition.frozen import Definition, thaw_definition
 from penstock.engine.definition.revisions import pipeline_owner, revision_manifest
 from penstock.engine.entry.admission import Concurrency, Refusal
-from penstock.engine.entry.cancellation import Cancellation, cancellation_of
 from penstock.engine.entry.inbound import Inbound
 from penstock.engine.entry.stage_locks import leaving_first
 from penstock.engine.entry.transitions import disabled_stages, inbound_transitions, with_transitions
-from penstock.engine.requests.answers import UserRequests, has_unanswered, is_answered_anew
+from penstock.engine.requests.answers import UserRequests
 from penstock.engine.requests.new_runs import NewRuns
-from penstock.engine.requests.retries import LIMIT_EXCEEDED, cancelled_since
-from penstock.engine.requests.stop import (
-    NOT_STOPPABLE,
-    answer,
-    go_on_stopping,
-    is_too_late,
-    refusal,
-)
+from penstock.engine.requests.runs_under_way import RunsUnderWay
 from penstock.engine.run.advance import RunAdvance
 from penstock.engine.run.rollback import Rollbacks
 from penstock.engine.settings import Settings
@@ -67,7 +58,6 @@ from penstock.engine.status.run_conditions import with_conditions
 from penstock.engine.status.summary import asked_by, has_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
-from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.facts import facts_of
 
 
@@ -92,7 +82,6 @@ class _Pass:
         self.asked = (*snapshot.runs, *snapshot.late)
         self.statuses = {run.name: run.status for run in self.asked}
         self.facts = facts_of(snapshot, settings, now)
-        self.rollbacks = Rollbacks(snapshot)
         pipeline = snapshot.pipeline
         self.current = pipeline.definition if pipeline else None
         self.revision = pipeline.revision if pipeline else None
@@ -100,13 +89,12 @@ class _Pass:
             pipeline.spec if pipeline else None, snapshot.transitions
         )
         self.pipeline_status = self._plan_definition(pipeline) if pipeline else None
-        self.concurrency = Concurrency(snapshot.runs, settings)
         self.requests = UserRequests(snapshot, self.statuses, now)
         self.new_runs = NewRuns(
             snapshot,
             settings,
             self.facts,
-            self.concurrency,
+            Concurrency(snapshot.runs, settings),
             self._frozen,
             version=self.pipeline_status.version if self.pipeline_status else None,
             revision=self.revision,
@@ -114,6 +102,7 @@ class _Pass:
             events=self.events,
             look_again=self.look_again,
         )
+        self.under_way = RunsUnderWay(self.new_runs, self.requests, Rollbacks(snapshot))
 
     def plan(self) -> Plan:
         advances = self._advance_runs()
@@ -121,7 +110,7 @@ class _Pass:
         for advance in advances:
             self._finish(advance, inbound)
         for run in self.asked:
-            self._answer(run)
+            self.under_way.answer_late_stop(run)
         self._clean_up()
         return Plan(
             revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
@@ -142,14 +131,19 @@ class _Pass:
         In the order of their arrival: of two new runs the older one gets the last free place.
         """
         runs = sorted(self.asked, key=lambda run: run.arrival)
-        advances = [advance for run in runs if (advance := self._advance(run))]
+        advances: list[RunAdvance] = []
+        for run in runs:
+            if run.status.state is None:
+                self.new_runs.admit(run)
+            if advance := self.under_way.advance(run):
+                advances.append(advance)
         self.events += self.requests.events
         return advances
 
     def _let_in(self, advances: list[RunAdvance]) -> Inbound:
         """Let runs into stages; last, when it is known who has left a stage in this pass."""
         inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
-        going = [advance for advance in advances if not self._cancellation(advance)]
+        going = [advance for advance in advances if not self.under_way.cancellation(advance)]
         if self.snapshot.is_blind:
             inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
         else:
@@ -218,89 +212,6 @@ class _Pass:
 
     # ---- runs
 
-    def _advance(self, run: RunObject) -> RunAdvance | None:
-        """Admit a new run, or read the results of one under way. None if it cannot go on now."""
-        if run.status.state is None:
-            self.new_runs.admit(run)
-        status = self.statuses[run.name]
-        if run.spec is None and status.state is RunState.IN_PROGRESS and not status.stage_states:
-            # What it was asked to run with is not known: it does not begin with anything else.
-            self.new_runs.refuse(run, Refusal("InvalidRun", run.unreadable))
-            return None
-        if status.state is None or (status.state.is_terminal and not has_unanswered(run, status)):
-            return None
-        definition = self._frozen(status)
-        if definition is None and not status.state.is_terminal:
-            gone = (
-                f"the ControllerRevision {status.revision}, which the run executes, is gone: "
-                f"start "
-                f"a new run"
-            )
-            self.new_runs.refuse(run, Refusal("DefinitionLost", gone))
-            return None
-        advance = self._advance_of(replace(run, status=status), definition) if definition else None
-        if advance and not status.state.is_terminal:
-            advance.observe()
-        blocked_by = self._blocked_by(advance) if advance else None
-        answered = self.requests.answer(
-            run, advance.status if advance else status, definition, blocked_by
-        )
-        if advance is None or (status.state.is_terminal and answered.state is status.state):
-            self.statuses[run.name] = answered
-            return None
-        advance.draft.status = answered
-        if status.state.is_terminal and advance.is_parallel:
-            self.concurrency.take()
-        if answered.state and not answered.state.is_terminal:
-            self._go_on(advance)
-        return advance
-
-    def _advance_of(self, run: RunObject, definition: Definition) -> RunAdvance:
-        return RunAdvance(RunDraft(run, definition, self.facts, run.status), self.rollbacks)
-
-    def _blocked_by(self, advance: RunAdvance) -> RefusedRequest | None:
-        """Return the refusal of a retry that the Pipeline would cancel at once (X-63).
-
-        So too if the retry would exceed the Pipeline's limit.
-        """
-        if cancelled := self._cancellation(advance):
-            return cancelled_since(cancelled)
-        pipeline, state = self.snapshot.pipeline, advance.status.state
-        is_one_more = advance.is_parallel and state is not None and state.is_terminal
-        return (
-            LIMIT_EXCEEDED
-            if is_one_more and pipeline and self.concurrency.is_full(pipeline)
-            else None
-        )
-
-    def _go_on(self, advance: RunAdvance) -> None:
-        if advance.stop:
-            go_on_stopping(advance, advance.stop, self.now)
-        elif not self._cancellation(advance):
-            advance.proceed()
-        elif advance.run.is_deleted:
-            advance.abandon()
-            advance.close_current(StageStatus.CANCELLED)
-            advance.end(RunState.CANCELLED)
-        else:
-            advance.abandon_waits()
-            if not advance.has_running_actions() and not advance.remains():
-                advance.close_current(StageStatus.CANCELLED)
-                advance.end(RunState.CANCELLED)
-
-    def _answer(self, run: RunObject) -> None:
-        """X-55: tell what was asked of a run that has ended that it comes too late."""
-        before = self.statuses[run.name]
-        # What was answered in this very pass is of this generation already.
-        if (
-            is_answered_anew(run.status, before)
-            or (answered := answer(run, before, self.now)) is None
-        ):
-            return
-        self.statuses[run.name] = answered
-        if is_too_late(run, before):
-            self.events.append(run.event(NOT_STOPPABLE, refusal(before), is_warning=True))
-
     def _frozen(self, status: PipelineRunStatus) -> Definition | None:
         """Return what the run executes, whatever became of the Pipeline since."""
         if self.current is not None and status.revision == self.revision:
@@ -309,11 +220,6 @@ class _Pass:
         if name not in self._thawed:
             self._thawed[name] = thaw_definition(self.snapshot.revisions.get(name))
         return self._thawed[name]
-
-    def _cancellation(self, advance: RunAdvance) -> Cancellation | None:
-        return cancellation_of(
-            advance, self.snapshot.pipeline, is_pipeline_absent=self.snapshot.is_pipeline_absent
-        )
 
     def _finish(self, advance: RunAdvance, inbound: Inbound) -> None:
         """Take over what a run came to: its commands, its conditions, its Events."""
@@ -330,7 +236,7 @@ class _Pass:
         self.approval_statuses |= advance.draft.effects.approval_statuses
         self.look_again += advance.draft.effects.look_again
         status = advance.status
-        cancelled = self._cancellation(advance)
+        cancelled = self.under_way.cancellation(advance)
         reason, message = summarize(advance, inbound, cancelled)
         if (
             status != before
