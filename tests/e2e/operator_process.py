@@ -21,25 +21,30 @@ from tests.support.install import ROOT, SYSTEM, store_values
 from tests.support.kube import Document, Kube
 
 QUICK: Document = {
-    "image_pull_s": 15.0,
-    "container_config_s": 8.0,
-    "no_pod_s": 15.0,
-    "start_s": 60.0,
-    "container_end_s": 4.0,
-    "pipeline_missing_s": 8.0,
-    "backstop_s": 5.0,
-    "action_timeout_s": 40.0,
-    "workspace_size": "800Mi",
+    "imagePullSeconds": 15.0,
+    "containerConfigSeconds": 8.0,
+    "noPodSeconds": 15.0,
+    "startSeconds": 60.0,
+    "containerEndSeconds": 4.0,
+    "pipelineMissingSeconds": 8.0,
+    "backstopSeconds": 5.0,
+    "actionTimeoutSeconds": 40.0,
+    "workspaceSize": "800Mi",
     # So little that an agent which keeps in memory what passes through it is killed.
-    "agent_resources": {
+    "agentResources": {
         "requests": {"cpu": "10m", "memory": "64Mi"},
         "limits": {"memory": "192Mi"},
     },
 }
-QUICK_LEASE: Document = {"duration_s": 6, "renew_s": 1, "write_timeout_s": 2}
-SAFE_LEASE: Document = {"duration_s": 15, "renew_s": 3, "write_timeout_s": 5}
+QUICK_LEASE: Document = {"durationSeconds": 6, "renewSeconds": 1, "writeTimeoutSeconds": 2}
+SAFE_LEASE: Document = {"durationSeconds": 15, "renewSeconds": 3, "writeTimeoutSeconds": 5}
 """The chart's own, for a test that loads the machine and is not about leases."""
-QUICK_LIMITS: Document = {"grace_s": 1.0, "kill_s": 2.0, "store_timeout_s": 24.0, "connect_s": 12.0}
+QUICK_LIMITS: Document = {
+    "graceSeconds": 1.0,
+    "killSeconds": 2.0,
+    "storeTimeoutSeconds": 24.0,
+    "connectSeconds": 12.0,
+}
 """A store and hosts may be silent for some seconds on a machine whose disk is busy; only the dead
 are silent longer.
 """
@@ -157,13 +162,13 @@ class OperatorProcess:
         config: dict[str, Any] = {
             "lease": {"namespace": self._home, "name": self.account, **self.lease},
             "port": None,
-            "resync_s": 20,
-            "approval_policy": "penstock-approvals",
+            "resyncSeconds": 20,
+            "approvalPolicy": "penstock-approvals",
             "namespaces": self.namespaces,
             "defaultArtifactStore": store_values(self.cluster),
             "engine": {
-                "agent_image": self.cluster.image,
-                "commands_image": "docker.io/library/busybox:1.35",
+                "agentImage": self.cluster.image,
+                "commandsImage": "docker.io/library/busybox:1.35",
                 "limits": QUICK_LIMITS,
                 **QUICK,
                 **self.engine,

@@ -130,7 +130,7 @@ def test_oracle_o_06_approval_that_nobody_answers_expires_and_frees_the_stage(
     cluster: Cluster, kube: Kube, team: Team
 ) -> None:
     operator = OperatorProcess(
-        cluster, kube, namespaces=[team.namespace], engine={"action_timeout_s": 3.0}
+        cluster, kube, namespaces=[team.namespace], engine={"actionTimeoutSeconds": 3.0}
     )
     operator.start()
     try:

@@ -94,8 +94,8 @@ def site(
             cluster, team
         )
         # Servers that two dozen pods ask at once may take their time.
-        patient = {"connect_s": 20.0, "store_timeout_s": 30.0}
-        sizes = {"artifact_bytes": ARTIFACT_BYTES, "artifact_entries": ARTIFACT_ENTRIES}
+        patient = {"connectSeconds": 20.0, "storeTimeoutSeconds": 30.0}
+        sizes = {"artifactBytes": ARTIFACT_BYTES, "artifactEntries": ARTIFACT_ENTRIES}
         limits = {**QUICK_LIMITS, **patient, **sizes}
         where: Any = {"namespaces": [team.namespace], "lease": SAFE_LEASE}
         operator = OperatorProcess(cluster, kube, engine={"limits": limits}, **where)

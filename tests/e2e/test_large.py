@@ -25,7 +25,7 @@ MIB = int(os.environ.get("LARGE_MIB", "512"))
 @pytest.fixture
 def room(cluster: Cluster, kube: Kube) -> Iterator[None]:
     """Room and time for so much; the agent's memory stays as limited as in all tests."""
-    engine = {**QUICK_VALUES["engine"], "workspace_size": "10Gi", "action_timeout_s": 900}
+    engine = {**QUICK_VALUES["engine"], "workspaceSize": "10Gi", "actionTimeoutSeconds": 900}
     install_chart(cluster, kube, {**QUICK_VALUES, "engine": engine})
     yield
     install_chart(cluster, kube, QUICK_VALUES)

@@ -30,9 +30,9 @@ class TriggersProcess(OperatorProcess):
         config = {
             "lease": lease,
             "namespaces": self.namespaces,
-            "poll_s": POLL_S,
-            "timeout_s": 10,
-            "allowed_cidrs": [f"{self.cluster.node_ip}/32", *self.allowed],
+            "pollSeconds": POLL_S,
+            "timeoutSeconds": 10,
+            "allowedCidrs": [f"{self.cluster.node_ip}/32", *self.allowed],
             "port": None,
         }
         path.write_text(yaml.safe_dump(config))

@@ -71,7 +71,7 @@ def test_operator_of_chosen_namespaces_has_roles_there_and_no_cluster_role_for_i
     assert "penstock" not in [d["metadata"]["name"] for d in chosen if d["kind"] == "ClusterRole"]
 
 
-@pytest.mark.parametrize("engine", [{}, {"start_s": 5, "limits": {"grace_s": 7}}])
+@pytest.mark.parametrize("engine", [{}, {"startSeconds": 5, "limits": {"graceSeconds": 7}}])
 def test_operator_understands_the_configuration_that_the_chart_writes(
     cluster: Cluster, tmp_path: Path, engine: dict[str, Any]
 ) -> None:
@@ -87,8 +87,8 @@ def test_operator_understands_the_configuration_that_the_chart_writes(
     assert list(settings.namespaces) == ["team-a"]
     assert settings.default_store is not None
     assert settings.engine.agent_image == cluster.image
-    assert settings.engine.start_s == engine.get("start_s", 600)
-    assert settings.engine.limits.grace_s == engine.get("limits", {}).get("grace_s", 10)
+    assert settings.engine.start_s == engine.get("startSeconds", 600)
+    assert settings.engine.limits.grace_s == engine.get("limits", {}).get("graceSeconds", 10)
 
 
 def test_triggers_understand_the_configuration_that_the_chart_writes(
@@ -134,9 +134,9 @@ def test_triggers_that_are_switched_off_leave_nothing(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("engine: {start: 5}", "engine.start: unknown"),
+        ("engine: {start: 5}", "engine.start: unknown; known are .*startSeconds"),
         ("nope: 1", "nope: unknown"),
-        ("engine: {start_s: soon}", "engine"),
+        ("engine: {startSeconds: soon}", "engine"),
         ("defaultArtifactStore: {location: X}", "defaultArtifactStore"),
         ("- a", "not a mapping"),
     ],

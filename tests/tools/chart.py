@@ -14,6 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from penstock.runtime.config import value_name
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "penstock"
 CHARTS = (CHART, ROOT / "charts" / "sam-pipeline")
@@ -52,7 +56,13 @@ def _lines(name: str, part: dict[str, Any], indent: str) -> Iterator[str]:
             text, 118, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
         )
     if "default" in part:
-        yield f"{indent}{name}: {json.dumps(part['default'])}"
+        default = part["default"]
+        if isinstance(default, dict | list) and default:
+            block = yaml.safe_dump(default, sort_keys=False)
+            yield f"{indent}{name}:"
+            yield from textwrap.indent(block.rstrip(), f"{indent}  ").splitlines()
+        else:
+            yield f"{indent}{name}: {json.dumps(default)}"
         return
     yield f"{indent}{name}:"
     for inner, below in _parts(part):
@@ -97,7 +107,7 @@ def engine_table(source: str) -> str:
         default = (
             ast.unparse(node.value) if isinstance(node.value, ast.Constant | ast.BinOp) else "…"
         )
-        rows.append(f"| `engine.{name}` | `{default}` | {text} |")
+        rows.append(f"| `engine.{value_name(name)}` | `{default}` | {text} |")
     return "\n".join(rows)
 
 

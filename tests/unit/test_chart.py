@@ -28,6 +28,6 @@ def test_every_value_has_a_default_and_says_what_it_is_unless_its_name_does(fold
 def test_every_limit_of_the_engine_stands_in_the_readme() -> None:
     table = chart.engine_table(chart.SETTINGS.read_text())
     assert (
-        "| `engine.lost_tries` | `3` | How many tries an attempt may need for lost pods. |" in table
+        "| `engine.lostTries` | `3` | How many tries an attempt may need for lost pods. |" in table
     )
-    assert "engine.agent_image" not in table
+    assert "engine.agentImage" not in table

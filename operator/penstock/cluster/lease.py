@@ -45,9 +45,9 @@ class LeaseSettings:
         least = self.renew_s + 2 * self.write_timeout_s
         if self.renew_s <= 0 or self.write_timeout_s <= 0 or self.duration_s <= least:
             raise ValueError(
-                f"duration_s is {self.duration_s:g} and must be more than renew_s + 2 * "
-                f"write_timeout_s "
-                f"({least:g}), all above 0: a renewal and a write may each take write_timeout_s"
+                f"durationSeconds is {self.duration_s:g} and must be more than renewSeconds + "
+                f"2 * writeTimeoutSeconds ({least:g}), all above 0: a renewal and a write may "
+                f"each take writeTimeoutSeconds"
             )
 
 

@@ -1,16 +1,19 @@
 """Reads a configuration file (the chart's ConfigMap) into settings; refuses unknown keys."""
 
-import dataclasses
+import logging
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from penstock.cluster.lease import LeaseSettings
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -33,21 +36,42 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
+def value_name(field: str) -> str:
+    """Return the name that a value has in a file: ``image_pull_s`` is ``imagePullSeconds``."""
+    first, *rest = re.sub("_s$", "_seconds", field).split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 def read_settings(kind: type[T], document: Mapping[str, Any], path: str = "") -> T:
     """Return a part of the file as settings, with defaults.
 
-    Raise ConfigError for a bad one. ``path`` is its key.
+    Raise ConfigError for a bad one. ``path`` is its key. The names of version 0.1
+    (``image_pull_s``) are still read, and logged: they go with version 0.3.
     """
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key in document:
-        if key not in known:
-            raise ConfigError(
-                f"{path}.{key}".lstrip(".") + f": unknown; known are {', '.join(sorted(known))}"
-            )
     try:
-        return TypeAdapter(kind).validate_python(document)
+        return TypeAdapter(kind).validate_python(_named(kind, document, path))
     except ValidationError as error:
         raise ConfigError(f"{path or 'configuration'}: {error}") from error
+
+
+def _named(kind: type[Any], document: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return the document under the names of the kind's fields; raise ConfigError for others."""
+    hints = get_type_hints(kind)
+    fields = {value_name(field): field for field in hints}
+    found: dict[str, Any] = {}
+    # The old names come last: the chart's defaults have the new ones, and a user's value wins.
+    for key, value in sorted(document.items(), key=lambda item: item[0] not in fields):
+        where = f"{path}.{key}".lstrip(".")
+        if key not in fields and key not in hints:
+            raise ConfigError(f"{where}: unknown; known are {', '.join(sorted(fields))}")
+        if key not in fields:
+            log.warning(
+                "%s is now %s: version 0.3 reads the new name alone", where, value_name(key)
+            )
+        field = fields.get(key, key)
+        is_group = hasattr(hints[field], "_fields") and isinstance(value, Mapping)
+        found[field] = _named(hints[field], value, where) if is_group else value
+    return found
 
 
 def read_lease(document: Mapping[str, Any] | None, identity: str) -> LeaseSettings | None:

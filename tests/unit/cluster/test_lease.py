@@ -14,7 +14,7 @@ from penstock.cluster.lease import LeaseSettings
 def test_weak_times_that_cannot_be_safe_are_refused(
     duration: float, renew: float, write: float
 ) -> None:
-    with pytest.raises(ValueError, match=r"duration_s is .* and must be more than renew_s"):
+    with pytest.raises(ValueError, match=r"durationSeconds is .* and must be more than renewSeconds"):
         LeaseSettings("ns", "name", "me", duration, renew, write)
 
 
