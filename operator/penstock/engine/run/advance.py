@@ -6,18 +6,10 @@ It starts everything that may start.
 from dataclasses import replace
 from datetime import timedelta
 
-from penstock.api.kinds.pipeline import Action, ExecutionMode, Stage
-from penstock.api.kinds.run import (
-    PipelineRunStatus,
-    RunStageState,
-    RunState,
-    StageStatus,
-    StopRequest,
-    StopTrigger,
-)
+from penstock.api.kinds.pipeline import Action, Stage
+from penstock.api.kinds.run import RunStageState, RunState, StageStatus, StopTrigger
 from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import PASSED, ConditionStatus
-from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
 from penstock.engine.definition.frozen import groups_of
@@ -30,38 +22,24 @@ from penstock.engine.run.stage_conditions import (
     state_of,
     states_of_rules,
 )
-from penstock.engine.snapshot import RunObject
+from penstock.engine.run.stages import RunStages, is_done
 from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.observe import TryObserver
 from penstock.engine.tries.start import TryStarter
 
 
-class RunAdvance:
+class RunAdvance(RunStages):
     """One pass over one run: its stages, and by `tries/` their actions."""
 
     def __init__(self, draft: RunDraft, rollbacks: Rollbacks) -> None:
-        self.draft, self._rollbacks = draft, rollbacks
+        super().__init__(draft)
+        self._rollbacks = rollbacks
         self._facts, self._effects = draft.facts, draft.effects
         self._starter = TryStarter(draft)
         self._observer = TryObserver(draft, self._starter)
         self._conditions = Conditions(draft, self._starter, self._observer)
         self.kept_by: list[str] = []
         """The parts of overridden rules that still may run; the run waits in its stage for them."""
-
-    @property
-    def run(self) -> RunObject:
-        """The run as the pass found it."""
-        return self.draft.run
-
-    @property
-    def status(self) -> PipelineRunStatus:
-        """The run's status as far as this pass has come."""
-        return self.draft.status
-
-    @property
-    def stop(self) -> StopRequest | None:
-        """The stop that is asked of the run, if any."""
-        return self.draft.stop
 
     def observe(self) -> None:
         """Read the outcome of every try under way; close stages whose actions have all ended."""
@@ -139,7 +117,7 @@ class RunAdvance:
             (
                 g
                 for g in groups_of(self._stage(state))
-                if not all(_is_done(states.get(a.name)) for a in g)
+                if not all(is_done(states.get(a.name)) for a in g)
             ),
             (),
         )
@@ -159,47 +137,6 @@ class RunAdvance:
             update={"stage_states": (*self.status.stage_states, state)}
         )
         self.proceed()
-
-    @property
-    def is_parallel(self) -> bool:
-        """Whether the run started in mode PARALLEL: it shares its stages with any other (X-38)."""
-        return self.draft.definition.execution_mode is ExecutionMode.PARALLEL
-
-    @property
-    def is_rollback(self) -> bool:
-        """Whether the run rolls a stage back (X-67)."""
-        return self.status.rollback_metadata is not None
-
-    @property
-    def is_between_stages(self) -> bool:
-        """Whether the run is under way and in no stage: before its first, or between two."""
-        return self.status.state is RunState.IN_PROGRESS and self._current() is None
-
-    def next_stage(self) -> Stage | None:
-        """Return the stage that the run enters next.
-
-        None after the last. A rollback has but one stage (X-67).
-        """
-        states = self.status.stage_states
-        if self.status.rollback_metadata:
-            return (
-                None
-                if states
-                else self.draft.definition.stage(self.status.rollback_metadata.stage_name)
-            )
-        return self.draft.definition.stage_after(states[-1].stage_name if states else None)
-
-    def has_running_actions(self) -> bool:
-        """Whether any try is under way, be it of an action or of a rule."""
-        current = self._current()
-        states = (*current.action_states, *states_of_rules(current)) if current else ()
-        return any(a.latest and a.latest.status is ActionStatus.IN_PROGRESS for a in states)
-
-    def end(self, state: RunState) -> None:
-        """End the run."""
-        self.draft.status = self.status.model_copy(
-            update={"state": state, "completion_time": format_time(self._facts.now)}
-        )
 
     def close_current(self, status: StageStatus) -> None:
         """End the current stage, if the run is in one."""
@@ -249,28 +186,6 @@ class RunAdvance:
             done = StageStatus.SUCCEEDED if self._is_passed(current) else StageStatus.STOPPED
             self._end_stage(current, StageStatus.FAILED if current.has_failed_actions else done)
         self.end(RunState.STOPPED)
-
-    # ---- reading
-
-    def _current(self) -> RunStageState | None:
-        states = self.status.stage_states
-        return states[-1] if states and states[-1].status.is_open else None
-
-    def _stage(self, state: RunStageState) -> Stage:
-        return self.draft.definition.stage(state.stage_name)
-
-    def _is_done(self, state: RunStageState) -> bool:
-        is_complete = len(state.action_states) == len(self._stage(state).actions)
-        return is_complete and all(_is_done(action) for action in state.action_states)
-
-    def _is_passed(self, state: RunStageState) -> bool:
-        """Whether everything in a stage has succeeded, and its condition onSuccess too."""
-        condition = state_of(state, StageConditionType.ON_SUCCESS)
-        has_condition = (
-            declared_of(self._stage(state), StageConditionType.ON_SUCCESS) and not self.is_rollback
-        )
-        is_met = not has_condition or (condition is not None and condition.status in PASSED)
-        return self._is_done(state) and is_met
 
     # ---- ending
 
@@ -369,12 +284,3 @@ class RunAdvance:
                 self._stage(state), action, states.get(action.name)
             )
         self._replace(state.model_copy(update={"action_states": tuple(states.values())}))
-
-    # ---- writing
-
-    def _replace(self, state: RunStageState) -> None:
-        self.draft.status = self.status.with_stage(state)
-
-
-def _is_done(state: ActionState | None) -> bool:
-    return bool(state and state.latest and state.latest.status is ActionStatus.SUCCEEDED)
