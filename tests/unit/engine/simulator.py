@@ -18,7 +18,7 @@ from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionExecution
 from penstock.engine.commands import CreateApproval, CreateJob
 from penstock.engine.objects.workloads import Container
-from penstock.engine.run.stage_conditions import states_of_rules
+from penstock.engine.run.condition_lookup import states_of_rules
 from tests.unit.engine.simulation import World
 
 _LIVE_ROUNDS = 5

@@ -6,7 +6,7 @@ from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.meta import KEEP
 from penstock.engine.commands import Command, DeleteJobsOfRuns, DeleteRevision, DeleteRun
 from penstock.engine.definition.findings import Problem
-from penstock.engine.run.stage_conditions import rule_executions
+from penstock.engine.run.condition_lookup import rule_executions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import EndedRun, Snapshot
 

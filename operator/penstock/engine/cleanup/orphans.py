@@ -6,7 +6,7 @@ from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.engine.commands import DeleteJob
 from penstock.engine.objects.workloads import JobObject, PodObject
-from penstock.engine.run.stage_conditions import rule_executions
+from penstock.engine.run.condition_lookup import rule_executions
 
 
 def delete_orphans(

@@ -22,8 +22,8 @@ from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.rules import place_of
 from penstock.engine.requests.retries import CONFLICT, STAGE_NOT_FOUND, Retries
 from penstock.engine.requests.stop import with_late_stop_over
+from penstock.engine.run.condition_lookup import state_of, with_state
 from penstock.engine.run.retry import back_in_progress
-from penstock.engine.run.stage_conditions import state_of, with_state
 from penstock.engine.snapshot import RunObject
 from penstock.engine.status.run_conditions import with_refusal, without_refusal
 

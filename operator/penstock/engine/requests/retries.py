@@ -18,8 +18,8 @@ from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.cancellation import PIPELINE_DELETED, Cancellation
 from penstock.engine.requests.stop import with_late_stop_over
+from penstock.engine.run.condition_lookup import state_of
 from penstock.engine.run.retry import resumed
-from penstock.engine.run.stage_conditions import state_of
 from penstock.engine.snapshot import RunObject, Snapshot
 from penstock.engine.status.run_conditions import with_refusal, without_refusal
 

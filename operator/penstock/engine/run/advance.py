@@ -13,15 +13,15 @@ from penstock.api.status.condition_states import PASSED, ConditionStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
 from penstock.engine.definition.frozen import groups_of
-from penstock.engine.run.retry import announced, automatic_retry
-from penstock.engine.run.rollback import Rollbacks, rolls_back
-from penstock.engine.run.stage_conditions import (
-    Conditions,
+from penstock.engine.run.condition_lookup import (
     declared_of,
     result_of,
     state_of,
     states_of_rules,
 )
+from penstock.engine.run.retry import announced, automatic_retry
+from penstock.engine.run.rollback import Rollbacks, rolls_back
+from penstock.engine.run.stage_conditions import Conditions
 from penstock.engine.run.stages import RunStages, is_done
 from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.observe import TryObserver

@@ -6,26 +6,26 @@ The rules of a condition are looked at together. Its stage stays locked
 meanwhile, as it does for an action (C-05).
 """
 
-from collections.abc import Iterable
-
 from penstock.api.kinds.pipeline import Stage
 from penstock.api.kinds.run import RunStageState
-from penstock.api.kinds.stage_conditions import Result, Rule, StageCondition, StageConditionType
+from penstock.api.kinds.stage_conditions import Rule, StageConditionType
 from penstock.api.status.condition_states import ConditionStatus, RuleState, StageConditionState
 from penstock.api.status.executions import ActionExecution, ActionState, ActionStatus
 from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
-from penstock.engine.definition.rules import DEPLOYMENT_WINDOW, action_of, facts_of_rule, place_of
+from penstock.engine.definition.rules import DEPLOYMENT_WINDOW, action_of, facts_of_rule
+from penstock.engine.run.condition_lookup import (
+    declared_of,
+    result_of,
+    state_of,
+    states_of_rules,
+    with_state,
+)
 from penstock.engine.run.rules import RuleOutcome, decide
 from penstock.engine.tries.draft import RunDraft
 from penstock.engine.tries.observe import TryObserver
 from penstock.engine.tries.start import TryStarter
 
-_FIELDS = {
-    StageConditionType.BEFORE_ENTRY: "before_entry_condition_state",
-    StageConditionType.ON_SUCCESS: "on_success_condition_state",
-    StageConditionType.ON_FAILURE: "on_failure_condition_state",
-}
 _OF_A_TRY = {
     ActionStatus.IN_PROGRESS: ConditionStatus.IN_PROGRESS,
     ActionStatus.SUCCEEDED: ConditionStatus.SUCCEEDED,
@@ -41,61 +41,6 @@ _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
 
 With any other error, the rule could not be evaluated.
 """
-
-
-def declared_of(stage: Stage, kind: StageConditionType) -> StageCondition | None:
-    """Return the condition that a stage declares, if it does."""
-    places = {
-        StageConditionType.BEFORE_ENTRY: stage.before_entry,
-        StageConditionType.ON_SUCCESS: stage.on_success,
-        StageConditionType.ON_FAILURE: stage.on_failure,
-    }
-    place = places[kind]
-    return place.conditions[0] if place and place.conditions else None
-
-
-def result_of(stage: Stage, kind: StageConditionType) -> Result | None:
-    """Return what a condition leads to; that of onFailure may stand beside it."""
-    declared = declared_of(stage, kind)
-    beside = (
-        stage.on_failure.result
-        if kind is StageConditionType.ON_FAILURE and stage.on_failure
-        else None
-    )
-    return (declared.result if declared else None) or beside
-
-
-def state_of(state: RunStageState, kind: StageConditionType) -> StageConditionState | None:
-    """Return what became of a condition, None where the run has not come to it."""
-    found: StageConditionState | None = getattr(state, _FIELDS[kind])
-    return found
-
-
-def with_state(
-    state: RunStageState, kind: StageConditionType, condition: StageConditionState
-) -> RunStageState:
-    """Return the stage with a condition's state."""
-    return state.model_copy(update={_FIELDS[kind]: condition})
-
-
-def states_of_rules(state: RunStageState) -> list[ActionState]:
-    """Return the rules that run as Jobs as if they were actions."""
-    executions = rule_executions(state)
-    return [
-        ActionState(action_name=f"{place_of(kind)}/{r.rule_name}", executions=r.executions)
-        for kind, r, _ in executions
-    ]
-
-
-def rule_executions(
-    state: RunStageState,
-) -> Iterable[tuple[StageConditionType, RuleState, ActionExecution]]:
-    """Yield the latest try of each rule that runs as a Job, with its condition."""
-    for kind in StageConditionType:
-        condition = state_of(state, kind)
-        for rule in condition.rule_states if condition else ():
-            if rule.executions and rule.status is not None:
-                yield kind, rule, rule.executions[-1]
 
 
 class Conditions:
@@ -334,13 +279,3 @@ def _told(rules: list[RuleState]) -> str | None:
         ]:
             return shorten("; ".join(told), 1000)
     return None
-
-
-def condition_summary(state: RunStageState, kind: StageConditionType) -> str:
-    """Return a sentence about a condition."""
-    condition = state_of(state, kind)
-    return (
-        f"{state.stage_name}: {place_of(kind)}: {condition.summary or condition.status}"
-        if condition
-        else ""
-    )

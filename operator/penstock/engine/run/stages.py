@@ -6,7 +6,7 @@ from penstock.api.kinds.stage_conditions import StageConditionType
 from penstock.api.status.condition_states import PASSED
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time
-from penstock.engine.run.stage_conditions import declared_of, state_of, states_of_rules
+from penstock.engine.run.condition_lookup import declared_of, state_of, states_of_rules
 from penstock.engine.snapshot import RunObject
 from penstock.engine.tries.draft import RunDraft
 

@@ -12,7 +12,7 @@ from penstock.api.status.condition_states import NOT_PASSED, ConditionStatus
 from penstock.api.status.conditions import Condition, ConditionType, merge
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
-from penstock.engine.run.stage_conditions import condition_summary, state_of
+from penstock.engine.run.condition_lookup import condition_summary, state_of
 
 _SUMMARY_LENGTH = 500
 
