@@ -6,6 +6,7 @@ import re
 
 from obstore import exceptions
 
+from penstock.api.text import shorten
 from penstock.artifacts.errors import ArtifactError
 
 _WRONG_KEYS = {
@@ -82,6 +83,5 @@ def _said(text: str, debug: str) -> tuple[str, str]:
 
 
 def brief(text: str, limit: int = 300) -> str:
-    """Return a text on one line, cut at its end."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[:limit] + "…"
+    """Return a text on one line, both ends of what is too long."""
+    return shorten(" ".join(text.split()), limit)

@@ -12,6 +12,7 @@ from penstock.actions.codebuild.junit import Case, CaseStatus, JUnitError, parse
 from penstock.actions.codebuild.source import read
 from penstock.actions.execution import ActionError, Job
 from penstock.api.contract.contracts import FailedCase, SuiteReport
+from penstock.api.text import shorten
 from penstock.artifacts.errors import ArtifactError
 
 _FILES = 1_000
@@ -65,7 +66,7 @@ def first_failed(reports: tuple[SuiteReport, ...]) -> str:
 def name_of(suite: str, name: str) -> str:
     """Return a test's name as people look for it: class.test, one line, cut."""
     text = " ".join((f"{suite}.{name}" if suite else name).split())
-    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
+    return shorten(text, _NAME)
 
 
 def _read(job: Job, wanted: ReportGroup, values: Mapping[str, str], group: _Group) -> Iterator[str]:

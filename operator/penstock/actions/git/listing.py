@@ -8,7 +8,7 @@ from typing import NamedTuple
 from penstock.actions.execution import JOB_FAILED, ActionError
 from penstock.actions.git.client import Git
 from penstock.api.contract.contracts import Limits
-from penstock.api.text import printable
+from penstock.api.text import printable, shorten
 
 MODULES_FILE = b".gitmodules"
 _ATTRIBUTES_FILE = b".gitattributes"
@@ -104,6 +104,4 @@ def measure(entries: Iterable[TreeEntry], budget: Budget, what: str) -> Contents
 
 def shown(name: bytes) -> str:
     """Return a path or a URL as it can stand in a message: one line, not endless."""
-    return printable(name[:_SHOWN].decode("utf-8", "backslashreplace")) + (
-        "…" if len(name) > _SHOWN else ""
-    )
+    return shorten(printable(name.decode("utf-8", "backslashreplace")), _SHOWN)

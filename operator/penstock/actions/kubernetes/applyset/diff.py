@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penstock.api.text import shorten
+
 _SERVERS_OWN = (
     "managedFields",
     "resourceVersion",
@@ -84,7 +86,7 @@ def _shown(path: str, old: Any, new: Any) -> list[str]:
 
 def _text_lines(old: str, new: str) -> list[str]:
     unified = difflib.unified_diff(old.splitlines(), new.splitlines(), n=1, lineterm="")
-    lines = [f"  {_cut(line)}" for line in list(unified)[2:]]
+    lines = [f"  {shorten(line, _VALUE)}" for line in list(unified)[2:]]
     return lines if len(lines) <= _TEXT_LINES else [*lines[:_TEXT_LINES], "  (and more lines)"]
 
 
@@ -92,9 +94,5 @@ def _value(value: Any) -> str:
     return (
         "(none)"
         if value is _ABSENT
-        else _cut(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        else shorten(json.dumps(value, ensure_ascii=False, sort_keys=True), _VALUE)
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _VALUE else text[: _VALUE - 1] + "…"
