@@ -26,10 +26,11 @@ from penstock.engine.tries.executions import (
     revision_of,
     with_latest,
 )
+from penstock.engine.tries.observation import Missing, Observation, Running, Unconfirmed, Verdict
 from penstock.engine.tries.refused import held_back
 from penstock.engine.tries.results import TryResult, deciding
 from penstock.engine.tries.start import TryStarter, failed, report_failure
-from penstock.engine.tries.verdict import Missing, Observation, Running, Unconfirmed, Verdict, judge
+from penstock.engine.tries.verdict import judge
 
 
 class TryObserver:
