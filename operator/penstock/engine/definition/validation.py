@@ -7,13 +7,11 @@ effect here), and an incompatibility (legal here, refused by AWS; design: the ob
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from pydantic.alias_generators import to_camel
 
-from penstock.actions.declaration import ArtifactBounds, Declaration, declarations
-from penstock.api.kinds.pipeline import Action, ActionTypeId, PipelineSpec, Stage
-from penstock.engine.definition.configurations import configuration_problems
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.engine.definition.action_validation import PlacedAction, action_problems
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of
 from penstock.engine.definition.references import rule_reference_problems
@@ -25,25 +23,13 @@ from penstock.engine.definition.stage_validation import (
 )
 from penstock.engine.definition.unsupported import regions_without_effect, unsupported
 from penstock.engine.definition.weight import too_heavy
-from penstock.engine.language.shell.lexer import LexerError, lex
 from penstock.engine.language.variables import (
     EXECUTION_ID,
     RESERVED_NAMESPACES,
     Reference,
     references,
 )
-from penstock.engine.objects.action_types import NO_TYPES, ActionTypeError, ActionTypes, is_custom
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """An action with the path to it and what stands before it."""
-
-    path: str
-    stage: Stage
-    action: Action
-    declared: Declaration | None
-    is_first_stage: bool
+from penstock.engine.objects.action_types import NO_TYPES, ActionTypes
 
 
 def validate(
@@ -59,7 +45,7 @@ def validate(
         *_transitions(spec),
         *stage_problems(spec),
         *rule_reference_problems(spec),
-        *(problem for item in placed for problem in _action(item, types)),
+        *(problem for item in placed for problem in action_problems(item, types)),
         *_artifacts(spec),
         *_namespaces(placed),
         *_references(spec, placed),
@@ -69,11 +55,11 @@ def validate(
     )
 
 
-def _placed(spec: PipelineSpec, types: ActionTypes) -> Iterator[_Placed]:
+def _placed(spec: PipelineSpec, types: ActionTypes) -> Iterator[PlacedAction]:
     for number, stage in enumerate(spec.stages):
         for index, action in enumerate(stage.actions):
             path = f"spec.stages[{number}].actions[{index}]"
-            yield _Placed(
+            yield PlacedAction(
                 path, stage, action, types.declaration(action.action_type_id), number == 0
             )
 
@@ -105,99 +91,6 @@ def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(f"spec.disableInboundStageTransitions[{index}].stageName", what)
 
 
-def _action(item: _Placed, types: ActionTypes) -> Iterator[Problem]:
-    type_id = item.action.action_type_id
-    if item.declared is None and is_custom(item.action):
-        try:
-            types.find(type_id)
-        except ActionTypeError as error:
-            yield Problem(f"{item.path}.actionTypeId", str(error))
-        return
-    if item.declared is None or not item.declared.is_action:
-        known = ", ".join(
-            f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if d.is_action
-        )
-        yield Problem(
-            f"{item.path}.actionTypeId",
-            f"unknown provider: {_type_text(type_id)}; known are {known}",
-        )
-        return
-    yield from _bounds(item, item.declared)
-    yield from configuration_problems(item.path, item.declared, item.action.configuration)
-    yield from _commands(item, item.declared)
-    yield from _primary_source(item, item.declared)
-    yield from _named_artifacts(item, item.declared)
-
-
-def _type_text(type_id: ActionTypeId) -> str:
-    return (
-        f"{type_id.category} / {type_id.owner or 'any owner'} / {type_id.provider} / "
-        f"{type_id.version or '1'}"
-    )
-
-
-def _bounds(item: _Placed, declared: Declaration) -> Iterator[Problem]:
-    def check(field: str, count: int, bounds: ArtifactBounds) -> Iterator[Problem]:
-        if not bounds.least <= count <= bounds.most:
-            wanted = (
-                f"{bounds.least}"
-                if bounds.least == bounds.most
-                else f"{bounds.least} to {bounds.most}"
-            )
-            yield Problem(
-                f"{item.path}.{field}", f"{declared.provider} takes {wanted}, not {count} (V-09)"
-            )
-
-    yield from check("inputArtifacts", len(item.action.input_artifacts), declared.inputs)
-    yield from check("outputArtifacts", len(item.action.output_artifacts), declared.outputs)
-
-
-def _commands(item: _Placed, declared: Declaration) -> Iterator[Problem]:
-    action = item.action
-    if declared.runs_commands and not action.commands:
-        yield Problem(f"{item.path}.commands", "at least one command is needed (P-18)")
-    if not declared.runs_commands:
-        for field, value in (
-            ("commands", action.commands),
-            ("outputVariables", action.output_variables),
-            ("environmentVariables", action.environment_variables),
-        ):
-            if value:
-                yield Problem(f"{item.path}.{field}", f"{declared.provider} takes no {field}")
-    for index, command in enumerate(action.commands):
-        try:
-            lex(command)
-        except LexerError as error:
-            yield Problem(f"{item.path}.commands[{index}]", str(error))
-
-
-def _primary_source(item: _Placed, declared: Declaration) -> Iterator[Problem]:
-    """P-10: more than one input needs a PrimarySource, which is one of them."""
-    names = [artifact.name for artifact in item.action.input_artifacts]
-    if declared.project is None or len(names) < 2:
-        return
-    key = declared.project.primary_input
-    primary = item.action.configuration.get(key)
-    if primary is None:
-        yield Problem(
-            f"{item.path}.configuration.{key}", "required with more than one input artifact (P-10)"
-        )
-    elif primary not in names and not any(references(primary)):
-        yield Problem(
-            f"{item.path}.configuration.{key}", f'"{primary}" is no input artifact (P-10)'
-        )
-
-
-def _named_artifacts(item: _Placed, declared: Declaration) -> Iterator[Problem]:
-    names = {artifact.name for artifact in item.action.input_artifacts}
-    for key, artifact in declared.artifacts_named(item.action.configuration):
-        if artifact not in names and not any(references(artifact)):
-            yield Problem(
-                f"{item.path}.configuration.{key}",
-                f'"{artifact}" is no input artifact of the action',
-            )
-
-
 def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
     """V-07 and V-08: names are unique, and made before they are read."""
     made: set[str] = set()
@@ -218,7 +111,7 @@ def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
                     made.add(output.name)
 
 
-def _namespaces(placed: Iterable[_Placed]) -> Iterator[Problem]:
+def _namespaces(placed: Iterable[PlacedAction]) -> Iterator[Problem]:
     """V-11: namespaces are unique, not reserved, and no artifact's name."""
     items = tuple(placed)
     artifacts = {artifact.name for item in items for artifact in item.action.output_artifacts}
@@ -237,7 +130,7 @@ def _namespaces(placed: Iterable[_Placed]) -> Iterator[Problem]:
         seen.add(namespace)
 
 
-def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+def _references(spec: PipelineSpec, placed: Iterable[PlacedAction]) -> Iterator[Problem]:
     """Check that each variable is read only after its action (V-15).
 
     Sources read no pipeline variables.
@@ -258,7 +151,7 @@ def _references(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Probl
                     yield Problem(path, problem)
 
 
-def _texts(item: _Placed) -> Iterator[tuple[str, str]]:
+def _texts(item: PlacedAction) -> Iterator[tuple[str, str]]:
     action = item.action
     yield from (
         (f"{item.path}.configuration.{key}", value) for key, value in action.configuration.items()
@@ -275,7 +168,7 @@ def _reference_problem(
     here: tuple[int, int],
     order: dict[str, tuple[int, int]],
     declared: set[str],
-    item: _Placed,
+    item: PlacedAction,
 ) -> str | None:
     if reference.namespace == "codepipeline":
         return (
@@ -298,12 +191,12 @@ def _reference_problem(
     return None
 
 
-def _calls_aws(spec: PipelineSpec, placed: Iterable[_Placed]) -> bool:
+def _calls_aws(spec: PipelineSpec, placed: Iterable[PlacedAction]) -> bool:
     declared = (*(item.declared for item in placed), *map(declared_of, rules_of(spec)))
     return any(item.calls_aws for item in declared if item)
 
 
-def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+def _warnings(spec: PipelineSpec, placed: Iterable[PlacedAction]) -> Iterator[Problem]:
     yield from stage_warnings(spec)
     found = tuple(placed)
     accepted: list[tuple[str, object]] = [
@@ -324,7 +217,7 @@ def _warnings(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem
             yield Problem(path, "accepted, without effect here")
 
 
-def _idle_keys(item: _Placed) -> Iterator[str]:
+def _idle_keys(item: PlacedAction) -> Iterator[str]:
     if item.declared is None:
         return
     configuration, inputs = item.action.configuration, item.action.input_artifacts
@@ -336,7 +229,7 @@ def _idle_keys(item: _Placed) -> Iterator[str]:
         yield project.primary_input
 
 
-def _incompatibilities(spec: PipelineSpec, placed: Iterable[_Placed]) -> Iterator[Problem]:
+def _incompatibilities(spec: PipelineSpec, placed: Iterable[PlacedAction]) -> Iterator[Problem]:
     yield from stage_incompatibilities(spec)
     if len(spec.stages) < 2:
         yield Problem("spec.stages", "AWS wants at least two stages (V-01)")
