@@ -9,8 +9,7 @@ from penstock.api.text import printable
 
 
 def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
-    """Return the file that ``name`` names, ``Artifact::file`` or a file of
-    the first input artifact.
+    """Return the file ``name``: ``Artifact::file``, or a file of the first input artifact.
 
     Links are followed as long as they stay in the artifact. Raise ActionError, which begins with
     ``where`` the name stands, if there is no such artifact or file.
@@ -27,9 +26,7 @@ def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
 
 
 def read(inputs: Mapping[str, Path], where: str, name: str, limit: int) -> bytes:
-    """Return the bytes of the file that ``name`` names; raise ActionError if
-    there are more than ``limit``.
-    """
+    """Return the bytes of the file ``name``; raise ActionError if they exceed ``limit``."""
     artifact, path = _parts(inputs, name)
     try:
         with locate(inputs, where, name).open("rb") as opened:

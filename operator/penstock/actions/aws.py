@@ -1,5 +1,4 @@
-"""AWS for executions: clients in the name of the pod, of a Secret, or of a
-role, and errors in a user's terms.
+"""Gives executions AWS clients (as the pod, a Secret or a role) and errors in a user's terms.
 
 Imported by executions alone: loading boto3 takes longer than a whole action that does not need it.
 """
@@ -35,8 +34,9 @@ from penstock.api.text import printable
 
 _READ_S = 60.0
 _CALLS = 5
-"""How often a call is made that is throttled or meets a server's own failure: botocore's standard
-mode, with pauses.
+"""How many times to make a call that is throttled or meets a server's own failure.
+
+This is botocore's standard mode, with pauses.
 """
 _ASSUMING = Config(
     connect_timeout=30,
@@ -56,8 +56,7 @@ _INVALID = re.compile(r"Validation|InvalidParameter|MalformedPolicy|InvalidInput
 
 
 def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _READ_S) -> Any:
-    """Return a boto3 client for a service; raise ActionError where identity
-    or region cannot be had.
+    """Return a boto3 client for a service; raise ActionError without an identity or a region.
 
     It lives as long as the action: the credentials of an assumed role are renewed. A call is made
     up to ``attempts`` times, each of which may wait ``read_s`` seconds for an answer, and none
@@ -78,8 +77,9 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
 
 
 def environment(job: Job) -> dict[str, str]:
-    """Return the variables by which AWS's own tools act as this action does; raise ActionError
-    without an identity.
+    """Return the variables that let AWS's own tools act as this action.
+
+    Raise ActionError without an identity.
 
     The keys of an assumed role are good for an hour. What is secret of them is masked from now on.
     """
@@ -102,9 +102,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def store_credentials(job: Job) -> Mapping[str, str]:
-    """Return the keys with which this action uses the artifact store, under the names of
-    CodePipeline's event.
-    """
+    """Return this action's keys for the artifact store, named as in CodePipeline's event."""
     folder = job.request.store.credentials
     if folder:
         given = {key: _text(Path(folder) / key) for key in ("accessKeyId", "secretAccessKey")}
@@ -166,9 +164,7 @@ def _text(path: Path) -> str:
 def _assumed(
     source: botocore.session.Session, role: str, access: AwsAccess, job: Job
 ) -> botocore.session.Session:
-    """Return a session in the name of a role; it is assumed at the first
-    call, and again before it expires.
-    """
+    """Return a session as a role, assumed at the first call and again before it expires."""
     identity = source.get_credentials()
     if identity is None:
         raise exceptions.NoCredentialsError
@@ -192,8 +188,7 @@ def _session_name(job: Job) -> str:
 
 
 def client_token(job: Job, purpose: str = "") -> str:
-    """Return a token for one request of this attempt: the same for each of
-    its tries, so that none starts it twice.
+    """Return a request's token: all tries of this attempt share it, so none starts it twice.
 
     50 characters: letters, digits and a hyphen, which every AWS service takes.
     """
@@ -221,9 +216,7 @@ def is_throttled(error: exceptions.ClientError) -> bool:
 
 @contextmanager
 def calls() -> Iterator[None]:
-    """Turn what boto3 raises into an ActionError: the failure's type (X-08),
-    and the service's own words.
-    """
+    """Turn boto3 errors into an ActionError: the failure's type (X-08), the service's own words."""
     try:
         yield
     except exceptions.ClientError as error:

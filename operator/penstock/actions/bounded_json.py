@@ -1,5 +1,4 @@
-"""Reads JSON of users, with bounds: what walks it afterwards recurses, and
-nobody's text may end the operator.
+"""Reads users' JSON within bounds: code that walks it recurses, and no text may end the operator.
 
 A text that is refused raises ValueError, never RecursionError. Nothing but JSON is read: no NaN and
 no Infinity, which Python would write out again as what no other reader takes.

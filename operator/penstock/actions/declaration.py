@@ -24,16 +24,12 @@ class OnLostPod(StrEnum):
 
     RERUN = "rerun"
     RESUME = "resume"
-    """A new try follows what the lost one began: it asks with the same client
-    token (design.md section 4).
-    """
+    """A new try follows the lost one's work by the same client token (design.md section 4)."""
     FAIL = "fail"
 
 
 class Configuration(BaseModel):
-    """The base of a provider's configuration: CodePipeline's keys, text
-    values, unknown keys refused (V-10).
-    """
+    """The base of configurations: CodePipeline's keys, text values, unknown keys refused (V-10)."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
@@ -80,15 +76,11 @@ class ProjectKeys:
     name: str
     """The key that names the BuildProject."""
     primary_input: str
-    """The key that names the input artifact in whose folder the build runs,
-    where there are several.
-    """
+    """The key for the input artifact whose folder the build runs in, if there are several."""
     environment: str
     """The key that holds environment variables of the action's own."""
     read_environment: Callable[[str], Mapping[str, str]]
-    """Returns values by name from that key's text; raises ValueError that
-    says what is wrong with it.
-    """
+    """Returns values by name from that key's text; raises ValueError that says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +92,15 @@ class StageRule:
     may_skip: bool = False
     """Whether a condition before a stage may skip the stage by it (C-06)."""
     is_error_awaited: bool = False
-    """Whether its failure meets a condition onFailure: a function that finds
-    the fault fails (C-22).
+    """Whether the rule's failure meets an onFailure condition.
+
+    A function that finds the fault fails (C-22).
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One provider: everything that the engine knows of it. A new provider
-    changes nothing in the engine.
+    """All that the engine knows of one provider. A new provider changes nothing in the engine.
 
     The first three fields, with ``version``, are an ``actionTypeId``.
     """
@@ -134,9 +126,7 @@ class Declaration:
     runs_commands: bool = False
     """Whether an action has ``commands``, which run in the image that it names."""
     project: ProjectKeys | None = None
-    """The keys of ``configuration`` that name a BuildProject, in whose image
-    the action runs; None without one.
-    """
+    """The ``configuration`` keys of the BuildProject whose image the action runs in, or None."""
     calls_aws: bool = False
     """Whether it calls AWS: then an action's ``roleArn`` and ``region`` have an effect."""
     rule: StageRule | None = None
@@ -161,13 +151,12 @@ class Declaration:
     artifacts_named: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]] = lambda _: ()
     """Which input artifacts a configuration names: pairs of its key and the artifact's name."""
     approval: Callable[[Mapping[str, str]], ApprovalRequest] | None = None
-    """What a resolved configuration asks of people. Such actions wait for an
-    Approval and have no pod.
+    """Gives the request to people in a resolved configuration.
+
+    Such actions wait for an Approval and have no pod.
     """
     action_type: ActionTypeSpec | None = None
-    """The ActionType that made this declaration, with the pod of its actions;
-    None for a built-in provider.
-    """
+    """The ActionType behind this declaration, with its actions' pod; None if it is built in."""
     is_type_lost: bool = False
     """Whether a try was started with an ActionType that cannot be read any more."""
 
@@ -216,7 +205,5 @@ def declarations() -> tuple[Declaration, ...]:
 
 
 def declaration_of(type_id: ActionTypeId) -> Declaration | None:
-    """Return the built-in declaration that an actionTypeId names, None for an
-    unknown provider and for a custom one.
-    """
+    """Return the built-in declaration of an actionTypeId; None for unknown and custom providers."""
     return next((declared for declared in declarations() if declared.is_of(type_id)), None)

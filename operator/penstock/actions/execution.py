@@ -34,9 +34,7 @@ FAILURE_TYPES = (
 """X-08: what functions and custom actions may fail with."""
 TIMED_OUT = "TimedOut"
 LINE_START = "\x1e"
-"""In a program's output: what follows begins a line of the log, whether or
-not one is unfinished.
-"""
+"""Begins a line of the log in a program's output, even after an unfinished line."""
 
 
 class ActionError(Exception):
@@ -74,9 +72,7 @@ class Program(NamedTuple):
 
 
 class ProgramEnd(NamedTuple):
-    """How a program ended: its exit code, what it noted about its progress,
-    the variables that had a value.
-    """
+    """How a program ended: exit code, notes on its progress, and variables that had a value."""
 
     exit_code: int
     notes: str
@@ -84,9 +80,7 @@ class ProgramEnd(NamedTuple):
 
 
 class StoredObject(NamedTuple):
-    """An object of this try's own in an artifact store on S3, for whoever
-    else works on the action.
-    """
+    """The try's own object in an S3 artifact store, for anyone else who works on the action."""
 
     bucket: str
     key: str
@@ -108,23 +102,17 @@ class ActionContainer(Protocol):
         """Run the request's script; raise ActionError unless it exits with 0."""
 
     def run_program(self, program: Program) -> ProgramEnd:
-        """Run shell code; raise ActionError if it times out, or if the
-        container dies or there is none.
-        """
+        """Run shell code; raise ActionError on a timeout, or if the container dies or is absent."""
 
     def write_file(self, path: str, text: str) -> Path:
         """Write a file that the container can read; return where it is."""
 
     def read_note(self, name: str) -> str:
-        """Return a short text that the program left in the report folder,
-        masked, without its last newlines.
-        """
+        """Return a program's short note from the report folder, masked, without last newlines."""
 
 
 class Outputs(Protocol):
-    """Output artifacts. One that the execution does not store is packed from
-    the source folder in the end.
-    """
+    """Output artifacts. If the execution leaves one out, the source folder is packed at the end."""
 
     def folder(self, name: str) -> Path:
         """Return an empty folder for the content of an artifact."""
@@ -133,9 +121,7 @@ class Outputs(Protocol):
         """Store an artifact from a folder."""
 
     def store_files(self, name: str, files: Mapping[str, Sequence[str]]) -> None:
-        """Store an artifact of single files: path in the artifact to the
-        names below the source folder.
-        """
+        """Store an artifact of single files: path in it to the names below the source folder."""
 
 
 class Objects(Protocol):
@@ -162,9 +148,7 @@ class Reports(Protocol):
         """The reports so far."""
 
     def store(self, report: SuiteReport, document: bytes) -> None:
-        """Store a whole report. That the store does not take it is a warning:
-        the action's end is worth more.
-        """
+        """Store a whole report; if that fails, only warn, as the action's end is worth more."""
 
 
 class Job(Protocol):
@@ -184,9 +168,7 @@ class Job(Protocol):
 
     @property
     def source(self) -> Path:
-        """The folder that output artifacts are packed from: the first
-        input's, else an empty one.
-        """
+        """The folder to pack output artifacts from: the first input's, else an empty one."""
 
     @property
     def scratch(self) -> Path:
@@ -210,9 +192,7 @@ class Job(Protocol):
         """Hide more values in everything that leaves the agent as text."""
 
     def remaining(self) -> float:
-        """Return the seconds until the action's deadline; raise ActionError
-        (TimedOut) when none are left.
-        """
+        """Return the seconds to the action's deadline; raise ActionError (TimedOut) at zero."""
 
     def report_external_execution(
         self, external_execution_id: str, url: str = "", percent_complete: int | None = None

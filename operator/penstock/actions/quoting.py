@@ -1,6 +1,4 @@
-"""How texts from outside become shell code: `quote` for every value, `variable` for every name;
-nothing else does.
-"""
+"""Turns outside texts into shell code: only `quote` (all values) and `variable` (all names) do."""
 
 import re
 
@@ -39,9 +37,7 @@ def variable(name: str) -> str:
 
 
 def keep(name: str, file: str) -> str:
-    """Return the code that writes a variable's value, if it has one, to a
-    file that the agent can read (bug 17).
-    """
+    """Return code that writes a variable's value, if any, to a file the agent can read (bug 17)."""
     return (
         f'[ -z "${{{variable(name)}+x}}" ] || (umask 022; printf \'%s\' "${{{name}}}" >| '
         f"{quote(file)})"

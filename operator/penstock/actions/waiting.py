@@ -1,6 +1,4 @@
-"""How executions wait for a service: calls with growing pauses, through a
-while of throttling, to the deadline.
-"""
+"""Waits for a service with growing pauses, through a while of throttling, until the deadline."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +10,7 @@ _FIRST_S = 1.0
 _GROWTH = 1.3
 _LONGEST_S = 15.0
 _OUTAGE_S = 300.0
-"""How long a service may throttle or not answer while it is waited for,
-beyond botocore's own repetitions.
-"""
+"""How long a service may throttle or be silent during a wait, beyond botocore's own retries."""
 
 Answer = TypeVar("Answer")
 
@@ -33,9 +29,7 @@ class Waiting:
         self._pause_s = min(self._pause_s * _GROWTH, _LONGEST_S)
 
     def until(self, ask: Callable[[], Answer | None]) -> Answer:
-        """Return the first answer that is not None; a service that is
-        unavailable is asked again for some minutes.
-        """
+        """Return the first answer that is not None; ask an unavailable service for some minutes."""
         while True:
             self._job.remaining()
             try:

@@ -34,9 +34,7 @@ class YamlError(ValueError):
 
 
 class Scalar(NamedTuple):
-    """A scalar as it is written: its text, its tag or None, and whether its
-    look may decide what it is.
-    """
+    """A scalar as written: its text, its tag or None, and whether its look may decide its type."""
 
     text: str
     tag: str | None
@@ -198,9 +196,7 @@ class _Composer:
         return key, self._rules.sort(scalar), len(event.value)
 
     def _merge(self, mapping: "_Mapping", event: Any, depth: int) -> None:
-        """Take over the keys of a mapping, or of several: of those the first
-        that has a key counts.
-        """
+        """Take over the keys of a mapping, or of several: the first that has a key counts."""
         if isinstance(event, yaml.SequenceStartEvent):
             sources = []
             while not isinstance(item := self._parser.get_event(), yaml.SequenceEndEvent):

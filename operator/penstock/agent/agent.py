@@ -55,9 +55,7 @@ class Lost(Exception):
 
 
 class Agent:
-    """The program in an action's pod. ``store`` replaces the request's store,
-    for tests and volumes.
-    """
+    """The program in an action's pod. ``store`` replaces the request's, for tests and volumes."""
 
     def __init__(self, paths: Paths, pod_uid: str, stdout: int, store: Store | None = None) -> None:
         self._paths = paths

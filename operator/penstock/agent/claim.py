@@ -1,5 +1,4 @@
-"""Claims a try in the store before anything else is done, so that no try is
-ever run twice (law: attempt claim).
+"""Claims a try in the store before all else, so that no try ever runs twice (law: attempt claim).
 
 The claim holds the pod's uid and a word of this process. The word tells our own request, repeated
 after a broken connection, from a former agent container of the same pod: that one may have released

@@ -28,8 +28,9 @@ _VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 
 
 class ScriptContainer:
-    """See `penstock.actions.execution.ActionContainer`. ``deadline`` is in
-    seconds of the monotonic clock.
+    """See `penstock.actions.execution.ActionContainer`.
+
+    ``deadline`` is in seconds of the monotonic clock.
     """
 
     def __init__(
@@ -93,9 +94,7 @@ class ScriptContainer:
         return self._log.masked(self._left.text(name)) if self._left else ""
 
     def _variables(self, report: ScriptOutput) -> list[str]:
-        """Return the names of the variables that the program left; what no
-        variable can be called is told.
-        """
+        """Return the variable names the program left; report those that no variable can have."""
         names = report.variable_names()
         for name in names:
             if not _VARIABLE.fullmatch(name):

@@ -1,15 +1,11 @@
-"""Turns SIGTERM (the pod is being deleted) into an exception at whatever the
-agent is doing, once.
-"""
+"""Turns SIGTERM (the pod is being deleted) into an exception wherever the agent is, once."""
 
 import signal
 from types import FrameType
 
 
 class Interrupted(BaseException):
-    """The pod is being deleted. Not an Exception, so that no error handling
-    takes it for a failure.
-    """
+    """The pod is being deleted. Not an Exception, so no error handling takes it for a failure."""
 
 
 def watch() -> None:

@@ -17,8 +17,9 @@ from penstock.artifacts.store import Store
 
 
 class AgentJob:
-    """One try under way; see `penstock.actions.execution.Job`. ``deadline``
-    is in seconds of the monotonic clock.
+    """One try under way; see `penstock.actions.execution.Job`.
+
+    ``deadline`` is in seconds of the monotonic clock.
     """
 
     def __init__(

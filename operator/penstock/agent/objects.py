@@ -1,6 +1,4 @@
-"""Objects of one try that are no artifacts: what an action hands to somebody else through the
-store, and takes back.
-"""
+"""Hands one try's objects that are no artifacts to others through the store; takes them back."""
 
 from pathlib import Path
 

@@ -31,9 +31,7 @@ class StoredOutputs:
         self._stored[name] = self._workspace.store_files(self._store, name, files)
 
     def complete(self) -> tuple[ArtifactLocation, ...]:
-        """Store what the execution did not store itself, from the source
-        folder; return all of them in order.
-        """
+        """Store the outputs the execution did not, from the source folder; return all in order."""
         return tuple(
             self._stored.get(name) or self._workspace.store_output(self._store, order)
             for name, order in self._orders.items()

@@ -76,9 +76,7 @@ def _too_large(result: ActionResult) -> ActionResult:
 
 
 def _shed(report: SuiteReport, tests: int, message: int) -> SuiteReport:
-    """Return a report with at most so many failed tests; the counts and the
-    key of the whole stay.
-    """
+    """Return a report with limited failed tests; the counts and the key of the whole stay."""
     kept = (
         test._replace(message=shorten(test.message, message))
         for test in report.failed_tests[:tests]

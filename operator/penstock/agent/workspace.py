@@ -1,6 +1,4 @@
-"""The folders of one try: input artifacts fetched, verified and unpacked;
-output artifacts packed and stored.
-"""
+"""Folders of one try: fetches, verifies, unpacks input artifacts; packs and stores output ones."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,9 +18,7 @@ FORMAT = "tar.zst"
 
 
 class Workspace:
-    """Below ``root`` stands ``src/<input artifact>`` for each input; actions
-    without one get an empty folder.
-    """
+    """Holds ``src/<input artifact>`` per input below ``root``; an empty folder without inputs."""
 
     def __init__(self, root: Path, request: ActionRequest, pod_uid: str) -> None:
         self._root = root
@@ -52,8 +48,9 @@ class Workspace:
         return log_key(self._request.attempt, self._pod_uid)
 
     def environment(self) -> dict[str, str]:
-        """Return CODEBUILD_SRC_DIR and its like, and who this try is; git accepts folders that
-        another user owns.
+        """Return CODEBUILD_SRC_DIR and its like, and the identity of this try.
+
+        With it git accepts folders that another user owns.
         """
         secondary = [(name, path) for name, path in self.inputs.items() if path != self.source]
         attempt = self._request.attempt
@@ -114,9 +111,7 @@ class Workspace:
     def store_output(
         self, store: Store, order: ArtifactOrder, folder: Path | None = None
     ) -> ArtifactLocation:
-        """Pack and store one output artifact, from the source folder unless
-        it has one of its own.
-        """
+        """Pack and store an output artifact, from the source folder unless it has its own."""
         from penstock.artifacts.packing import Tree, pack  # see _fetch
 
         _require_format(order.name, order.format)
@@ -139,8 +134,9 @@ class Workspace:
     def store_files(
         self, store: Store, name: str, files: Mapping[str, Sequence[str]]
     ) -> ArtifactLocation:
-        """Pack and store single files as one output artifact: path in it to
-        the names below the source folder.
+        """Pack and store single files as one output artifact.
+
+        The mapping is path in it to the names below the source folder.
         """
         from penstock.artifacts.packing import Tree, pack_files  # see _fetch
 

@@ -28,8 +28,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
-    """Unpack an archive, told by what it begins with, into an existing
-    folder; return False for what is none.
+    """Unpack an archive, known by its first bytes, to an existing folder; return False for others.
 
     Raise ArtifactError at the first entry that is not allowed.
     """
@@ -53,9 +52,7 @@ def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
 
 
 def _is_tar(block: bytes) -> bool:
-    """Whether a block is a tar header: by its magic, or, from before there
-    was one, by its checksum.
-    """
+    """Whether a block is a tar header: by its magic or, in tars from before it, by its checksum."""
     return block[257:262] == b"ustar" or (len(block) == tar.BLOCK and tar.is_header(block))
 
 

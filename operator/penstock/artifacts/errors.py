@@ -4,9 +4,7 @@ from penstock.api.text import printable
 
 
 class ArtifactError(Exception):
-    """An artifact could not be made, stored or read. ``code`` is one of
-    CodePipeline's failure types.
-    """
+    """An artifact could not be made, stored or read. ``code`` is a failure type of CodePipeline."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -15,7 +13,5 @@ class ArtifactError(Exception):
 
 
 def shown(path: str) -> str:
-    """Return a file's name as a message shows it: bytes without meaning and
-    control characters escaped.
-    """
+    """Return a file's name for a message: meaningless bytes and control characters escaped."""
     return printable(path.encode("utf-8", "backslashreplace").decode())

@@ -1,5 +1,4 @@
-"""Walks a folder that the agent itself has unpacked and nothing else can
-change: every file, within bounds.
+"""Walks a folder that the agent has unpacked and nothing else can change: every file, in bounds.
 
 What an action's container may still change is walked by `packing`.
 """
@@ -19,8 +18,7 @@ class FolderBounds(NamedTuple):
 
 
 def files_in(folder: Path, bounds: FolderBounds) -> Iterator[tuple[str, Path]]:
-    """Yield path within the folder and path of every file, in order; links
-    are followed while they stay inside.
+    """Yield each file's path within the folder and its path, in order; follow links inside it.
 
     Raise ArtifactError for a link that leads out or to a folder that it
     stands in, and beyond a bound.

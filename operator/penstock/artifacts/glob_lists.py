@@ -1,12 +1,8 @@
-r"""Splits a list of globs at its commas, by the grammar of `globs`: not
-within ``{a,b}``, ``[,]`` or behind ``\\``.
-"""
+r"""Splits globs at commas, by the grammar of `globs`: not in ``{a,b}`` or ``[,]``, not after ``\\``."""
 
 
 def split_globs(text: str) -> list[str]:
-    """Return the patterns of a list, without the white space around them;
-    what is left open reaches to the end.
-    """
+    """Return a list's patterns without white space around; a part left open runs to the end."""
     found, start, at, is_in_braces = [], 0, 0, False
     while at < len(text):
         character = text[at]

@@ -1,5 +1,4 @@
-r"""The glob engine (G-30..G-36, D-9): ``* ** ? [abc] [!a] {a,b} \``, and the
-walk of a folder by patterns.
+r"""The glob engine (G-30..G-36, D-9): ``* ** ? [abc] [!a] {a,b} \``, and folder walks by patterns.
 
 A pattern becomes a small automaton, and matching carries the set of states that it has reached: a
 value costs at most its length times the pattern's, no input makes it backtrack. A walk carries that
@@ -25,15 +24,11 @@ MOST_EXPANSIONS = 256
 MOST_TOKENS = 8_000
 """How long these may be, taken together."""
 MOST_MOVES = 20_000
-"""How many states may be reached from all states without a character: what an
-automaton takes in memory and time.
-"""
+"""The most states reachable from all states without a character: an automaton's memory and time."""
 
 
 class Step(NamedTuple):
-    """What one character may be, and the state behind it: one of
-    ``characters``, or (negated) none of them.
-    """
+    """A step over one of ``characters``, or (negated) none of them, and the state behind it."""
 
     characters: tuple[tuple[str, str], ...]
     is_negated: bool
@@ -50,9 +45,7 @@ _ANY: tuple[tuple[tuple[str, str], ...], bool] = ((), True)
 
 
 class Pattern(NamedTuple):
-    """A pattern as the user wrote it, and its automaton: steps and free moves
-    by state, first and last state.
-    """
+    """A pattern as written, and its automaton: steps and free moves by state, first, last state."""
 
     text: str
     steps: tuple[tuple[Step, ...], ...]
@@ -82,9 +75,7 @@ class Pattern(NamedTuple):
 
 
 class Match(NamedTuple):
-    """How far the patterns have got at a path: ``states`` per pattern;
-    ``complete`` are the satisfied ones.
-    """
+    """The patterns' progress at a path: ``states`` per pattern; ``complete`` are satisfied ones."""
 
     states: tuple[frozenset[int], ...]
     complete: frozenset[int]
@@ -108,9 +99,7 @@ def compile_glob(text: str) -> Pattern:
 
 
 def parse(text: str) -> Pattern:
-    """Return the pattern of files below a folder; raise ArtifactError for one
-    that leads out of it.
-    """
+    """Return the pattern of files below a folder; raise ArtifactError if it leads out of it."""
     names = [name for name in text.strip().split("/") if name not in ("", ".")]
     if text.startswith("/") or ".." in names or "\0" in text:
         raise ArtifactError(_INVALID, f'the pattern "{text}" leads out of the source folder')
@@ -181,9 +170,7 @@ class _Parser:
         self._at = 0
 
     def pattern(self) -> list[list[_Sequence]]:
-        """Return the pieces that follow each other, each a list of
-        alternatives: one, but for braces.
-        """
+        """Return the pieces in order, each a list of alternatives: one, except for braces."""
         pieces: list[list[_Sequence]] = []
         while self._at < len(self._text):
             if self._text[self._at] == "{":
@@ -227,8 +214,9 @@ class _Parser:
         return _Stars(1 + self._at - begun)
 
     def _set(self) -> _One:
-        """``[abc]``, ``[a-z]``, ``[!a]``; never a slash. Inside, only ``]`` and a ``-`` in the
-        middle are special.
+        """Parse ``[abc]``, ``[a-z]`` or ``[!a]``; never a slash.
+
+        Inside, only ``]`` and a ``-`` in the middle are special.
         """
         is_negated = self._text.startswith("!", self._at)
         self._at += is_negated
@@ -277,9 +265,7 @@ class _Builder:
         return end
 
     def closures(self) -> tuple[frozenset[int], ...]:
-        """Return, by state, every state that can be reached without a
-        character, itself included.
-        """
+        """Return, by state, every state reachable without a character, itself included."""
         found, moves = [], 0
         for state in range(len(self._moves)):
             reached, waiting = {state}, [state]
@@ -312,8 +298,9 @@ class _Builder:
         return state
 
     def _stars(self, state: int, stars: _Stars, *, is_folders: bool) -> int:
-        """``*`` within a name, ``**`` across; ``**/`` where a name begins
-        also means no folder at all (D-9).
+        """Build ``*`` within a name and ``**`` across names.
+
+        ``**/`` at the beginning of a name also means no folder at all (D-9).
         """
         loop = self._free(state)
         self.steps[loop].append(Step(*(_NOT_SLASH if stars.length == 1 else _ANY), loop))

@@ -1,5 +1,4 @@
-"""Follows symbolic links within a tree that commands have written, by name:
-what is opened later is opened without.
+"""Follows symbolic links by name in a tree that commands wrote; later opens follow none.
 
 The answer is a path without links. Whoever opens it name by name, refusing links, opens that or
 nothing: a tree that changes under way cannot lead anywhere else.
@@ -12,9 +11,7 @@ _HOPS = 40
 
 
 class LinkError(Exception):
-    """A link has no file or folder at its end that may be taken; the text
-    says why, and goes behind its name.
-    """
+    """No file or folder to take is at a link's end; the text says why, and follows its name."""
 
 
 class DanglingError(LinkError):

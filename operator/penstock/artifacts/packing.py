@@ -27,8 +27,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class Tree(NamedTuple):
-    """What to pack: the folder ``path`` below ``root``, the patterns, and the
-    artifact's name for errors.
+    """The tree to pack: ``path`` below ``root``, patterns, and the artifact's name for errors.
 
     ``max_bytes`` is of files before they are compressed, as unpacking counts:
     a sparse file costs a command nothing.
@@ -43,9 +42,7 @@ class Tree(NamedTuple):
 
 
 def pack(tree: Tree, sink: Sink) -> None:
-    """Write the matching entries as tar.zst; raise ArtifactError for what may
-    not leave the workspace.
-    """
+    """Write matching entries as tar.zst; raise ArtifactError if one may not leave the workspace."""
     with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(sink, closefd=False) as output:  # type: ignore[arg-type]
         _Packer(tree, output).run()
 
@@ -57,9 +54,7 @@ def pack_files(tree: Tree, files: Mapping[str, Sequence[str]], sink: Sink) -> No
 
 
 class _Place(NamedTuple):
-    """Where the walk is: the path in the artifact, the names below the root without links, the
-    folders around it.
-    """
+    """A walk's place: path in the artifact, names below the root without links, outer folders."""
 
     path: str
     real: tuple[str, ...]
@@ -67,9 +62,7 @@ class _Place(NamedTuple):
 
 
 class _Packer:
-    """One walk. Folders are open while they are walked, so a folder swapped
-    for a link changes nothing.
-    """
+    """One walk. Folders stay open during it, so a folder swapped for a link changes nothing."""
 
     def __init__(self, tree: Tree, output: Sink) -> None:
         self._tree = tree
@@ -186,9 +179,7 @@ class _Packer:
         self._output.write(bytes(tar.padding(found.st_size)))
 
     def _followed(self, place: _Place, match: globs.Match, *, is_wanted: bool) -> None:
-        """Take what a link leads to: the files that patterns choose may leave
-        the link's own target behind.
-        """
+        """Take a link's target, as patterns may choose files but leave the target itself behind."""
         try:
             real = resolve(self._tree.root, place.real)
         except LinkError as error:

@@ -26,15 +26,11 @@ if TYPE_CHECKING:
     from obstore.store import BackoffConfig, S3Config
 
 PART_BYTES = 8 * 1024 * 1024
-"""What is shorter goes up in one request, the rest in parts of this size: so
-much memory, whatever the size.
-"""
+"""Larger content goes up in parts of this size, less in one request: so much memory in any case."""
 _PARTS_AT_ONCE = 3
 _READ_BYTES = 1024 * 1024
 _ASSEMBLY_BYTES_S = 32 * 1024 * 1024
-"""How fast a server puts the parts of an upload together at least: 2 GiB took
-9 s on a busy disk.
-"""
+"""The least speed at which a server joins an upload's parts: 2 GiB took 9 s on a busy disk."""
 _NO_LIMIT = timedelta(days=7)
 _BACKOFF: "BackoffConfig" = {
     "init_backoff": timedelta(milliseconds=200),
@@ -82,9 +78,7 @@ class Upload:
 
 
 class Found(NamedTuple):
-    """What the store says of an object: its version where the bucket keeps them, when it was
-    stored, its metadata.
-    """
+    """The store's facts on an object: version if the bucket keeps any, time stored, metadata."""
 
     version: str
     etag: str
@@ -93,9 +87,7 @@ class Found(NamedTuple):
 
 
 class Store:
-    """One artifact store. ``where`` names it in errors, ``away_s`` is how
-    long it may be away, in seconds.
-    """
+    """One artifact store. ``where`` names it in errors; ``away_s`` is its longest absence (s)."""
 
     def __init__(self, backend: ObjectStore, where: str, away_s: float = 0.0) -> None:
         self._backend = backend
@@ -120,9 +112,7 @@ class Store:
         return self._patiently(key, create)
 
     def _patiently(self, key: str, request: Callable[[], _Answer]) -> _Answer:
-        """Make a request that may be repeated, until it is answered or the
-        store has been away for too long.
-        """
+        """Make a repeatable request until it is answered or the store has been away too long."""
         end, pause = time.monotonic() + self._away_s, _BACKOFF["init_backoff"].total_seconds()
         while True:
             try:
@@ -137,9 +127,7 @@ class Store:
 
     @contextmanager
     def upload(self, key: str, limit: int) -> Iterator[Upload]:
-        """Give a sink for one artifact; nothing is stored unless the block
-        ends without an exception.
-        """
+        """Give a sink for one artifact; store nothing unless the block ends without exception."""
         with self._errors(key):
             writer = obstore.open_writer(
                 self._backend, key, buffer_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE
@@ -149,8 +137,7 @@ class Store:
             self._close(writer, key, sink.size)
 
     def _close(self, writer: "WritableFile", key: str, size: int) -> None:
-        """Complete the upload. A server may take longer to put parts together
-        than it may be silent for.
+        """Complete the upload. A server may need longer to join parts than it may be silent.
 
         Then the request is repeated, and the repetition finds no such upload:
         the object itself tells.
@@ -177,8 +164,9 @@ class Store:
                 sink.write(data)
 
     def fetch(self, artifact: ArtifactLocation, target: IO[bytes]) -> None:
-        """Write an artifact's bytes to ``target``; raise ArtifactError unless
-        size and hash are the recorded ones.
+        """Write an artifact's bytes to ``target``.
+
+        Raise ArtifactError unless size and hash are the recorded ones.
         """
         try:
             size, digest = self._fetch(artifact, target)
@@ -215,9 +203,7 @@ class Store:
         return self._patiently(artifact.key, get)
 
     def read(self, key: str, target: IO[bytes], limit: int, version: str | None = None) -> "Found":
-        """Write an object's bytes, at most ``limit``, to ``target``; return
-        what the store says of it.
-        """
+        """Write an object's bytes (at most ``limit``) to ``target``; return the store's facts."""
         start = target.tell()
 
         def get() -> "GetResult":

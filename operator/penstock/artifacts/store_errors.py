@@ -1,6 +1,4 @@
-"""What went wrong at the artifact store, in words that say what to change:
-credentials, bucket or endpoint.
-"""
+"""Tells what failed at the artifact store, and what to change: credentials, bucket or endpoint."""
 
 import re
 
@@ -16,9 +14,7 @@ _WRONG_KEYS = {
     "ExpiredToken",
     "XAdminUserNotFound",
 }
-"""What servers call it: AWS and most others, and versitygw, which answers 404
-for an unknown key.
-"""
+"""Servers' words for wrong keys: AWS, most others, and versitygw (404 for an unknown key)."""
 _WRONG_REGION = {
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
@@ -66,9 +62,7 @@ def error_of(where: str, key: str, error: Exception) -> ArtifactError:
 
 
 def _said(text: str, debug: str) -> tuple[str, str]:
-    """Return the server's own error code, and what went wrong in its words or
-    in those of the connection.
-    """
+    """Return the server's error code, and the problem in its words or in the connection's."""
     code, message = (
         found.group(1) if (found := re.search(f"<{tag}>([^<]*)<", text)) else "" for tag in _TAGS
     )

@@ -1,5 +1,4 @@
-"""Tar headers: the few kinds of entry that an artifact may hold, written and
-read without surprises.
+"""Tar headers: reads and writes the few kinds of entry an artifact may hold, without surprises.
 
 The standard library's ``tarfile`` reads extension headers of any length into memory and costs most
 of the time packing takes; what we need of the format (POSIX.1-2001 ustar and pax) is small.
@@ -19,8 +18,9 @@ _LABEL = b"V"
 
 
 class TarEntry(NamedTuple):
-    """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic
-    link, 5 folder, others unwanted.
+    """One entry. ``kind`` is tar's type flag: 0 file, 1 hard link, 2 symbolic link, 5 folder.
+
+    Other kinds are unwanted.
     """
 
     name: bytes
@@ -37,9 +37,7 @@ def padding(size: int) -> int:
 
 
 def header(entry: TarEntry) -> bytes:
-    """Return the blocks that announce an entry: its header, before it an
-    extension where it does not fit.
-    """
+    """Return an entry's header blocks, with an extension in front if the header is too small."""
     records = b""
     if len(entry.name) > 100 or not entry.name.isascii():
         records += _record(b"path", entry.name)
@@ -83,9 +81,7 @@ def _block(entry: TarEntry) -> bytes:
 
 
 def read_headers(stream: IO[bytes] | Any) -> Iterator[TarEntry]:
-    """Yield the entries; the caller reads each file's bytes and their padding
-    before it asks for the next.
-    """
+    """Yield entries; the caller reads each file's bytes and padding before asking for the next."""
     extended: dict[bytes, bytes] = {}
     bytes_left = _EXTENSION_BYTES
     while True:
@@ -192,8 +188,9 @@ def _extension(entry: TarEntry, body: bytes) -> dict[bytes, bytes]:
 
 
 def _extend(entry: TarEntry, extended: dict[bytes, bytes]) -> TarEntry:
-    """Return an entry as its extension headers have it; what has a folder's
-    name is one, as in the oldest tars.
+    """Return an entry as its extension headers say.
+
+    An entry with a folder's name is a folder, as in the oldest tars.
     """
     name = extended.get(b"path") or entry.name
     kind = b"5" if entry.kind == b"0" and name.endswith(b"/") else entry.kind

@@ -24,9 +24,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Caps(NamedTuple):
-    """How much an archive may become: entries, bytes, and bytes per
-    compressed byte (above 64 MiB).
-    """
+    """An archive's limits: entries, bytes, and bytes per compressed byte (above 64 MiB)."""
 
     entries: int
     bytes: int
@@ -51,9 +49,7 @@ class Archive(Protocol):
 
 
 def unpack(archive: IO[bytes], target: Path, caps: Caps) -> None:
-    """Unpack a tar.zst into an existing folder; raise ArtifactError at the
-    first entry that is not allowed.
-    """
+    """Unpack a tar.zst to an existing folder; raise ArtifactError at the first forbidden entry."""
     try:
         with zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(archive) as plain:
             unpack_archive(TarArchive(plain, most_bytes(archive, caps)), target, caps)

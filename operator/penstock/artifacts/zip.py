@@ -1,6 +1,4 @@
-"""Reads zip archives, CodePipeline's own format, as `unpacking` reads any
-other: entry by entry, within bounds.
-"""
+"""Reads zips, CodePipeline's own format, as `unpacking` reads others: by entry, within bounds."""
 
 import os
 import re
@@ -17,9 +15,7 @@ from penstock.artifacts.errors import ArtifactError, shown
 
 _CHUNK = 256 * 1024
 _DIRECTORY_BYTES = 16 * 1024 * 1024
-"""The table of contents is read into memory as a whole, some ten times its
-size: it is looked at first.
-"""
+"""The largest table of contents, checked first: in memory, all of it takes some ten times this."""
 _LINK_BYTES = 4096
 _TAIL = 22 + 65_535 + 20 + 56
 _ENCRYPTED, _UTF_8, _PATCHED, _MASKED = 0x1, 0x800, 0x20, 0x2040
@@ -36,9 +32,7 @@ _METHODS = {
     99: "AES",
 }
 _DOS = {0, 6, 10, 11, 14}
-"""FAT, HPFS, NTFS (by PKWARE and by Info-ZIP) and VFAT: there a backslash can
-only separate names.
-"""
+"""FAT, HPFS, NTFS (PKWARE's and Info-ZIP's) and VFAT: a backslash there only separates names."""
 _DOS_FOLDER = 0x10
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _UNICODE_PATH = 0x7075
@@ -47,9 +41,7 @@ _BROKEN = (
     ValueError,
     IndexError, OverflowError, KeyError, OSError,
 )  # fmt: skip
-"""What zipfile raises for archives that are none: it says nowhere what that
-is, and fuzzing found these.
-"""
+"""Errors that zipfile raises for false archives: it documents none, and fuzzing found these."""
 
 
 class ZipArchive:
@@ -71,9 +63,7 @@ class ZipArchive:
         self._current: zipfile.ZipInfo | None = None
 
     def entries(self) -> Iterator[tar.TarEntry]:
-        """Yield what is in it; raise ArtifactError, by name, for what is
-        encrypted or packed in a way of its own.
-        """
+        """Yield entries; raise ArtifactError, by name, for an encrypted or oddly packed one."""
         for info in self._zip.infolist():
             name = _name(info)
             if info.flag_bits & (_ENCRYPTED | _MASKED):
@@ -121,8 +111,7 @@ class ZipArchive:
 
 
 def _name(info: zipfile.ZipInfo) -> bytes:
-    """Return an entry's path as the tool that made it meant it; raise
-    ArtifactError where it has none.
+    """Return an entry's path as its tool meant it; raise ArtifactError if it has none.
 
     Without a mark for UTF-8, Unix and macOS write the bytes of their file systems, others UTF-8 or
     the code page of DOS. Info-ZIP writes a second name in UTF-8.
@@ -152,9 +141,7 @@ def _from_dos(raw: bytes) -> bytes:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> bytes:
-    """Return the name of Info-ZIP's Unicode Path field, if there is one and
-    it belongs to the other name.
-    """
+    """Return Info-ZIP's Unicode Path name, if there is one and it belongs to the other name."""
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + size], extra[4 + size :]
@@ -175,9 +162,7 @@ def _mtime(info: zipfile.ZipInfo) -> int:
 
 
 def _directory_size(file: IO[bytes]) -> int:
-    """Return how long the zip says that its table of contents is; 0 where it
-    says nothing that can be read.
-    """
+    """Return the table of contents' size as the zip says; 0 if it says nothing readable."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - _TAIL))
     tail = file.read(_TAIL)

@@ -1,6 +1,4 @@
-"""Packs files as a zip, the format that AWS's services read: the same files
-always give the same bytes.
-"""
+"""Packs files as a zip, the format AWS's services read: the same files give the same bytes."""
 
 import stat
 import zipfile
@@ -15,8 +13,9 @@ _UNIX = 3
 
 
 def zip_folder(folder: Path, sink: IO[bytes], bounds: FolderBounds) -> None:
-    """Write every file below a folder that only the agent writes; raise
-    ArtifactError as `files_in` does.
+    """Write every file below a folder that only the agent writes.
+
+    Raise ArtifactError as `files_in` does.
     """
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, path in files_in(folder, bounds):

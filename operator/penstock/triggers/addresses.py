@@ -36,9 +36,7 @@ class RefusedAddressError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """Beyond the internet's addresses: hosts and networks that are allowed,
-    and networks that are not.
-    """
+    """Exceptions to the internet's addresses: allowed hosts and networks, forbidden networks."""
 
     allowed_hosts: frozenset[str] = frozenset()
     allowed: tuple[Network, ...] = ()

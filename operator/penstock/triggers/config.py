@@ -42,9 +42,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def read_config(path: Path, *, identity: str) -> TriggerSettings:
-    """Return the settings that a YAML file gives, defaults for the rest;
-    raise ConfigError for a bad one.
-    """
+    """Return a YAML file's settings, defaults for the rest; raise ConfigError for a bad one."""
     document = read_document(path)
     lease = read_lease(document.pop("lease", None), identity)
     settings = replace(read_settings(TriggerSettings, document), lease=lease)

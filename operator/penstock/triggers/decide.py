@@ -1,5 +1,4 @@
-"""Which runs a look at the sources starts, and what is remembered of it;
-pure, ``now`` is an argument.
+"""Decides which runs a look at sources starts, and what to remember; pure: ``now`` is passed in.
 
 The laws (G-06, X-20, X-21), whatever dies between two effects:
 - A baseline is remembered before the creation's run exists: what is pushed after it is a change.
@@ -40,9 +39,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The source was looked at; ``revision`` is empty where there is none,
-    and ``error`` says so.
-    """
+    """The source was looked at; ``revision`` is empty if there is none, and ``error`` says so."""
 
     revision: str
     error: str = ""
@@ -60,8 +57,7 @@ Observation = Seen | Failed
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What status remembers: whether creation started a run (None: not yet
-    decided), and the sources.
+    """Status's memory: whether creation started a run (None: not yet decided), and the sources.
 
     ``restarted`` is the version up to which edits were looked at, None while they start nothing.
     """
@@ -96,9 +92,7 @@ class View:
 
     @property
     def doubts(self) -> bool:
-        """Whether it matters whose the last run is: a Pipeline that is made
-        anew meets the old one's runs.
-        """
+        """Whether the last run's owner matters: a Pipeline made anew meets the old one's runs."""
         is_others = self.last_run not in (None, "", creation_run(self).name)
         return self.state.started is None and self.wants_start and is_others
 
@@ -109,9 +103,7 @@ class View:
 
     @property
     def is_settled(self) -> bool:
-        """Whether creation and edits were dealt with, so that only the
-        sources are left to look at.
-        """
+        """Whether creation and edits are settled and only the sources are left to look at."""
         return self.state.started is not None and self.state.restarted == self.looked_at
 
 
@@ -138,9 +130,7 @@ class SourceDecision:
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run that triggers created, as its annotations tell; the one for a
-    Pipeline's creation has no ``key``.
-    """
+    """A run that triggers created, by its annotations; a Pipeline's creation run has no ``key``."""
 
     pipeline_uid: str
     key: Key | None = None
@@ -178,9 +168,7 @@ def decide(
 
 
 def recovered(view: View, started: Iterable[StartedRun]) -> State:
-    """Return the state with the runs that were created but not yet remembered
-    (a crash between the two).
-    """
+    """Return the state with runs created but not yet remembered (a crash came in between)."""
     marks = {(mark.stage_name, mark.action_name): mark for mark in view.state.marks}
     own = [run for run in started if run.pipeline_uid == view.uid]
     for run in sorted(own, key=lambda run: run.sequence):
@@ -196,8 +184,9 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
 
 
 def pause_s(interval: float, failures: int, chance: float) -> float:
-    """Return the seconds until the next look: never more than the interval while all is well;
-    ``chance`` in 0..1.
+    """Return the seconds to the next look, at most the interval while all is well.
+
+    ``chance`` is in 0..1.
     """
     pause = min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
     return pause * (0.8 + 0.2 * chance)
@@ -213,9 +202,7 @@ def creation_run(view: View) -> NewRun:
 
 
 def _restart(view: View) -> NewRun | None:
-    """Return the run that an edit asks for (X-21): one per version, none for
-    the version seen first.
-    """
+    """Return the run that an edit asks for (X-21): one per version, none for the first one seen."""
     before = view.state.restarted
     if not view.wants_restart or before is None or view.version <= before:
         return None

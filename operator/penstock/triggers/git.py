@@ -22,9 +22,7 @@ class GitSource:
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
-        """Return a hash of where the source is; None for one that is not
-        polled or never changes.
-        """
+        """Return a hash of the source's place; None if it is not polled or never changes."""
         if configuration.get("PollForSourceChanges", "true") != "true" or configuration.get(
             "Commit"
         ):

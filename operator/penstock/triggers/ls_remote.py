@@ -1,5 +1,6 @@
-"""One ``git ls-remote`` of one ref: a child with limits on time, memory and
-output, and no ambient configuration.
+"""One ``git ls-remote`` of one ref: a child with limits and no ambient configuration.
+
+The limits are on time, memory and output.
 """
 
 import asyncio
@@ -23,9 +24,7 @@ from penstock.triggers.addresses import AddressRules, RefusedAddressError, addre
 
 _LARGEST_ANSWER = 256 * 1024
 _MEMORY = 40 * 1024 * 1024
-"""Of each of a look's two processes, so that hostile servers together stay
-within the container's limit.
-"""
+"""Memory per process (a look has two): hostile servers together fit the container's limit."""
 _HEX = frozenset("0123456789abcdef")
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
@@ -40,17 +39,13 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class LsRemote:
-    """Looks at refs. ``timeout_s`` limits a whole look, from resolving the
-    name to the last byte.
-    """
+    """Looks at refs. ``timeout_s`` limits a whole look, from name resolution to the last byte."""
 
     rules: AddressRules
     timeout_s: float = 20.0
 
     async def revision(self, remote: Remote, wanted: Wanted, credential: Credential | None) -> str:
-        """Return the commit that a ref names, empty where there is no such
-        ref; raise ActionError.
-        """
+        """Return a ref's commit, empty if there is no such ref; raise ActionError on failure."""
         try:
             async with asyncio.timeout(self.timeout_s):
                 address = await address_of(remote.host, remote.port, self.rules, self.timeout_s)
@@ -82,8 +77,9 @@ class LsRemote:
 
 
 def commit_of(answer: bytes, ref: str) -> str:
-    """Return the commit of exactly this ref, a tag's own where the tag is an
-    object; what else is said is ignored.
+    """Return the commit of exactly this ref, a tag's own if the tag is an object.
+
+    Ignore the rest of the answer.
     """
     found: dict[bytes, str] = {}
     for line in answer.split(b"\n"):
@@ -137,9 +133,7 @@ async def _git(environment: dict[str, str], url: str, patterns: tuple[str, ...])
 
 
 async def _reap(group: int) -> None:
-    """Take leave of git's own child: it is ours once git is gone, if we are
-    the container's first process.
-    """
+    """Reap git's own child, which becomes ours after git's end if we are the container's PID 1."""
     for _ in range(50):
         try:
             pid, _status = os.waitpid(-group, os.WNOHANG)  # noqa: ASYNC222 — WNOHANG does not block

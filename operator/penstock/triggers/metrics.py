@@ -1,6 +1,4 @@
-"""What triggers count, for Prometheus. Labels are few and bounded: no
-pipeline, host or run names.
-"""
+"""Triggers' counters for Prometheus. Labels are few and bounded: no pipeline, host or run names."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 

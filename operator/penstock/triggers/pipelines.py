@@ -1,6 +1,4 @@
-"""A Pipeline and its runs as the API server has them, turned into what
-decisions are made of, and back.
-"""
+"""Turns a Pipeline and its runs from the API server into input for decisions, and back."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -59,9 +57,7 @@ def view_of(document: Document, spec: PipelineSpec, status: PipelineStatus) -> V
 
 
 def pipeline_uid_of(run: Document) -> str:
-    """Return the uid of the Pipeline that a run executes, empty before the
-    operator has admitted it.
-    """
+    """Return the uid of the Pipeline a run executes, empty before the operator admits the run."""
     return str((run.get("status") or {}).get("pipelineUid") or "")
 
 
@@ -113,9 +109,7 @@ def run_of(view: View, run: NewRun) -> Document:
 
 
 def started_run_of(document: Document) -> StartedRun | None:
-    """Return what a run says of the change or the creation that started it;
-    None where it says neither.
-    """
+    """Return the change or creation that a run says started it; None if it says neither."""
     found = document["metadata"].get("annotations") or {}
     trigger = document.get("spec", {}).get("trigger") or {}
     if trigger.get("triggerType") == CREATE_PIPELINE and ANNOTATION_PIPELINE_UID in found:

@@ -1,6 +1,4 @@
-"""One pass over one Pipeline: look at the sources that are due, decide, and
-carry it out in order.
-"""
+"""One pass over one Pipeline: look at the sources that are due, decide, and act in order."""
 
 import asyncio
 import logging
@@ -45,9 +43,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Schedule:
-    """When a Pipeline's sources are looked at next; kept in memory alone, a
-    restart looks at once.
-    """
+    """When to look at a Pipeline's sources next; in memory alone, so a restart looks at once."""
 
     due: dict[tuple[Key, str], float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
@@ -69,8 +65,9 @@ class Poller:
     async def run(
         self, document: Document, schedule: Schedule, started: list[StartedRun]
     ) -> tuple[Document, float | None]:
-        """Return the Pipeline after the pass, and in how many seconds to look
-        again (None: at its next event).
+        """Return the Pipeline after the pass, and the seconds to the next look.
+
+        None means to look at its next event.
         """
         found = readable(document)
         if found is None:
@@ -92,9 +89,7 @@ class Poller:
         return document, max(0.0, min(times) - time.monotonic()) if times else None
 
     async def _with_owner(self, namespace: str, view: View) -> View:
-        """Return the view with whose the last run is, where that matters: its
-        name does not tell it.
-        """
+        """Return the view with the last run's owner, if that matters: its name does not tell it."""
         if not view.doubts:
             return view
         async for run in self._client.list(
@@ -159,9 +154,7 @@ class Poller:
         before: State,
         started: list[StartedRun],
     ) -> Document:
-        """Remember, create, remember; what was created counts as started even
-        if it cannot be remembered now.
-        """
+        """Remember, create, remember; a created run has started, even if not remembered now."""
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first

@@ -1,6 +1,4 @@
-"""Wires client, watch, queue, poller and Lease together; only the holder of
-the Lease looks and starts runs.
-"""
+"""Wires client, watch, queue, poller and Lease; only the Lease's holder looks and starts runs."""
 
 import asyncio
 import contextlib
@@ -111,9 +109,7 @@ class Triggers:
     # ---- what Pipelines there are
 
     async def _follow(self, namespace: str | None) -> None:
-        """List, then watch; whenever the watch ends, list again, since it may
-        have missed a deletion.
-        """
+        """List, then watch; list again after each watch, since it may have missed a deletion."""
         while True:
             await until_it_works(lambda: self._list_and_watch(namespace), "Watching Pipelines")
             await asyncio.sleep(0.2)

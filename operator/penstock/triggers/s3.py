@@ -1,6 +1,4 @@
-"""How an S3 source is polled: one HEAD of the object, and the version that it
-answers with (G-04, G-07).
-"""
+"""Polls an S3 source: one HEAD of the object, whose version is the answer (G-04, G-07)."""
 
 import asyncio
 import http.client
@@ -87,9 +85,7 @@ class S3Source:
         return hash_of("S3", *(configuration.get(key, "") for key in _WHERE))
 
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
-        """Return the object's version now, its ETag where the bucket keeps
-        none; every error is an observation.
-        """
+        """Return the object's version, or ETag if it has none; every error is an observation."""
         try:
             credentials: Credentials | None = None
             if name := configuration.get("CredentialsSecret"):

@@ -1,6 +1,4 @@
-"""What every kind of source has in common for polling, and how the Secret
-that a source names is read.
-"""
+"""The common base of polled sources, and the reader of the Secrets that sources name."""
 
 import base64
 import binascii
@@ -21,9 +19,7 @@ class SourceProvider(Protocol):
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
-        """Return a hash of where the source is; None for one that is not
-        polled or never changes.
-        """
+        """Return a hash of the source's place; None if it is not polled or never changes."""
 
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
@@ -32,9 +28,7 @@ class SourceProvider(Protocol):
 async def secret_texts(
     client: Client, namespace: str, name: str, keys: tuple[str, str]
 ) -> tuple[str, str]:
-    """Return two texts of a Secret that the chart lets triggers read; raise
-    ActionError for any other.
-    """
+    """Return two texts of a Secret the chart lets triggers read; raise ActionError for others."""
     try:
         secret = await client.get(SECRETS, namespace, name)
     except ForbiddenError as error:

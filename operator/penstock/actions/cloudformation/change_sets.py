@@ -1,6 +1,4 @@
-"""Change sets: made anew under their name (P-34), recognised by the try after
-a lost one, and executed (P-35).
-"""
+"""Change sets: makes them anew by name (P-34), finds a lost try's again, executes them (P-35)."""
 
 from typing import Any, NamedTuple
 
@@ -52,8 +50,9 @@ class ChangeSets:
         self._name = name
 
     def read(self) -> ChangeSet | None:
-        """Return the change set, None if there is none or no stack; raise
-        ActionError where it cannot be read.
+        """Return the change set, or None if there is none or no stack.
+
+        Raise ActionError if it cannot be read.
         """
         with calls():
             try:
@@ -71,8 +70,7 @@ class ChangeSets:
         )
 
     def replace(self, stack: Stack | None, request: dict[str, Any], token: str) -> ChangeSet:
-        """Make it anew and wait until it is made; one that an earlier try of
-        this attempt has begun is kept.
+        """Make it anew and wait for it; keep one that an earlier try of this attempt has begun.
 
         Raise ActionError (JobFailed) with CloudFormation's reason if it cannot be made.
         """

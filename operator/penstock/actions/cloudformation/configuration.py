@@ -17,8 +17,7 @@ class PackagingConfiguration(AwsConfiguration):
     PackageBucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63
     )
-    """Also for what of a template is too long for a request. Whoever reads
-    the template must be able to read it.
+    """Also for template parts too long for a request; the template's readers need access to it.
 
     The artifact store's bucket if absent, where that is in the same AWS.
     """

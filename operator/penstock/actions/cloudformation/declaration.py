@@ -1,6 +1,4 @@
-"""Deploy / AWS / CloudFormation (P-30): creates, updates and deletes stacks,
-directly or by change sets.
-"""
+"""Deploy / AWS / CloudFormation (P-30): creates, updates, deletes stacks (also by change set)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -41,16 +39,15 @@ class CloudFormationConfiguration(PackagingConfiguration):
     Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     """What the template may do: CAPABILITY_IAM and its like, separated by commas without spaces."""
     RoleArn: str | None = Field(None, pattern=ROLE, max_length=2048)
-    """The role that CloudFormation changes the stack's resources with; the
-    rights of who calls it if absent.
-    """
+    """The role CloudFormation uses to change resources; the caller's own rights if absent."""
     TemplatePath: str | None = Field(None, pattern=FILE, max_length=1024, validate_default=True)
     """The template, ``Artifact::file``."""
     TemplateConfiguration: str | None = Field(None, pattern=FILE, max_length=1024)
     """A JSON file with Parameters, Tags and StackPolicy, ``Artifact::file``."""
     ParameterOverrides: str | None = None
-    """A JSON object of parameters: they win over TemplateConfiguration's. Fn::GetParam and
-    Fn::GetArtifactAtt work.
+    """A JSON object of parameters, which win over TemplateConfiguration's.
+
+    Fn::GetParam and Fn::GetArtifactAtt work.
     """
     OutputFileName: str | None = Field(None, min_length=1, max_length=255)
     """A JSON file in the output artifact with the stack's outputs."""

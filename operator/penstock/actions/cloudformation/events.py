@@ -1,6 +1,4 @@
-"""A stack's events: read a page at a time, told in the log, and searched for
-why an operation failed (P-38).
-"""
+"""Reads a stack's events by page, logs them, and finds why an operation failed (P-38)."""
 
 from typing import Any, NamedTuple
 
@@ -59,9 +57,7 @@ class Events:
         self.is_readable = True
 
     def new(self, pages: int = _PAGES) -> list[Event]:
-        """Return the events since the last call, the oldest first; none where
-        the role may not read them.
-        """
+        """Return events since the last call, oldest first; none if the role may not read them."""
         if not self.is_readable:
             return []
         try:
@@ -101,8 +97,9 @@ class Events:
         return found
 
     def cause(self, events: list[Event], depth: int = 0) -> str:
-        """Return the first failed resource and its reason, of a nested stack
-        the resource in it; or nothing.
+        """Return the first failed resource with its reason, or nothing.
+
+        For a nested stack, return the failed resource inside it.
         """
         first = next((event for event in events if event.is_failure), None)
         if first is None:

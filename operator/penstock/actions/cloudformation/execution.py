@@ -200,17 +200,13 @@ class _Deployment:
         return {"RoleARN": role} if role else {}
 
     def _settled(self, stack: Stack | None) -> Stack | None:
-        """Wait for the operation that is under way, of our own or of somebody else; return the
-        stack as it is then.
-        """
+        """Wait for an operation under way, ours or another's; return the stack after it."""
         if stack and stack.is_changing and self._is_followed(stack, "delete"):
             return None
         return settled(self._client, self._job, stack) if stack else None
 
     def _is_followed(self, stack: Stack, purpose: str) -> bool:
-        """Whether an earlier try of this attempt has begun the operation,
-        which then is followed to its end.
-        """
+        """Whether an earlier try of this attempt began the operation; then follow it to its end."""
         if self._job.request.attempt.try_ == 1 or stack.status == REVIEW:
             return False
         operation = self._operation(stack, purpose)
@@ -234,9 +230,7 @@ def _counted(changes: int) -> str:
 
 
 def _console(job: Job, stack: Stack) -> str:
-    """Return the page of a stack that is in AWS itself; the consoles of other
-    partitions have other names.
-    """
+    """Return the page of a stack in AWS itself; consoles of other partitions have other names."""
     access = job.request.aws
     _, partition, _, region, *_ = stack.id.split(":")
     if access is None or access.endpoint or partition != "aws":

@@ -62,8 +62,9 @@ class Operation:
         return bool(self._own)
 
     def follow(self) -> None:
-        """Wait for the end, telling events; raise ActionError (JobFailed)
-        with the first failure's reason (P-38).
+        """Wait for the end and tell events meanwhile.
+
+        Raise ActionError (JobFailed) with the first failure's reason (P-38).
         """
         self._job.report_external_execution(self._id)
         started = time.monotonic()
@@ -81,9 +82,7 @@ class Operation:
             raise ActionError(JOB_FAILED, self._failure(end))
 
     def _look(self, waited_s: float) -> End | None:
-        """Return the end, None while there is none. The stack's own status
-        says when; the events say whose.
-        """
+        """Return the end, or None before it. The stack's status says when, its events say whose."""
         stack = read_stack(self._client, self._id)
         self._take(self._events.new())
         self._status = stack.status if stack else DELETED

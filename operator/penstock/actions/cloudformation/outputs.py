@@ -7,14 +7,13 @@ from penstock.actions.execution import Job
 from penstock.api.contract.documents import compress
 
 _VARIABLES_BYTES = 2400
-"""What variables may take of a termination message, compressed: the rest of
-the result needs room, too.
-"""
+"""The most bytes of a termination message for variables, compressed: the rest needs room, too."""
 
 
 def store_outputs(job: Job, outputs: Mapping[str, str]) -> None:
-    """Store the outputs as the only file of the output artifact, if the action has one; none
-    without OutputFileName.
+    """Store the outputs as the only file of the output artifact, if the action has one.
+
+    Store none without OutputFileName.
     """
     for order in job.request.outputs:
         folder = job.outputs.folder(order.name)
@@ -30,9 +29,7 @@ def store_outputs(job: Job, outputs: Mapping[str, str]) -> None:
 
 
 def variables_of(job: Job, outputs: Mapping[str, str]) -> dict[str, str]:
-    """Return the outputs as variables; the longest are left out where not all
-    of them fit a result.
-    """
+    """Return the outputs as variables, without the longest if not all fit a result."""
     kept = dict(sorted(outputs.items(), key=lambda item: len(item[0]) + len(item[1])))
     while kept and len(compress(json.dumps(kept))) > _VARIABLES_BYTES:
         name, _ = kept.popitem()

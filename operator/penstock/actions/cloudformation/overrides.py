@@ -28,9 +28,7 @@ Value = str | GetParam | GetArtifactAtt
 
 
 def read_overrides(text: str) -> dict[str, Value]:
-    """Return parameter to value; raise ValueError with the parameter's name
-    for what cannot be one.
-    """
+    """Return values by parameter; raise ValueError with the parameter's name for a bad value."""
     return {name: _value(name, value) for name, value in json_object(text).items()}
 
 
@@ -46,9 +44,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> str | None:
-    """Return a JSON value as CloudFormation takes parameters: text; a list is joined by commas.
-    None for an object.
-    """
+    """Return a JSON value as CloudFormation's text: a list joined by commas, None for an object."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):

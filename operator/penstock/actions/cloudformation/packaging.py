@@ -1,5 +1,4 @@
-"""Does what ``aws cloudformation package`` does: uploads a template's local code, and names the
-uploads in its place.
+"""Uploads a template's local code and names the uploads, like ``aws cloudformation package``.
 
 Local is what is no URI: a path from the template's own folder. It comes from a source that is not
 trusted, so it must stay in the artifact, whatever links there are.
@@ -155,9 +154,7 @@ class _Packager:
 
 
 def _places(template: Template) -> Iterator[tuple[Node, _Place, str]]:
-    """Yield every property that may name something local: the node it is
-    below, and how an error names that.
-    """
+    """Yield each property that may name something local: node above, place, name for errors."""
     for name, resource in items(get(template.root, "Resources")):
         properties = get(resource, "Properties")
         if properties is not None:
@@ -177,9 +174,7 @@ def _places(template: Template) -> Iterator[tuple[Node, _Place, str]]:
 
 
 def _includes(root: Node) -> Iterator[Node]:
-    """Yield every ``AWS::Include``, which may stand anywhere; a node that
-    aliases repeat is looked at once.
-    """
+    """Yield every ``AWS::Include``, at any place; look at a node that aliases repeat only once."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

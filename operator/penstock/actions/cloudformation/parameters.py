@@ -1,6 +1,4 @@
-"""What goes to CloudFormation beside the template: parameters, tags and stack
-policy (P-36, P-37).
-"""
+"""Reads a stack's settings beside the template: parameters, tags, stack policy (P-36, P-37)."""
 
 import json
 from pathlib import Path
@@ -23,9 +21,7 @@ _KEYS = ("Parameters", "Tags", "StackPolicy")
 
 
 class StackSettings(NamedTuple):
-    """Parameters and tags by name; ``policy`` is the stack policy's text,
-    empty if there is none.
-    """
+    """Parameters and tags by name; ``policy`` is the stack policy's text, or empty."""
 
     parameters: dict[str, str]
     tags: dict[str, str]
@@ -45,8 +41,9 @@ class StackSettings(NamedTuple):
 
 
 def read_settings(job: Job, uploads: Uploads) -> StackSettings:
-    """Read TemplateConfiguration, then ParameterOverrides, which win; raise
-    ActionError for what they get wrong.
+    """Read TemplateConfiguration, then ParameterOverrides, which win.
+
+    Raise ActionError for mistakes in them.
     """
     configuration = job.request.configuration
     found = (
@@ -89,9 +86,7 @@ def _texts(name: str, document: dict[str, Any], key: str) -> dict[str, str]:
 
 
 class _Overrides:
-    """Resolves functions; an artifact that a parameter tells the place of is
-    uploaded once, as a zip.
-    """
+    """Resolves functions; uploads an artifact once, as a zip, if a parameter tells its place."""
 
     def __init__(self, job: Job, uploads: Uploads) -> None:
         self._job = job
@@ -99,9 +94,7 @@ class _Overrides:
         self._uploaded: dict[str, Uploaded] = {}
 
     def resolve(self, name: str, value: Value) -> str:
-        """Return a parameter's value; raise ActionError with the parameter's
-        name where there is none.
-        """
+        """Return a parameter's value; raise ActionError with its name if there is none."""
         if isinstance(value, GetParam):
             return self._param(name, value)
         return self._attribute(name, value) if isinstance(value, GetArtifactAtt) else value
@@ -116,8 +109,9 @@ class _Overrides:
         return text
 
     def _attribute(self, name: str, wanted: GetArtifactAtt) -> str:
-        """Artifacts are kept as tar.zst, which no service of AWS reads: the
-        parameter tells of a zip of the same.
+        """Return an attribute of a zip of the artifact.
+
+        Artifacts are kept as tar.zst, which no service of AWS reads.
         """
         if wanted.artifact not in self._uploaded:
             folder = self._folder(name, wanted.artifact)

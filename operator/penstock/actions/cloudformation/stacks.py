@@ -34,9 +34,7 @@ def is_changing(status: str) -> bool:
 
 
 def read_stack(client: Any, name: str) -> Stack | None:
-    """Return the stack of a name or id, None if there is none; raise
-    ActionError where it cannot be read.
-    """
+    """Return a stack by name or id, None if there is none; raise ActionError if unreadable."""
     with calls():
         try:
             found = client.describe_stacks(StackName=name)["Stacks"][0]

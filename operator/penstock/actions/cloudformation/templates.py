@@ -1,5 +1,4 @@
-"""A template as a tree of YAML nodes: what is changed in it changes nothing else, short-form
-intrinsics least of all.
+"""A template as YAML nodes: a change changes nothing else, least of all short-form intrinsics.
 
 A node keeps its tag (`!Ref`, `!Sub`) and its own spelling (`012`, `2010-09-09`), which loading and
 dumping would lose.
@@ -27,9 +26,7 @@ class Template(NamedTuple):
 
 
 def parse(text: str, name: str) -> Template:
-    """Return a template, YAML or JSON; raise ActionError, which calls it
-    ``name``, for what is none.
-    """
+    """Return a YAML or JSON template; for other text raise ActionError, which calls it ``name``."""
     try:
         root = yaml.compose(_without_tabs(text), Loader=_LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -75,9 +72,7 @@ def items(node: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def text_of(node: Node | None) -> str | None:
-    """Return what a plain text says; None for an intrinsic function, a
-    number's like, or no text at all.
-    """
+    """Return a plain text's value; None for an intrinsic function, a number or any other node."""
     return node.value if isinstance(node, yaml.ScalarNode) and node.tag == _TEXT else None
 
 

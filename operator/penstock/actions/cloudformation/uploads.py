@@ -1,6 +1,4 @@
-"""Puts files where CloudFormation can read them: under keys of their content,
-so that nothing goes up twice.
-"""
+"""Puts files where CloudFormation can read them, keyed by content so nothing goes up twice."""
 
 import hashlib
 from collections.abc import Callable
@@ -35,18 +33,14 @@ class Uploaded(NamedTuple):
 
 
 class Uploads:
-    """Uploads of one action to the configuration's PackageBucket, else to the
-    artifact store's bucket.
-    """
+    """One action's uploads, to the configured PackageBucket or else the artifact store's bucket."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._client: Any = None
 
     def bucket(self, what: str) -> str:
-        """Return the bucket that ``what`` goes to; raise ActionError where
-        none is in the AWS that is called.
-        """
+        """Return the bucket for ``what``; raise ActionError if the AWS that is called has none."""
         request = self._job.request
         if bucket := request.configuration.get("PackageBucket"):
             return bucket
@@ -76,9 +70,7 @@ class Uploads:
             return self._put(opened, suffix, what)
 
     def template(self, text: str, path: str) -> dict[str, str]:
-        """Return a template as a request takes it: in itself, or by way of S3
-        where it is too long for that.
-        """
+        """Return a template as a request takes it: inline, or by way of S3 if it is too long."""
         if len(text.encode()) > _BODY_BYTES:
             return {"TemplateURL": self.text(text, ".template", f"template {path}").url}
         return {"TemplateBody": text}

@@ -1,6 +1,4 @@
-"""Deploy / AWS / CloudFormationStackInstances (P-41): creates instances of a
-stack set, and brings them up to date.
-"""
+"""Deploy / AWS / CloudFormationStackInstances (P-41): adds and updates a stack set's instances."""
 
 from pydantic import Field, field_validator
 

@@ -1,5 +1,6 @@
-"""CloudFormationStackInstances (Deploy, P-41): one operation that creates
-instances, and updates outdated ones.
+"""Runs CloudFormationStackInstances (Deploy, P-41).
+
+One operation creates instances and updates outdated ones.
 """
 
 from typing import Any

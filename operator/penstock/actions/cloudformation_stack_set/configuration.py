@@ -21,9 +21,7 @@ class StackSetBase(AwsConfiguration):
     Regions: str | None = Field(None, pattern=REGIONS, max_length=1000)
     """Regions of the targets, separated by commas, in the order in which they are done."""
     DeploymentTargets: str | None = Field(None, max_length=10_000, validate_default=True)
-    """Accounts, or organizational units, separated by commas; or
-    ``Artifact::file``, a JSON list of them.
-    """
+    """Accounts or organizational units, comma-separated; or ``Artifact::file`` with a JSON list."""
     FailureTolerancePercentage: str | None = Field(None, pattern=r"^(100|[1-9]?[0-9])$")
     """In how many accounts of a region the operation may fail before it ends; 0 if absent."""
     MaxConcurrentPercentage: str | None = Field(None, pattern=r"^(100|[1-9][0-9]?)$")

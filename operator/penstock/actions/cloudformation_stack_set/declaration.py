@@ -1,6 +1,4 @@
-"""Deploy / AWS / CloudFormationStackSet (P-40): creates or updates a stack
-set, and its instances.
-"""
+"""Deploy / AWS / CloudFormationStackSet (P-40): creates, updates a stack set and its instances."""
 
 from typing import Literal
 
@@ -27,8 +25,9 @@ class StackSetConfiguration(StackSetBase, PackagingConfiguration):
     """The template, ``Artifact::file``."""
     Description: str | None = Field(None, min_length=1, max_length=1024)
     Parameters: str | None = None
-    """``ParameterKey=NAME,ParameterValue=VALUE``, separated by spaces; a JSON list; or
-    ``Artifact::file`` with one.
+    """Items ``ParameterKey=NAME,ParameterValue=VALUE``, separated by spaces.
+
+    Or a JSON list, or ``Artifact::file`` with one.
     """
     Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     PermissionModel: Literal["SELF_MANAGED", "SERVICE_MANAGED"] | None = None

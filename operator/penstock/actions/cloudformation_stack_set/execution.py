@@ -1,6 +1,4 @@
-"""CloudFormationStackSet (Deploy, P-40): new instances first, then the update
-of the set, as on AWS.
-"""
+"""CloudFormationStackSet (Deploy, P-40): new instances first, then the set's update, as on AWS."""
 
 from typing import Any
 
@@ -133,8 +131,9 @@ class _Deployment:
         )
 
     def _update(self, request: dict[str, Any], targets: Targets | None) -> None:
-        """Update the set, and the instances that are named; all where none
-        are (the others become outdated).
+        """Update the set and the named instances, or all if none are named.
+
+        Instances that are not named become outdated.
         """
         wanted = {
             "StackSetName": self._name,

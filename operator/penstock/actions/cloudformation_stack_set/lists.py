@@ -1,6 +1,4 @@
-"""Reads the lists in configurations of stack sets (P-40, P-41); pure, for
-declarations and executions alike.
-"""
+"""Reads lists in stack set configurations (P-40, P-41); pure, for declarations and executions."""
 
 import json
 import re
@@ -20,9 +18,7 @@ _NAMES = ("ParameterKey", "ParameterValue", "UsePreviousValue", "ResolvedValue")
 
 
 class Targets(NamedTuple):
-    """Where instances of a stack set are: accounts, or organizational units,
-    each in every region.
-    """
+    """Where a stack set's instances are: accounts or organizational units, each in every region."""
 
     accounts: tuple[str, ...]
     units: tuple[str, ...]
@@ -50,8 +46,7 @@ def files_in(configuration: Mapping[str, str], *keys: str) -> list[tuple[str, st
 
 
 def as_json(text: str) -> str | None:
-    """Return a list of parameters as JSON, whichever way it is written; None
-    for the name of a file.
+    """Return a list of parameters as JSON, whatever its form; None for the name of a file.
 
     So that variables are resolved within values, and none can add a parameter.
     """
@@ -75,9 +70,7 @@ def as_json(text: str) -> str | None:
 
 
 def read_parameters(text: str) -> list[dict[str, Any]]:
-    """Return parameters as CloudFormation takes them; raise ValueError for
-    what is no list of them.
-    """
+    """Return parameters as CloudFormation takes them; raise ValueError for anything else."""
     try:
         items = bounded_json.loads(as_json(text) or "")
     except ValueError as error:
@@ -101,8 +94,9 @@ def _parameter(item: Any) -> dict[str, Any]:
 
 
 def read_targets(items: list[str], regions: str) -> Targets:
-    """Return accounts or organizational units with their regions; raise ValueError for anything
-    else, or for both.
+    """Return accounts or organizational units with their regions.
+
+    Raise ValueError for anything else, or for both.
     """
     accounts = tuple(item for item in items if _ACCOUNT.fullmatch(item))
     units = tuple(item for item in items if _UNIT.fullmatch(item))

@@ -1,6 +1,4 @@
-"""Operations on stack sets: begun under the attempt's own id, so that the
-next try finds them, and followed.
-"""
+"""Begins stack set operations under the attempt's id, for the next try to find; follows them."""
 
 import time
 from collections.abc import Callable
@@ -24,8 +22,9 @@ Start = Callable[[str], dict[str, Any]]
 
 
 class Operations:
-    """The operations of one action on one stack set; ``last`` is the id of the last one,
-    ``stack_set`` the set's.
+    """One action's operations on one stack set.
+
+    ``last`` is the id of the last one, ``stack_set`` is the id of the set.
     """
 
     def __init__(self, client: Any, job: Job, name: str) -> None:
@@ -128,8 +127,9 @@ class Operations:
         )
 
     def _results(self, operation: str) -> list[dict[str, Any]]:
-        """Return what became of each account and region; nothing for a role
-        that may not ask, as in AWS's examples.
+        """Return the result of each account and region; nothing if the role may not ask.
+
+        The roles of AWS's examples may not.
         """
         found: list[dict[str, Any]] = []
         if not self._may_read_results:

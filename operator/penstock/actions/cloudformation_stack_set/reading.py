@@ -1,6 +1,4 @@
-"""What an action on a stack set is told: its configuration and the files that
-this names, read once.
-"""
+"""Reads an action's input on a stack set once: its configuration and the files that it names."""
 
 import json
 from typing import Any
@@ -19,9 +17,7 @@ _FILE_BYTES = 1024 * 1024
 
 
 def targets_of(job: Job) -> Targets | None:
-    """Return where instances shall be, None where the configuration says
-    nothing of it; raise ActionError.
-    """
+    """Return the targets of instances, None if not configured; raise ActionError for bad ones."""
     configuration = job.request.configuration
     text = configuration.get("DeploymentTargets")
     if text is None:
@@ -38,8 +34,9 @@ def targets_of(job: Job) -> Targets | None:
 
 
 def parameters_of(job: Job, key: str) -> list[dict[str, Any]]:
-    """Return the parameters that a key of the configuration lists, itself or
-    in a file; raise ActionError.
+    """Return the parameters that a configuration key lists, itself or in a file.
+
+    Raise ActionError if they are wrong.
     """
     text = job.request.configuration.get(key)
     if text is None:
@@ -51,9 +48,7 @@ def parameters_of(job: Job, key: str) -> list[dict[str, Any]]:
 
 
 def preferences_of(job: Job) -> dict[str, Any]:
-    """Return the preferences of operations, as CloudFormation takes them;
-    nothing where none are configured.
-    """
+    """Return operation preferences as CloudFormation takes them; nothing if none are configured."""
     keys = ("FailureTolerancePercentage", "MaxConcurrentPercentage")
     found = {key: int(value) for key in keys if (value := job.request.configuration.get(key))}
     return {"OperationPreferences": found} if found else {}

@@ -1,6 +1,4 @@
-"""Rule / AWS / CloudWatchAlarm (C-20): whether an alarm lets a stage begin,
-succeed, or stay as it failed.
-"""
+"""Rule / AWS / CloudWatchAlarm (C-20): an alarm lets a stage begin, succeed, or stay failed."""
 
 from pydantic import Field
 

@@ -1,6 +1,4 @@
-"""CloudWatchAlarm (C-20): looks at an alarm until its state decides, or the
-time to wait is over.
-"""
+"""CloudWatchAlarm (C-20): reads an alarm until its state decides or the wait is over."""
 
 import time
 from typing import Any
@@ -13,8 +11,7 @@ _PASSING = {"beforeEntry": {"OK"}, "onSuccess": {"OK", "INSUFFICIENT_DATA"}}
 
 
 def run(job: Job) -> Outcome:
-    """Return when the rule is met; raise ActionError (JobFailed) when it is
-    not once the time to wait is over.
+    """Return once the rule is met; raise ActionError (JobFailed) if it is not within the wait.
 
     To a stage that has failed an alarm is what meets the rule, and engages
     its condition's result (C-04).
@@ -40,9 +37,7 @@ def run(job: Job) -> Outcome:
 
 
 def _wanted(place: str, alarm_states: str) -> set[str]:
-    """Return the states that meet the rule in a stage's ``beforeEntry``,
-    ``onSuccess`` or ``onFailure``.
-    """
+    """Return the states that meet a stage's ``beforeEntry``, ``onSuccess``, ``onFailure`` rule."""
     states = {state.strip() for state in alarm_states.split(",")}
     return states if place == "onFailure" else _PASSING[place] - states
 

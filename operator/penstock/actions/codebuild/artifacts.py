@@ -17,9 +17,7 @@ from penstock.artifacts.links import DanglingError, LinkError, resolve
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _DEPTH = 200
 _VISITS = 10
-"""How many times the entries of an artifact may be met while looking for
-them: links let one folder be many.
-"""
+"""How often a search may meet entries of an artifact: links can make many folders of one."""
 NOTHING = "UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 
 
@@ -50,8 +48,7 @@ def find(
     limit: int,
     log: Callable[[str], None],
 ) -> dict[str, tuple[str, ...]]:
-    """Return path in the artifact to the names below ``source``, behind "/"
-    those below the workspace.
+    """Return names by path in the artifact: below ``source``, or after "/" below the workspace.
 
     Links are followed unless the buildspec keeps them (B-42). Raise ActionError where nothing
     matches, ArtifactError for what leads out or cannot be read.
@@ -60,8 +57,7 @@ def find(
 
 
 class _Found(NamedTuple):
-    """A file or folder: its path as the buildspec sees it, and where it
-    really is below the workspace.
+    """A file or folder: its path as the buildspec sees it and its real path below the workspace.
 
     ``problem`` says why a link is left out.
     """

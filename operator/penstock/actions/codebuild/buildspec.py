@@ -1,5 +1,6 @@
-"""Reads a buildspec (B-01..B-08, B-10..B-18, B-20..B-33, B-40..B-50). It comes from the source:
-sizes have limits.
+"""Reads a buildspec (B-01..B-08, B-10..B-18, B-20..B-33, B-40..B-50) within size limits.
+
+It has limits because it comes from the source.
 
 What CodeBuild has and this version has not is refused by name. A key that is no part of the format
 (B-03) is ignored, as builds that run on AWS have such keys, and named in the log. An alias stands
@@ -20,8 +21,9 @@ _COMMAND_CHARACTERS = 1024 * 1024
 _MESSAGE = 1000
 _BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
-"""Every scalar is the text that was written: 0.2, 3.10 and yes stay what they are. What a map says
-itself comes before what it merges (<<).
+"""Every scalar stays the text that was written: 0.2, 3.10 and yes keep their form.
+
+A map's own keys come before the keys that it merges (<<).
 """
 YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
@@ -64,9 +66,7 @@ class Artifacts(NamedTuple):
 
 
 class ReportGroup(NamedTuple):
-    """Which files hold the results of a group of tests, as JUnit XML (B-50);
-    nothing is flattened, so none is lost.
-    """
+    """The JUnit XML files with a test group's results (B-50); not flattened, so none is lost."""
 
     name: str
     files: Artifacts
@@ -91,9 +91,7 @@ class Buildspec(NamedTuple):
 
 
 def parse(text: str) -> Buildspec:
-    """Return the buildspec; raise ActionError with the key's path for what it
-    does not say rightly.
-    """
+    """Return the buildspec; raise ActionError with the path of a key that is wrong."""
     read = _map(_document(text), "buildspec", _TOP_KEYS)
     top = {
         key: None if isinstance(value, str) and value in _EMPTY else value
@@ -169,9 +167,7 @@ def _document(text: str) -> Any:
 
 
 def is_inline(text: str) -> bool:
-    """Whether a text is a buildspec and not the path of one (bug 04): a map
-    is, and what begins like one.
-    """
+    """Whether a text is a buildspec, not its path (bug 04): it is a map, or begins like one."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return True
     try:

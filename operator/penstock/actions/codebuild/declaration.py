@@ -1,6 +1,4 @@
-"""Build and Test / AWS / CodeBuild (P-10): a buildspec in a container that a
-BuildProject describes.
-"""
+"""Build and Test / AWS / CodeBuild (P-10): a buildspec in a container from a BuildProject."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -37,8 +35,9 @@ def _is_off(why: str) -> Callable[[str | None], str | None]:
 
 
 class CodeBuildConfiguration(Configuration):
-    """AWS's keys; EnvironmentVariables is JSON whose values may hold
-    references, its names and types none.
+    """AWS's keys. EnvironmentVariables is JSON; only its values may hold references.
+
+    Its names and types hold none.
     """
 
     ProjectName: str = Field(min_length=1, max_length=253)

@@ -21,8 +21,7 @@ def build_id(request: ActionRequest, build: Build) -> str:
 
 
 def environment(job: Job, build: Build, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what commands see: action over project over buildspec (B-13),
-    reserved names last (B-70).
+    """Return commands' variables: action over project over buildspec (B-13), reserved last (B-70).
 
     A project with a serviceRole gives the role's keys, which any variable of
     the same name replaces.

@@ -1,6 +1,4 @@
-"""CodeBuild (P-10..P-13): runs the phases of a buildspec in the action's
-container and stores its artifacts.
-"""
+"""CodeBuild (P-10..P-13): runs buildspec phases in the action's container and stores artifacts."""
 
 import re
 from collections.abc import Mapping
@@ -73,9 +71,7 @@ def run(job: Job) -> Outcome:
 
 
 def _is_exported(name: str, values: Mapping[str, str]) -> bool:
-    """Whether a variable becomes an output variable: it has a value, and is
-    none of AWS's own (B-14).
-    """
+    """Whether a variable becomes an output: it has a value and is not AWS's own (B-14)."""
     return name in values and not name.startswith("AWS_")
 
 
@@ -89,9 +85,7 @@ def _referenced(buildspec: Buildspec) -> set[str]:
 
 
 def _text_of(job: Job, build: Build) -> str:
-    """Return the buildspec: inline YAML as it is, else a file of the source
-    (B-01), never through a link.
-    """
+    """Return the buildspec: inline YAML as is, else a source file (B-01), never through a link."""
     wanted = (
         job.request.configuration.get("BuildspecOverride") or build.buildspec or "buildspec.yml"
     )
@@ -136,9 +130,7 @@ def _failure(
 
 
 def _shown(command: str) -> str:
-    """Return a command for a message: its first line, cut, so that what
-    follows it can still be read.
-    """
+    """Return a command for a message: its first line, cut so that later text stays readable."""
     first, _, more = command.strip().partition("\n")
     return f"{first[:_SHOWN]}…" if more or len(first) > _SHOWN else first
 

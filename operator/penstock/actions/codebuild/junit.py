@@ -33,9 +33,7 @@ class JUnitError(ValueError):
 
 
 class Case(NamedTuple):
-    """One test case; ``details`` is what its failure printed, ``seconds``
-    None where the file does not say.
-    """
+    """A test case; ``details`` is its failure's output, ``seconds`` None if the file has none."""
 
     suite: str
     name: str
@@ -46,9 +44,7 @@ class Case(NamedTuple):
 
 
 def parse(data: bytes, most: int) -> list[Case]:
-    """Return the test cases of a file, at most so many; raise JUnitError for
-    what is no JUnit XML.
-    """
+    """Return a file's test cases, up to the limit; raise JUnitError if it is no JUnit XML."""
     reader = _Reader(most)
     try:
         reader.parser.Parse(data, True)
@@ -62,9 +58,7 @@ def parse(data: bytes, most: int) -> list[Case]:
 
 
 class _Reader:
-    """Takes expat's events; ``_case`` is the testcase that is open,
-    ``_outcome`` its failure or the like.
-    """
+    """Takes expat's events. ``_case`` is the open testcase, ``_outcome`` its failure or similar."""
 
     def __init__(self, most: int) -> None:
         self.cases: list[Case] = []

@@ -41,16 +41,15 @@ def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
 
 
 def copied(root: str, path: str) -> tuple[str, ...] | None:
-    """Return where the copy of an absolute path stands below the workspace,
-    None if there is none.
-    """
+    """Return where the copy of an absolute path is below the workspace, None if there is none."""
     names = (*_FOLDER, path.replace("_", "_u").replace("/", "_s"))
     return names if Path(root, *names).is_file() else None
 
 
 def check(buildspec: Buildspec, source: Path) -> None:
-    """Refuse, before anything runs, what is outside and cannot be copied;
-    raise ActionError with the key.
+    """Refuse paths outside that cannot be copied, before anything runs.
+
+    Raise ActionError with the key.
     """
     for key, text, is_file in _paths(buildspec):
         path = text.strip()

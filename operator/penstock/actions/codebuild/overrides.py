@@ -1,6 +1,4 @@
-"""The EnvironmentVariables of a CodeBuild action (P-10): JSON that holds
-name, value and type of each.
-"""
+"""Reads a CodeBuild action's EnvironmentVariables (P-10): JSON with names, values and types."""
 
 from penstock.actions import bounded_json
 

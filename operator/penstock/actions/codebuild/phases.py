@@ -1,5 +1,4 @@
-"""Writes the program of all phases: one shell, so that ``cd``, exports and
-functions carry over (B-04).
+"""Writes the program of all phases: one shell, so ``cd``, exports and functions carry over (B-04).
 
 Commands run through ``eval`` of a quoted text. Where one ends the shell itself (``exit``, or ``set
 -e`` typed as a command), the EXIT trap replaces the shell by a fresh one that goes on behind that
@@ -23,12 +22,12 @@ _NO_RUNTIMES = (
     "build image"
 )
 _BEGIN = LINE_START.replace("\x1e", "\\036")
-"""Our lines stand alone, also where a command's output does not end with a
-newline; as ``printf`` reads it.
-"""
+"""Puts our line on its own after output without a newline; written as ``printf`` reads it."""
 _STATE = ("at", "failed", "list", "result", "stop", "where")
-"""What a shell that goes on must know: the step, whether the phase and the list of commands have
-failed, the exit code of the build, whether it stops, and the command that was begun.
+"""The variables that the next shell takes over to go on.
+
+They are the step, whether the phase and the list of commands have failed, the exit code of the
+build, whether it stops, and the command that was begun.
 """
 _LIVES = 1_000
 _CALL = '"$penstock_shell" {} "$penstock_shell"'
@@ -99,9 +98,7 @@ class _Writer:
 def render(
     buildspec: Buildspec, program: Path, report: Path, folder: Path, variables: tuple[str, ...]
 ) -> str:
-    """Return the program; it keeps its notes and the last values of
-    ``variables`` in the report folder.
-    """
+    """Return the program; it leaves notes and last values of ``variables`` in the report folder."""
     writer = _Writer(report, has_one_shell=buildspec.has_one_shell)
     for name in PHASES:
         writer.phase(name, buildspec.phases[name])
@@ -137,9 +134,7 @@ def _use_bash(report: Path) -> list[str]:
 
 
 def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
-    """Run the phases in an inner shell, and in another one as often as one
-    ends with a command: never for ever.
-    """
+    """Run the phases in inner shells: a new one after each that a command ends, never for ever."""
     state, folder, end = (quote(str(report / name)) for name in ("state", "folder", "end"))
     arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
     return [
@@ -157,9 +152,7 @@ def _outer(program: str, values: Path, report: Path, source: Path) -> list[str]:
 
 
 def _inner(program: str, notes: Path) -> list[str]:
-    """Take over from the shell before, if there was one, and be replaced when
-    a command ends this one.
-    """
+    """Take over from the last shell, if there was one; be replaced when a command ends this one."""
     arguments = " ".join(f'"$penstock_{name}"' for name in _STATE)
     positional = " ".join(
         f"penstock_{name}=${index}" for index, name in enumerate(("shell", "code", *_STATE), 1)

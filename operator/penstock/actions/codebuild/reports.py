@@ -1,6 +1,4 @@
-"""Collects the test reports of a build (B-50, B-51): what is missing or
-broken is a warning, never a failure.
-"""
+"""Collects a build's test reports (B-50, B-51): a missing or broken one warns, never fails."""
 
 import json
 from collections import Counter
@@ -37,9 +35,7 @@ class _Group:
 
 
 def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
-    """Read, store and report every report group; ``values`` are the variables
-    that paths refer to.
-    """
+    """Read, store and report every report group; ``values`` are the variables in its paths."""
     for wanted in buildspec.reports:
         group = _Group(expand(wanted.name, values)[:_NAME])
         for warning in _read(job, wanted, values, group):
@@ -49,9 +45,7 @@ def collect(job: Job, buildspec: Buildspec, values: Mapping[str, str]) -> None:
 
 
 def first_failed(reports: tuple[SuiteReport, ...]) -> str:
-    """Return the failed tests for a failed build's message: the first by
-    name, the others by number.
-    """
+    """Return the failed tests for a failed build's message: one by name, the rest as a number."""
     names = [name_of(test.suite, test.name) for report in reports for test in report.failed_tests]
     count = sum(report.failed + report.errors for report in reports)
     if not names:

@@ -1,6 +1,4 @@
-"""Opens files of the source folder, which commands have written: never
-through a link, only what is a file.
-"""
+"""Opens files of the source folder, which commands wrote: only files, never through a link."""
 
 import os
 import stat
@@ -9,8 +7,7 @@ from pathlib import Path
 
 
 def read(folder: Path, names: Sequence[str], limit: int) -> bytes:
-    """Return a file's first ``limit`` bytes; raise OSError for a link on the
-    way, a FIFO, or a folder.
+    """Return a file's first ``limit`` bytes; raise OSError for a link on the way, FIFO or folder.
 
     ``names`` are below the source folder, or behind "/" below the workspace that it stands in.
     """

@@ -1,6 +1,4 @@
-"""Commands (P-18): the agent relays what the action's own container runs;
-there is nothing else to do.
-"""
+"""Commands (P-18): the action's own container does the work, and the agent only relays it."""
 
 from penstock.actions.execution import Job, Outcome
 

@@ -1,6 +1,4 @@
-"""The files that a custom action leaves below ``$PENSTOCK_RESULT_DIR``:
-CodePipeline's words (P-83, P-84).
-"""
+"""Custom actions' files below ``$PENSTOCK_RESULT_DIR``: CodePipeline's words (P-83, P-84)."""
 
 SUMMARY = "summary"
 EXTERNAL_ID = "externalExecutionId"

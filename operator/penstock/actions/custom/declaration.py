@@ -1,6 +1,4 @@
-"""Any category / Custom (P-80): an ActionType says what a declaration says of
-a built-in provider.
-"""
+"""Any category / Custom (P-80): an ActionType is what a declaration is to a built-in provider."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -58,9 +56,7 @@ def template_problem(spec: ActionTypeSpec) -> str:
 
 
 def render_link(template: str | None, configuration: Mapping[str, str]) -> str:
-    """Return a link with the values of properties, each encoded;
-    ``{ExternalExecutionId}`` is left to the agent.
-    """
+    """Return a link with encoded property values; leave ``{ExternalExecutionId}`` to the agent."""
     parts = (template or "").split(_CONFIG)
     rest = (part.partition("}") for part in parts[1:])
     return parts[0] + "".join(
@@ -73,17 +69,13 @@ def _bounds(details: ArtifactDetails) -> ArtifactBounds:
 
 
 class _Custom(Configuration):
-    """What configurations of ActionTypes have in common: no source in which
-    docstrings would be looked for.
-    """
+    """The base of ActionTypes' configurations, without a source to look for docstrings in."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Configuration]:
-    """Return the model of a configuration; fields go by aliases, as a
-    property may be called anything.
-    """
+    """Return the model of a configuration. Fields use aliases: a property may have any name."""
     fields: dict[str, Any] = {
         f"property_{index}": (
             _type_of(item) if item.required else _type_of(item) | None,

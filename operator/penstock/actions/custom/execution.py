@@ -1,5 +1,4 @@
-"""Custom actions (P-80..P-84): gives the commands of an ActionType what they
-work on, and reports what they left.
+"""Custom actions (P-80..P-84): gives an ActionType's commands their input, reports their results.
 
 The contract with their authors stands in ``operator/docs/custom-actions.md``.
 """
@@ -75,9 +74,7 @@ def _require_secrets(job: Job, custom: Custom) -> None:
 
 
 def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[str, str]:
-    """Return what the commands find in their environment; an ActionType
-    cannot take our own names.
-    """
+    """Return the environment of the commands; an ActionType cannot take our own names."""
     given = {
         key: value for key, value in job.request.configuration.items() if key not in custom.secrets
     }

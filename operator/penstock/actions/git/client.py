@@ -69,23 +69,17 @@ class Git:
         self._environment |= environment_of(str(home), settings)
 
     def at(self, remote: Remote) -> "Git":
-        """Return the same git for another remote; the credential stays with
-        the first one's origin.
-        """
+        """Return the same git for another remote; the credential stays with the first's origin."""
         other = copy(self)
         other._remote = remote
         return other
 
     def credential(self) -> tuple[str, str]:
-        """Return the origin that the credential is for, and the value of its
-        header, empty where there is none.
-        """
+        """Return the credential's origin and its header's value, which is empty without one."""
         return self._trusted, self._header.partition(": ")[2]
 
     def connect(self) -> None:
-        """Make sure the host answers: git itself would wait for minutes. A
-        proxy answers for all hosts.
-        """
+        """Make sure the host answers; git would wait for minutes. A proxy answers for all hosts."""
         if any(name in self._environment for name in _PROXIES):
             return
         limit = min(self._job.request.limits.connect_s, self._job.remaining())
@@ -115,8 +109,9 @@ class Git:
             return output.read(_OUTPUT).decode("utf-8", "replace")
 
     def records(self, *arguments: str) -> Iterator[bytes]:
-        """Yield what git prints, in parts that end with NUL; the caller may stop early. Raise
-        GitError if it fails.
+        """Yield git's output in parts that end with NUL; raise GitError if it fails.
+
+        The caller may stop early.
         """
         with self._start(arguments, subprocess.PIPE, subprocess.DEVNULL) as child:
             assert child.stdout
@@ -170,9 +165,7 @@ def _limit(file_bytes: int, memory: int) -> None:
 
 
 def memory_limit(groups: Sequence[Path]) -> int:
-    """Return the bytes that one git process may have: half of the
-    container's, so that git ends and not the agent.
-    """
+    """Return the bytes for one git process: half the container's, so git ends and not the agent."""
     for group in groups:
         with contextlib.suppress(OSError, ValueError):
             return min(int(group.read_text()) // 2, _MOST_MEMORY)

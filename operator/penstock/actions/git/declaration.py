@@ -24,21 +24,13 @@ class GitSourceConfiguration(Configuration):
     CredentialsSecret: str | None = Field(
         None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253
     )
-    """A kubernetes.io/basic-auth Secret of the Pipeline's namespace; it is
-    sent to the Url's host only.
-    """
+    """A kubernetes.io/basic-auth Secret of the Pipeline's namespace, for the Url's host only."""
     OutputArtifactFormat: Literal["CODE_ZIP", "CODEBUILD_CLONE_REF"] | None = None
-    """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and
-    its history (P-01).
-    """
+    """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and history (P-01)."""
     FetchSubmodules: Literal["true", "false"] | None = None
-    """Whether submodules are fetched, at any depth, as CodeBuild's own key
-    does; "false" where it is absent.
-    """
+    """Whether to fetch submodules at any depth, as CodeBuild's own key does; "false" if absent."""
     FetchLfs: Literal["true", "false"] | None = None
-    """Whether files in Git LFS are fetched; "false" where it is absent:
-    pointers are left, and the log says so.
-    """
+    """Whether to fetch Git LFS files; "false" if absent: pointers stay, and the log says so."""
 
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""

@@ -40,9 +40,7 @@ def run(job: Job) -> Outcome:
 
 
 def _check_out(job: Job, repository: Repository, submodules: Submodules) -> None:
-    """Write the files, and those of submodules if they are asked for; nothing
-    before its size is known.
-    """
+    """Write the files, and submodules' if asked for; nothing before its size is known."""
     contents = submodules.check_out_one(repository, job.source, f"Commit {repository.commit}")
     if job.request.configuration.get("FetchSubmodules") == "true":
         submodules.check_out(repository, contents, job.source)

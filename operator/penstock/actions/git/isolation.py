@@ -1,5 +1,4 @@
-"""What git is told, and what it is kept from; shared by the action's fetch
-and the poller's ``ls-remote``.
+"""Configures and isolates git, for the action's fetch and the poller's ``ls-remote``.
 
 No configuration of system, user or repository; no prompt, hook, helper or
 redirect; http and https only.
@@ -59,8 +58,9 @@ _REDIRECTED = re.compile(r"returned error: 30[12378]")
 
 
 class GitError(Exception):
-    """Git exited with an error. ``words`` are its own; ``text`` is these and then the server's.
-    Both are one line.
+    """Git exited with an error.
+
+    ``words`` are git's own; ``text`` is these and then the server's. Both are one line.
     """
 
     def __init__(self, text: str) -> None:

@@ -33,9 +33,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Pointer(NamedTuple):
-    """A file that is elsewhere: its content's sha256, empty where the pointer
-    is malformed, and size in bytes.
-    """
+    """A file stored elsewhere: its content's sha256 (empty if malformed) and its size in bytes."""
 
     path: bytes
     oid: str
@@ -51,9 +49,7 @@ class Lfs:
         self._budget = budget
 
     def complete(self, repository: Repository, folder: Path) -> None:
-        """Fetch the files of a checkout if FetchLfs says so; raise
-        ActionError unless all of them come.
-        """
+        """Fetch a checkout's files if FetchLfs says so; raise ActionError if one is missing."""
         pointers = list(_pointers(repository, folder))
         if not pointers:
             return

@@ -1,5 +1,4 @@
-"""A Git LFS server: its batch API and basic transfers, streamed to disk,
-never a byte more than the pointer tells.
+"""A Git LFS server: batch API and basic transfers, streamed to disk up to the pointer's size.
 
 git-lfs is not used: as git's filter it makes git hold each file in memory, and by itself it fetches
 what nobody asked for and keeps an answer whole, however long.
@@ -36,9 +35,7 @@ _PAUSE_S = 1.0
 
 
 class LfsObject(NamedTuple):
-    """A file on the server: the sha256 of its content in hex, its size in
-    bytes, its path for messages.
-    """
+    """A file on the server: its sha256 in hex, its size in bytes, and its path for messages."""
 
     oid: str
     size: int
@@ -53,9 +50,7 @@ class Link(NamedTuple):
 
 
 class LfsServer:
-    """The server of one remote. ``authorization`` is a header's value for
-    ``origin``, empty where there is none.
-    """
+    """The server of one remote. ``authorization`` is a header's value for ``origin``, or empty."""
 
     def __init__(self, job: Job, remote: Remote, origin: str, authorization: str) -> None:
         url = remote.url.rstrip("/")
@@ -67,9 +62,7 @@ class LfsServer:
         self._opener = urllib.request.build_opener(_NoRedirect, tls)
 
     def links(self, objects: Iterable[LfsObject]) -> dict[str, Link]:
-        """Return oid to where it is, of up to 100 objects; raise ActionError
-        for one that is not there.
-        """
+        """Return links by oid, for up to 100 objects; raise ActionError for one that is missing."""
         wanted = {item.oid: item for item in objects}
         asked = [{"oid": item.oid, "size": item.size} for item in wanted.values()]
         body = json.dumps(
@@ -145,9 +138,7 @@ class LfsServer:
         return Link(urljoin(f"{self._endpoint}/", action["href"]), headers)
 
     def _open(self, link: Link, body: bytes | None = None) -> http.client.HTTPResponse:
-        """Ask, and follow redirects of a download; nothing secret goes to
-        another origin than it is for.
-        """
+        """Ask, and follow a download's redirects; send secrets to no origin but their own."""
         for _ in range(_REDIRECTS):
             answer = self._ask(link, body)
             if answer.status < 300:

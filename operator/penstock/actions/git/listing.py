@@ -1,6 +1,4 @@
-"""What stands in a commit, told by git before anything of it is written:
-trees may name each other a billion times.
-"""
+"""Lists a commit by git before anything is written: trees may name each other a billion times."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -19,9 +17,7 @@ _FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
 
 
 class TreeEntry(NamedTuple):
-    """A file, link, folder or submodule of a commit. ``size`` is in bytes, 0 for what has no
-    content of its own.
-    """
+    """A commit's file, link, folder or submodule. ``size`` is in bytes, 0 without own content."""
 
     mode: str
     size: int
@@ -48,9 +44,7 @@ class Budget:
         self._bytes = limits.artifact_bytes
 
     def take(self, size: int, what: str, *, entries: int = 1) -> None:
-        """Count entries of ``size`` bytes together; raise ActionError if they
-        are too many or too large.
-        """
+        """Count entries of ``size`` bytes together; raise ActionError if too many or too large."""
         self._entries -= entries
         self._bytes -= size
         if self._entries < 0 or self._bytes < 0:
@@ -79,9 +73,7 @@ def entries_of(git: Git, at: str, commit: str) -> Iterator[TreeEntry]:
 
 
 class Contents:
-    """What of a commit needs more than a checkout: its submodules, the file
-    that tells their URLs, its attributes.
-    """
+    """The parts of a commit beyond a checkout: submodules, the file of their URLs, attributes."""
 
     def __init__(self) -> None:
         self.submodules: list[TreeEntry] = []

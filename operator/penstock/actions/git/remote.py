@@ -17,9 +17,7 @@ _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/
 
 
 class Remote(NamedTuple):
-    """A repository over HTTP. ``origin`` is scheme, host and port: what a
-    credential is bound to.
-    """
+    """A repository over HTTP. ``origin`` is scheme, host and port, and binds a credential."""
 
     url: str
     origin: str
@@ -75,8 +73,9 @@ def remote_of(url: str) -> Remote:
 
 
 def wanted_of(configuration: Mapping[str, str], revision: str | None) -> Wanted:
-    """Return what to fetch; a run's own revision wins, as in
-    StartPipelineExecution's sourceRevisions.
+    """Return what to fetch; a run's own revision wins.
+
+    This is as in StartPipelineExecution's sourceRevisions.
     """
     branch, tag, commit = (configuration.get(key, "") for key in ("Branch", "Tag", "Commit"))
     for key, name in (("Branch", branch), ("Tag", tag)):

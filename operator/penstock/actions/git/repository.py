@@ -1,6 +1,4 @@
-"""One repository: its wanted commit is fetched into git's own folder,
-measured, and checked out into another.
-"""
+"""Fetches the wanted commit into git's own folder, measures it, and checks it out into another."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +54,7 @@ class Repository:
             ) from error
 
     def check_out(self, folder: Path) -> None:
-        """Write the commit's files; raise ActionError for what git does not
-        write, such as a path below .git.
-        """
+        """Write the commit's files; raise ActionError if git refuses one, as a path below .git."""
         tree = f"--work-tree={folder}"
         try:
             self._git.run(self._at, tree, "checkout", "-q", "-f", "--detach", self.commit, "--")
@@ -98,9 +94,7 @@ class Repository:
         return author_date, created, message.strip().replace("\0", "")
 
     def settings(self, blob: str) -> dict[bytes, bytes]:
-        """Return what a configuration file in the commit says, read by git itself: key to value,
-        the last one wins.
-        """
+        """Return a commit's configuration file as git reads it: key to value, the last one wins."""
         try:
             records = list(
                 self._git.records(
@@ -170,9 +164,7 @@ class Repository:
             self._git.run(*arguments, self._remote.url, *specs)
 
     def _repair(self, error: GitError) -> bool:
-        """Some hosts redirect to the name with .git: that one is taken, no
-        redirect is ever followed.
-        """
+        """Take the name with .git if the host redirects to it; never follow a redirect."""
         if not error.is_redirect or self._remote.url.endswith(".git"):
             return False
         url = self._remote.url.rstrip("/") + ".git"

@@ -43,9 +43,7 @@ class Submodules:
         self._number = 0
 
     def check_out_one(self, repository: Repository, folder: Path, what: str) -> Contents:
-        """Write one commit's own files, those in Git LFS too; return what
-        else it needs. ``what`` names it.
-        """
+        """Write a commit's own files, Git LFS's too; return its other needs. ``what`` names it."""
         contents = measure(repository.entries(), self._budget, what)
         repository.check_out(folder)
         if contents.has_attributes:
@@ -139,9 +137,7 @@ def _remote_of(parent: Remote, url: bytes | None) -> Remote:
 
 
 def relative_to(parent: str, url: str) -> str:
-    """Return a URL as git reads it: ``..`` takes away the last name of the
-    parent's, and never the host.
-    """
+    """Return a URL as git reads it: ``..`` takes away the parent's last name, never its host."""
     parts = urlsplit(parent)
     names = [name for name in parts.path.split("/") if name]
     rest = url
@@ -156,9 +152,7 @@ def relative_to(parent: str, url: str) -> str:
 
 
 def _folder_of(checkout: Path, path: bytes) -> Path:
-    """Return the empty folder that git has made for a submodule; no part of
-    the way may be a link.
-    """
+    """Return the empty folder git made for a submodule; no part of its path may be a link."""
     folder = checkout
     for name in os.fsdecode(path).split("/"):
         folder = folder / name

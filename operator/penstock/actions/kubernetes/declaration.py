@@ -19,33 +19,27 @@ class KubernetesConfiguration(Configuration):
     Namespace: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
     """The target namespace; the Pipeline's own if absent."""
     ManifestFiles: str | None = Field(None, min_length=1, max_length=1000)
-    """Files, folders or globs in the input artifact, separated by commas;
-    every manifest in it if absent.
-    """
+    """Files, folders or globs in the input artifact, comma-separated; every manifest if absent."""
     Substitutions: str | None = Field(None, min_length=1, max_length=1000)
-    """A file of names and values for ``${NAME}`` in manifests; ``Artifact::file`` for one of
-    another input artifact.
+    """A file of names and values for ``${NAME}`` in manifests.
+
+    ``Artifact::file`` names a file of another input artifact.
     """
     ImageDefinitions: str | None = Field(None, min_length=1, max_length=1000)
-    """A file as CodePipeline's imagedefinitions.json (P-44): the images of
-    containers, by their names.
-    """
+    """A file like CodePipeline's imagedefinitions.json (P-44): images by container name."""
     ForceConflicts: Literal["true", "false"] | None = None
     """Whether to take over fields that another manager owns; false if absent."""
     ApplySet: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
-    """The Secret and Lease in the target namespace that remember what was
-    applied; named after the action if absent.
+    """The Secret and Lease that remember what was applied; named after the action if absent.
+
+    They stand in the target namespace.
     """
     Prune: Literal["true", "false"] | None = None
-    """Whether objects that an earlier deploy applied and the manifests no
-    longer name are deleted; true if absent.
-    """
+    """Whether to delete objects of an earlier deploy that no manifest names now; true if absent."""
     PruneKinds: str | None = Field(None, pattern=_KINDS)
     """Kinds that are kept unless they are named here, separated by commas."""
     RollbackOnFailure: Literal["true", "false"] | None = None
-    """Whether a deploy that fails after its first write goes back to the last
-    that succeeded; false if absent.
-    """
+    """Whether to restore the last success after a failure past the first write; false if absent."""
     DryRun: Literal["true", "false"] | None = None
     """Whether only to tell what would change; false if absent."""
     TimeoutInMinutes: str | None = Field(None, pattern=r"^[1-9][0-9]{0,3}$")

@@ -1,5 +1,4 @@
-"""Kubernetes (Deploy): applies an artifact's manifests, waits until each
-object is what they ask for, then prunes.
+"""Kubernetes (Deploy): applies an artifact's manifests, waits until objects match, then prunes.
 
 The order of one deploy: read the manifests, take the lease, try everything as a dry run and tell
 the changes, widen the ApplySet's parent, apply in order, wait, prune, narrow the parent; and go

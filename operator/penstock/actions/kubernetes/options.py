@@ -8,17 +8,13 @@ from penstock.api.contract.contracts import Attempt
 from penstock.api.names import child_name
 
 KEPT_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})
-"""Kinds whose deletion takes more with it than the object; pruned only when
-PruneKinds names them.
-"""
+"""Kinds whose deletion takes more than the object with it; pruned only if PruneKinds names them."""
 _MINUTES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``target`` is the configured namespace or nothing, ``namespace`` the
-    one that is used then.
-    """
+    """Options; ``target`` is the configured namespace or nothing, ``namespace`` the one used."""
 
     target: str
     namespace: str
@@ -53,9 +49,7 @@ class Options:
 
 
 def default_applyset(attempt: Attempt) -> str:
-    """Return the parent's name: by names alone, so that a pipeline that was
-    made anew goes on with its objects.
-    """
+    """Return the parent's name, from names alone: a pipeline made anew keeps its objects."""
     identity = (attempt.namespace, attempt.pipeline, attempt.stage, attempt.action)
     return "penstock-" + child_name(f"{attempt.pipeline}-{attempt.action}", *identity)
 

@@ -1,6 +1,4 @@
-"""The jobs of one Lambda action and their answers: PutJobSuccessResult and PutJobFailureResult
-(P-70, P-83, P-84).
-"""
+"""Jobs of a Lambda action; answers PutJobSuccessResult, PutJobFailureResult (P-70, P-83, P-84)."""
 
 import hmac
 import re
@@ -27,8 +25,9 @@ class RefusedError(Exception):
 
 
 class Answer(NamedTuple):
-    """What a job came to. With ``token`` the action goes on: a new job carries it. ``code`` is
-    empty for success.
+    """A job's outcome; ``code`` is empty for success.
+
+    With ``token`` the action goes on: a new job carries the token.
     """
 
     token: str = ""
@@ -40,8 +39,9 @@ class Answer(NamedTuple):
 
 
 class Jobs:
-    """One job after the other, each answered once. A job's id is known to its
-    function alone: it is the proof.
+    """One job after the other, each answered once.
+
+    Only its function knows a job's id, so the id is the proof.
     """
 
     def __init__(self) -> None:

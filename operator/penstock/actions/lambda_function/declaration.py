@@ -16,8 +16,7 @@ class LambdaConfiguration(AwsConfiguration):
     UserParameters: str | None = Field(None, max_length=1000)
     """A text for the function."""
     ArtifactCredentials: Literal["Inherit"] | None = None
-    """Inherit hands the artifact store's keys to the function, as
-    CodePipeline does with short-lived ones.
+    """Inherit hands the artifact store's keys to the function; CodePipeline hands short-lived ones.
 
     Without them a function reads and writes artifacts with its own role.
     """

@@ -24,8 +24,9 @@ Take = Callable[[str, Mapping[str, Any]], None]
 
 @contextmanager
 def serving(take: Take) -> Iterator[str]:
-    """Serve on the pod's address and yield its URL; ``take`` gets operation and input, and may
-    raise RefusedError.
+    """Serve on the pod's address and yield its URL.
+
+    ``take`` gets operation and input, and may raise RefusedError.
     """
     server = _Server(take)
     Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,4 @@
-"""The event that a function gets: CodePipeline's own, so that functions
-written for it need no change (P-70).
-"""
+"""The event that a function gets: CodePipeline's own, so functions for it need no change (P-70)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,9 +8,7 @@ from penstock.api.contract.contracts import ActionRequest
 
 
 class Locations(NamedTuple):
-    """Where input and output artifacts stand, as zips, by name;
-    ``credentials`` open them, if the action asks.
-    """
+    """Where input and output zips are, by name; ``credentials`` open them, if the action asks."""
 
     inputs: Mapping[str, StoredObject]
     outputs: Mapping[str, StoredObject]
@@ -22,9 +18,7 @@ class Locations(NamedTuple):
 def event_of(
     request: ActionRequest, job_id: str, locations: Locations, token: str, endpoint: str
 ) -> dict[str, Any]:
-    """Return the event of one job. ``endpoint`` is added to CodePipeline's: where
-    PutJobSuccessResult is served.
-    """
+    """Return one job's event: CodePipeline's, plus ``endpoint`` that takes PutJobSuccessResult."""
     given = {key: request.configuration.get(key) for key in ("FunctionName", "UserParameters")}
     data: dict[str, Any] = {
         "actionConfiguration": {

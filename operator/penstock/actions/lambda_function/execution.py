@@ -56,9 +56,7 @@ _LOG_S = 2.0
 
 
 class _Returned(NamedTuple):
-    """The function has ended: what it returned, the end of its log, the error
-    that it ended with.
-    """
+    """The function has ended: its return value, the end of its log, and its error."""
 
     job_id: str
     payload: Any
@@ -76,8 +74,9 @@ _News = Answer | _Returned | _Broken
 
 
 def run(job: Job) -> Outcome:
-    """Invoke the function until a job is answered without a continuation
-    token; raise ActionError for a failure.
+    """Invoke the function until an answer carries no continuation token.
+
+    Raise ActionError for a failure.
     """
     action = _Action(job)
     locations = _locations(job)
@@ -117,9 +116,7 @@ class _Action:
         self._news: queue.Queue[_News] = queue.Queue()
 
     def take(self, operation: str, document: Mapping[str, Any]) -> None:
-        """Take an answer that came by the endpoint; raise RefusedError for
-        one that does not count.
-        """
+        """Take an answer from the endpoint; raise RefusedError for one that does not count."""
         self._news.put(self._jobs.answer(operation, document))
 
     def invoke(self, event_of_job: Callable[[str], Mapping[str, Any]]) -> None:
@@ -141,9 +138,7 @@ class _Action:
         Thread(target=call, daemon=True).start()
 
     def answer(self) -> Answer:
-        """Wait for the job's answer; an error of the function ends the wait,
-        whatever it would have said later.
-        """
+        """Wait for the job's answer; the function's error ends the wait, whatever would follow."""
         end = time.monotonic() + _SILENCE_S
         while True:
             try:
@@ -233,9 +228,7 @@ def _pause(job: Job, seconds: float) -> None:
 
 
 def _locations(job: Job) -> Locations:
-    """Store the input artifacts as zips, which is what functions expect, and
-    say where output artifacts go.
-    """
+    """Store input artifacts as zips, as functions expect, and say where output artifacts go."""
     limits = job.request.limits
     bounds = FolderBounds(limits.artifact_entries, limits.artifact_bytes)
     inputs = {}

@@ -33,9 +33,7 @@ class ManualConfiguration(Configuration):
     ApproverUsers: str | None = None
     """Users, separated by commas, as the API server names them."""
     ApproverGroups: str | None = None
-    """Groups, separated by commas; with neither, whoever has the right to
-    change Approvals of the namespace.
-    """
+    """Groups, comma-separated; without either, all who may change the namespace's Approvals."""
     Quorum: str | None = Field(None, pattern=r"^[1-9][0-9]?$")
     """How many must approve: 1 if absent, at most 99."""
     ExcludeStarter: Literal["true", "false"] | None = None

@@ -17,13 +17,9 @@ class S3Configuration(Configuration):
     """AWS's keys; Endpoint, Region and CredentialsSecret are added, as for an artifact store."""
 
     S3Bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$", min_length=3, max_length=63)
-    """A bucket that keeps versions; in one that does not the object's ETag
-    stands for its version.
-    """
+    """A bucket that keeps versions; without versions, the object's ETag stands for its version."""
     S3ObjectKey: str = Field(min_length=1, max_length=1024)
-    """The key, matched exactly (G-07): a zip, a tar, a tar.gz, a tar.zst, or
-    any other single file.
-    """
+    """The key, matched exactly (G-07): a zip, tar, tar.gz, tar.zst, or any other single file."""
     PollForSourceChanges: Literal["true", "false"] | None = None
     """Whether a change starts a run by itself (G-04); "true" where it is absent, as on AWS."""
     AllowOverrideForS3ObjectKey: Literal["true", "false"] | None = None
@@ -34,8 +30,9 @@ class S3Configuration(Configuration):
     CredentialsSecret: str | None = Field(
         None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253
     )
-    """A Secret of the Pipeline's namespace with accessKeyId and
-    secretAccessKey; the pod's identity if absent.
+    """A Secret of the Pipeline's namespace with accessKeyId and secretAccessKey.
+
+    The pod's identity if absent.
     """
 
     @field_validator("S3ObjectKey")

@@ -50,8 +50,9 @@ def _fetch(job: Job, target: Path) -> Found:
 
 
 def _unpack(job: Job, downloaded: Path, where: str) -> None:
-    """Unpack an archive; any other object becomes the artifact's only file,
-    named as the key's last part.
+    """Unpack an archive; any other object becomes the artifact's only file.
+
+    The file has the name of the key's last part.
     """
     limits = job.request.limits
     caps = Caps(limits.artifact_entries, limits.artifact_bytes, limits.artifact_ratio)
@@ -70,9 +71,7 @@ def _unpack(job: Job, downloaded: Path, where: str) -> None:
 
 
 def _outcome(bucket: str, key: str, found: Found) -> Outcome:
-    """Return the variables of W-23; the ETag is the revision where the bucket
-    keeps no versions (X-87).
-    """
+    """Return W-23's variables; the ETag is the revision if the bucket keeps no versions (X-87)."""
     version = found.version or found.etag
     given = found.metadata.get(_SUMMARY, "").encode()[:_SUMMARY_BYTES].decode("utf-8", "ignore")
     summary = given or (f"Amazon S3 version id: {version}" if found.version else f"ETag: {version}")

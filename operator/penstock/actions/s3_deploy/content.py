@@ -42,9 +42,7 @@ _TABLE.encodings_map[".br"] = "br"
 
 
 class Content(NamedTuple):
-    """An object's Content-Type and Content-Encoding; None where nothing is
-    known, or nothing encoded.
-    """
+    """An object's Content-Type and Content-Encoding; None if unknown, or if not encoded."""
 
     type: str | None = None
     encoding: str | None = None

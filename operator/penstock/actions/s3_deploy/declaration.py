@@ -16,6 +16,7 @@ class S3DeployConfiguration(AwsConfiguration):
     """Whether the artifact's files become objects; else it becomes one, a zip."""
     ObjectKey: str | None = Field(None, min_length=1, max_length=1024)
     """The zip's key; with Extract the prefix of the files' keys.
+
     ``{datetime}`` and ``{uuid}`` are filled in (W-10).
     """
     KMSEncryptionKeyARN: str | None = Field(None, min_length=1, max_length=400)

@@ -105,9 +105,7 @@ class _Upload:
             yield (f"{self._key}/{name}" if self._key else name), path
 
     def _counted(self, running: set[Future[tuple[str, int]]]) -> set[Future[tuple[str, int]]]:
-        """Wait until one upload has ended; return those that go on, raise
-        what an ended one raised.
-        """
+        """Wait until one upload ends; return those that go on, raise the ended one's exception."""
         ended, going = wait(running, self._job.remaining(), return_when=FIRST_COMPLETED)
         for future in ended:
             self._count_one(*future.result())

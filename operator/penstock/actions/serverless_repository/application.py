@@ -1,6 +1,4 @@
-"""What a template's metadata says of the application it is
-(``AWS::ServerlessRepo::Application``).
-"""
+"""Reads a template's metadata on its application (``AWS::ServerlessRepo::Application``)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,5 +1,6 @@
-"""Deploy / AWS / ServerlessApplicationRepository: publishes a SAM
-application, as the five-stage pipeline does.
+"""Deploy / AWS / ServerlessApplicationRepository: publishes a SAM application.
+
+It does so as the five-stage pipeline does.
 
 CodePipeline has no such provider: there a function publishes, invoked by a Lambda action.
 """
@@ -12,14 +13,10 @@ from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod,
 
 
 class ServerlessApplicationRepositoryConfiguration(PackagingConfiguration):
-    """What to publish. What the application is called stands in the
-    template's metadata, as for ``sam publish``.
-    """
+    """The template to publish; its metadata names the application, as for ``sam publish``."""
 
     TemplatePath: str = Field(pattern=FILE, max_length=1024)
-    """The template, ``Artifact::file``, with
-    ``AWS::ServerlessRepo::Application`` in its Metadata.
-    """
+    """The template, ``Artifact::file``; its Metadata has ``AWS::ServerlessRepo::Application``."""
     SemanticVersion: str | None = Field(
         None, pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$", max_length=128
     )

@@ -14,9 +14,7 @@ from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 _PART, _STRIDE = 12, 48
-"""Of every 60 characters in a row one part is whole: tools fold at 60 (xxd),
-64 (PEM) and 76 (MIME).
-"""
+"""Of any 60 characters in a row, one part is whole: tools fold at 60 (xxd), 64 (PEM), 76 (MIME)."""
 _DERIVED = 6
 _WORDS = {"localhost", "production", "development", "staging", "default", "enabled", "disabled"}
 _PUBLIC = {"username", "user", "accessKeyId", "email", "host"}
@@ -26,9 +24,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Forms(NamedTuple):
-    """``texts`` give a secret away by themselves, ``parts`` the whole run of
-    base64 or hex in which they stand.
-    """
+    """``texts`` give a secret away alone; ``parts`` give away the base64 or hex run around them."""
 
     texts: frozenset[bytes]
     parts: frozenset[bytes]
@@ -49,9 +45,7 @@ def forms_of(value: str) -> Forms:
 
 
 def _texts(line: str) -> set[str]:
-    """Return a line as it is, backwards, and as it stands in a URL, in JSON, in HTML and in a
-    quoted shell word.
-    """
+    """Return a line as it is, backwards, and as in a URL, JSON, HTML and a quoted shell word."""
     if len(line.encode("utf-8", "surrogatepass")) < SHORTEST:
         return set()
     line = line.encode("utf-8", "replace").decode()
@@ -87,9 +81,7 @@ def _cut(text: bytes) -> Iterator[bytes]:
 
 
 def _secrets_within(value: str) -> Iterator[str]:
-    """Yield the values in a secret that is JSON, or lines of ``KEY=VALUE``;
-    words that protect nothing are none.
-    """
+    """Yield the values in a secret that is JSON or ``KEY=VALUE`` lines, but no harmless words."""
     try:
         found = list(_leaves(json.loads(value))) if value.lstrip()[:1] in ("{", "[") else []
     except (ValueError, RecursionError):

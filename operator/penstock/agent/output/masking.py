@@ -15,9 +15,7 @@ _FEW = 16
 """So many searches are no slower than the look at every eighth place."""
 _GRAM, _STEP = 4, 8
 _FOUND_BY_GRAMS = _STEP - 1 + _GRAM
-"""So long a text holds four bytes of those that stand at every eighth place
-of the data, wherever it begins.
-"""
+"""A text this long holds four bytes at an eighth place of the data, wherever it begins."""
 _RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4,}")
 """What base64 and hex may be: a run that holds a part of a secret is hidden as a whole."""
 
@@ -71,9 +69,7 @@ class Masker:
         return data
 
     def _found_in(self, data: bytes) -> set[bytes]:
-        """Return the texts and parts that are there: one look at four of
-        eight bytes says which there may be.
-        """
+        """Return the texts and parts in the data; reading four of eight bytes finds candidates."""
         if not self._by_gram:
             return {text for text in self._always if text in data}
         whole = memoryview(data)[: len(data) // _GRAM * _GRAM].cast("I")
@@ -87,9 +83,7 @@ class Masker:
 
 
 def _grams(text: bytes) -> Iterator[int]:
-    """Yield what stands at an eighth place of data that holds a text, for
-    each place at which the text may begin.
-    """
+    """Yield the bytes of a text at an eighth place of the data, for each place it may begin at."""
     yield from (int.from_bytes(text[at : at + _GRAM], sys.byteorder) for at in range(_STEP))
 
 

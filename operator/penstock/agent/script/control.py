@@ -9,9 +9,7 @@ _TAIL = 256
 
 
 class Control:
-    """The control volume. Made before anything else, so that the action finds
-    it whenever it starts.
-    """
+    """The control volume. It is made first, so the action finds it whenever it starts."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,9 +47,7 @@ class Control:
         os.write(self._ready, b"go\n")
 
     def close(self) -> None:
-        """Let go: an action that was not released ends by itself, as it does
-        when the agent dies.
-        """
+        """Let go: an unreleased action then ends by itself, as it does when the agent dies."""
         for descriptor in (self.done, self.log, self._signal, self._ready):
             os.close(descriptor)
 
@@ -60,9 +56,7 @@ class Control:
         os.write(self._signal, name.encode() + b"\n")
 
     def read_done(self) -> None:
-        """Take what the wrapper said; anyone in the container can write here,
-        so only the tail is kept.
-        """
+        """Take the wrapper's words; keep the tail only: anyone in the container can write here."""
         try:
             data = os.read(self.done, 4096)
         except BlockingIOError:

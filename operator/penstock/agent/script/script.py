@@ -17,8 +17,7 @@ CANNOT_START = 96
 
 
 def render_values(script: Script, environment: Mapping[str, str]) -> str:
-    """Return the file that sets variables: those of the environment are
-    exported, referenced values are not.
+    """Return the file that sets variables: it exports the environment's, not referenced values.
 
     A referenced value is read by this one shell; exporting it would count against the system's
     limits for every program that a command starts.
@@ -32,9 +31,7 @@ def render_values(script: Script, environment: Mapping[str, str]) -> str:
 
 
 def render_script(script: Script, values_file: Path, folder: Path, report: Path) -> str:
-    """Return the script; ``report`` is the folder where it notes its progress
-    and output variables.
-    """
+    """Return the script; it notes its progress and output variables in the folder ``report``."""
     lines = [
         f". {quote(str(values_file))} || exit {CANNOT_START}",
         f"cd {quote(str(folder))} || exit {CANNOT_START}",

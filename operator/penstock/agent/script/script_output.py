@@ -42,16 +42,12 @@ class ScriptOutput:
         return (_read(self._folder, name, limit) or b"").decode("utf-8", "replace").rstrip("\n")
 
     def variable_names(self, limit: int = 1000) -> list[str]:
-        """Return the names in the folder of variables, so many at most: the
-        program may write any.
-        """
+        """Return names in the folder of variables, up to the limit: the program may write any."""
         with os.scandir(self._variables) as entries:
             return sorted(entry.name for entry, _ in zip(entries, range(limit), strict=False))
 
     def variables(self, names: Sequence[str], limit: int) -> dict[str, str]:
-        """Return the output variables that were set; raise ActionError when
-        they are too large (Q-12).
-        """
+        """Return the output variables that are set; raise ActionError if too large (Q-12)."""
         found: dict[str, bytes] = {}
         for name in names:
             data = _read(self._variables, name, limit + 1)
@@ -83,9 +79,7 @@ def size_message(sizes: dict[str, int], limit: str) -> str:
 
 
 def _read(folder: int, name: str, limit: int) -> bytes | None:
-    """Return the beginning of a file, None if there is none; raise
-    ActionError if it is there and cannot be read.
-    """
+    """Return the beginning of a file, None if there is none; raise ActionError if unreadable."""
     try:
         file = os.open(
             name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder

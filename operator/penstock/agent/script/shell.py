@@ -19,9 +19,7 @@ _LAGGING_S = 0.02
 
 
 class ScriptEnd(NamedTuple):
-    """How the container ended. ``exit_code`` is None if it died without a
-    word, or has not ended at all.
-    """
+    """How the container ended; ``exit_code`` is None if it died without a word or still runs."""
 
     exit_code: int | None
     has_started: bool
@@ -59,9 +57,7 @@ class Shell:
         return ScriptEnd(self._control.exit_code, self._control.has_started, is_timed_out)
 
     def _end(self) -> None:
-        """TERM, wait, KILL, wait; returns when the container has ended or
-        nothing is left to try.
-        """
+        """TERM, wait, KILL, wait; return when the container has ended or nothing is left to try."""
         for name, seconds in (("TERM", self._limits.grace_s), ("KILL", self._limits.kill_s)):
             if not self._control.has_started:
                 return
@@ -79,9 +75,7 @@ class Shell:
         return True
 
     def _drain(self) -> None:
-        """Take what is left in the log; a process that outlives the script
-        costs at most the drain limit.
-        """
+        """Take the log's rest; a process that outlives the script costs at most the drain limit."""
         end = time.monotonic() + self._limits.log_drain_s
         while self._is_log_open and (left := end - time.monotonic()) > 0:
             self._turn(left)

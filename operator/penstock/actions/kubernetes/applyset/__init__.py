@@ -1,3 +1,1 @@
-"""What was applied together: applied in order, tried first, pruned, rolled
-back, remembered in its parent.
-"""
+"""ApplySets: objects tried first, applied in order, pruned, rolled back, remembered in a parent."""

@@ -28,9 +28,7 @@ def apply_all(session: Session, items: Sequence[Target], set_id: str, *, force: 
 def apply(
     session: Session, item: Target, set_id: str, *, force: bool, is_dry: bool = False
 ) -> dict[str, object]:
-    """Apply one object as a member of its set, or only try to; raise ApiError
-    for a dry run that is refused.
-    """
+    """Apply an object as a member of its set, or only try; raise ApiError for a refused dry run."""
     body = as_member(item.body, set_id) if set_id else item.body
     if is_dry:
         return session.server.apply(

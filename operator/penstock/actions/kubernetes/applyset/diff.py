@@ -25,9 +25,7 @@ _ABSENT = object()
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return one line per field that changes, ``path: old -> new``, at most
-    40; status and the like do not count.
-    """
+    """Return up to 40 lines ``path: old -> new`` of changed fields, without status and the like."""
     is_secret = after.get("kind") == "Secret"
     lines: list[str] = []
     for path, old, new in _differences(_plain(before), _plain(after), ""):
@@ -45,9 +43,7 @@ def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (path, old, new) of every leaf that differs; list entries go by
-    their name where all have one.
-    """
+    """Yield (path, old, new) of each leaf that differs; list entries go by name if all have one."""
     if old == new:
         return
     left, right = _entries(old), _entries(new)

@@ -40,8 +40,9 @@ class DeployLease:
         self._seen = ("", 0.0)
 
     def acquire(self) -> None:
-        """Wait until no other deploy holds the lease; raise
-        NamespaceMissingError where it cannot be.
+        """Wait until no other deploy holds the lease.
+
+        Raise NamespaceMissingError if the lease cannot exist.
         """
         told = ""
         while other := self._try():
@@ -57,9 +58,7 @@ class DeployLease:
         self._session.server.guard = self.keep
 
     def keep(self) -> None:
-        """Return if a request that begins now is covered by the lease,
-        renewing it when it is time; else raise.
-        """
+        """Return if the lease covers a request that begins now, else raise. Renew it in time."""
         if self._is_renewing:
             return
         if time.monotonic() - self._renewed > _RENEW_S:
@@ -109,9 +108,7 @@ class DeployLease:
         return ""
 
     def _other(self, lease: dict[str, Any]) -> str:
-        """Return who else holds a lease, nothing if it is ours, free, or was
-        not renewed for its whole duration.
-        """
+        """Return a lease's other holder; nothing if ours, free, or unrenewed for its duration."""
         spec = lease.get("spec") or {}
         holder = str(spec.get("holderIdentity") or "")
         if holder in ("", self._holder):

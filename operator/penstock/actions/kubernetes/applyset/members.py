@@ -1,5 +1,4 @@
-"""ApplySets (KEP-3659): which objects were applied together, so that what is
-no longer wanted can be found.
+"""ApplySets (KEP-3659): tell which objects were applied together, to find those no longer wanted.
 
 Pure: names, labels and annotations. Every member carries the set's id as a label; the parent object
 carries the kinds and namespaces in which members may stand.
@@ -29,9 +28,7 @@ def applyset_id(name: str, namespace: str, kind: str = "Secret", group: str = ""
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where members may stand: kinds as ``Kind.group``, and namespaces other
-    than the parent's own.
-    """
+    """Where members may be: kinds as ``Kind.group``, and namespaces other than the parent's."""
 
     group_kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()

@@ -1,6 +1,4 @@
-"""The parent of an ApplySet: a Secret in the target namespace, which
-remembers what the set reaches.
-"""
+"""The parent of an ApplySet: a Secret in the target namespace that remembers the set's reach."""
 
 from typing import Any
 
@@ -82,9 +80,7 @@ class Parent:
         self.reach = reach
 
     def name_of(self, set_id: str) -> str:
-        """Return the name of another set with its parent in this namespace,
-        its id where that cannot be found.
-        """
+        """Return another set's name by its parent in this namespace, or its id if not found."""
         try:
             found = self._session.server.metadata(
                 SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}"
@@ -94,9 +90,7 @@ class Parent:
         return str(found[0].get("name")) if found else set_id
 
     def refused(self, error: ApiError) -> ActionError:
-        """Return the server's sentence, and what the Secret is for where the
-        right to it is missing.
-        """
+        """Return the server's sentence, and the Secret's purpose if the right to it is missing."""
         hint = ""
         if error.status in (401, 403):
             hint = (
@@ -106,9 +100,7 @@ class Parent:
         return ActionError(code_of(error), f"{self.title}: {error.message}{hint}")
 
     def _apply(self, metadata: dict[str, Any], manager: str, **fields: Any) -> dict[str, Any]:
-        """Apply a part of the parent under a manager of its own, which leaves
-        the other parts as they are.
-        """
+        """Apply part of the parent under its own manager, which leaves other parts as they are."""
         body = {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -33,9 +33,7 @@ _LINES = 400
 
 @dataclass(slots=True)
 class Preview:
-    """What a deploy is going to do: ``counts`` by what becomes of an object,
-    and lines for people.
-    """
+    """A deploy's plan: ``counts`` of objects by what happens to them, and lines for people."""
 
     counts: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)

@@ -15,16 +15,15 @@ from penstock.actions.kubernetes.manifests.files import rank_of
 PRUNE_ANNOTATION = "penstock.dev/prune"
 _POLL_S = (0.1, 0.2, 0.5, 1.0)
 _WITH_PODS = ("", "apps", "batch")
-"""Groups whose objects go after their pods. Of a kind that is new, the
-garbage collector hears within 30 s only.
+"""Groups whose objects go after their pods.
+
+The garbage collector takes up to 30 s to learn of a new kind.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An object that carries the set's label: which it is, and whether its
-    own annotation lets it be pruned.
-    """
+    """An object with the set's label: its identity, and if its own annotation allows pruning."""
 
     identity: ObjectIdentity
     resource: ServedResource
@@ -39,9 +38,7 @@ class Member:
 
 @dataclass(slots=True)
 class Stale:
-    """Members that the manifests no longer name: to delete, and to leave
-    alone with the reason why.
-    """
+    """Members that the manifests no longer name: those to delete, those to leave alone and why."""
 
     to_delete: list[Member] = field(default_factory=list)
     kept: list[tuple[Member, str]] = field(default_factory=list)
@@ -72,9 +69,7 @@ def find_stale(session: Session, reach: Scope, items: Collection[Target], set_id
 
 
 def check(session: Session, members: Iterable[Member]) -> None:
-    """Try every deletion as a dry run, so that a right that is missing is
-    told before anything changes.
-    """
+    """Try every deletion as a dry run, to report a missing right before anything changes."""
     for member in members:
         _delete(session, member, is_dry=True)
 

@@ -19,9 +19,7 @@ _READ_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LastApplied:
-    """What a run applied. ``why_not`` says why its manifests cannot be had,
-    and is empty when they can.
-    """
+    """A run's applied manifests. ``why_not`` says why they cannot be had, else it is empty."""
 
     run: str
     manifests: tuple[Manifest, ...] = ()

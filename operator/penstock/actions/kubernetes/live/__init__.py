@@ -1,3 +1,1 @@
-"""The cluster that a deploy changes: requests, objects as they are there, and
-whether they are ready.
-"""
+"""The cluster that a deploy changes: its requests, its live objects, and their readiness."""

@@ -1,5 +1,4 @@
-"""Whether an object in the cluster is what its manifest asked for, by the rules of kstatus
-(sigs.k8s.io/cli-utils).
+"""Decides if a live object is what its manifest asked for, by kstatus (sigs.k8s.io/cli-utils).
 
 Pure: an object in, a verdict out. Two rules are stricter or milder, as in Flux and Helm: a Job
 counts when it has completed, not when it has started; a pod that cannot be scheduled yet may still
@@ -33,9 +32,7 @@ class Verdict:
 
 CURRENT = Verdict(Status.CURRENT)
 _HOPELESS = ("CrashLoopBackOff", "InvalidImageName")
-"""Why a container waits for what does not come by itself, or not before it
-has failed many times.
-"""
+"""Waiting reasons that do not pass by themselves, or pass only after many failures."""
 
 
 def status_of(item: Object) -> Verdict:
@@ -48,9 +45,7 @@ def status_of(item: Object) -> Verdict:
 
 
 def end_of(item: Object) -> Verdict | None:
-    """Return the verdict on a Job or a Pod whose work is over, whatever
-    becomes of the object; None for others.
-    """
+    """Return the verdict on a Job or Pod whose work is over, whatever becomes of it; else None."""
     kind = (item.get("apiVersion", ""), item.get("kind", ""))
     if kind == ("batch/v1", "Job"):
         return _end_of_job(item)

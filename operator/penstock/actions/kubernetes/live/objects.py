@@ -1,6 +1,4 @@
-"""The objects of a deploy: what is to be applied, where it stands on the
-server, and how it is called.
-"""
+"""The objects of a deploy: content to apply, place on the server, and name."""
 
 import time
 from collections.abc import Iterable
@@ -24,9 +22,7 @@ _DISCOVERY_S = 10.0
 
 
 class ObjectIdentity(NamedTuple):
-    """Which object it is, whatever version it is written in; the namespace is empty for
-    cluster-wide ones.
-    """
+    """An object's identity, in any API version; a cluster-wide one has an empty namespace."""
 
     group: str
     kind: str
@@ -46,8 +42,7 @@ class ObjectIdentity(NamedTuple):
 
 @dataclass(slots=True)
 class Target:
-    """An object to apply. ``live`` is what stood on the server before,
-    ``current`` what stands there now.
+    """An object to apply. ``live`` stood on the server before; ``current`` stands there now.
 
     ``is_defined`` is False for a kind whose definition comes with the same deploy, ``is_touched``
     True once the object may have been changed.
@@ -88,9 +83,7 @@ class Target:
 
 
 def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Target]:
-    """Find where every object stands; an object that is written twice must be
-    the same both times.
-    """
+    """Find where every object stands; an object written twice must be the same both times."""
     manifests = list(manifests)
     coming = _definitions(manifests)
     found: dict[ObjectIdentity, Target] = {}
@@ -140,9 +133,7 @@ def code_of(error: ApiError) -> str:
 
 
 def refused(item: Target, error: ApiError) -> ActionError:
-    """Return the server's sentence; about a Secret only its reason, as the
-    sentence may quote a value.
-    """
+    """Return the server's sentence; for a Secret only the reason, as sentences may quote values."""
     text = sentence(error)
     if item.manifest.kind == "Secret" and error.status not in (401, 403):
         text = f"{error.reason} (the server's sentence is withheld: it may quote a value)"
@@ -177,9 +168,7 @@ def _discovered(session: Session, manifest: Manifest) -> ServedResource | None:
 
 
 def _definitions(manifests: Iterable[Manifest]) -> dict[tuple[str, str], ServedResource]:
-    """Return the kinds that the set itself defines: (apiVersion, kind) to
-    where their objects will stand.
-    """
+    """Return the kinds the set defines: (apiVersion, kind) to the later place of their objects."""
     found: dict[tuple[str, str], ServedResource] = {}
     for manifest in manifests:
         spec = manifest.body.get("spec")

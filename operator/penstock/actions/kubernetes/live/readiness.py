@@ -18,9 +18,7 @@ _FAILING = ("Progressing", "Stalled", "Failed")
 
 
 def wait_until_current(session: Session, items: Iterable[Target]) -> None:
-    """Wait until all are Current; the first that failed, or the deadline,
-    ends it with an ActionError.
-    """
+    """Wait until all are Current; raise ActionError at the first failure or at the deadline."""
     waiting = [item for item in items if not _is_current(session, item)]
     turn, said = 0, time.monotonic()
     while waiting:

@@ -1,6 +1,4 @@
-"""Why a workload is not ready: what the newest of its pods says, where that
-says more than the workload.
-"""
+"""Tells why a workload is not ready: by its newest pod, if that says more than the workload."""
 
 from collections.abc import Mapping
 from typing import Any

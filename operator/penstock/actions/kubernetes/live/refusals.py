@@ -1,6 +1,4 @@
-"""What the server says when it refuses an object, with the reason first and
-with advice that fits the case.
-"""
+"""Words the server's refusal of an object: reason first, and advice that fits the case."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +13,7 @@ _IMMUTABLE = "field is immutable"
 
 
 def sentence(error: ApiError) -> str:
-    """Return the server's sentence; a value that it repeats at length does
-    not stand before the reason.
-    """
+    """Return the server's sentence, without a long repeated value in front of the reason."""
     told = [_cause(cause) for cause in error.causes]
     if len(error.message) <= _DUMP or not told or not all(told):
         return error.message

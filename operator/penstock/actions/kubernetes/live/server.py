@@ -1,5 +1,4 @@
-"""The API server, as far as applying manifests needs it: discovery,
-server-side apply, get, list, delete.
+"""Talks to the API server to apply manifests: discovery, server-side apply, get, list, delete.
 
 A page of our own over http.client: the kubernetes package takes half a second
 to import, every time.
@@ -28,9 +27,7 @@ _BAD_PATCH = "failed to create typed patch object"
 
 
 class ApiError(Exception):
-    """The API server said no: the HTTP status, and the Status object's
-    reason, message and causes by field.
-    """
+    """The API server's refusal: HTTP status, and Status reason, message and causes by field."""
 
     def __init__(
         self, status: int, reason: str, message: str, causes: Sequence[Mapping[str, Any]] = ()
@@ -82,9 +79,7 @@ class Server:
         return self._kinds[api_version].get(kind)
 
     def preferred(self, group: str, kind: str) -> ServedResource | None:
-        """Return where a kind stands in the first version that has it, the
-        server's preferred one before others.
-        """
+        """Return a kind's place in the first version with it, the server's preferred one first."""
         if not group:
             return self.resource("v1", kind)
         found = self.find(f"/apis/{quote(group, safe='')}") or {}
@@ -124,9 +119,7 @@ class Server:
         )
 
     def delete(self, path: str, uid: str, *, propagation: str, is_dry: bool = False) -> None:
-        """Delete the object of this uid; ``propagation`` says what becomes of
-        the objects that it owns.
-        """
+        """Delete the object of this uid; ``propagation`` decides the fate of objects it owns."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         content = json.dumps(body | ({"dryRun": ["All"]} if is_dry else {})).encode()
         self._request("DELETE", path, content, content_type="application/json")
@@ -145,9 +138,7 @@ class Server:
             raise
 
     def metadata(self, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return the metadata of every object in a collection with these
-        labels, and nothing of their content.
-        """
+        """Return the metadata alone of every object in a collection with these labels."""
         found: list[dict[str, Any]] = []
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
@@ -158,9 +149,7 @@ class Server:
                 return found
 
     def history(self, collection: str, name: str, since: str) -> list[dict[str, Any]]:
-        """Return the watch events of one object since a version of it; raise
-        ApiError where they cannot be had.
-        """
+        """Return an object's watch events since a version of it; raise ApiError if unavailable."""
         query = {
             "watch": "1",
             "fieldSelector": f"metadata.name={name}",

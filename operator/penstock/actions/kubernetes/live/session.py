@@ -1,6 +1,4 @@
-"""What the steps of one deploy share: the server, the options, the log, and
-the time that is left.
-"""
+"""State that a deploy's steps share: the server, the options, the log, and the time left."""
 
 import time
 
@@ -9,9 +7,7 @@ from penstock.actions.kubernetes.live.server import Server
 from penstock.actions.kubernetes.options import Options
 
 _LAST_WORD_S = 1.0
-"""What is kept of the action's time, so that the object that is late is told
-and not the lateness alone.
-"""
+"""Seconds kept of the action's time, to report the late object and not only the lateness."""
 _WITHOUT_ROLLBACK = 2 / 3
 """The share of the action's time that a deploy may use when the rest is reserved for a rollback."""
 
@@ -30,9 +26,7 @@ class Session:
         self.limit(_WITHOUT_ROLLBACK if options.rollback else 1.0)
 
     def limit(self, share: float = 1.0) -> None:
-        """Begin a stretch of work: TimeoutInMinutes at most, and this share
-        of what is left of the action's time.
-        """
+        """Begin a stretch of at most TimeoutInMinutes and this share of the action's time left."""
         self.limit_s = min(
             self.options.timeout_s, max(self._job.remaining() - _LAST_WORD_S, 0) * share
         )

@@ -1,5 +1,4 @@
-"""Objects with which nothing more happens by itself: what that means for a
-deploy that waits for them.
+"""Judges objects that no longer change by themselves, for a deploy that waits for them.
 
 kstatus judges an object by what it says of itself. Here is what it does not
 say: that it went because its work was done, that it waits for something which
@@ -61,9 +60,7 @@ def last_seen(session: Session, item: Target) -> dict[str, Any]:
 
 
 def _history(session: Session, item: Target) -> list[dict[str, Any]]:
-    """Return what became of the object since it was last seen, the oldest state first; nothing if
-    it cannot be told.
-    """
+    """Return the object's states since it was last seen, oldest first; nothing if unknown."""
     if not item.current:
         return []
     metadata = item.current.get("metadata") or {}

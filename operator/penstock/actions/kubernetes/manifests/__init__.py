@@ -1,3 +1,1 @@
-"""The manifests of an artifact, as kubectl reads them: files, kustomizations,
-values and images put into place.
-"""
+"""Reads an artifact's manifests like kubectl: files, kustomizations, values and images in place."""

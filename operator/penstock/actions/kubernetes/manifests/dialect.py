@@ -53,9 +53,7 @@ Value = str | int | float | bool | None
 
 
 def resolve(scalar: Scalar) -> Value:
-    """Return what a scalar is; raise ValueError where its tag and its text do
-    not go together, or JSON has no such.
-    """
+    """Return a scalar's value; raise ValueError if tag and text clash, or JSON cannot hold it."""
     value = _typed(scalar)
     return json_number(value) if isinstance(value, int | float) else value
 
@@ -88,9 +86,7 @@ def _typed(scalar: Scalar) -> Value:
 
 
 def _is_time(text: str) -> bool:
-    """Whether go-yaml reads a time: the day must be one of the calendar,
-    which Go carries on to the year 0.
-    """
+    """Whether go-yaml reads a time: the day must be in the calendar, which Go extends to year 0."""
     if not (found := _TIMESTAMP.fullmatch(text)):
         return False
     year, month, day = map(int, found.groups())
@@ -99,9 +95,7 @@ def _is_time(text: str) -> bool:
 
 
 def key_of(scalar: Scalar) -> str:
-    """Return the key that a scalar makes: numbers and booleans become texts
-    as kubectl writes them.
-    """
+    """Return a scalar's key: numbers and booleans become texts as kubectl writes them."""
     value = _typed(scalar)
     if value is None:
         raise ValueError("a key is null; quote it")
@@ -131,8 +125,7 @@ TEXTS = Rules(
 
 
 def json_number(value: float) -> Value:
-    """Return a number as it is once it has been JSON: whole ones are
-    integers, those beyond 64 bits are not.
+    """Return a number as JSON makes it: an integer if whole, but not beyond 64 bits.
 
     Go writes a whole fraction in as few digits as tell it from others, and
     reads those digits as an integer.
@@ -148,9 +141,7 @@ def json_number(value: float) -> Value:
 
 
 def _looked_up(text: str) -> Value:
-    """Return what an untagged plain scalar is, by go-yaml's table: the first
-    character says what is tried.
-    """
+    """Return an untagged plain scalar's value, by go-yaml's table of first characters."""
     first = text[:1]
     if text in _NULLS:
         return None
@@ -206,9 +197,7 @@ def _kind(value: Value) -> str:
 
 
 def _fraction(value: float) -> str:
-    """Return a fraction as kubectl writes it where it is a key: rounded to 32
-    bits, as short as can be.
-    """
+    """Return a fraction as kubectl writes it as a key: rounded to 32 bits, as short as possible."""
     try:
         rounded = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:

@@ -1,6 +1,4 @@
-"""Reads the manifests of an artifact: which files, which documents, in which
-order they are applied.
-"""
+"""Reads an artifact's manifests: which files, which documents, in which order to apply."""
 
 import json
 import os
@@ -111,9 +109,7 @@ def in_order(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 
 def copied(manifest: Manifest) -> Manifest:
-    """Return a manifest of which nothing is shared with the given one, nor
-    between its own parts (aliases).
-    """
+    """Return a manifest's copy that shares nothing with it, nor between its parts (aliases)."""
     return Manifest(json.loads(json.dumps(manifest.body)), manifest.place)
 
 
@@ -220,9 +216,7 @@ def _is_object(document: Any) -> bool:
 
 
 def objects_in(document: Any, place: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a document, those of a List one by one; raise
-    ActionError for what is none.
-    """
+    """Yield a document's objects, those of a List one by one; raise ActionError for all else."""
     if not _is_object(document):
         raise _problem(place, "apiVersion or kind is missing")
     for key in ("apiVersion", "kind"):
@@ -265,9 +259,7 @@ def _check_metadata(metadata: dict[str, Any], name: str, place: str) -> None:
 
 
 def _items(document: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list; those of a ConfigMapList may leave out
-    both kind and apiVersion.
-    """
+    """Yield the objects of a list; in a ConfigMapList they may lack both kind and apiVersion."""
     items, own = document["items"], str(document["kind"]).removesuffix("List")
     if not isinstance(items, list | None):
         raise _problem(place, f"{document['kind']}: items is no list")

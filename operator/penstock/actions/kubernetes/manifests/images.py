@@ -16,9 +16,7 @@ _TEMPLATES = (
     ("spec", "jobTemplate", "spec", "template", "spec"),
     ("template", "spec"),
 )
-"""Where pod templates stand, in whatever kind: Deployments and their like,
-CronJobs, PodTemplates.
-"""
+"""Paths of pod templates in any kind: Deployments and their like, CronJobs, PodTemplates."""
 _IMAGE = re.compile(r"[^\s\x00-\x1f]{1,1000}")
 
 
@@ -51,9 +49,7 @@ def read_images(place: str, data: bytes) -> dict[str, str]:
 def with_images(
     manifests: Iterable[Manifest], images: Mapping[str, str], place: str
 ) -> list[Manifest]:
-    """Return the manifests with the images of these containers; every name
-    must be met by one at least.
-    """
+    """Return the manifests with these containers' images; every name must match at least one."""
     changed = [copied(manifest) for manifest in manifests]
     met: set[str] = set()
     known: set[str] = set()

@@ -1,6 +1,4 @@
-"""Looks at what a kustomization names before it is built: every file and base
-must stand in the artifact.
-"""
+"""Checks a kustomization before its build: the artifact must hold every file and base it names."""
 
 import os
 from collections.abc import Iterator
@@ -26,9 +24,7 @@ _REFUSED = "is not in the artifact; remote bases and files are refused"
 
 
 def check(folder: Path, path: str) -> None:
-    """Check a kustomization and all that it stands on; raise ActionError for
-    the first thing that is not there.
-    """
+    """Check a kustomization and its dependencies; raise ActionError for the first missing one."""
     root = Path(os.path.realpath(folder))
     waiting, seen = [root / path], set[Path]()
     while waiting:

@@ -28,9 +28,7 @@ _NOBODY = "http://127.0.0.1:9"
 
 
 def build(job: Job, folder: Path, path: str) -> bytes:
-    """Return the manifests of the kustomization at ``path`` in the artifact's
-    ``folder``, as YAML.
-    """
+    """Return the manifests of the kustomization ``path`` in the artifact's ``folder``, as YAML."""
     check(folder, path)
     program = shutil.which("kustomize")
     if program is None:

@@ -31,9 +31,7 @@ _INNER_MARK = re.compile("(?:^|[\n\r\u0085\u2028\u2029])\ufeff")
 
 
 class _Unfinished(ValueError):
-    """A text is JSON up to a place only: ``at`` is behind the last whole
-    document, ``count`` how many these are.
-    """
+    """A text is JSON only to ``at``, behind the last whole document; ``count`` counts these."""
 
     def __init__(self, why: str, at: int, count: int) -> None:
         super().__init__(why)
@@ -42,8 +40,7 @@ class _Unfinished(ValueError):
 
 
 def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
-    """Yield the documents of a file, None for an empty one; raise YamlError for what kubectl would
-    refuse or cut off.
+    """Yield documents, None if empty; raise YamlError for text kubectl would refuse or cut off.
 
     ``is_called_json`` says what a file that is neither JSON nor YAML should have been.
     """
@@ -72,9 +69,7 @@ def read_stream(data: bytes, is_called_json: bool = False) -> Iterator[Any]:
 def read_yaml(
     data: str | bytes, rules: Rules = KUBECTL, bounds: DocumentBounds = _BOUNDS
 ) -> Iterator[Any]:
-    """Yield the documents of a file of YAML, None for an empty one; raise YamlError as
-    `read_stream` does.
-    """
+    """Yield a YAML file's documents, None for an empty one; raise YamlError like `read_stream`."""
     text = _decoded(data) if isinstance(data, bytes) else data.removeprefix(_MARK)
     return _read_pieces(text, 0, rules, bounds)
 
@@ -88,9 +83,7 @@ def read_json(text: str | bytes, number: Callable[[str], Any] | None = None) -> 
 
 
 def _decoded(data: bytes) -> str:
-    """Return the text of a file: UTF-8, or UTF-16 that says so. What is
-    neither kubectl would apply mutilated.
-    """
+    """Return a file's text: UTF-8, or UTF-16 that says so; kubectl would apply others mutilated."""
     coding = "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         coding = "utf-16"
@@ -102,9 +95,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _without_space(text: str) -> str:
-    """Return what follows the space before a first line, as kubectl does when
-    it turns from JSON to YAML.
-    """
+    """Return a text without space before its first line, as kubectl turning from JSON to YAML."""
     rest = text.lstrip(_SPACE)
     space, line, _ = text[: len(text) - len(rest)].partition("\n")
     return text[len(space) + len(line) :]
@@ -122,9 +113,7 @@ def _read_pieces(text: str, first: int, rules: Rules, bounds: DocumentBounds) ->
 
 
 def _check_ended(rest: Iterator[Any], line: int) -> None:
-    """Refuse what kubectl would cut off: all that follows the document of a
-    piece, whether it could be read or not.
-    """
+    """Refuse anything after a piece's document, readable or not: kubectl would cut it off."""
     try:
         is_more, at = next(rest, _NOTHING) is not _NOTHING, 1
     except YamlError as error:
@@ -136,9 +125,7 @@ def _check_ended(rest: Iterator[Any], line: int) -> None:
 
 
 def _check_characters(piece: str) -> None:
-    """Refuse what YAML has no place for, and marks that libyaml passes over
-    and kubectl takes for a part of a key.
-    """
+    """Refuse characters unfit for YAML, and marks libyaml skips but kubectl takes into a key."""
     if found := _UNPRINTABLE.search(piece):
         sign = f"U+{ord(found[0]):04X}"
         why = (
@@ -155,8 +142,7 @@ def _check_characters(piece: str) -> None:
 
 
 def _pieces(text: str, first: int) -> Iterator[tuple[int, str]]:
-    """Yield the pieces of a text between its lines of ``---``, each with the
-    number of lines before it.
+    """Yield the pieces of a text between ``---`` lines, each with the number of lines before it.
 
     A line of ``---`` with nothing before it is no end of anything: it belongs
     to the piece that it begins.

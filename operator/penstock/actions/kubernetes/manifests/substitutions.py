@@ -28,9 +28,7 @@ class Written(NamedTuple):
 
     @property
     def is_unclear(self) -> bool:
-        """Whether the value is no text, and written otherwise than as what it
-        is: 1.10, 0012, 1e3, no.
-        """
+        """Whether the value is no text and its spelling differs from it: 1.10, 0012, 1e3, no."""
         return not isinstance(self.value, str) and json.dumps(self.value) != self.text
 
 
@@ -39,9 +37,7 @@ _PLACE = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
 
 
 def read_values(place: str, data: bytes) -> dict[str, Written]:
-    """Read names and values: a JSON or YAML mapping of scalars, or lines of
-    ``NAME=value`` for any other file name.
-    """
+    """Read values: a JSON or YAML mapping of scalars; ``NAME=value`` lines for other file names."""
     document = _document(place, data)
     if not isinstance(document, dict):
         raise _problem(place, "a mapping of names to values is wanted")
@@ -99,8 +95,9 @@ _AS_WRITTEN = Rules(_scalar, lambda scalar: scalar.text, is_strict=True)
 
 
 def with_values(manifest: Manifest, values: Mapping[str, Written]) -> Manifest:
-    """Return the manifest with every ``${NAME}`` replaced; a name without a
-    value is an error with its path.
+    """Return the manifest with every ``${NAME}`` replaced.
+
+    A name without a value is an error with its path.
     """
 
     def replaced(node: Any, path: str) -> Any:
