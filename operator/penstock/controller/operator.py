@@ -26,6 +26,7 @@ from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import KINDS, Cache
 from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.gather import Gatherer
+from penstock.controller.live_reads import LiveReads
 from penstock.controller.metrics import OperatorMetrics
 from penstock.controller.planner import Planner
 from penstock.controller.reconciler import Reconciler
@@ -84,13 +85,9 @@ class Operator:
         refusals = Refusals()
         gatherer = Gatherer(self.cache, refusals, settings.default_store)
         applier = Applier(self.client, self.cache, refusals, settings.instance)
+        self.live = LiveReads(self.client, self.cache, settings.approval_policy)
         self.reconciler = Reconciler(
-            self.client,
-            self.cache,
-            gatherer,
-            applier,
-            Planner(settings.engine),
-            settings.approval_policy,
+            self.client, self.cache, self.live, gatherer, applier, Planner(settings.engine)
         )
         self._passes = Passes(
             self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s
@@ -169,7 +166,7 @@ class Operator:
                 before = self.cache.uids(resource, namespace)
                 selector = _SELECTORS.get(resource, "")
                 listed = self.client.list(resource, namespace, selector=selector)
-                for key in await self.reconciler.compare(resource, listed, before):
+                for key in await self.live.compare(resource, listed, before):
                     self.queue.add(key)
             for document in self.cache.all(resource) if resource in TYPE_KINDS else ():
                 for key in dependents(self.cache, resource, document):
