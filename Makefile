@@ -29,7 +29,7 @@ unit: $(VENV)/ready
 	$(PYTEST) -n auto --dist worksteal tests/unit
 
 simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
-	SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py
+	MODEL_RUNS=3 SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py tests/unit/engine/test_modes.py
 
 fuzz: $(VENV)/ready kubectl  ## every fuzzer of tests/fuzz for its share of FUZZ_S=600 seconds; SEED=n repeats one, FUZZ="lexer cron" chooses
 	$(PYTHON) -m tests.fuzz

@@ -1,4 +1,4 @@
-r"""Splits globs at commas, by the grammar of `globs`: not in ``{a,b}`` or ``[,]``, not after ``\\``."""
+"""Splits globs at commas, by the grammar of `globs`: not at those within brackets or escaped."""
 
 
 def split_globs(text: str) -> list[str]:

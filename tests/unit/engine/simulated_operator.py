@@ -159,7 +159,7 @@ class Operator:
         if self.cache.pipeline is not self.cluster.pipeline or self.cluster.pipeline is None:
             raise Conflict
         assert plan.pipeline_status
-        changed = replace(self.cluster.pipeline, status=plan.pipeline_status)
+        changed = self.cluster.pipeline.with_status(plan.pipeline_status)
         self.cluster.pipeline = self.cache.pipeline = changed
 
     def _both(self, kind: str, name: str, value: object) -> None:

@@ -7,7 +7,7 @@ each ends. Everything a plan asks for is recorded in ``history``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,7 @@ from penstock.engine.snapshot import (
 from penstock.engine.tries.approval_objects import frozen_hash
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+_BESIDE_STATUS = [f.name for f in fields(PipelineObject) if f.name not in ("status", "spec")]
 STORE = ArtifactStore(type="S3", location="artifacts")
 
 
@@ -208,6 +209,7 @@ class World:
     podless: frozenset[str] = frozenset()
     declared: set[str] = field(default_factory=set)
     """Runs that a tool such as Argo CD declares."""
+    _typed: PipelineObject | None = None
     do_pods_linger: bool = False
     """Whether the pods of a deleted Job run on until a test ends them."""
 
@@ -294,7 +296,7 @@ class World:
         return Snapshot(
             namespace="team",
             name="web",
-            pipeline=self.pipeline and replace(self.pipeline, action_types=self.types()),
+            pipeline=self._typed_pipeline(),
             is_pipeline_absent=self.is_pipeline_absent,
             runs=tuple(waiting),
             ended=tuple(
@@ -332,6 +334,17 @@ class World:
             gone_runs=self.gone_runs,
             podless=self.podless,
         )
+
+    def _typed_pipeline(self) -> PipelineObject | None:
+        """Return the Pipeline as the gatherer does: what follows from its spec is computed once."""
+        if self.pipeline is None:
+            return None
+        wanted, known = replace(self.pipeline, action_types=self.types()), self._typed
+        same = (getattr(wanted, name) == getattr(known, name) for name in _BESIDE_STATUS)
+        if known is None or wanted.spec is not known.spec or not all(same):
+            known = wanted
+        self._typed = known.with_status(wanted.status)
+        return self._typed
 
     def types(self) -> ActionTypes:
         """Return the ActionTypes that the pipeline sees."""
@@ -374,7 +387,7 @@ class World:
         for name, status in plan.run_statuses.items():
             self.runs[name] = replace(self.runs[name], status=status)
         if plan.pipeline_status and self.pipeline:
-            self.pipeline = replace(self.pipeline, status=plan.pipeline_status)
+            self.pipeline = self.pipeline.with_status(plan.pipeline_status)
         for command in plan.commands:
             self.history.append(command)
             self._carry_out(command)

@@ -32,7 +32,9 @@ ONCE_BROKEN = {
 rare that few draws meet them.
 """
 
-SEEDS = int(os.environ.get("SEEDS", "1500"))
+SHOW_ALL = (157, 64, 7, 18, 192, 3, 44, 76, 207)
+"""Seeds whose stories show every change of the tables: tried first, others after them."""
+SEEDS = int(os.environ.get("SEEDS", "400"))
 PARTS = 8
 
 
@@ -82,7 +84,7 @@ def test_every_change_of_the_tables_happens_in_some_story() -> None:
     missing = {(kind, *change) for kind, changes in KNOWN.items() for change in changes}
     for seed, text in ONCE_BROKEN.items():
         missing -= tell(seed, read(text)).changes
-    for seed in range(1000):
+    for seed in (*SHOW_ALL, *range(1000)):
         missing -= tell(seed, story_of(seed, STEPS, 60)).changes
         if not missing:
             return
