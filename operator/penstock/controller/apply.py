@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from penstock.api.kinds.approval import ApprovalStatus
 from penstock.api.meta import LABEL_RUN_UID
-from penstock.api.model import Model
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
-from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, PIPELINES, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, REVISIONS, RUNS, Resource
 from penstock.controller.cache.cache import Cache
 from penstock.controller.cache.identity import kept_of
 from penstock.controller.events import event_manifest
 from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
+from penstock.controller.status_writes import StatusWriter
 from penstock.engine.commands import (
     CloseApproval,
     Command,
@@ -73,6 +72,7 @@ class Applier:
             refusals,
             instance,
         )
+        self._statuses = StatusWriter(client, cache)
 
     async def apply(self, snapshot: Snapshot, plan: Plan) -> float | None:
         """Carry out the plan; raise ConflictError where the snapshot was stale.
@@ -92,7 +92,7 @@ class Applier:
             return 0.0
         # What was decided is final in the Approval; the run only takes it over.
         for name, status in plan.approval_statuses.items():
-            await self._save_approval(snapshot, name, status)
+            await self._statuses.save_approval(snapshot, name, status)
         unwritten = await self._save_runs(snapshot, plan, refused)
         if len(plan.run_statuses) > _WRITES_PER_PASS:
             # What follows belongs to statuses that are not yet written: the next pass plans it
@@ -111,7 +111,7 @@ class Applier:
         finally:
             # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job
             # keeps it back.
-            await self._save_pipeline(snapshot, plan)
+            await self._statuses.save_pipeline(snapshot, plan)
         return refused.again_s if refused.names else None
 
     async def _try(
@@ -142,7 +142,7 @@ class Applier:
         unwritten: set[str] = set()
         for name, status in islice(plan.run_statuses.items(), _WRITES_PER_PASS):
             run, known = runs[name], len(refused.names)
-            work = self._save(RUNS, snapshot.namespace, name, run.status, status)
+            work = self._statuses.save(RUNS, snapshot.namespace, name, run.status, status)
             await self._try(refused, snapshot, status_refusal(run.uid), work)
             if len(refused.names) > known:
                 unwritten.add(run.uid)
@@ -162,37 +162,6 @@ class Applier:
             case _:
                 return False
 
-    async def _save_approval(self, snapshot: Snapshot, name: str, status: ApprovalStatus) -> None:
-        before = next(item.status for item in snapshot.approvals if item.name == name)
-        await self._save(APPROVALS, snapshot.namespace, name, before, status)
-
-    async def _save_pipeline(self, snapshot: Snapshot, plan: Plan) -> None:
-        if plan.pipeline_status and snapshot.pipeline:
-            before = snapshot.pipeline.status
-            await self._save(
-                PIPELINES, snapshot.namespace, snapshot.name, before, plan.pipeline_status
-            )
-
-    async def _save(
-        self, resource: Resource, namespace: str, name: str, old: Model, new: Model
-    ) -> None:
-        known = self._cache.get(resource, namespace, name)
-        if known is None:
-            return
-        patch = merge_patch(old.to_dict(), new.to_dict())
-        if known.get("status", {}).get("observedGeneration") != new.to_dict().get(
-            "observedGeneration"
-        ):
-            patch["observedGeneration"] = new.to_dict().get("observedGeneration")
-        version = known["metadata"]["resourceVersion"]
-        try:
-            written = await self._client.patch_status(resource, namespace, name, patch, version)
-        except NotFoundError as error:
-            # It was deleted a moment ago: what was planned with it is planned again without it.
-            self._cache.remove(resource, known, is_absent=True)
-            raise ConflictError(error.what, error.message, error.status) from error
-        self._cache.put(resource, written)
-
     async def _ensure_revision(self, manifest: Document) -> None:
         namespace = manifest["metadata"]["namespace"]
         try:
@@ -207,7 +176,7 @@ class Applier:
             case CreateApproval(manifest):
                 await self._create_approval(namespace, manifest)
             case CloseApproval(name, status):
-                await self._save_approval(snapshot, name, status)
+                await self._statuses.save_approval(snapshot, name, status)
             case CreateJob(manifest):
                 await self._create_job(namespace, manifest)
             case CreateRun(manifest):
@@ -296,22 +265,6 @@ class Applier:
             return
         except ClusterError as error:
             log.warning("Could not record an Event: %s", error)
-
-
-def merge_patch(old: Any, new: Any) -> Any:
-    """Return the JSON merge patch from old to new.
-
-    It has the changed keys, and null for each key that disappears.
-    """
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    patch: Document = {key: None for key in old if key not in new}
-    for key, value in new.items():
-        if key not in old:
-            patch[key] = value
-        elif old[key] != value:
-            patch[key] = merge_patch(old[key], value)
-    return patch
 
 
 def utc_now() -> datetime:

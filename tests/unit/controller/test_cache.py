@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from penstock.cluster.resources import APPROVALS, CLUSTER_ACTION_TYPES, JOBS, PIPELINES, PODS, RUNS
-from penstock.controller.apply import merge_patch
 from penstock.controller.cache.budget import TOO_MUCH, Ledger, size_of
 from penstock.controller.cache.cache import Cache
 from penstock.controller.cache.graves import Deleted
 from penstock.controller.gather import Gatherer
 from penstock.controller.parsing import ended_of
 from penstock.controller.refusals import Refusals
+from penstock.controller.status_writes import merge_patch
 from penstock.engine.objects.workloads import job_of, pod_of
 
 KEY = ("team", "web")

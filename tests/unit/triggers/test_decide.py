@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.api.status.pipeline_status import PipelineStatus, SourceState
-from penstock.controller.apply import merge_patch
+from penstock.controller.status_writes import merge_patch
 from penstock.triggers.decide import (
     Failed,
     NewRun,
