@@ -22,7 +22,7 @@ class StatusWriter:
     async def save(
         self, resource: Resource, namespace: str, name: str, old: Model, new: Model
     ) -> None:
-        """Write what has changed of a status; raise ConflictError where its object has changed too."""
+        """Write what has changed of a status; raise ConflictError where its object has too."""
         known = self._cache.get(resource, namespace, name)
         if known is None:
             return

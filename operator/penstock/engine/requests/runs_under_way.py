@@ -1,4 +1,4 @@
-"""Takes runs under way as far as their requests, their definition and their Pipeline allow.
+"""RunsUnderWay takes runs as far as their requests, their definition and their Pipeline allow.
 
 One run's turn has three parts: its tries are observed, what people ask of it is answered by that,
 and it goes on: it proceeds in its stage, or it stops, or it is cancelled.
