@@ -305,7 +305,7 @@ def with_artifacts(job: FakeJob, outputs: tuple[str, ...] = ("Out",)) -> FakeJob
     job.inputs = {"In": folder}
     orders = tuple(ArtifactOrder(name) for name in outputs)
     store = StoreLocation("artifacts", "http://s3", credentials=str(job.root / "credentials"))
-    job.request = job.request._replace(outputs=orders, store=store)
+    job.request = job.objects.request = job.request._replace(outputs=orders, store=store)
     return job
 
 
