@@ -33,11 +33,9 @@ from penstock.api.contract.contracts import AwsAccess
 from penstock.api.text import printable
 
 _READ_S = 60.0
+# How many times to make a call that is throttled or meets a server's own failure. This is
+# botocore's standard mode, with pauses.
 _CALLS = 5
-"""How many times to make a call that is throttled or meets a server's own failure.
-
-This is botocore's standard mode, with pauses.
-"""
 _ASSUMING = Config(
     connect_timeout=30,
     read_timeout=_READ_S,

@@ -9,8 +9,8 @@ from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
 _FIRST_S = 1.0
 _GROWTH = 1.3
 _LONGEST_S = 15.0
+# How long a service may throttle or be silent during a wait, beyond botocore's own retries.
 _OUTAGE_S = 300.0
-"""How long a service may throttle or be silent during a wait, beyond botocore's own retries."""
 
 Answer = TypeVar("Answer")
 

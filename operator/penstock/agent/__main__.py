@@ -9,8 +9,8 @@ from penstock.agent.agent import Agent
 from penstock.agent.paths import Paths
 from penstock.agent.result import SUCCEEDED
 
+# Whoever runs the action shares our group and must be able to change what we unpack.
 _UMASK = 0o002
-"""Whoever runs the action shares our group and must be able to change what we unpack."""
 
 
 def main() -> NoReturn:

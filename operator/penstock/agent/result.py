@@ -18,8 +18,8 @@ LOST = "Lost"
 SUCCEEDED = "Succeeded"
 _MESSAGE = 1500
 _SUMMARY = 500
+# How many failed tests of a report, and bytes of their messages, go before anything else does.
 _DETAILS = ((20, 300), (10, 200), (5, 120), (2, 60), (0, 0))
-"""How many failed tests of a report, and bytes of their messages, go before anything else does."""
 
 
 def failure(code: str, message: str, pod_uid: str, exit_code: int | None = None) -> ActionResult:

@@ -21,8 +21,8 @@ from penstock.artifacts.unpacking import (
 from penstock.artifacts.zip import ZipArchive
 
 _HEAD = 512
+# An archive that was meant to be split and is whole begins with a mark of its own.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04", b"PK\x07\x08PK\x03\x04")
-"""An archive that was meant to be split and is whole begins with a mark of its own."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 

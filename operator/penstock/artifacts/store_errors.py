@@ -7,6 +7,7 @@ from obstore import exceptions
 from penstock.api.text import shorten
 from penstock.artifacts.errors import ArtifactError
 
+# Servers' words for wrong keys: AWS, most others, and versitygw (404 for an unknown key).
 _WRONG_KEYS = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -14,14 +15,13 @@ _WRONG_KEYS = {
     "ExpiredToken",
     "XAdminUserNotFound",
 }
-"""Servers' words for wrong keys: AWS, most others, and versitygw (404 for an unknown key)."""
 _WRONG_REGION = {
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
     "IllegalLocationConstraintException",
 }
+# What servers say of a version that is not there, or is none.
 _NO_VERSION = {"NoSuchVersion", "InvalidArgument"}
-"""What servers say of a version that is not there, or is none."""
 _TAGS = ("Code", "Message")
 _CAUSE = re.compile(r'(?:message|error): "([^"]+)"')
 

@@ -14,13 +14,13 @@ from penstock.artifacts import tar
 from penstock.artifacts.errors import ArtifactError, shown
 
 _CHUNK = 256 * 1024
+# The largest table of contents, checked first: in memory, all of it takes some ten times this.
 _DIRECTORY_BYTES = 16 * 1024 * 1024
-"""The largest table of contents, checked first: in memory, all of it takes some ten times this."""
 _LINK_BYTES = 4096
 _TAIL = 22 + 65_535 + 20 + 56
 _ENCRYPTED, _UTF_8, _PATCHED, _MASKED = 0x1, 0x800, 0x20, 0x2040
+# LZMA is left out: its dictionary is as large as the archive says.
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
-"""LZMA is left out: its dictionary is as large as the archive says."""
 _METHODS = {
     6: "implode",
     9: "deflate64",
@@ -31,17 +31,17 @@ _METHODS = {
     98: "PPMd",
     99: "AES",
 }
+# FAT, HPFS, NTFS (PKWARE's and Info-ZIP's) and VFAT: a backslash there only separates names.
 _DOS = {0, 6, 10, 11, 14}
-"""FAT, HPFS, NTFS (PKWARE's and Info-ZIP's) and VFAT: a backslash there only separates names."""
 _DOS_FOLDER = 0x10
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _UNICODE_PATH = 0x7075
+# Errors that zipfile raises for false archives: it documents none, and fuzzing found these.
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
     ValueError,
     IndexError, OverflowError, KeyError, OSError,
 )  # fmt: skip
-"""Errors that zipfile raises for false archives: it documents none, and fuzzing found these."""
 
 
 class ZipArchive:

@@ -10,8 +10,8 @@ import json
 import re
 from typing import Any
 
+# More levels than any field has that a decision reads.
 _DEEPEST = 100
-"""More levels than any field has that a decision reads."""
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 

@@ -7,8 +7,8 @@ from penstock.api.meta import API_VERSION, FIELD_MANAGER
 from penstock.api.names import hash_of
 from penstock.engine.commands import EmitEvent
 
+# How much of an object's name stands in the name of its Event, which may have 253 characters.
 _READABLE = 200
-"""How much of an object's name stands in the name of its Event, which may have 253 characters."""
 
 
 def event_manifest(namespace: str, event: EmitEvent, instance: str) -> dict[str, Any]:

@@ -34,8 +34,8 @@ from penstock.controller.cache.identity import (
 
 LABEL_JOB = "batch.kubernetes.io/job-name"
 
+# Kinds that are watched and listed by a label, which can be taken off.
 _SELECTED = (JOBS, PODS, REVISIONS)
-"""Kinds that are watched and listed by a label, which can be taken off."""
 
 
 @dataclass(frozen=True, slots=True)

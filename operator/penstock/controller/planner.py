@@ -18,11 +18,9 @@ from penstock.engine.snapshot import Snapshot
 from penstock.runtime.turns import Turns
 
 _THREADS = 2
+# Limit in characters that are read one by one: at most a tenth of a second. See
+# `engine/definition/weight.py`.
 _LIGHT = 1_000
-"""Limit in characters that are read one by one: at most a tenth of a second.
-
-See `engine/definition/weight.py`.
-"""
 _LIGHT_S = 0.05
 
 

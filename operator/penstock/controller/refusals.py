@@ -17,8 +17,8 @@ from penstock.cluster.errors import (
 )
 from penstock.engine.snapshot import NAME_TAKEN, Refused
 
+# Refusals of one namespace; that an older one is forgotten costs a request.
 _REMEMBERED = 1_000
-"""Refusals of one namespace; that an older one is forgotten costs a request."""
 
 _TOO_LARGE = (
     "request is too large",

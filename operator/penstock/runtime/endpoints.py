@@ -20,14 +20,12 @@ from penstock.cluster.errors import ClusterError
 log = logging.getLogger(__name__)
 
 _REMEMBER_S = 60.0
+# Answers that are remembered, by a hash of the token; a scraper has one.
 _REMEMBERED = 1_000
-"""Answers that are remembered, by a hash of the token; a scraper has one."""
 _REVIEWS_PER_S = 2.0
+# The limit of reviews at once. Reviews are the API server's work, and anybody who reaches the port
+# can ask for one.
 _REVIEWS_AT_ONCE = 10.0
-"""The limit of reviews at once.
-
-Reviews are the API server's work, and anybody who reaches the port can ask for one.
-"""
 
 
 class Metrics(Protocol):

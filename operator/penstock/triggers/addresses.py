@@ -14,8 +14,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# The only part of IPv6 from which addresses of the internet are given out; all else is refused.
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""The only part of IPv6 from which addresses of the internet are given out; all else is refused."""
 _NOT_OF_THE_INTERNET = tuple(
     ipaddress.ip_network(text)
     for text in (

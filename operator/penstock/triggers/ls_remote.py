@@ -23,8 +23,8 @@ from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 
 _LARGEST_ANSWER = 256 * 1024
+# Memory per process (a look has two): hostile servers together fit the container's limit.
 _MEMORY = 40 * 1024 * 1024
-"""Memory per process (a look has two): hostile servers together fit the container's limit."""
 _HEX = frozenset("0123456789abcdef")
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 

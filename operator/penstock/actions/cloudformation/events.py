@@ -6,8 +6,8 @@ from penstock.actions.aws import calls
 from penstock.actions.execution import PERMISSION_ERROR, ActionError, Job
 from penstock.api.text import printable
 
+# How far back is looked, of 100 events each.
 _PAGES = 20
-"""How far back is looked, of 100 events each."""
 _LINES = 2000
 _STACK = "AWS::CloudFormation::Stack"
 _DEPTH = 3

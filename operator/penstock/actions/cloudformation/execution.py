@@ -18,6 +18,7 @@ from penstock.actions.cloudformation.stacks import REVIEW, Stack, read_stack
 from penstock.actions.cloudformation.uploads import Uploads
 from penstock.actions.execution import JOB_FAILED, ActionError, Job, Outcome
 
+# What REPLACE_ON_FAILURE deletes first (P-32).
 _FAILED = (
     "ROLLBACK_COMPLETE",
     "ROLLBACK_FAILED",
@@ -25,7 +26,6 @@ _FAILED = (
     "DELETE_FAILED",
     "UPDATE_ROLLBACK_FAILED",
 )
-"""What REPLACE_ON_FAILURE deletes first (P-32)."""
 _NO_UPDATES = "No updates are to be performed"
 _NO_CHANGES = "no changes"
 

@@ -18,10 +18,10 @@ from penstock.actions.cloudformation.stacks import (
 from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError, Job
 from penstock.actions.waiting import Waiting
 
+# How long an operation that somebody else has begun is waited for.
 _FOREIGN_S = 900.0
-"""How long an operation that somebody else has begun is waited for."""
+# How long the first event of an operation may take to be there.
 _SHOWN_S = 60.0
-"""How long the first event of an operation may take to be there."""
 _DELETE = "a stack in this state can only be deleted: use REPLACE_ON_FAILURE, or delete it"
 _HINTS = {
     "REVIEW_IN_PROGRESS": "it is nothing but a change set yet: execute that, or delete the stack",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from penstock.actions.execution import Job
 from penstock.api.contract.documents import compress
 
+# The most bytes of a termination message for variables, compressed: the rest needs room, too.
 _VARIABLES_BYTES = 2400
-"""The most bytes of a termination message for variables, compressed: the rest needs room, too."""
 
 
 def store_outputs(job: Job, outputs: Mapping[str, str]) -> None:

@@ -28,8 +28,8 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
 TEMPLATE_BYTES = 1024 * 1024
 _DEPTH = 10
+# ``s3://``, ``https://``, ``arn:``: a name of something elsewhere.
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-"""``s3://``, ``https://``, ``arn:``: a name of something elsewhere."""
 
 
 class _Place(NamedTuple):

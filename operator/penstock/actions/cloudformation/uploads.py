@@ -15,8 +15,8 @@ from penstock.artifacts.zipping import zip_file, zip_folder
 
 _PREFIX = "penstock-packages"
 _CHUNK = 1024 * 1024
+# How long a template may be in a request; a longer one goes by way of S3.
 _BODY_BYTES = 51_200
-"""How long a template may be in a request; a longer one goes by way of S3."""
 
 
 class Uploaded(NamedTuple):

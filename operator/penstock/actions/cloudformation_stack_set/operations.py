@@ -12,8 +12,8 @@ from penstock.actions.waiting import Waiting
 from penstock.api.text import printable
 
 _ENDS = ("SUCCEEDED", "FAILED", "STOPPED")
+# How long an operation that somebody else has begun is waited for.
 _FOREIGN_S = 900.0
-"""How long an operation that somebody else has begun is waited for."""
 _LINES = 2000
 _PAGES = 50
 

@@ -16,8 +16,8 @@ from penstock.artifacts.links import DanglingError, LinkError, resolve
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _DEPTH = 200
+# How often a search may meet entries of an artifact: links can make many folders of one.
 _VISITS = 10
-"""How often a search may meet entries of an artifact: links can make many folders of one."""
 NOTHING = "UPLOAD_ARTIFACTS: CLIENT_ERROR Message: no matching artifact paths found"
 
 

@@ -21,17 +21,15 @@ _NO_RUNTIMES = (
     "supported by this "
     "build image"
 )
+# Puts our line on its own after output without a newline; written as ``printf`` reads it.
 _BEGIN = LINE_START.replace("\x1e", "\\036")
-"""Puts our line on its own after output without a newline; written as ``printf`` reads it."""
+# The variables that the next shell takes over to go on. They are the step, whether the phase and
+# the list of commands have failed, the exit code of the build, whether it stops, and the command
+# that was begun.
 _STATE = ("at", "failed", "list", "result", "stop", "where")
-"""The variables that the next shell takes over to go on.
-
-They are the step, whether the phase and the list of commands have failed, the exit code of the
-build, whether it stops, and the command that was begun.
-"""
 _LIVES = 1_000
+# How the program calls itself: the shell was looked up before a build could change the PATH.
 _CALL = '"$penstock_shell" {} "$penstock_shell"'
-"""How the program calls itself: the shell was looked up before a build could change the PATH."""
 _GOING = '[ "$penstock_stop" = 0 ]'
 
 

@@ -13,8 +13,8 @@ from penstock.actions.git.submodules import Submodules
 from penstock.api.contract.contracts import Revision
 from penstock.api.text import printable
 
+# A result must fit a termination message; what is longer of a commit message is cut.
 _MESSAGE_BYTES = 1000
-"""A result must fit a termination message; what is longer of a commit message is cut."""
 
 
 def run(job: Job) -> Outcome:

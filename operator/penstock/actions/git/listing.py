@@ -11,8 +11,8 @@ from penstock.api.text import printable, shorten
 MODULES_FILE = b".gitmodules"
 _ATTRIBUTES_FILE = b".gitattributes"
 _SHOWN = 200
+# Bytes; Linux opens no path of 4,096, and the workspace stands before it.
 _LONGEST_PATH = 4000
-"""Bytes; Linux opens no path of 4,096, and the workspace stands before it."""
 _FORMAT = "%(objectmode) %(objectsize) %(objectname)%x09%(path)"
 
 

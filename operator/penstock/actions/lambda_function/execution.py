@@ -43,16 +43,16 @@ from penstock.artifacts.folders import FolderBounds
 from penstock.artifacts.unpacking import Caps
 from penstock.artifacts.zipping import zip_folder
 
+# How long a job may stay without an answer (T-03).
 _SILENCE_S = 20 * 60.0
-"""How long a job may stay without an answer (T-03)."""
+# How long after a continuation token the next job follows.
 _AGAIN_S = 10.0
-"""How long after a continuation token the next job follows."""
+# The longest that Lambda lets a function run, and a little.
 _FUNCTION_S = 15 * 60.0 + 30
-"""The longest that Lambda lets a function run, and a little."""
 _THROTTLED_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LOG_LINES = 100
+# How long an answered function may take to return, for the end of its log.
 _LOG_S = 2.0
-"""How long an answered function may take to return, for the end of its log."""
 
 
 class _Returned(NamedTuple):

@@ -8,8 +8,8 @@ to be kept as it is: it has a type of its own, and no encoding that would open i
 import mimetypes
 from typing import NamedTuple
 
+# What mimetypes calls an encoding and every browser decodes.
 _ENCODINGS = {"gzip": "gzip", "br": "br"}
-"""What mimetypes calls an encoding and every browser decodes."""
 _PACKED = {
     "gzip": "application/gzip",
     "br": "application/x-brotli",
@@ -34,8 +34,8 @@ _SHOWN = ("text/", "image/", "font/", "application/json", "application/xml",
           "application/wasm", "application/manifest+json", "application/yaml",
           "application/xhtml+xml",
           "application/rss+xml", "application/atom+xml", "application/pdf")  # fmt: skip
+# Not the one of the machine: the same name has the same type wherever the agent runs.
 _TABLE = mimetypes.MimeTypes(filenames=())
-"""Not the one of the machine: the same name has the same type wherever the agent runs."""
 for _suffix, _type in _ADDED.items():
     _TABLE.add_type(_type, _suffix)
 _TABLE.encodings_map[".br"] = "br"

@@ -19,10 +19,10 @@ from penstock.artifacts.zipping import zip_folder
 _MAX_FILES = 100_000
 _AT_ONCE = 8
 _MULTIPART_BYTES = 16 * 1024 * 1024
+# A file's parts go up one after the other; files go up side by side. So memory stays flat.
 _TRANSFER = TransferConfig(
     multipart_threshold=_MULTIPART_BYTES, max_concurrency=2, use_threads=False
 )
-"""A file's parts go up one after the other; files go up side by side. So memory stays flat."""
 
 
 def run(job: Job) -> Outcome:

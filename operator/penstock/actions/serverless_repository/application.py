@@ -18,8 +18,8 @@ _OPTIONAL = (
     "SemanticVersion",
     "SourceCodeUrl",
 )
+# What the repository takes when an application is created, and never again.
 _AT_CREATION = ("SpdxLicenseId", "LicenseUrl")
-"""What the repository takes when an application is created, and never again."""
 _OF_VERSIONS = ("SemanticVersion", "SourceCodeUrl")
 
 

@@ -11,13 +11,13 @@ MASK = "***"
 _MASK = MASK.encode()
 _PUBLIC = {"username", "accessKeyId"}
 _LARGEST = 64 * 1024
+# So many searches are no slower than the look at every eighth place.
 _FEW = 16
-"""So many searches are no slower than the look at every eighth place."""
 _GRAM, _STEP = 4, 8
+# A text this long holds four bytes at an eighth place of the data, wherever it begins.
 _FOUND_BY_GRAMS = _STEP - 1 + _GRAM
-"""A text this long holds four bytes at an eighth place of the data, wherever it begins."""
+# What base64 and hex may be: a run that holds a part of a secret is hidden as a whole.
 _RUN = re.compile(rb"[A-Za-z0-9+/=_-]{4,}")
-"""What base64 and hex may be: a run that holds a part of a secret is hidden as a whole."""
 
 
 class Masker:

@@ -23,8 +23,8 @@ from penstock.cli.text import in_line, log_line, meant
 from penstock.cli.watching import pipeline_of
 
 _PAUSE_S = 0.5
+# What the API server answers for a container that has not started.
 _NOT_STARTED = 400
-"""What the API server answers for a container that has not started."""
 
 
 def register(app: typer.Typer) -> None:

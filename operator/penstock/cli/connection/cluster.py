@@ -31,8 +31,8 @@ from penstock.cli.text import meant
 FIELD_MANAGER = "penstock-cli"
 NOT_FOUND = 404
 _TOO_OLD = 410
+# What requestedBy holds: a longer name is left out, as a part of it would be refused.
 _LONGEST_NAME = 253
-"""What requestedBy holds: a longer name is left out, as a part of it would be refused."""
 _KINDS: dict[type, str] = {
     Run: "pipelineruns",
     Pipeline: "pipelines",

@@ -21,13 +21,13 @@ from urllib3 import HTTPHeaderDict
 from penstock.cli.connection.kubeconfig import ClusterEntry, ClusterTarget, ExecEntry, UserEntry
 from penstock.cli.connection.objects import CliError
 
+# How long a plugin may take: some ask a person to log in.
 _PLUGIN_S = 600.0
-"""How long a plugin may take: some ask a person to log in."""
 _EARLY = timedelta(seconds=10)
 _GROUP = "client.authentication.k8s.io/"
 _CONFIG = "client.authentication.k8s.io/exec"
+# What a header's name may hold beside letters and digits, but for the percent sign itself.
 _LEGAL = "!#$&'*+-.^_`|~"
-"""What a header's name may hold beside letters and digits, but for the percent sign itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ NAMESPACE_BYTES = 24 * 1024 * 1024
 TOO_MUCH = "tooMuch"
 """The key under which a document says that its spec was left out, and what to do."""
 
+# Kinds that the operator makes, or that are trimmed to a few KB: counted, and kept in any case.
 _OWN = (JOBS, PODS, REVISIONS, APPROVALS)
-"""Kinds that the operator makes, or that are trimmed to a few KB: counted, and kept in any case."""
 
 
 def size_of(document: Document | list[Any]) -> int:

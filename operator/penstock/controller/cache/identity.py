@@ -55,8 +55,8 @@ _META = (
     "deletionTimestamp",
 )
 _CONDITIONS = 20
+# The most characters that are kept of a text a kubelet or the Job controller wrote.
 _TEXT = 4_096
-"""The most characters that are kept of a text a kubelet or the Job controller wrote."""
 
 
 def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:

@@ -10,8 +10,8 @@ from penstock.engine.run.condition_lookup import rule_executions
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import EndedRun, Snapshot
 
+# How many runs that a tool declares go without a warning.
 _DECLARED = 50
-"""How many runs that a tool declares go without a warning."""
 
 
 def prune_history(

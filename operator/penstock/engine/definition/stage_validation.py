@@ -29,11 +29,11 @@ _ALLOWED = {
     ON_SUCCESS: ("FAIL", "ROLLBACK"),
     StageConditionType.ON_FAILURE: ("ROLLBACK",),
 }
+# The keys of a rule's configuration, and whether they are required.
 _KEYS = {
     VARIABLE_CHECK: {"Variable": True, "Value": True, "Operator": True},
     DEPLOYMENT_WINDOW: {"Cron": True, "TimeZone": False},
 }
-"""The keys of a rule's configuration, and whether they are required."""
 
 
 def stage_problems(spec: PipelineSpec) -> Iterator[Problem]:

@@ -18,8 +18,8 @@ from penstock.engine.run.advance import RunAdvance
 
 TRANSITION_DISABLED = "TransitionDisabled"
 
+# How many waiting runs a stage shows: as many as wait at most on AWS (X-36).
 _SHOWN = 50
-"""How many waiting runs a stage shows: as many as wait at most on AWS (X-36)."""
 
 
 class Queue(NamedTuple):

@@ -16,8 +16,8 @@ from penstock.engine.language.cron import CronError, window_of
 from penstock.engine.language.patterns import PatternError, matches
 from penstock.engine.language.variables import UnresolvedError, Values, resolve
 
+# How long a DeploymentWindow is waited for, unless the rule says otherwise.
 _WINDOW_TIMEOUT_MINUTES = 7 * 24 * 60
-"""How long a DeploymentWindow is waited for, unless the rule says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

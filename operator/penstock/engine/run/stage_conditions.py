@@ -31,16 +31,14 @@ _OF_A_TRY = {
     ActionStatus.SUCCEEDED: ConditionStatus.SUCCEEDED,
     ActionStatus.ABANDONED: ConditionStatus.ABANDONED,
 }
+# Turns a function's answer for a failed stage's condition: an error meets it (C-22).
 _TURNED = {
     ConditionStatus.SUCCEEDED: ConditionStatus.FAILED,
     ConditionStatus.FAILED: ConditionStatus.SUCCEEDED,
 }
-"""Turns a function's answer for a failed stage's condition: an error meets it (C-22)."""
+# The errors of a rule's Job whose commands or build said no (C-03). With any other error, the rule
+# could not be evaluated.
 _SAID_NO = ("JobFailed", "TimedOut", "OOMKilled", "ResultMismatch")
-"""The errors of a rule's Job whose commands or build said no (C-03).
-
-With any other error, the rule could not be evaluated.
-"""
 
 
 class Conditions:

@@ -12,8 +12,8 @@ from penstock.api.times import format_time
 from penstock.engine.snapshot import Refused
 from penstock.engine.tries.room import emptied
 
+# How many stages of such a run are kept, the last ones.
 _SHOWN = 20
-"""How many stages of such a run are kept, the last ones."""
 
 
 def shrunk(status: PipelineRunStatus, refused: Refused, now: datetime) -> PipelineRunStatus:

@@ -27,8 +27,8 @@ from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
 from penstock.engine.snapshot import ApprovalObject
 
 _TEXT_LENGTH = 10_000
+# The trigger types of runs that a person started; all others were started by a process.
 _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")
-"""The trigger types of runs that a person started; all others were started by a process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,19 +33,15 @@ _AT_ONCE = {
 _PULL_FAILED = "ImagePullBackOff"
 _PULLING = {"ErrImagePull", _PULL_FAILED, "RegistryUnavailable", "ImageInspectError"}
 _CONFIGURING = {"CreateContainerConfigError", "CreateContainerError"}
+# The kubelet's reason for a container that is gone when its Pod is evicted. The kubelet counts that
+# as a restart.
 _STATUS_UNKNOWN = "ContainerStatusUnknown"
-"""The kubelet's reason for a container that is gone when its Pod is evicted.
-
-The kubelet counts that as a restart.
-"""
 _POD_GONE = ErrorDetails(
     code="PodLost", message="its pod is gone, and has said nothing of what it did"
 )
+# The codes of a try that is lost because its Pod is deleted. The agent says so, or can say nothing
+# any more.
 _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
-"""The codes of a try that is lost because its Pod is deleted.
-
-The agent says so, or can say nothing any more.
-"""
 
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:

@@ -14,11 +14,9 @@ from penstock.actions.kubernetes.manifests.files import rank_of
 
 PRUNE_ANNOTATION = "penstock.dev/prune"
 _POLL_S = (0.1, 0.2, 0.5, 1.0)
+# Groups whose objects go after their pods. The garbage collector takes up to 30 s to learn of a new
+# kind.
 _WITH_PODS = ("", "apps", "batch")
-"""Groups whose objects go after their pods.
-
-The garbage collector takes up to 30 s to learn of a new kind.
-"""
 
 
 @dataclass(frozen=True, slots=True)

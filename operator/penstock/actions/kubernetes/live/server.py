@@ -22,8 +22,8 @@ _TRIES = 4
 _PAGE = 500
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _RETRY_STATUS = {429, 502, 503, 504}
+# What the server says, with status 500, of a field that its schema does not know.
 _BAD_PATCH = "failed to create typed patch object"
-"""What the server says, with status 500, of a field that its schema does not know."""
 
 
 class ApiError(Exception):

@@ -6,10 +6,10 @@ from penstock.actions.execution import Job
 from penstock.actions.kubernetes.live.server import Server
 from penstock.actions.kubernetes.options import Options
 
+# Seconds kept of the action's time, to report the late object and not only the lateness.
 _LAST_WORD_S = 1.0
-"""Seconds kept of the action's time, to report the late object and not only the lateness."""
+# The share of the action's time that a deploy may use when the rest is reserved for a rollback.
 _WITHOUT_ROLLBACK = 2 / 3
-"""The share of the action's time that a deploy may use when the rest is reserved for a rollback."""
 
 
 class Session:

@@ -11,12 +11,12 @@ from typing import Any
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.kubernetes.manifests.files import Manifest, copied
 
+# Paths of pod templates in any kind: Deployments and their like, CronJobs, PodTemplates.
 _TEMPLATES = (
     ("spec", "template", "spec"),
     ("spec", "jobTemplate", "spec", "template", "spec"),
     ("template", "spec"),
 )
-"""Paths of pod templates in any kind: Deployments and their like, CronJobs, PodTemplates."""
 _IMAGE = re.compile(r"[^\s\x00-\x1f]{1,1000}")
 
 

@@ -19,10 +19,10 @@ from penstock.actions.yaml_documents import DEPTH, DocumentBounds, Rules, YamlEr
 
 _BOUNDS = DocumentBounds(500_000, 32 * 1024 * 1024)
 _MARK = "\ufeff"
+# What is space to Go.
 _SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-"""What is space to Go."""
 _GUESSED = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -16,10 +16,10 @@ from penstock.engine.language.shell.syntax import RESERVED, Simple, Unsafe, Word
 Code = Callable[[str, Context, Word], None]
 """Judges a literal text that is run as code."""
 
+# What code must hold to make code of a variable's value.
 _MAY_EVALUATE = re.compile(
     r"\$[\w({@*#?!$-]|`|\(\(|\[{1,2}\s|\w\[|\b(eval|let|declare|typeset|local|read|unset|printf|test)\b"
 )
-"""What code must hold to make code of a variable's value."""
 _NAME = re.compile(r"[\w.-]+=!?")
 
 MOST_WRAPPERS = 10

@@ -54,6 +54,8 @@ AMBIGUOUS = _words(
 )
 """Names of these that are too common as words to tell anything where they are no command."""
 
+# Programs whose text is in a language of its own. The use of a variable there is up to that
+# language.
 _OTHER_LANGUAGES = _words(
     """
     sed gsed awk gawk mawk nawk yq gojq jq make gmake bmake ninja just task rake m4 bc dc ed ex vi
@@ -63,10 +65,6 @@ _OTHER_LANGUAGES = _words(
     clisp guile racket scheme gnuplot pdb ipython jupyter
     """
 )
-"""Programs whose text is in a language of its own.
-
-The use of a variable there is up to that language.
-"""
 
 PLAIN = _words(
     """
