@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from penstock.actions.declaration import declaration_of
 from penstock.api.kinds.pipeline import Action, PipelineSpec
+from penstock.api.kinds.walks import placed_actions
 from penstock.api.meta import (
     ANNOTATION_ACTION,
     ANNOTATION_PIPELINE_UID,
@@ -63,11 +64,10 @@ def pipeline_uid_of(run: Document) -> str:
 
 def source_actions(spec: PipelineSpec) -> Iterator[tuple[str, str, Action]]:
     """Yield stage, provider and action of each source."""
-    for stage in spec.stages:
-        for action in stage.actions:
-            declared = declaration_of(action.action_type_id)
-            if declared and declared.category == "Source":
-                yield stage.name, declared.provider, action
+    for _, stage, action in placed_actions(spec):
+        declared = declaration_of(action.action_type_id)
+        if declared and declared.category == "Source":
+            yield stage.name, declared.provider, action
 
 
 def status_of(document: Document, state: State) -> Document:

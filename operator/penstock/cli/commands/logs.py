@@ -13,6 +13,7 @@ import typer
 from penstock.api.contract.contracts import Attempt
 from penstock.api.contract.keys import log_key
 from penstock.api.kinds.pipeline import ArtifactStore
+from penstock.api.kinds.walks import placed_actions
 from penstock.api.status.executions import ActionExecution, ActionStatus
 from penstock.cli.app import EXIT_REFUSED, Away, Run, Timeout, complain, connect, console, gave_up
 from penstock.cli.connection import objects
@@ -57,11 +58,8 @@ def logs(
 def check_action(run: objects.Run, pipeline: objects.Pipeline | None, action: str) -> None:
     """Raise CliError, with the names that there are, where no action of a run is meant."""
     known = [where for where, _ in executions(run)]
-    known += [
-        f"{stage.name}/{item.name}"
-        for stage in (pipeline.spec.stages if pipeline else ())
-        for item in stage.actions
-    ]
+    if pipeline:
+        known += [f"{item.stage.name}/{item.action.name}" for item in placed_actions(pipeline.spec)]
     if not any(is_meant(action, where) for where in known):
         hint = meant(
             action, known if "/" in action else [where.partition("/")[2] for where in known]

@@ -20,6 +20,7 @@ from penstock.api.kinds.pipeline import (
     Stage,
     VariableDeclaration,
 )
+from penstock.api.kinds.walks import stage_names
 from penstock.api.model import Model
 from penstock.api.names import hash_of
 
@@ -43,7 +44,7 @@ class Definition(Model):
 
     def stage_after(self, name: str | None) -> Stage | None:
         """Return the stage after the named one, the first for None, None after the last."""
-        names = [stage.name for stage in self.stages]
+        names = stage_names(self)
         index = 0 if name is None else names.index(name) + 1
         return self.stages[index] if index < len(names) else None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
 from penstock.api.kinds.pipeline import Action, PipelineSpec
+from penstock.api.kinds.walks import placed_actions
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 
 _REMOVE = "this version of Penstock does not act on it; remove it"
@@ -58,13 +59,12 @@ def regions_without_effect(spec: PipelineSpec) -> Iterator[str]:
 
 
 def _used_regions(spec: PipelineSpec) -> set[str]:
-    return {action.region for stage in spec.stages for action in stage.actions if action.region}
+    return {item.action.region for item in placed_actions(spec) if item.action.region}
 
 
 def _without_region(spec: PipelineSpec) -> Iterator[tuple[str, Action]]:
     """Yield the actions, with their paths, that name a region and whose provider calls no AWS."""
-    for number, stage in enumerate(spec.stages):
-        for index, action in enumerate(stage.actions):
-            declared = declaration_of(action.action_type_id)
-            if action.region and not (declared and declared.calls_aws):
-                yield f"spec.stages[{number}].actions[{index}]", action
+    for path, _, action in placed_actions(spec):
+        declared = declaration_of(action.action_type_id)
+        if action.region and not (declared and declared.calls_aws):
+            yield path, action

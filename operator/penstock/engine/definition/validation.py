@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pydantic.alias_generators import to_camel
 
 from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.api.kinds.walks import no_such_stage
 from penstock.engine.definition.action_validation import PlacedAction, action_problems
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of
@@ -82,12 +83,8 @@ def _stores(spec: PipelineSpec, has_default_store: bool) -> Iterator[Problem]:
 
 
 def _transitions(spec: PipelineSpec) -> Iterator[Problem]:
-    names = [stage.name for stage in spec.stages]
-    for index, name in enumerate(
-        item.stage_name for item in spec.disable_inbound_stage_transitions
-    ):
-        if name not in names:
-            what = f'the pipeline has no stage "{name}"; it has {", ".join(names)}'
+    for index, item in enumerate(spec.disable_inbound_stage_transitions):
+        if what := no_such_stage(item.stage_name, spec):
             yield Problem(f"spec.disableInboundStageTransitions[{index}].stageName", what)
 
 

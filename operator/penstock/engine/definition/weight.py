@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.stage_conditions import Rule
+from penstock.api.kinds.walks import placed_actions
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import rules_of
 
@@ -19,9 +20,7 @@ MOST = 64_000
 
 def weight_of(spec: PipelineSpec) -> int:
     """Return the characters that judging a definition reads one by one."""
-    actions = sum(
-        _of_commands(action.commands) for stage in spec.stages for action in stage.actions
-    )
+    actions = sum(_of_commands(item.action.commands) for item in placed_actions(spec))
     return actions + sum(map(_of_rule, rules_of(spec)))
 
 

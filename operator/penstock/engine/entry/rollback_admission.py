@@ -8,6 +8,7 @@ from datetime import datetime
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
+from penstock.api.kinds.walks import no_such_stage, stage_names
 from penstock.api.status.executions import StoredArtifact
 from penstock.api.times import format_time
 from penstock.engine.definition.frozen import Definition
@@ -89,9 +90,8 @@ def _refusal(
             f"revisions (X-68)"
         )
         return Refusal(OUTDATED, f"spec.rollback: {what}")
-    if wanted.stage_name not in (stages := [stage.name for stage in frozen.stages]):
-        what = f'the pipeline has no stage "{wanted.stage_name}"; it has {", ".join(stages)}'
-        return Refusal("StageNotFound", f"spec.rollback.stageName: {what}")
+    if unknown := no_such_stage(wanted.stage_name, frozen):
+        return Refusal("StageNotFound", f"spec.rollback.stageName: {unknown}")
     why = _why_unable(frozen, target, wanted.stage_name)
     return Refusal(UNABLE, f"spec.rollback: {why}") if why else None
 
@@ -113,7 +113,7 @@ def _why_unable(definition: Definition, target: RunObject, stage: str) -> str | 
 
 
 def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> RollbackMetadata:
-    names = [stage.name for stage in definition.stages]
+    names = stage_names(definition)
     earlier = set(names[: names.index(stage_name)])
     before = target.status.model_copy(
         update={

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.transition import StageTransitionSpec
+from penstock.api.kinds.walks import no_such_stage, stage_names
 from penstock.api.text import one_line
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.objects.transitions import TransitionObject
@@ -68,15 +69,11 @@ def with_transitions(
 
 
 def _problem_with(item: TransitionObject, spec: PipelineSpec) -> Problem | None:
-    where, names = f"StageTransition {item.name}", [stage.name for stage in spec.stages]
+    where = f"StageTransition {item.name}"
     if item.spec is None:
         return Problem(where, item.unreadable)
-    if item.spec.stage_name not in names:
-        message = (
-            f'StageNotFound: the pipeline has no stage "{item.spec.stage_name}"; it has '
-            f"{', '.join(names)}"
-        )
-        return Problem(f"{where}: spec.stageName", message)
+    if what := no_such_stage(item.spec.stage_name, spec):
+        return Problem(f"{where}: spec.stageName", f"StageNotFound: {what}")
     if _stage_of(item.spec, spec) is None:
         return Problem(
             f"{where}: spec.transitionType", "nothing comes after the last stage: name another"
@@ -86,7 +83,7 @@ def _problem_with(item: TransitionObject, spec: PipelineSpec) -> Problem | None:
 
 def _stage_of(wanted: StageTransitionSpec, spec: PipelineSpec) -> str | None:
     """Return the stage in front of which a switch stands: out of a stage is into the next."""
-    names = [stage.name for stage in spec.stages]
+    names = stage_names(spec)
     if wanted.stage_name not in names:
         return None
     index = names.index(wanted.stage_name) + (wanted.transition_type == "Outbound")

@@ -8,6 +8,7 @@ from datetime import datetime
 from penstock.api.kinds.retry import RefusedRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import StageConditionType
+from penstock.api.kinds.walks import no_such_stage
 from penstock.api.status.condition_states import (
     NOT_PASSED,
     AnsweredOverride,
@@ -109,8 +110,7 @@ class Overrides:
     ) -> RefusedRequest | None:
         """Return why a request cannot be followed, None where it can."""
         name = request.stage_name
-        if definition and name not in (stages := [stage.name for stage in definition.stages]):
-            what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
+        if definition and (what := no_such_stage(name, definition)):
             return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
         state = status.stage(name)
         condition = state_of(state, request.condition_type) if state else None

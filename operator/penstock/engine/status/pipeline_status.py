@@ -8,6 +8,7 @@ from datetime import datetime
 
 from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
+from penstock.api.kinds.walks import stage_names
 from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.conditions import Condition, ConditionType, merge
 from penstock.api.status.pipeline_status import (
@@ -110,7 +111,7 @@ def with_inbound(
         )
         for name, state in stages.items()
     )
-    order = [stage.name for stage in spec.stages] if spec else []
+    order = stage_names(spec) if spec else []
     last = len(order)
     by_place = sorted(
         shown, key=lambda s: order.index(s.stage_name) if s.stage_name in order else last
