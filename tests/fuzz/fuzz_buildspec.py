@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import random
 
-from penstock.actions.codebuild.buildspec import Buildspec, is_inline, parse
+from penstock.actions.codebuild.buildspec import Buildspec, parse
+from penstock.actions.codebuild.buildspec_yaml import is_inline
 from penstock.actions.execution import ActionError
 from tests.fuzz.mutations import mutated
 

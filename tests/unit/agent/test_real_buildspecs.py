@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.actions.codebuild.buildspec import is_inline
+from penstock.actions.codebuild.buildspec_yaml import is_inline
 from penstock.api.contract.contracts import ActionResult
 from penstock.api.text import shorten
 from tests.unit.agent.pod import SHELLS, Pod, order, request, script

@@ -11,26 +11,22 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from penstock.actions.codebuild.buildspec_yaml import (
+    EMPTY,
+    LATER,
+    asks_for_nothing,
+    document_of,
+    error_of,
+    is_true,
+    map_of,
+    text_of,
+    texts_of,
+)
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.yaml_documents import DocumentBounds, Rules, YamlError, documents
 from penstock.api.contract.contracts import NOTHING
-from penstock.api.text import shorten
 
-BYTES = 256 * 1024
 _COMMAND_CHARACTERS = 1024 * 1024
-_MESSAGE = 1000
-_BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
-_RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
-"""Every scalar stays the text that was written: 0.2, 3.10 and yes keep their form.
-
-A map's own keys come before the keys that it merges (<<).
-"""
-YAML_ERROR = "YAML_FILE_ERROR"
 PHASES = ("install", "pre_build", "build", "post_build")
-_LATER = {
-    "run-as": "B-06", "proxy": "B-16", "batch": "B-60",
-    "parameter-store": "B-12", "secrets-manager": "B-12", "git-credential-helper": "B-15",
-}  # fmt: skip
 _VERSIONS = ("0.2", "0.1")
 _ENV_KEYS = ("shell", "variables", "exported-variables")
 _TOP_KEYS = ("version", "env", "environment_variables", "phases", "reports", "artifacts", "cache")
@@ -41,8 +37,6 @@ _OTHER_FORMATS = (
 )  # fmt: skip
 _REPORT_KEYS = ("files", "base-directory", "discard-paths", "file-format")
 _REPORT_GROUPS = 5
-_FALSE = ("no", "false")
-_EMPTY = ("", "~", "null")
 
 
 class Phase(NamedTuple):
@@ -92,25 +86,25 @@ class Buildspec(NamedTuple):
 
 def parse(text: str) -> Buildspec:
     """Return the buildspec; raise ActionError with the path of a key that is wrong."""
-    read = _map(_document(text), "buildspec", _TOP_KEYS)
+    read = map_of(document_of(text), "buildspec", _TOP_KEYS)
     top = {
-        key: None if isinstance(value, str) and value in _EMPTY else value
+        key: None if isinstance(value, str) and value in EMPTY else value
         for key, value in read.items()
     }
     version = top.get("version")
     if version not in _VERSIONS:
-        raise _error(f"version {version!r} is not supported, 0.2 and 0.1 are")
+        raise error_of(f"version {version!r} is not supported, 0.2 and 0.1 are")
     if version != "0.1" and "environment_variables" in top:
-        raise _error(
+        raise error_of(
             "environment_variables is a key of version 0.1; in 0.2 it is env.variables (B-05)"
         )
-    env = _map(top.get("env"), "env", _ENV_KEYS)
-    artifacts = _map(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
-    secondary = _map(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
+    env = map_of(top.get("env"), "env", _ENV_KEYS)
+    artifacts = map_of(top.get("artifacts"), "artifacts", (*_ARTIFACT_KEYS, "secondary-artifacts"))
+    secondary = map_of(artifacts.get("secondary-artifacts"), "artifacts.secondary-artifacts")
     return Buildspec(
         phases=_phases(top.get("phases")),
         variables=_variables(top, env),
-        exported=_list(env.get("exported-variables"), "env.exported-variables"),
+        exported=texts_of(env.get("exported-variables"), "env.exported-variables"),
         shell=_shell(env.get("shell") or "sh"),
         has_one_shell=version != "0.1",
         artifacts=_artifacts(artifacts, "artifacts") if artifacts.get("files") else None,
@@ -125,7 +119,7 @@ def parse(text: str) -> Buildspec:
 
 
 def _remarks(top: Mapping[str, Any]) -> Iterator[str]:
-    if not _asks_for_nothing(top.get("cache")):
+    if not asks_for_nothing(top.get("cache")):
         yield "cache is ignored: the project has no cache (B-52)"
     if any(
         "run-as" in part
@@ -150,59 +144,36 @@ def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
             yield from (
                 f"{path}{key}"
                 for key in strange
-                if key not in _LATER or not _asks_for_nothing(part[key])
+                if key not in LATER or not asks_for_nothing(part[key])
             )
 
 
-def _document(text: str) -> Any:
-    if len(text.encode("utf-8", "replace")) > BYTES:
-        raise _error(f"the buildspec is larger than {BYTES} bytes")
-    try:
-        found = list(documents(text, _RULES, _BOUNDS))
-    except YamlError as error:
-        raise _error(" ".join(str(error).split())[:300]) from error
-    if len(found) > 1:
-        raise _error("it is one YAML document; there are more")
-    return found[0] if found else None
-
-
-def is_inline(text: str) -> bool:
-    """Whether a text is a buildspec, not its path (bug 04): it is a map, or begins like one."""
-    if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        return True
-    try:
-        found = list(documents(text, _RULES, _BOUNDS))
-    except YamlError:
-        return "\n" in text.strip()
-    return any(isinstance(document, dict) for document in found)
-
-
 def _variables(top: Mapping[str, Any], env: Mapping[str, Any]) -> dict[str, str]:
-    old = _map(top.get("environment_variables"), "environment_variables", ("plaintext",))
+    old = map_of(top.get("environment_variables"), "environment_variables", ("plaintext",))
     places = {
         "env.variables": env.get("variables"),
         "environment_variables.plaintext": old.get("plaintext"),
     }
     return {
-        name: _text(value, f"{path}.{name}")
+        name: text_of(value, f"{path}.{name}")
         for path, document in places.items()
-        for name, value in _map(document, path).items()
+        for name, value in map_of(document, path).items()
     }
 
 
 def _shell(text: Any) -> str:
     if text not in ("sh", "/bin/sh", "bash", "/bin/bash"):
-        raise _error(f"env.shell: {text!r} is not supported, bash and /bin/sh are (B-10)")
+        raise error_of(f"env.shell: {text!r} is not supported, bash and /bin/sh are (B-10)")
     return "bash" if text.endswith("bash") else "sh"
 
 
 def _phases(document: Any) -> dict[str, Phase]:
-    found = _map(document, "phases")
+    found = map_of(document, "phases")
     if not found:
-        raise _error("phases are missing")
+        raise error_of("phases are missing")
     for name in found:
         if name not in PHASES:
-            raise _error(
+            raise error_of(
                 f"phases.{name} is no phase of a build; these are {', '.join(PHASES)} (B-20)"
             )
     phases = {name: _phase(name, found.get(name)) for name in PHASES}
@@ -210,20 +181,20 @@ def _phases(document: Any) -> dict[str, Phase]:
         len(text) for phase in phases.values() for text in (*phase.commands, *phase.finally_)
     )
     if length > _COMMAND_CHARACTERS:
-        raise _error(f"the commands hold {length} characters, more than {_COMMAND_CHARACTERS}")
+        raise error_of(f"the commands hold {length} characters, more than {_COMMAND_CHARACTERS}")
     return phases
 
 
 def _phase(name: str, document: Any) -> Phase:
     path = f"phases.{name}"
-    found = _map(document, path, _phase_keys(name))
-    on_failure = _text(found.get("on-failure") or "", f"{path}.on-failure")
+    found = map_of(document, path, _phase_keys(name))
+    on_failure = text_of(found.get("on-failure") or "", f"{path}.on-failure")
     if on_failure not in ("", "ABORT", "CONTINUE"):
-        raise _error(
+        raise error_of(
             f"{path}.on-failure: {on_failure} is not supported, ABORT and CONTINUE are (B-27..B-29)"
         )
     if found and name != "install" and not {"commands", "finally"} & found.keys():
-        raise _error(f"{path}.commands are missing (B-21)")
+        raise error_of(f"{path}.commands are missing (B-21)")
     return Phase(
         _commands(found.get("commands"), f"{path}.commands"),
         _commands(found.get("finally"), f"{path}.finally"),
@@ -243,7 +214,7 @@ def _phase_keys(name: str) -> tuple[str, ...]:
 
 def _commands(document: Any, path: str) -> tuple[str, ...]:
     """Return the commands; an item that is nothing but a comment is none."""
-    return tuple(text for text in _list(document, path) if text.strip())
+    return tuple(text for text in texts_of(document, path) if text.strip())
 
 
 _ARTIFACT_KEYS = (
@@ -253,88 +224,38 @@ _ARTIFACT_KEYS = (
 
 
 def _artifacts(document: Any, path: str) -> Artifacts:
-    found = _map(
+    found = map_of(
         document,
         path,
         (*_ARTIFACT_KEYS, *(("secondary-artifacts",) if path == "artifacts" else ())),
     )
-    files = _list(found.get("files"), f"{path}.files")
+    files = texts_of(found.get("files"), f"{path}.files")
     if not files:
-        raise _error(f"{path}.files are missing (B-40)")
+        raise error_of(f"{path}.files are missing (B-40)")
     return Artifacts(
         files,
-        _text(found.get("base-directory") or "", f"{path}.base-directory"),
-        _list(found.get("exclude-paths"), f"{path}.exclude-paths"),
-        _is_true(found.get("discard-paths"), f"{path}.discard-paths"),
-        _is_true(found.get("enable-symlinks"), f"{path}.enable-symlinks"),
+        text_of(found.get("base-directory") or "", f"{path}.base-directory"),
+        texts_of(found.get("exclude-paths"), f"{path}.exclude-paths"),
+        is_true(found.get("discard-paths"), f"{path}.discard-paths"),
+        is_true(found.get("enable-symlinks"), f"{path}.enable-symlinks"),
     )
 
 
 def _reports(document: Any) -> tuple[ReportGroup, ...]:
-    found = _map(document, "reports")
+    found = map_of(document, "reports")
     if len(found) > _REPORT_GROUPS:
-        raise _error(f"reports: {len(found)} groups, at most {_REPORT_GROUPS} are allowed (B-50)")
+        raise error_of(f"reports: {len(found)} groups, at most {_REPORT_GROUPS} are allowed (B-50)")
     return tuple(_report_group(name, value) for name, value in found.items())
 
 
 def _report_group(name: str, document: Any) -> ReportGroup:
     path = f"reports.{name}"
-    found = _map(document, path)
-    wanted = _text(found.get("file-format") or JUNIT, f"{path}.file-format")
+    found = map_of(document, path)
+    wanted = text_of(found.get("file-format") or JUNIT, f"{path}.file-format")
     if wanted.upper() in _OTHER_FORMATS:
         message = f"{path}.file-format: {wanted} is not supported yet (B-50); {JUNIT} is"
         raise ActionError(CONFIGURATION_ERROR, message)
     if wanted.upper() != JUNIT:
-        raise _error(f"{path}.file-format: {wanted} is no report format; {JUNIT} is (B-50)")
+        raise error_of(f"{path}.file-format: {wanted} is no report format; {JUNIT} is (B-50)")
     files = _artifacts({key: value for key, value in found.items() if key != "file-format"}, path)
     return ReportGroup(name.rpartition(":report-group/")[2], files._replace(discard_paths=False))
-
-
-def _map(document: Any, path: str, allowed: tuple[str, ...] | None = None) -> dict[str, Any]:
-    if document is None or document in _EMPTY:
-        return {}
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise _error(f"{path} is not a map")
-    for key in document:
-        is_later = allowed is not None and key not in allowed and key in _LATER
-        is_root = key == "run-as" and document[key] == "root"
-        if is_later and not is_root and not _asks_for_nothing(document[key]):
-            raise ActionError(
-                CONFIGURATION_ERROR, f"{path}.{key} is not supported yet ({_LATER[key]}); remove it"
-            )
-    return document
-
-
-def _asks_for_nothing(value: Any) -> bool:
-    """Whether a section is there and empty, or says no to everything."""
-    if isinstance(value, dict | list):
-        return all(map(_asks_for_nothing, value.values() if isinstance(value, dict) else value))
-    return value is None or str(value).lower() in (*_EMPTY, *_FALSE)
-
-
-def _list(document: Any, path: str) -> tuple[str, ...]:
-    """Return a list of texts; one text stands for a list of it (B-40)."""
-    if document is None or document in _EMPTY:
-        return ()
-    if isinstance(document, str):
-        return (document,)
-    if not isinstance(document, list):
-        raise _error(f"{path} is not a list")
-    return tuple(_text(item, f"{path}[{index}]") for index, item in enumerate(document))
-
-
-def _text(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        raise _error(f"{path} is not a text; quote it, as YAML reads a colon and a space as a map")
-    return value
-
-
-def _is_true(value: Any, path: str) -> bool:
-    text = str(value or "no").lower()
-    if text not in ("yes", "true", *_FALSE):
-        raise _error(f"{path} is neither yes nor no")
-    return text not in _FALSE
-
-
-def _error(why: str) -> ActionError:
-    return ActionError(YAML_ERROR, shorten(f"DOWNLOAD_SOURCE: {why}", _MESSAGE))

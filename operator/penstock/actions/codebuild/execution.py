@@ -4,14 +4,8 @@ import re
 from collections.abc import Mapping
 
 from penstock.actions.codebuild.artifacts import find, names_in, references
-from penstock.actions.codebuild.buildspec import (
-    BYTES,
-    YAML_ERROR,
-    Artifacts,
-    Buildspec,
-    is_inline,
-    parse,
-)
+from penstock.actions.codebuild.buildspec import Artifacts, Buildspec, parse
+from penstock.actions.codebuild.buildspec_yaml import BYTES, YAML_ERROR, is_inline
 from penstock.actions.codebuild.environment import build_id, environment
 from penstock.actions.codebuild.outside import check
 from penstock.actions.codebuild.phases import NO_BASH, render
