@@ -14,7 +14,8 @@ from penstock.cluster.lease import LeaseSettings
 def test_weak_times_that_cannot_be_safe_are_refused(
     duration: float, renew: float, write: float
 ) -> None:
-    with pytest.raises(ValueError, match=r"durationSeconds is .* and must be more than renewSeconds"):
+    refusal = r"durationSeconds is .* and must be more than renewSeconds"
+    with pytest.raises(ValueError, match=refusal):
         LeaseSettings("ns", "name", "me", duration, renew, write)
 
 
