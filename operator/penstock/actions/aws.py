@@ -32,6 +32,7 @@ from penstock.actions.execution import (
 from penstock.api.contract.contracts import AwsAccess
 from penstock.api.text import printable
 
+# A service that says nothing for a minute is away; a stack's slow steps are polled, not waited for.
 _READ_S = 60.0
 # How many times to make a call that is throttled or meets a server's own failure. This is
 # botocore's standard mode, with pauses.
@@ -41,6 +42,7 @@ _ASSUMING = Config(
     read_timeout=_READ_S,
     retries={"mode": "standard", "total_max_attempts": _CALLS},
 )
+# A result must fit a termination message of 4 KiB, beside variables and summary.
 _MESSAGE_CHARACTERS = 1000
 _DENIED = re.compile(
     r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|OptInRequired|SignatureDoesNotMatch|ExpiredToken|"

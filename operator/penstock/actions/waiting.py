@@ -6,8 +6,11 @@ from typing import TypeVar
 
 from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
 
+# What is ready soon is seen soon.
 _FIRST_S = 1.0
+# Each pause is longer by so much.
 _GROWTH = 1.3
+# What takes hours is asked four times a minute, within AWS's limits for many pipelines.
 _LONGEST_S = 15.0
 # How long a service may throttle or be silent during a wait, beyond botocore's own retries.
 _OUTAGE_S = 300.0

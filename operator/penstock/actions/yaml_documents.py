@@ -13,7 +13,7 @@ import yaml
 from yaml._yaml import CParser
 
 MERGE_TAG = "tag:yaml.org,2002:merge"
-DEPTH = 200
+DEPTH = 200  # A reader that calls itself for each level must not exhaust the stack.
 _WORDS = {
     "did not find expected <document start>": "something stands behind the end of the document",
     "found unexpected ':'": 'found unexpected ":"; put a space behind it, or the text in quotes',

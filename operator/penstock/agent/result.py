@@ -16,7 +16,9 @@ from penstock.api.text import shorten
 FAILED = "Failed"
 LOST = "Lost"
 SUCCEEDED = "Succeeded"
+# Bytes of a message in a termination message of 4 KiB.
 _MESSAGE = 1500
+# Bytes of a summary in it.
 _SUMMARY = 500
 # How many failed tests of a report, and bytes of their messages, go before anything else does.
 _DETAILS = ((20, 300), (10, 200), (5, 120), (2, 60), (0, 0))

@@ -8,7 +8,9 @@ suffix still fits.
 import hashlib
 import re
 
+# Of a Job's 63 characters: so many tell people what it is.
 _SLUG_LENGTH = 30
+# 48 bits: two names of one namespace meet once in 16 million objects.
 _HASH_LENGTH = 12
 _NOT_DNS = re.compile(r"[^a-z0-9]+")
 

@@ -20,6 +20,7 @@ from penstock.artifacts.unpacking import (
 )
 from penstock.artifacts.zip import ZipArchive
 
+# Bytes by which a format is told: a tar's magic stands at 257.
 _HEAD = 512
 # An archive that was meant to be split and is whole begins with a mark of its own.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04", b"PK\x07\x08PK\x03\x04")

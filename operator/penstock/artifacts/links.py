@@ -7,6 +7,7 @@ nothing: a tree that changes under way cannot lead anywhere else.
 import errno
 from pathlib import Path
 
+# As many as Linux follows.
 _HOPS = 40
 
 

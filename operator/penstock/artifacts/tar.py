@@ -10,8 +10,11 @@ from typing import IO, Any, NamedTuple
 
 from penstock.artifacts.errors import ArtifactError, shown
 
+# A tar's unit, by its format.
 BLOCK = 512
+# A header extension holds names: a longer one is hostile.
 _EXTENSION_BYTES = 1024 * 1024
+# The most that eleven octal digits can say.
 _USTAR_SIZE = 8 * 1024**3
 _EXTENSIONS = (b"x", b"X", b"L", b"K")
 _LABEL = b"V"

@@ -16,8 +16,11 @@ from penstock.artifacts import tar
 from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.packing import MAX_DEPTH, stays_inside
 
+# Bytes in memory at a time.
 _CHUNK = 256 * 1024
+# zstd may ask for so much memory: larger windows are refused.
 _WINDOW = 128 * 1024 * 1024
+# A small archive may unfold to this, however well it compresses.
 _ALWAYS_ALLOWED = 64 * 1024 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

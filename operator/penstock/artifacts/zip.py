@@ -13,11 +13,15 @@ from typing import IO
 from penstock.artifacts import tar
 from penstock.artifacts.errors import ArtifactError, shown
 
+# Bytes in memory at a time.
 _CHUNK = 256 * 1024
 # The largest table of contents, checked first: in memory, all of it takes some ten times this.
 _DIRECTORY_BYTES = 16 * 1024 * 1024
+# A link's target is a path: Linux takes none that is longer.
 _LINK_BYTES = 4096
+# Where the end record may stand: its size, the longest comment, and the two records of zip64.
 _TAIL = 22 + 65_535 + 20 + 56
+# Flags of an entry, by the format's numbers.
 _ENCRYPTED, _UTF_8, _PATCHED, _MASKED = 0x1, 0x800, 0x20, 0x2040
 # LZMA is left out: its dictionary is as large as the archive says.
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
@@ -33,8 +37,10 @@ _METHODS = {
 }
 # FAT, HPFS, NTFS (PKWARE's and Info-ZIP's) and VFAT: a backslash there only separates names.
 _DOS = {0, 6, 10, 11, 14}
+# The attribute by which DOS marks a folder.
 _DOS_FOLDER = 0x10
 _DRIVE = re.compile(rb"[A-Za-z]:")
+# The extra field in which old programs write a name in UTF-8.
 _UNICODE_PATH = 0x7075
 # Errors that zipfile raises for false archives: it documents none, and fuzzing found these.
 _BROKEN = (

@@ -7,8 +7,11 @@ from typing import IO
 
 from penstock.artifacts.folders import FolderBounds, files_in
 
+# The first moment that a zip can hold: one content, one file, whenever it is packed.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+# Bytes in memory at a time.
 _CHUNK = 256 * 1024
+# The system that gives an entry's attributes their meaning: permissions.
 _UNIX = 3
 
 

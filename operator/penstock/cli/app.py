@@ -20,6 +20,7 @@ EXIT_OTHERWISE = 3
 EXIT_TIMEOUT = 4
 """Gave up waiting, for what was asked or for the API server: what became of it is not known."""
 
+# How often a command looks whether what it asked for has happened.
 _PAUSE_S = 0.3
 
 

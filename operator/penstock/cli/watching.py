@@ -12,6 +12,7 @@ from penstock.cli.connection.transport import UnreachableError
 from penstock.cli.render import run_tree
 from penstock.cli.text import in_line
 
+# People see a change within half a second.
 _PAUSE_S = 0.5
 
 

@@ -23,8 +23,11 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+# Without a Lease: one replica writes, and nobody waits for its end.
 WRITE_TIMEOUT_S = 5.0
+# The server ends a watch then; a connection that died unseen is noticed.
 _WATCH_S = 300
+# etcd takes objects of 1.5 MiB, and escapes make a text longer.
 _LARGEST_EVENT = 8 * 1024 * 1024
 
 

@@ -21,6 +21,7 @@ from penstock.cluster.resources import LEASES
 
 log = logging.getLogger(__name__)
 
+# The kubelet restarts the container; a person sees which reason it was.
 EXIT_LEASE_LOST = 70
 
 

@@ -6,8 +6,11 @@ held at one time, by an operator that has just been started again because that w
 
 import aiohttp
 
+# A page is parsed in memory, for eight passes at once.
 MOST_BYTES = 4 * 1024 * 1024
+# Objects of the first page, and of any: pages grow while they are small.
 _FIRST, _MOST = 50, 500
+# Below this the next page may be twice as long.
 _SMALL_BYTES = 1024 * 1024
 
 

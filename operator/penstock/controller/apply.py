@@ -41,7 +41,9 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 
+# A pass of a pipeline with hundreds of runs must not keep the others waiting.
 _WRITES_PER_PASS = 50
+# A quota or a webhook is put right by people: to ask more often tells nothing.
 _REFUSED_AGAIN_S = 5.0
 
 

@@ -38,6 +38,7 @@ from penstock.runtime.queue import WorkQueue
 
 log = logging.getLogger(__name__)
 
+# Passes that one namespace leaves to the others.
 _SPARE_WORKERS = 2
 _SELECTORS = {
     JOBS: LABEL_RUN_UID,

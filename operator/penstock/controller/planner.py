@@ -17,10 +17,12 @@ from penstock.engine.settings import Settings
 from penstock.engine.snapshot import Snapshot
 from penstock.runtime.turns import Turns
 
+# The interpreter runs one at a time: a second one keeps a heavy plan from blocking the next.
 _THREADS = 2
 # Limit in characters that are read one by one: at most a tenth of a second. See
 # `engine/definition/weight.py`.
 _LIGHT = 1_000
+# A plan that took longer takes a thread next time.
 _LIGHT_S = 0.05
 
 

@@ -28,6 +28,7 @@ from penstock.engine.commands import Plan
 from penstock.engine.snapshot import Live, Snapshot
 
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+# A look at one try may lead to the next one; after three rounds the pass ends as it is.
 _LIVE_ROUNDS = 3
 _SHOWN_UNDER_WAY = ("InProgress", "Stopping")
 

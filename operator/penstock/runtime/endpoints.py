@@ -19,9 +19,11 @@ from penstock.cluster.errors import ClusterError
 
 log = logging.getLogger(__name__)
 
+# Each look of Prometheus would be two requests to the API server.
 _REMEMBER_S = 60.0
 # Answers that are remembered, by a hash of the token; a scraper has one.
 _REMEMBERED = 1_000
+# Strangers may ask as often as they like: the API server is asked twice a second.
 _REVIEWS_PER_S = 2.0
 # The limit of reviews at once. Reviews are the API server's work, and anybody who reaches the port
 # can ask for one.

@@ -15,7 +15,9 @@ from penstock.runtime.queue import Key, WorkQueue
 
 log = logging.getLogger(__name__)
 
+# After an error of one pass; doubled with each further one.
 _FIRST_PAUSE_S = 0.5
+# An API server that is back is noticed within half a minute.
 _LONGEST_PAUSE_S = 30.0
 
 

@@ -17,7 +17,9 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+# Seconds after a pass that failed; doubled with each further one.
 _FIRST_BACKOFF = 0.2
+# Seconds: a pipeline that fails in each pass is looked at once a minute.
 _LONGEST_BACKOFF = 60.0
 
 

@@ -17,6 +17,7 @@ from penstock.api.status.pipeline_status import SourceState
 CREATE_PIPELINE = "CreatePipeline"
 START = "StartPipelineExecution"
 POLL = "PollForSourceChanges"
+# A source that cannot be reached is asked every ten minutes at least.
 LONGEST_PAUSE_S = 600.0
 
 Key = tuple[str, str]

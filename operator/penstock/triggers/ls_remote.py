@@ -22,6 +22,7 @@ from penstock.actions.git.isolation import (
 from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 
+# A remote names the refs that were asked for: two or three.
 _LARGEST_ANSWER = 256 * 1024
 # Memory per process (a look has two): hostile servers together fit the container's limit.
 _MEMORY = 40 * 1024 * 1024

@@ -29,7 +29,9 @@ from penstock.triggers.sources import LONGEST_ERROR, secret_texts
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
+# A HEAD has no body, and headers of some kilobytes.
 _HEAD_BYTES = 64 * 1024
+# Answers by which S3 names another region: that is said, not followed.
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 

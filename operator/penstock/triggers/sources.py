@@ -11,6 +11,7 @@ from penstock.cluster.errors import ForbiddenError, NotFoundError
 from penstock.cluster.resources import SECRETS
 from penstock.triggers.decide import Observation
 
+# Characters of an error in a Pipeline's status.
 LONGEST_ERROR = 500
 
 

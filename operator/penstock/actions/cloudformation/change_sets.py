@@ -11,7 +11,9 @@ from penstock.actions.waiting import Waiting
 from penstock.api.text import printable
 
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
+# Lines of a log: more than anybody reads, and less than the largest change set.
 _SHOWN_CHANGES = 200
+# A change set has at most as many pages; a server that never ends is left.
 _PAGES = 20
 
 

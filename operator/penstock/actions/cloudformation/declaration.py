@@ -15,6 +15,7 @@ from penstock.actions.cloudformation.configuration import (
 from penstock.actions.cloudformation.overrides import read_overrides
 from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod, artifacts_in
 
+# Seconds of a day: a stack may take three.
 _DAYS_S = 86_400
 _NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
 _WITH_TEMPLATE = ("CREATE_UPDATE", "REPLACE_ON_FAILURE", "CHANGE_SET_REPLACE")

@@ -8,8 +8,10 @@ from penstock.api.text import printable
 
 # How far back is looked, of 100 events each.
 _PAGES = 20
+# Lines of a log for one operation; the first failures are among them.
 _LINES = 2000
 _STACK = "AWS::CloudFormation::Stack"
+# How deep nested stacks are looked into for the resource that failed first.
 _DEPTH = 3
 _CANCELLED = "cancelled"
 

@@ -26,7 +26,9 @@ from penstock.actions.cloudformation.templates import (
 from penstock.actions.cloudformation.uploads import Uploaded, Uploads
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
+# The most that CloudFormation takes of a template in S3.
 TEMPLATE_BYTES = 1024 * 1024
+# How deep templates may name each other: one that names itself ends here.
 _DEPTH = 10
 # ``s3://``, ``https://``, ``arn:``: a name of something elsewhere.
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

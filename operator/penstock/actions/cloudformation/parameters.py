@@ -16,6 +16,7 @@ from penstock.actions.cloudformation.overrides import (
 from penstock.actions.cloudformation.uploads import Uploaded, Uploads
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
+# A configuration is a few kilobytes; what is larger is another file.
 _FILE_BYTES = 1024 * 1024
 _KEYS = ("Parameters", "Tags", "StackPolicy")
 

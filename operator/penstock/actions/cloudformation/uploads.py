@@ -14,6 +14,7 @@ from penstock.artifacts.folders import FolderBounds
 from penstock.artifacts.zipping import zip_file, zip_folder
 
 _PREFIX = "penstock-packages"
+# Bytes that are hashed at a time: an agent has 64 MiB in all.
 _CHUNK = 1024 * 1024
 # How long a template may be in a request; a longer one goes by way of S3.
 _BODY_BYTES = 51_200

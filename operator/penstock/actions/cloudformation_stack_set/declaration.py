@@ -15,6 +15,7 @@ from penstock.actions.cloudformation_stack_set.configuration import StackSetBase
 from penstock.actions.cloudformation_stack_set.lists import as_json, files_in
 from penstock.actions.declaration import ArtifactBounds, Declaration, OnLostPod
 
+# Seconds of a day: operations on many accounts take as long.
 _DAYS_S = 86_400
 
 

@@ -14,7 +14,9 @@ from penstock.api.text import printable
 _ENDS = ("SUCCEEDED", "FAILED", "STOPPED")
 # How long an operation that somebody else has begun is waited for.
 _FOREIGN_S = 900.0
+# Lines of a log for one operation.
 _LINES = 2000
+# Pages of results that are read: a server that never ends is left.
 _PAGES = 50
 
 Start = Callable[[str], dict[str, Any]]

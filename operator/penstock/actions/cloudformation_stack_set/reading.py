@@ -13,6 +13,7 @@ from penstock.actions.cloudformation_stack_set.lists import (
 )
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, Job
 
+# A list of accounts or parameters is small; what is larger is another file.
 _FILE_BYTES = 1024 * 1024
 
 

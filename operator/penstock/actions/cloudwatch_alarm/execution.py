@@ -6,6 +6,7 @@ from typing import Any
 from penstock.actions import aws
 from penstock.actions.execution import CONFIGURATION_ERROR, JOB_FAILED, ActionError, Job, Outcome
 
+# CloudWatch judges an alarm at most every ten seconds: to ask more often tells nothing new.
 _POLL_S = 10.0
 _PASSING = {"beforeEntry": {"OK"}, "onSuccess": {"OK", "INSUFFICIENT_DATA"}}
 

@@ -15,6 +15,7 @@ from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.links import DanglingError, LinkError, resolve
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+# As deep as an artifact may be packed; a link to a folder above ends here, too.
 _DEPTH = 200
 # How often a search may meet entries of an artifact: links can make many folders of one.
 _VISITS = 10

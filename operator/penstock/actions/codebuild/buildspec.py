@@ -25,6 +25,7 @@ from penstock.actions.codebuild.buildspec_yaml import (
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.api.contract.contracts import NOTHING
 
+# All commands together stand in one script, which the agent keeps in memory.
 _COMMAND_CHARACTERS = 1024 * 1024
 PHASES = ("install", "pre_build", "build", "post_build")
 _VERSIONS = ("0.2", "0.1")
@@ -36,6 +37,7 @@ _OTHER_FORMATS = (
     "CLOVERXML", "COBERTURAXML", "JACOCOXML", "SIMPLECOV",
 )  # fmt: skip
 _REPORT_KEYS = ("files", "base-directory", "discard-paths", "file-format")
+# CodeBuild takes as many report groups of one build.
 _REPORT_GROUPS = 5
 
 

@@ -6,6 +6,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.yaml_documents import DocumentBounds, Rules, YamlError, documents
 from penstock.api.text import shorten
 
+# The text stands in a Job's annotation or in memory; real ones have a few kilobytes.
 BYTES = 256 * 1024
 _BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
@@ -14,6 +15,7 @@ _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
 A map's own keys come before the keys that it merges (<<).
 """
 YAML_ERROR = "YAML_FILE_ERROR"
+# A result must fit a termination message of 4 KiB.
 _MESSAGE = 1000
 LATER = {
     "run-as": "B-06", "proxy": "B-16", "batch": "B-60",

@@ -24,6 +24,7 @@ from penstock.api.contract.contracts import Build
 from penstock.artifacts.errors import ArtifactError
 
 FAILED = "Build terminated with state: FAILED"
+# So much of a command tells which one it was, and leaves room for why it failed.
 _SHOWN = 160
 _FAILURE = re.compile(r"failed (\w+):(commands|finally):(\d{1,5}) (\d{1,3})")
 

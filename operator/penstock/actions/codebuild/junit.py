@@ -10,9 +10,13 @@ from enum import StrEnum
 from typing import NamedTuple
 from xml.parsers import expat
 
+# Suites stand in suites; deeper than this is an attack on the reader's stack.
 _DEPTH = 100
+# Characters that are kept of a name; the rest is cut.
 _NAME = 500
+# Characters that are kept of a failure's message.
 _MESSAGE = 2_000
+# Characters that are kept of a failure's trace: its end has the reason.
 _DETAILS = 8_000
 
 

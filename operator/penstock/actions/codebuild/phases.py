@@ -27,6 +27,7 @@ _BEGIN = LINE_START.replace("\x1e", "\\036")
 # the list of commands have failed, the exit code of the build, whether it stops, and the command
 # that was begun.
 _STATE = ("at", "failed", "list", "result", "stop", "where")
+# How often commands may end the shell before the build is broken off.
 _LIVES = 1_000
 # How the program calls itself: the shell was looked up before a build could change the PATH.
 _CALL = '"$penstock_shell" {} "$penstock_shell"'

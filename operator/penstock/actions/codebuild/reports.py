@@ -13,13 +13,21 @@ from penstock.api.contract.contracts import FailedCase, SuiteReport
 from penstock.api.text import shorten
 from penstock.artifacts.errors import ArtifactError
 
+# Files of one report group; more is a wrong pattern.
 _FILES = 1_000
+# Bytes of one file: it is parsed in the agent's memory.
 _FILE_BYTES = 16 * 1024 * 1024
+# Bytes of all files of a group: they are read one after the other.
 _GROUP_BYTES = 64 * 1024 * 1024
+# Test cases that are read of a group.
 _CASES = 20_000
+# Bytes of the stored report: `penstock reports` reads it whole.
 _DOCUMENT_BYTES = 16 * 1024 * 1024
+# Characters of a test's name in a run's status: twenty of them must fit.
 _NAME = 128
+# Failed tests that stand in the result; the report in the store has all.
 _FAILED_TESTS = 20
+# Characters of a failure in the result, which must fit a termination message.
 _MESSAGE = 300
 _BAD = (CaseStatus.FAILED, CaseStatus.ERROR)
 

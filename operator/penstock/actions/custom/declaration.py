@@ -14,6 +14,7 @@ from penstock.api.kinds.action_type import ActionTypeSpec, ArtifactDetails, Conf
 OWNER = "Custom"
 FOLDER = "custom"
 EXECUTION_ID = "{ExternalExecutionId}"
+# A day, unless the ActionType says otherwise (T-09).
 _TIMEOUT_S = 86_400.0
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")

@@ -30,8 +30,10 @@ from penstock.actions.execution import (
 from penstock.actions.quoting import quote
 from penstock.api.contract.contracts import SECRETS_DIR, Custom, Revision
 
+# The program's exit code if its values or its folder are missing.
 _CANNOT_START = 96
 _EXECUTION_ID = "{ExternalExecutionId}"
+# As long as CodePipeline's entityUrl may be.
 _LONGEST_URL = 2048
 
 

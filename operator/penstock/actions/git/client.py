@@ -29,7 +29,9 @@ from penstock.actions.git.isolation import (
 )
 from penstock.actions.git.remote import Remote
 
+# What git says is kept in memory: enough for every message, not for a hostile stream.
 _OUTPUT = 1024 * 1024
+# Bytes that are read at a time.
 _CHUNK = 64 * 1024
 _MOST_MEMORY = 2 * 1024**3
 """Of one git process: a server may answer without end, and git keeps some answers in memory."""

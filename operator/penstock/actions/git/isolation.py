@@ -53,6 +53,7 @@ _WANTED = "it wants a user and a password; name a Secret that holds them in Cred
 _NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
 _MEMORY = re.compile(r"out of memory|cannot allocate", re.I)
 _FILE_SIZE = re.compile(r"died of signal 25|file too large|file size limit", re.I)
+# So much of git's words stands in a message.
 _LONGEST = 500
 _REDIRECTED = re.compile(r"returned error: 30[12378]")
 

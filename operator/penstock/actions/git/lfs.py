@@ -18,9 +18,13 @@ from penstock.actions.git.client import Git
 from penstock.actions.git.listing import Budget, shown
 from penstock.actions.git.repository import Repository
 
+# Each pointer is looked at and asked for: a commit with more is refused.
 MAX_POINTERS = 100_000
+# A pointer has some 130 bytes: a larger file is none.
 _LARGEST = 1024
+# Objects in one request, as git-lfs itself asks.
 _AT_ONCE = 100
+# Downloads at once: enough to hide latency, few enough for 64 MiB of memory.
 _PARALLEL = 4
 _BEGIN = b"version https://git-lfs"
 _POINTER = re.compile(

@@ -27,10 +27,15 @@ from penstock.actions.git.remote import Remote, remote_of
 from penstock.api.text import printable
 
 _MEDIA_TYPE = "application/vnd.git-lfs+json"
+# An answer to a hundred objects has some 100 KB: a larger one is hostile.
 _LARGEST_ANSWER = 4 * 1024 * 1024
+# Bytes that are written at a time.
 _CHUNK = 256 * 1024
+# As many as browsers' ancestors took; a loop ends here.
 _REDIRECTS = 5
+# A download is repeated for a connection that broke, not for a refusal.
 _TRIES = 3
+# Seconds between two tries.
 _PAUSE_S = 1.0
 
 

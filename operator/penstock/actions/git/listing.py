@@ -10,6 +10,7 @@ from penstock.api.text import printable, shorten
 
 MODULES_FILE = b".gitmodules"
 _ATTRIBUTES_FILE = b".gitattributes"
+# So much of a path tells which one it was.
 _SHOWN = 200
 # Bytes; Linux opens no path of 4,096, and the workspace stands before it.
 _LONGEST_PATH = 4000

@@ -26,8 +26,11 @@ from penstock.actions.git.listing import MODULES_FILE, Budget, Contents, TreeEnt
 from penstock.actions.git.remote import Remote, Wanted, remote_of
 from penstock.actions.git.repository import Repository
 
+# Modules in modules: a repository that has itself as a module ends here.
 MAX_DEPTH = 10
+# Each module is a fetch of its own: a hundred take minutes.
 MAX_NUMBER = 100
+# A `.gitmodules` file has some hundred bytes for each module.
 _LARGEST_FILE = 1024 * 1024
 _USER = re.compile(rb"//[^/@]*@")
 

@@ -9,6 +9,7 @@ from penstock.api.names import child_name
 
 KEPT_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})
 """Kinds whose deletion takes more than the object with it; pruned only if PruneKinds names them."""
+# TimeoutInMinutes, if the action says nothing.
 _MINUTES = 10.0
 
 

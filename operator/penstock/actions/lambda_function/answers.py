@@ -12,6 +12,7 @@ from penstock.api.text import printable
 
 SUCCESS, FAILURE = "PutJobSuccessResult", "PutJobFailureResult"
 ENDED = "InvalidJobStateException"
+# CodePipeline's own limits of PutJobSuccessResult and PutJobFailureResult.
 _TOKEN_CHARACTERS, _MESSAGE_CHARACTERS, _ID_CHARACTERS, _SUMMARY_CHARACTERS = 2048, 5000, 1500, 2048
 _VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 

@@ -15,8 +15,11 @@ from typing import Any
 from penstock.actions.lambda_function.answers import FAILURE, SUCCESS, RefusedError
 
 _PREFIX = "CodePipeline_20150709."
+# Output variables have 120 KiB at most.
 _BODY_BYTES = 256 * 1024
+# A client that sends a byte a minute must not hold a place.
 _REQUEST_S = 10
+# Answers that wait to be read; one is expected.
 _QUEUE = 16
 
 Take = Callable[[str, Mapping[str, Any]], None]

@@ -49,7 +49,9 @@ _SILENCE_S = 20 * 60.0
 _AGAIN_S = 10.0
 # The longest that Lambda lets a function run, and a little.
 _FUNCTION_S = 15 * 60.0 + 30
+# Pauses after a refusal for too many requests; then the action fails.
 _THROTTLED_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+# Lambda returns 4 KB of its log: lines of one character would flood ours.
 _LOG_LINES = 100
 # How long an answered function may take to return, for the end of its log.
 _LOG_S = 2.0

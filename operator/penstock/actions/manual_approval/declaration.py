@@ -13,6 +13,7 @@ from penstock.actions.declaration import (
     OnLostPod,
 )
 
+# An approval waits for seven days, as on AWS (T-05).
 _WEEK_S = 7 * 86_400
 
 

@@ -7,11 +7,13 @@ from penstock.actions.execution import REVISION_UNAVAILABLE, ActionError, Job, O
 from penstock.api.contract.contracts import Revision, StoreLocation
 from penstock.artifacts.archives import unpack_any
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Found, open_store
-from penstock.artifacts.store_errors import MissingObjectError
+from penstock.artifacts.store.errors import MissingObjectError
+from penstock.artifacts.store.opening import open_store
+from penstock.artifacts.store.store import Found
 from penstock.artifacts.unpacking import Caps
 
 _SUMMARY = "codepipeline-artifact-revision-summary"
+# A result must fit a termination message of 4 KiB.
 _SUMMARY_BYTES = 1000
 
 

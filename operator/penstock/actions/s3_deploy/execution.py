@@ -16,8 +16,11 @@ from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.folders import FolderBounds, files_in
 from penstock.artifacts.zipping import zip_folder
 
+# Each file is a request: more is a wrong artifact.
 _MAX_FILES = 100_000
+# Uploads at once: enough to hide latency, few enough for the agent's memory.
 _AT_ONCE = 8
+# Above this boto3 sends parts, of which only some are in memory.
 _MULTIPART_BYTES = 16 * 1024 * 1024
 # A file's parts go up one after the other; files go up side by side. So memory stays flat.
 _TRANSFER = TransferConfig(

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
+# Shorter secrets stand in ordinary words: to mask them would hide the log.
 SHORTEST = 4
 _PART, _STRIDE = 12, 48
 """Of any 60 characters in a row, one part is whole: tools fold at 60 (xxd), 64 (PEM), 76 (MIME)."""
+# Shorter values found within a secret stand in ordinary words.
 _DERIVED = 6
 _WORDS = {"localhost", "production", "development", "staging", "default", "enabled", "disabled"}
 _PUBLIC = {"username", "user", "accessKeyId", "email", "host"}

@@ -16,8 +16,11 @@ from penstock.agent.output.masking import Masker
 
 _LINE_START = LINE_START.encode()
 _INNER_START = re.compile(rb"(?<=[^\n])" + _LINE_START)
+# A longer line is written in pieces: its secrets are searched for across their borders.
 _LINE_BYTES = 64 * 1024
+# What has not reached the store yet: an action that prints faster waits.
 _PENDING_BYTES = 1024 * 1024
+# Bytes that are read at a time, as large as a Linux pipe.
 _PIECE = 64 * 1024
 
 

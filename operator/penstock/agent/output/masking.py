@@ -10,9 +10,12 @@ from penstock.agent.output.encodings import forms_of
 MASK = "***"
 _MASK = MASK.encode()
 _PUBLIC = {"username", "accessKeyId"}
+# Bytes that are read of a secret's file.
 _LARGEST = 64 * 1024
 # So many searches are no slower than the look at every eighth place.
 _FEW = 16
+# Secrets are found by samples of four bytes at every eighth place, so that many cost as little as
+# few.
 _GRAM, _STEP = 4, 8
 # A text this long holds four bytes at an eighth place of the data, wherever it begins.
 _FOUND_BY_GRAMS = _STEP - 1 + _GRAM

@@ -5,6 +5,7 @@ import select
 from pathlib import Path
 
 _NAMES = ("done", "log", "signal", "ready")
+# Bytes: the end of what the wrapper sent tells how it ended.
 _TAIL = 256
 
 

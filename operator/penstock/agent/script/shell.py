@@ -14,7 +14,9 @@ from penstock.agent.output.log import Log
 from penstock.agent.script.control import Control
 from penstock.api.contract.contracts import Limits
 
+# Bytes of a script that are sent at a time: a FIFO takes 64 KiB, the rest waits for its reader.
 _PIECE = 256 * 1024
+# Output that is not stored yet is looked at again so soon.
 _LAGGING_S = 0.02
 
 

@@ -30,7 +30,9 @@ WORKSPACE_DIR = "/workspace"
 AGENT_CONTAINER = "agent"
 ACTION_CONTAINER = "action"
 
+# Annotations of an object have 256 KiB together; a buildspec of that size compresses to a tenth.
 COMPRESS_REQUEST_ABOVE = 32 * 1024
+# What the kubelet keeps of a container's termination message.
 TERMINATION_MESSAGE_BYTES = 4096
 DUPLICATE = "DuplicateExecution"
 """The code of an agent that found its try claimed by another, and did nothing."""

@@ -23,6 +23,7 @@ from penstock.cli.connection.transport import STREAM_S, UnreachableError
 from penstock.cli.text import in_line, log_line, meant
 from penstock.cli.watching import pipeline_of
 
+# How often `logs -f` looks for the next action.
 _PAUSE_S = 0.5
 # What the API server answers for a container that has not started.
 _NOT_STARTED = 400

@@ -21,10 +21,12 @@ from penstock.cli.connection.kubeconfig import ClusterTarget
 from penstock.cli.connection.objects import CliError
 from penstock.cli.connection.proxies import proxy_for
 
+# A stream may be silent for long: an action that prints nothing is no dead server.
 CONNECT_S, READ_S, STREAM_S = 10.0, 30.0, 300.0
 AGENT = "penstock-cli"
 _JSON_PATCH, _MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----")
+# What an API server or a proxy before it answers while it is replaced.
 _AWAY = (429, 500, 502, 503, 504)
 
 

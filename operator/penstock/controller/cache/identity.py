@@ -54,6 +54,7 @@ _META = (
     "creationTimestamp",
     "deletionTimestamp",
 )
+# A pod has six conditions; what others add is not kept.
 _CONDITIONS = 20
 # The most characters that are kept of a text a kubelet or the Job controller wrote.
 _TEXT = 4_096

@@ -19,6 +19,7 @@ from penstock.engine.pods.request import STORE_SECRET, secret_names
 from penstock.engine.pods.template import container_of, placement_of
 from penstock.engine.settings import Settings
 
+# "nobody" of distroless images, which the agent's image has, too.
 _USER = 65532
 _POD_DIR = "/penstock/pod"
 _TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -20,6 +20,7 @@ from penstock.api.status.condition_states import PASSED, StageConditionState
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time
 
+# A stage that is retried seldom is forgotten: an hour at most.
 _LONGEST_BACKOFF_S = 3_600
 _RUNS_AGAIN = (ActionStatus.FAILED, ActionStatus.ABANDONED, ActionStatus.UNKNOWN)
 

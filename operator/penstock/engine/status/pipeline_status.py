@@ -24,6 +24,7 @@ from penstock.engine.entry.inbound import Queue
 from penstock.engine.entry.transitions import InboundTransition
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
 
+# Bytes of a condition's message; Kubernetes takes 32 KiB.
 _MESSAGE_LENGTH = 4_000
 
 

@@ -14,6 +14,7 @@ from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
 from penstock.engine.run.condition_lookup import condition_summary, state_of
 
+# Bytes of the one line that kubectl get and events show.
 _SUMMARY_LENGTH = 500
 
 

@@ -26,6 +26,7 @@ from penstock.engine.definition.frozen import spec_hash
 from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
 from penstock.engine.snapshot import ApprovalObject
 
+# Characters of a question, with its variables put in.
 _TEXT_LENGTH = 10_000
 # The trigger types of runs that a person started; all others were started by a process.
 _BY_PEOPLE = (None, "StartPipelineExecution", "ManualRollback")

@@ -20,6 +20,7 @@ from penstock.api.times import format_time
 from penstock.engine.objects.workloads import PodObject
 from penstock.engine.tries.results import TryResult
 
+# Bytes of an action's summary in the status: a thousand actions must fit 900 KB.
 _SUMMARY_LENGTH = 1_000
 
 

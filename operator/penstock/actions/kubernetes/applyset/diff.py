@@ -18,8 +18,11 @@ _SERVERS_OWN = (
     "creationTimestamp",
     "selfLink",
 )
+# Lines of a log for one object: enough to see what changes.
 _LINES = 40
+# Characters that are shown of a value.
 _VALUE = 160
+# Lines that are shown of a text with line breaks, such as a ConfigMap's file.
 _TEXT_LINES = 12
 _ABSENT = object()
 

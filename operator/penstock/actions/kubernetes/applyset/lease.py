@@ -16,8 +16,11 @@ from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
 
 CONCURRENT = "ConcurrentDeploy"
+# A deploy whose pod died blocks others for so long.
 DURATION_S = 45
+# Three renewals may fail before the Lease ends.
 _RENEW_S = 10.0
+# How often a deploy that waits looks whether the Lease is free.
 _POLL_S = 1.0
 _LEASES = ServedResource("/apis/coordination.k8s.io/v1", "leases", True)
 

@@ -28,6 +28,7 @@ CREATED, CHANGED, UNCHANGED, UNTRIED, PRUNED = (
 )
 _MISSING = re.compile(r'"([^"]+)" not found|with name (\S+) was found')
 _NO_DRY_RUN = "does not support dry run"
+# Lines of a log for all objects together.
 _LINES = 400
 
 

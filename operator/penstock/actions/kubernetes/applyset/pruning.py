@@ -13,6 +13,7 @@ from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.manifests.files import rank_of
 
 PRUNE_ANNOTATION = "penstock.dev/prune"
+# The last one repeats: deletions end within a second, or take long.
 _POLL_S = (0.1, 0.2, 0.5, 1.0)
 # Groups whose objects go after their pods. The garbage collector takes up to 30 s to learn of a new
 # kind.

@@ -13,7 +13,9 @@ from typing import Self
 from penstock.actions.execution import ActionError
 from penstock.actions.kubernetes.manifests.files import Manifest, objects_in
 
+# A Secret holds 1 MiB, metadata included.
 KEPT_BYTES = 900_000
+# What a kept deploy may unfold to: a hostile Secret must not fill the memory.
 _READ_BYTES = 256 * 1024 * 1024
 
 

@@ -18,6 +18,7 @@ from penstock.actions.kubernetes.manifests.files import Manifest
 
 CONFLICT = "ApplyConflict"
 DEFINITION = "CustomResourceDefinition"
+# How long a kind may be unknown after its definition was applied: the server needs seconds.
 _DISCOVERY_S = 10.0
 
 

@@ -12,7 +12,9 @@ from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.live.standstill import last_seen, verdict_of
 
+# The last one repeats: what is ready at once costs no second, what takes minutes few requests.
 _POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)
+# A log that is silent for longer looks stuck.
 _SAY_EVERY_S = 15.0
 _FAILING = ("Progressing", "Stalled", "Failed")
 

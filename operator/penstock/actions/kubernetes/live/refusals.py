@@ -5,6 +5,7 @@ from typing import Any
 
 from penstock.actions.kubernetes.live.server import ApiError
 
+# So much of what an admission webhook prints stands in a message.
 _DUMP = 200
 _PRECONDITIONS = ("resourceVersion", "uid")
 _EXPORTED = ("managedFields", "creationTimestamp", "deletionTimestamp", "generation", "selfLink")

@@ -17,8 +17,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from penstock.actions.execution import SYSTEM_UNAVAILABLE, ActionError, Job
 
+# A LIST of metadata with thousands of members has some megabytes.
 _RESPONSE_BYTES = 64 * 1024 * 1024
+# An API server that is being replaced is away for seconds.
 _TRIES = 4
+# Objects of one page, as kubectl asks.
 _PAGE = 500
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _RETRY_STATUS = {429, 502, 503, 504}

@@ -47,6 +47,7 @@ _TIMESTAMP = re.compile(
     re.ASCII,
 )
 _WORDS = {float("inf"): ".inf", float("-inf"): "-.inf"}
+# Go's int64 and uint64: kubectl reads numbers beyond them as floats.
 _LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
 
 Value = str | int | float | bool | None

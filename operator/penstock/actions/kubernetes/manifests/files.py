@@ -15,7 +15,9 @@ from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.glob_lists import split_globs
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+# etcd takes objects of 1.5 MiB: a file of 4 MiB holds several at most.
 _FILE_BYTES = 4 * 1024 * 1024
+# Each object is applied, watched and listed: more is several deploys.
 _OBJECTS = 5000
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _ORDER = (

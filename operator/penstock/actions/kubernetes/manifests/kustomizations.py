@@ -11,8 +11,10 @@ from penstock.actions.kubernetes.manifests.files import KUSTOMIZATIONS
 from penstock.actions.kubernetes.manifests.streams import read_yaml
 from penstock.actions.yaml_documents import DocumentBounds, YamlError
 
+# A kustomization has some kilobytes.
 _BYTES = 1024 * 1024
 _BOUNDS = DocumentBounds(20_000, 4 * 1024 * 1024)
+# Folders that may name each other; a loop ends here.
 _MOST = 500
 _BASES = ("resources", "bases", "components")
 _PLUGINS = ("generators", "transformers", "validators")

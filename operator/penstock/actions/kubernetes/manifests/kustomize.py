@@ -21,8 +21,11 @@ from penstock.actions.execution import (
 )
 from penstock.actions.kubernetes.manifests.kustomizations import check
 
+# kustomize builds in seconds; a minute is a loop that it does not see.
 _TIMEOUT_S = 60.0
+# What it may print: generators multiply what they are given.
 _OUTPUT_BYTES = 32 * 1024 * 1024
+# A result must fit a termination message of 4 KiB.
 _ERROR_CHARS = 1000
 _NOBODY = "http://127.0.0.1:9"
 

@@ -9,6 +9,7 @@ from penstock.actions.kubernetes.manifests.images import read_images, with_image
 from penstock.actions.kubernetes.manifests.kustomize import build
 from penstock.actions.kubernetes.manifests.substitutions import read_values, with_values
 
+# A file with placeholders is read and written whole.
 _FILE_BYTES = 1024 * 1024
 
 

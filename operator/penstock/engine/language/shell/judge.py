@@ -26,6 +26,7 @@ from penstock.engine.language.shell.syntax import (
     within,
 )
 
+# Shells that run shells: deeper than this nobody writes by hand.
 _DEPTH = 5
 MOST_WITHIN = 20_000
 """The maximum count of characters read of code within a command.
