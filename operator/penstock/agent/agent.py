@@ -38,7 +38,8 @@ from penstock.api.contract.contracts import DUPLICATE, RESULT_VERSION, ActionReq
 from penstock.api.contract.documents import ContractError
 from penstock.api.contract.keys import log_key
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Store, open_store
+from penstock.artifacts.store.opening import open_store
+from penstock.artifacts.store.store import Store
 
 STARTED_TOO_LATE = "StartedTooLate"
 POD_TERMINATED = "PodTerminated"

@@ -9,7 +9,7 @@ import os
 
 from penstock.api.contract.contracts import Attempt
 from penstock.api.contract.keys import claim_key
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 
 def claim(store: Store, attempt: Attempt, pod_uid: str) -> str | None:

@@ -13,7 +13,7 @@ from penstock.agent.paths import Paths
 from penstock.agent.script.control import Control
 from penstock.agent.workspace import Workspace
 from penstock.api.contract.contracts import ActionRequest
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 
 class AgentJob:

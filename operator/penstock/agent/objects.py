@@ -5,8 +5,8 @@ from pathlib import Path
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError, StoredObject
 from penstock.api.contract.contracts import ActionRequest
 from penstock.api.contract.keys import object_key
-from penstock.artifacts.store import Store
-from penstock.artifacts.store_errors import MissingObjectError
+from penstock.artifacts.store.errors import MissingObjectError
+from penstock.artifacts.store.store import Store
 
 
 class StoreObjects:

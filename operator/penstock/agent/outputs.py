@@ -6,7 +6,7 @@ from pathlib import Path
 from penstock.agent.workspace import Workspace
 from penstock.api.contract.contracts import ArtifactLocation, ArtifactOrder, SuiteReport
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 
 class StoredOutputs:

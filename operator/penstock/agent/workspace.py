@@ -9,7 +9,7 @@ from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, Art
 from penstock.api.contract.keys import artifact_key, encode_part, log_key, report_key
 from penstock.artifacts import globs
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 _SOURCES = "src"
 _WITHOUT_INPUT = "_"

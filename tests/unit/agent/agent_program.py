@@ -10,7 +10,7 @@ from obstore.store import LocalStore
 from penstock.agent import interrupt
 from penstock.agent.agent import Agent
 from penstock.agent.paths import Paths
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 if __name__ == "__main__":
     interrupt.watch()

@@ -29,7 +29,7 @@ from penstock.api.contract.contracts import (
 )
 from penstock.api.contract.wrapper import WRAPPER
 from penstock.artifacts.packing import Tree, pack
-from penstock.artifacts.store import Store
+from penstock.artifacts.store.store import Store
 
 ATTEMPT = Attempt("team", "shop", "p-uid", "shop-1", "r-uid", "Build", "Compile", 1, 1)
 LIMITS = Limits(timeout_s=20, grace_s=0.3, kill_s=2, log_drain_s=0.3, store_timeout_s=5)

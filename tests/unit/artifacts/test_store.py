@@ -19,9 +19,10 @@ from penstock.api.contract.keys import (
     key_of,
     log_key,
 )
-from penstock.artifacts import store_errors
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import PART_BYTES, Store, open_store
+from penstock.artifacts.store import errors
+from penstock.artifacts.store.opening import open_store
+from penstock.artifacts.store.store import PART_BYTES, Store
 from tests.unit.artifacts.s3_server import S3Server
 
 
@@ -195,4 +196,4 @@ def test_first_hour_message_of_a_server_is_shown_as_text_and_not_as_xml() -> Non
         "<Error><Code>InvalidArgument</Code><Message>key &#34;a&#34; &amp; "
         "&lt;b&gt;</Message></Error>"
     )
-    assert store_errors._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')
+    assert errors._said(answer, "") == ("InvalidArgument", 'InvalidArgument: key "a" & <b>')

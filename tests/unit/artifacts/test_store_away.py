@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from penstock.api.contract.contracts import ArtifactLocation, StoreLocation
-from penstock.artifacts import store as store_module
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store import Store, open_store
+from penstock.artifacts.store import store as store_module
+from penstock.artifacts.store.opening import open_store
+from penstock.artifacts.store.store import Store
 
 Trouble = Callable[["FlakyS3", BaseHTTPRequestHandler], bool]
 
@@ -105,8 +106,8 @@ def cuts_off(server: FlakyS3, request: BaseHTTPRequestHandler) -> bool:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyS3]:
-    monkeypatch.setitem(store_module._BACKOFF, "init_backoff", timedelta(milliseconds=1))
-    monkeypatch.setitem(store_module._BACKOFF, "max_backoff", timedelta(milliseconds=2))
+    monkeypatch.setitem(store_module.BACKOFF, "init_backoff", timedelta(milliseconds=1))
+    monkeypatch.setitem(store_module.BACKOFF, "max_backoff", timedelta(milliseconds=2))
     server = FlakyS3()
     yield server
     server.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from penstock.api.contract.contracts import StoreLocation
-from penstock.artifacts.store import PART_BYTES, open_store
+from penstock.artifacts.store.opening import open_store
+from penstock.artifacts.store.store import PART_BYTES
 from tests.unit.actions.aws_server import REGION, aws_client, moto_server
 from tests.unit.artifacts.test_store import credentials
 

@@ -5,25 +5,24 @@ same `Store`. An error says what to change: the credentials, the bucket, or the 
 """
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import obstore
 from obstore import exceptions
-from obstore.store import LocalStore, ObjectStore, S3Store
+from obstore.store import ObjectStore
 
-from penstock.api.contract.contracts import ArtifactLocation, StoreLocation
+from penstock.api.contract.contracts import ArtifactLocation
 from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.store_errors import MissingObjectError, brief, error_of
+from penstock.artifacts.store.errors import MissingObjectError, error_of
 
 if TYPE_CHECKING:
     from obstore import GetResult, WritableFile
-    from obstore.store import BackoffConfig, S3Config
+    from obstore.store import BackoffConfig
 
 PART_BYTES = 8 * 1024 * 1024
 """Larger content goes up in parts of this size, less in one request: so much memory in any case."""
@@ -31,22 +30,11 @@ _PARTS_AT_ONCE = 3
 _READ_BYTES = 1024 * 1024
 _ASSEMBLY_BYTES_S = 32 * 1024 * 1024
 """The least speed at which a server joins an upload's parts: 2 GiB took 9 s on a busy disk."""
-_NO_LIMIT = timedelta(days=7)
-_BACKOFF: "BackoffConfig" = {
+BACKOFF: "BackoffConfig" = {
     "init_backoff": timedelta(milliseconds=200),
     "max_backoff": timedelta(seconds=2),
     "base": 2,
 }
-_TRIES = 1000
-"""More than fit into the time that a request may take: the time alone ends it."""
-_AWAY_S = 60.0
-"""How long a store may be away, as it is when it starts anew: that costs time, and no run."""
-_KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
-    ("accessKeyId", "access_key_id"),
-    ("secretAccessKey", "secret_access_key"),
-)
-_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
-"""Checked by us: obstore panics at some of what is no URL."""
 
 
 _Answer = TypeVar("_Answer")
@@ -113,7 +101,7 @@ class Store:
 
     def _patiently(self, key: str, request: Callable[[], _Answer]) -> _Answer:
         """Make a repeatable request until it is answered or the store has been away too long."""
-        end, pause = time.monotonic() + self._away_s, _BACKOFF["init_backoff"].total_seconds()
+        end, pause = time.monotonic() + self._away_s, BACKOFF["init_backoff"].total_seconds()
         while True:
             try:
                 with self._errors(key):
@@ -123,7 +111,7 @@ class Store:
                 if not is_away or time.monotonic() + pause > end:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, _BACKOFF["max_backoff"].total_seconds())
+            pause = min(2 * pause, BACKOFF["max_backoff"].total_seconds())
 
     @contextmanager
     def upload(self, key: str, limit: int) -> Iterator[Upload]:
@@ -239,76 +227,3 @@ class Store:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the workspace's: obstore's own carry no number
             raise error_of(self._where, key, error) from error
-
-
-def open_store(
-    location: StoreLocation, timeout_s: float, what: str = "The artifact store"
-) -> Store:
-    """Return the store at a location, called ``what`` in errors; nothing is sent yet.
-
-    ``timeout_s`` bounds how long a request may be without progress. One that fails is made again
-    until twice this time is over, a minute at most: as long as a store takes to start anew.
-    """
-    if location.folder:
-        where = f'{what} "{location.bucket}" (a volume)'
-        try:
-            return Store(LocalStore(location.folder), where)
-        except exceptions.BaseError as error:
-            raise ArtifactError(
-                "ConfigurationError", f"{where} is not there: {brief(str(error))}"
-            ) from error
-    where = f'{what} "{location.bucket}"' + (
-        f" at {location.endpoint}" if location.endpoint else ""
-    )
-    return _open_s3(location, timeout_s, where)
-
-
-def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
-    if location.endpoint and not _ENDPOINT.fullmatch(location.endpoint):
-        raise ArtifactError(
-            "ConfigurationError", f"{where}: the endpoint is not an http or https URL"
-        )
-    config = _credentials(location, where)
-    config["region"] = location.region or "us-east-1"
-    if location.kms_key:
-        config["server_side_encryption"] = "aws:kms"
-        config["sse_kms_key_id"] = location.kms_key
-    if location.endpoint:
-        config["endpoint"] = location.endpoint
-    pause = timedelta(seconds=timeout_s)
-    away = min(2 * pause, timedelta(seconds=_AWAY_S))
-    try:
-        backend = S3Store(
-            location.bucket,
-            prefix=location.prefix or None,
-            config=config,
-            virtual_hosted_style_request=location.endpoint is None,
-            client_options={
-                "allow_http": (location.endpoint or "").startswith("http://"),
-                "connect_timeout": pause / 6,
-                "read_timeout": pause / 2,
-                "timeout": _NO_LIMIT,
-            },
-            retry_config={"max_retries": _TRIES, "retry_timeout": away, "backoff": _BACKOFF},
-        )
-    except (exceptions.BaseError, ValueError) as error:
-        raise ArtifactError(
-            "ConfigurationError", f"{where} is not configured well: {brief(str(error))}"
-        ) from error
-    return Store(backend, where, away.total_seconds())
-
-
-def _credentials(location: StoreLocation, where: str) -> "S3Config":
-    config: S3Config = {}
-    if location.credentials is None:
-        return config
-    folder = Path(location.credentials)
-    for name, option in _KEYS:
-        try:
-            config[option] = (folder / name).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactError(
-                "ConfigurationError",
-                f"{where}: the credentials' Secret is missing, or has no key {name}",
-            ) from error
-    return config
