@@ -14,15 +14,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from penstock.artifacts.errors import ArtifactError
-
-_INVALID = "ConfigurationError"
+from penstock.artifacts.glob_syntax import (
+    INVALID,
+    IS_SLASH,
+    NOT_SLASH,
+    One,
+    Stars,
+    Tokens,
+    sequences_of,
+)
 
 MOST_CHARACTERS = 1_000
 """How long a pattern may be."""
-MOST_EXPANSIONS = 256
-"""How many patterns the braces of one may stand for."""
-MOST_TOKENS = 8_000
-"""How long these may be, taken together."""
 MOST_MOVES = 20_000
 """The most states reachable from all states without a character: an automaton's memory and time."""
 
@@ -39,8 +42,6 @@ class Step(NamedTuple):
         return any(low <= character <= high for low, high in self.characters) != self.is_negated
 
 
-_SLASH = ("/", "/")
-_NOT_SLASH = ((_SLASH,), True)
 _ANY: tuple[tuple[tuple[str, str], ...], bool] = ((), True)
 
 
@@ -91,10 +92,10 @@ def compile_glob(text: str) -> Pattern:
     """Return the automaton of a pattern; raise ArtifactError for one that is not complete."""
     if len(text) > MOST_CHARACTERS:
         raise ArtifactError(
-            _INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters'
+            INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters'
         )
     builder = _Builder(text)
-    last = builder.build(_expanded(text, _Parser(text).pattern()))
+    last = builder.build(sequences_of(text))
     return Pattern(text, tuple(map(tuple, builder.steps)), builder.closures(), last)
 
 
@@ -102,7 +103,7 @@ def parse(text: str) -> Pattern:
     """Return the pattern of files below a folder; raise ArtifactError if it leads out of it."""
     names = [name for name in text.strip().split("/") if name not in ("", ".")]
     if text.startswith("/") or ".." in names or "\0" in text:
-        raise ArtifactError(_INVALID, f'the pattern "{text}" leads out of the source folder')
+        raise ArtifactError(INVALID, f'the pattern "{text}" leads out of the source folder')
     compiled = compile_glob("/".join(names))
     return Pattern(text, compiled.steps, compiled.moves, compiled.last)
 
@@ -130,125 +131,6 @@ def _match(
     )
 
 
-class _Stars(NamedTuple):
-    """``*`` (one) within a name, ``**`` or more across names."""
-
-    length: int
-
-
-class _One(NamedTuple):
-    """One character: of these, or (negated) none of these."""
-
-    characters: tuple[tuple[str, str], ...]
-    is_negated: bool
-
-
-_Token = _Stars | _One
-_Sequence = tuple[_Token, ...]
-_IS_SLASH = _One((_SLASH,), False)
-
-
-def _expanded(text: str, pieces: list[list[_Sequence]]) -> list[_Sequence]:
-    """Return what a pattern stands for: each piece is what one of its alternatives says."""
-    found: list[_Sequence] = [()]
-    for alternatives in pieces:
-        count = len(found) * len(alternatives)
-        tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
-        if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
-            raise ArtifactError(
-                _INVALID, f'the braces of the pattern "{text}" stand for too many patterns'
-            )
-        found = [sequence + alternative for sequence in found for alternative in alternatives]
-    return found
-
-
-class _Parser:
-    """Reads a pattern from left to right."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def pattern(self) -> list[list[_Sequence]]:
-        """Return the pieces in order, each a list of alternatives: one, except for braces."""
-        pieces: list[list[_Sequence]] = []
-        while self._at < len(self._text):
-            if self._text[self._at] == "{":
-                self._at += 1
-                pieces.append(self._braces())
-            else:
-                pieces.append([self._sequence(ends="{")])
-        return pieces
-
-    def _braces(self) -> list[_Sequence]:
-        alternatives = []
-        while True:
-            alternatives.append(self._sequence(ends="{,}"))
-            ended = self._take("{")
-            if ended == "{":
-                raise ArtifactError(
-                    _INVALID, f'the pattern "{self._text}" has braces within braces (G-34)'
-                )
-            if ended == "}":
-                return alternatives
-
-    def _sequence(self, ends: str) -> _Sequence:
-        tokens: list[_Token] = []
-        while self._at < len(self._text) and self._text[self._at] not in ends:
-            character = self._take("")
-            if character == "*":
-                tokens.append(self._stars())
-            elif character == "?":
-                tokens.append(_One(*_NOT_SLASH))
-            elif character == "[":
-                tokens.append(self._set())
-            else:
-                character = self._take("\\") if character == "\\" else character
-                tokens.append(_One(((character, character),), False))
-        return tuple(tokens)
-
-    def _stars(self) -> _Stars:
-        begun = self._at
-        while self._text.startswith("*", self._at):
-            self._at += 1
-        return _Stars(1 + self._at - begun)
-
-    def _set(self) -> _One:
-        """Parse ``[abc]``, ``[a-z]`` or ``[!a]``; never a slash.
-
-        Inside, only ``]`` and a ``-`` in the middle are special.
-        """
-        is_negated = self._text.startswith("!", self._at)
-        self._at += is_negated
-        members: list[tuple[str, str]] = []
-        while (low := self._take("[")) != "]" or not members:
-            high = low
-            if self._text.startswith("-", self._at) and self._text[
-                self._at + 1 : self._at + 2
-            ] not in ("", "]"):
-                self._at += 1
-                high = self._take("[")
-            if high < low:
-                raise ArtifactError(
-                    _INVALID, f'the pattern "{self._text}" has the range {low}-{high}'
-                )
-            members.append((low, high))
-        if is_negated:
-            return _One((*members, _SLASH), True)
-        halves = [
-            half for low, high in members for half in ((low, min(high, ".")), (max(low, "0"), high))
-        ]
-        return _One(tuple((low, high) for low, high in halves if low <= high), False)
-
-    def _take(self, opened_by: str) -> str:
-        if self._at >= len(self._text):
-            raise ArtifactError(
-                _INVALID, f'the pattern "{self._text}" ends behind an open {opened_by}'
-            )
-        self._at += 1
-        return self._text[self._at - 1]
-
-
 class _Builder:
     """Makes one automaton of the patterns that a pattern stands for."""
 
@@ -257,7 +139,7 @@ class _Builder:
         self._moves: list[set[int]] = [set()]
         self._text = text
 
-    def build(self, sequences: list[_Sequence]) -> int:
+    def build(self, sequences: list[Tokens]) -> int:
         """Add the states of every pattern; return the last state of all."""
         end = self._new()
         for sequence in sequences:
@@ -276,38 +158,38 @@ class _Builder:
             moves += len(reached)
             if moves > MOST_MOVES:
                 raise ArtifactError(
-                    _INVALID, f'the pattern "{self._text}" has too many stars and braces'
+                    INVALID, f'the pattern "{self._text}" has too many stars and braces'
                 )
             found.append(frozenset(reached))
         return tuple(found)
 
-    def _sequence(self, state: int, sequence: _Sequence) -> int:
+    def _sequence(self, state: int, sequence: Tokens) -> int:
         is_at_name, index = True, 0
         while index < len(sequence):
             token = sequence[index]
             index += 1
-            if isinstance(token, _One):
+            if isinstance(token, One):
                 state = self._step(state, *token)
-                is_at_name = token == _IS_SLASH
+                is_at_name = token == IS_SLASH
                 continue
             is_folders = (
-                token.length > 1 and is_at_name and sequence[index : index + 1] == (_IS_SLASH,)
+                token.length > 1 and is_at_name and sequence[index : index + 1] == (IS_SLASH,)
             )
             state = self._stars(state, token, is_folders=is_folders)
             index, is_at_name = index + is_folders, is_folders
         return state
 
-    def _stars(self, state: int, stars: _Stars, *, is_folders: bool) -> int:
+    def _stars(self, state: int, stars: Stars, *, is_folders: bool) -> int:
         """Build ``*`` within a name and ``**`` across names.
 
         ``**/`` at the beginning of a name also means no folder at all (D-9).
         """
         loop = self._free(state)
-        self.steps[loop].append(Step(*(_NOT_SLASH if stars.length == 1 else _ANY), loop))
+        self.steps[loop].append(Step(*(NOT_SLASH if stars.length == 1 else _ANY), loop))
         after = self._free(loop)
         if not is_folders:
             return after
-        behind = self._step(after, *_IS_SLASH)
+        behind = self._step(after, *IS_SLASH)
         self._moves[state].add(behind)
         return behind
 

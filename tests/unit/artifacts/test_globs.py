@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.artifacts import globs
+from penstock.artifacts import glob_syntax, globs
 from penstock.artifacts.errors import ArtifactError
 from tests.fuzz import fuzz_globs
 
@@ -157,7 +157,7 @@ def test_weak_automaton_is_bounded_whatever_the_pattern(text: str) -> None:
     except ArtifactError:
         return
     assert sum(map(len, pattern.moves)) <= globs.MOST_MOVES
-    assert len(pattern.steps) <= 4 * globs.MOST_TOKENS
+    assert len(pattern.steps) <= 4 * glob_syntax.MOST_TOKENS
 
 
 @pytest.mark.parametrize("number", range(3))
