@@ -7,15 +7,17 @@ dependencies never decide another's.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.packages import ensure_go
 from tests.cluster.places import Places
-from tests.cluster.shell import Command, locked, run, step
+from tests.cluster.shell import Command, locked, run, step, succeeds
 
 _SOURCES = Path(__file__).parent / "go"
 _KUBERNETES = "v1.35.4"
+_GO = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
 
 
 def _stamps(package: str) -> list[str]:
@@ -94,6 +96,12 @@ def ensure(places: Places, programs: tuple[Program, ...]) -> None:
     if not missing:
         return
     ensure_go()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_download, missing)
+        _build_all(places, missing)
+
+
+def _build_all(places: Places, missing: list[Program]) -> None:
     for number, program in enumerate(missing, start=1):
         target = program.path(places)
         with locked(places.lock(target.name)):
@@ -101,6 +109,15 @@ def ensure(places: Places, programs: tuple[Program, ...]) -> None:
                 left = [f"build {other.name}" for other in missing[number:]]
                 with step(f"build {program.name}", usual_s=program.usual_s, then=left):
                     _build(program, target)
+
+
+def _download(programs: list[Program]) -> None:
+    """Fetch the modules of all programs while the first one compiles.
+
+    What cannot be fetched now is asked for again by its own build, which says why it fails.
+    """
+    for program in programs:
+        succeeds(["go", "mod", "download"], limit=600, cwd=program.module, env=_GO)
 
 
 def _build(program: Program, target: Path) -> None:
@@ -118,8 +135,7 @@ def _build(program: Program, target: Path) -> None:
         "-o",
         partial,
     ]
-    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-    run([*command, program.package], limit=1500, cwd=program.module, env=env)
+    run([*command, program.package], limit=1500, cwd=program.module, env=_GO)
     partial.replace(target)
 
 

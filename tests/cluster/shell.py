@@ -83,10 +83,16 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, limit: flo
             )
 
 
-def succeeds(command: Sequence[str | Path], *, limit: float) -> bool:
+def succeeds(
+    command: Sequence[str | Path],
+    *,
+    limit: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> bool:
     """Tell whether a command works; for questions, where failing is an answer."""
     try:
-        run(command, limit=limit)
+        run(command, limit=limit, env=env, cwd=cwd)
     except ClusterError:
         return False
     return True
