@@ -7,7 +7,7 @@ dependencies never decide another's.
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +96,7 @@ def ensure(places: Places, programs: tuple[Program, ...]) -> None:
     if not missing:
         return
     ensure_go()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(_download, missing)
-        _build_all(places, missing)
-
-
-def _build_all(places: Places, missing: list[Program]) -> None:
+    threading.Thread(target=_download, args=(missing,), daemon=True).start()
     for number, program in enumerate(missing, start=1):
         target = program.path(places)
         with locked(places.lock(target.name)):
