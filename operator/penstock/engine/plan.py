@@ -105,12 +105,16 @@ class _Pass:
         self.under_way = RunsUnderWay(self.new_runs, self.requests, Rollbacks(snapshot))
 
     def plan(self) -> Plan:
+        # Observe and answer before anybody enters: who leaves a stage in this pass makes room in
+        # it.
         advances = self._advance_runs()
         inbound = self._let_in(advances)
         for advance in advances:
             self._finish(advance, inbound)
+        # Last of all runs: a stop is late only if this pass, too, has ended the run without it.
         for run in self.asked:
             self.under_way.answer_late_stop(run)
+        # After every status is known: an orphan is what none of them names.
         self._clean_up()
         return Plan(
             revisions=(*self.revisions, *self.facts.freezer.revisions.values()),
@@ -119,6 +123,7 @@ class _Pass:
             ),
             approval_statuses=self.approval_statuses,
             pipeline_status=self._due(advances, inbound),
+            # Events last: people may miss one, a Job must not wait for it.
             commands=(*self.commands, *self.events),
             to_confirm=frozenset(self.to_confirm),
             approvals_to_confirm=frozenset(self.approvals_to_confirm),
@@ -175,6 +180,7 @@ class _Pass:
         refused = self.facts.refusal_now(pipeline.revision or "") if not is_kept else None
         if refused and not refused.is_final:
             self.look_again.append(self.facts.again_at(refused))
+        # Before any run is admitted: no status may name a revision that is not kept.
         if pipeline.definition and not is_kept and not refused:
             owner = pipeline_owner(pipeline.name, pipeline.uid)
             manifest = revision_manifest(
@@ -214,6 +220,7 @@ class _Pass:
 
     def _frozen(self, status: PipelineRunStatus) -> Definition | None:
         """Return what the run executes, whatever became of the Pipeline since."""
+        # The current definition is parsed already; names are hashes of the content.
         if self.current is not None and status.revision == self.revision:
             return self.current
         name = status.revision or ""

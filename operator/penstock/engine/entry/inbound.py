@@ -44,6 +44,8 @@ class Inbound:
 
     def let_in(self, waiting: Iterable[RunAdvance]) -> None:
         """Let runs into stages until none can enter; a lock stays with whoever holds it."""
+        # A run that enters may leave the stage in the same pass (all skipped): go round until
+        # nothing moves.
         waiting = sorted(waiting, key=lambda advance: not advance.is_rollback)
         entered = True
         while entered:
@@ -59,6 +61,7 @@ class Inbound:
                 else:
                     advance.enter(stage)
                     entered = True
+        # Only who is still in front of a stage is superseded: who could enter has.
         self._supersede(_between_stages(waiting))
 
     def hold(self, waiting: Iterable[RunAdvance], why: str) -> None:
@@ -71,6 +74,7 @@ class Inbound:
         Rollbacks wait beside that place.
         """
         newest: dict[str, RunAdvance] = {}
+        # From the newest backwards: the first one met keeps the place.
         for advance in reversed(waiting):
             stage = advance.next_stage()
             has_slot = (

@@ -57,6 +57,8 @@ class RunsUnderWay:
             self._new_runs.refuse(run, Refusal("DefinitionLost", gone))
             return None
         advance = self._advance_of(replace(run, status=status), definition) if definition else None
+        # Observe first: an answer depends on what has ended, and a failure seen now may be retried
+        # now.
         if advance and not status.state.is_terminal:
             advance.observe()
         blocked_by = self._blocked_by(advance) if advance else None
@@ -66,6 +68,7 @@ class RunsUnderWay:
         if advance is None or (status.state.is_terminal and answered.state is status.state):
             self._statuses[run.name] = answered
             return None
+        # From here on the run acts on its answers, which are written in the same status.
         advance.draft.status = answered
         if status.state.is_terminal and advance.is_parallel:
             self._new_runs.concurrency.take()
@@ -115,6 +118,8 @@ class RunsUnderWay:
             go_on_stopping(advance, advance.stop, self._facts.now)
         elif not self.cancellation(advance):
             advance.proceed()
+        # Nobody will read how it ends: its Jobs go now, its stage is free when their containers
+        # end.
         elif advance.run.is_deleted:
             advance.abandon()
             advance.close_current(StageStatus.CANCELLED)

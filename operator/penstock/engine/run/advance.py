@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from penstock.api.kinds.pipeline import Action, Stage
-from penstock.api.kinds.run import RunStageState, RunState, StageStatus, StopTrigger
+from penstock.api.kinds.run import RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import StageConditionType
+from penstock.api.kinds.stop import StopTrigger
 from penstock.api.status.condition_states import PASSED, ConditionStatus
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
@@ -61,6 +62,8 @@ class RunAdvance(RunStages):
         """
         if state := self._current():
             self._replace(self._conditions.give_up_overridden(self._stage(state), state))
+        # An override may have let in a stage whose actions are all done: close it before looking
+        # for more.
         if not self._is_let_in():
             return
         self._close_stage()
@@ -108,6 +111,7 @@ class RunAdvance(RunStages):
 
         Actions that a retry has not started again are included (X-61).
         """
+        # A declared retry waits for its time, and the pass comes back for it.
         not_before = parse_time(state.retry_not_before)
         if not_before and not_before > self._facts.now:
             self._effects.look_again.append(not_before)
@@ -121,6 +125,7 @@ class RunAdvance(RunStages):
             ),
             (),
         )
+        # A failed action of the group lets its neighbours end, and starts nothing more (X-24).
         if state.has_failed_actions:
             return ()
         waiting = (a for a in group if a.name not in states or states[a.name].awaits_retry)
@@ -193,6 +198,7 @@ class RunAdvance(RunStages):
         current = self._current()
         if current is None or current.has_running_actions:
             return
+        # A stop ends the stage by itself, and says so: it must not look like a failure.
         if self.status.state is RunState.STOPPING or (self.stop and current.has_failed_actions):
             return
         if current.has_failed_actions:
@@ -221,6 +227,7 @@ class RunAdvance(RunStages):
 
         This waits until all that it started has ended.
         """
+        # Locks follow containers: the next run must not meet those of an overridden rule.
         self.kept_by = self._observer.remains(states_of_rules(state))
         if self.kept_by:
             return
@@ -233,6 +240,7 @@ class RunAdvance(RunStages):
     def _fail_stage(self, state: RunStageState) -> None:
         """End stage and run as Failed, unless the stage declares that it is retried (X-65)."""
         stage = self._stage(state)
+        # A retry comes before the condition onFailure: that one is for failures that stay.
         if again := automatic_retry(stage, state, self._facts.now):
             self._replace(again)
             message = announced(stage, again)
@@ -255,6 +263,8 @@ class RunAdvance(RunStages):
         known, limit = self._rollbacks.settle(
             replace(self.run, status=self.status), state, self._facts.now, wait
         )
+        # First the status that names the rollback, then its run: a crash between repeats the
+        # creation.
         self.draft.status = self.status.model_copy(update={"automatic_rollback": known})
         if limit:
             refused = self._facts.refusal_now(known.run or "")
