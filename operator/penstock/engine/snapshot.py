@@ -10,7 +10,8 @@ from penstock.actions.declaration import Declaration
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
-from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, StopRequest, StopTrigger
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
+from penstock.api.kinds.stop import StopRequest, StopTrigger
 from penstock.api.meta import PIPELINE_RUN
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.text import shorten

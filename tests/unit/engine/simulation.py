@@ -17,7 +17,8 @@ from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.kinds.build_project import BuildProjectSpec
 from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.kinds.retry import RetryRequest
-from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, StopRequest
+from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
+from penstock.api.kinds.stop import StopRequest
 from penstock.api.kinds.transition import StageTransitionSpec
 from penstock.api.status.condition_states import OverrideRequest, RuleState
 from penstock.api.status.executions import ActionExecution

@@ -7,7 +7,8 @@ follow containers.
 
 from datetime import datetime
 
-from penstock.api.kinds.run import PipelineRunStatus, RunState, StopRequest, StopTrigger
+from penstock.api.kinds.run import PipelineRunStatus, RunState
+from penstock.api.kinds.stop import StopRequest, StopTrigger
 from penstock.api.text import one_line
 from penstock.api.times import format_time
 from penstock.engine.run.advance import RunAdvance

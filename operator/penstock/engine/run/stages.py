@@ -1,8 +1,9 @@
 """RunStages answers from a draft where a run stands in its stages, and writes that into it."""
 
 from penstock.api.kinds.pipeline import ExecutionMode, Stage
-from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StopRequest
+from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState
 from penstock.api.kinds.stage_conditions import StageConditionType
+from penstock.api.kinds.stop import StopRequest
 from penstock.api.status.condition_states import PASSED
 from penstock.api.status.executions import ActionState, ActionStatus
 from penstock.api.times import format_time

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from penstock.actions.declaration import Declaration
 from penstock.api.contract.contracts import Attempt
 from penstock.api.kinds.pipeline import Action, Stage
-from penstock.api.kinds.run import PipelineRunStatus, StopRequest
+from penstock.api.kinds.run import PipelineRunStatus
+from penstock.api.kinds.stop import StopRequest
 from penstock.api.status.executions import ActionExecution
 from penstock.api.times import parse_time
 from penstock.engine.definition.frozen import Definition
