@@ -6,31 +6,21 @@ be, so it only waits.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from penstock.actions.kubernetes.live.verdicts import (
+    CURRENT,
+    Status,
+    Verdict,
+    failed,
+    short,
+    surplus,
+    waiting,
+)
 
 Object = Mapping[str, Any]
 
 
-class Status(StrEnum):
-    """What kstatus says of an object."""
-
-    CURRENT = "Current"
-    IN_PROGRESS = "InProgress"
-    FAILED = "Failed"
-    TERMINATING = "Terminating"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A status and why, in the object's own words where it has some."""
-
-    status: Status
-    message: str = ""
-
-
-CURRENT = Verdict(Status.CURRENT)
 _HOPELESS = ("CrashLoopBackOff", "InvalidImageName")
 """Waiting reasons that do not pass by themselves, or pass only after many failures."""
 
@@ -62,14 +52,14 @@ def _generic(item: Object) -> Verdict | None:
         return Verdict(Status.TERMINATING, "the object is being deleted")
     observed, generation = status.get("observedGeneration"), metadata.get("generation")
     if observed is not None and generation is not None and observed != generation:
-        return _waiting(
+        return waiting(
             f"generation is {generation}, but the latest observed generation is {observed}"
         )
     for condition in _conditions(item):
         if condition.get("status") == "True" and condition.get("type") == "Reconciling":
-            return _waiting(_text(condition))
+            return waiting(_text(condition))
         if condition.get("status") == "True" and condition.get("type") == "Stalled":
-            return _failed(_text(condition))
+            return failed(_text(condition))
     return None
 
 
@@ -77,7 +67,7 @@ def _ready(item: Object) -> Verdict:
     condition = _condition(item, "Ready")
     if condition is None or condition.get("status") == "True":
         return CURRENT
-    return _waiting(_text(condition))
+    return waiting(_text(condition))
 
 
 def _deployment(item: Object) -> Verdict:
@@ -88,25 +78,25 @@ def _deployment(item: Object) -> Verdict:
     )
     refused = _condition(item, "ReplicaFailure") or {}
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(_text(progressing))
+        return failed(_text(progressing))
     counts = [
         ("replicas", status.get("replicas", 0), wanted),
         ("updated", status.get("updatedReplicas", 0), wanted),
         ("available", status.get("availableReplicas", 0), status.get("updatedReplicas", 0)),
         ("ready", status.get("readyReplicas", 0), wanted),
     ]
-    if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
-        return _waiting(_text(refused)) if refused.get("status") == "True" else verdict
+    if verdict := short(counts) or surplus(status.get("replicas", 0), wanted):
+        return waiting(_text(refused)) if refused.get("status") == "True" else verdict
     if (item.get("spec") or {}).get("paused") and available.get("status") == "True":
         return CURRENT
     if available.get("status") != "True":
-        return _waiting("the Deployment is not available")
+        return waiting("the Deployment is not available")
     has_deadline = (item.get("spec") or {}).get("progressDeadlineSeconds", 600) != 2**31 - 1
     if has_deadline and not (
         progressing.get("status") == "True"
         and progressing.get("reason") == "NewReplicaSetAvailable"
     ):
-        return _waiting("the ReplicaSet is not available")
+        return waiting("the ReplicaSet is not available")
     return CURRENT
 
 
@@ -119,17 +109,15 @@ def _stateful_set(item: Object) -> Verdict:
         ("replicas", status.get("replicas", 0), wanted),
         ("ready", status.get("readyReplicas", 0), wanted),
     ]
-    if verdict := _short(counts) or _surplus(status.get("replicas", 0), wanted):
+    if verdict := short(counts) or surplus(status.get("replicas", 0), wanted):
         return verdict
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
     if partition:
-        return (
-            _short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
-        )
-    if verdict := _short([("current", status.get("currentReplicas", 0), wanted)]):
+        return short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
+    if verdict := short([("current", status.get("currentReplicas", 0), wanted)]):
         return verdict
     if status.get("currentRevision") != status.get("updateRevision"):
-        return _waiting(f"waiting for the updated revision {status.get('updateRevision')}")
+        return waiting(f"waiting for the updated revision {status.get('updateRevision')}")
     return CURRENT
 
 
@@ -137,19 +125,19 @@ def _replica_set(item: Object) -> Verdict:
     status, wanted = _status(item), _replicas(item)
     failure = _condition(item, "ReplicaFailure") or {}
     if failure.get("status") == "True":
-        return _waiting(_text(failure))
+        return waiting(_text(failure))
     counts = [
         (name, status.get(f"{name}Replicas", 0), wanted)
         for name in ("fullyLabeled", "available", "ready")
     ]
-    return _short(counts) or _surplus(status.get("replicas", 0), wanted) or CURRENT
+    return short(counts) or surplus(status.get("replicas", 0), wanted) or CURRENT
 
 
 def _daemon_set(item: Object) -> Verdict:
     status = _status(item)
     wanted = status.get("desiredNumberScheduled")
     if "observedGeneration" not in status or wanted is None:
-        return _waiting("the DaemonSet has not been observed yet")
+        return waiting("the DaemonSet has not been observed yet")
     if ((item.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete":
         return CURRENT
     names = {
@@ -158,7 +146,7 @@ def _daemon_set(item: Object) -> Verdict:
         "available": "numberAvailable",
         "ready": "numberReady",
     }
-    return _short([(name, status.get(key, 0), wanted) for name, key in names.items()]) or CURRENT
+    return short([(name, status.get(key, 0), wanted) for name, key in names.items()]) or CURRENT
 
 
 def _pod(item: Object) -> Verdict:
@@ -169,18 +157,18 @@ def _pod(item: Object) -> Verdict:
     ):
         return CURRENT
     if phase == "Failed":
-        return _failed(status.get("message") or status.get("reason") or "the pod failed")
+        return failed(status.get("message") or status.get("reason") or "the pod failed")
     containers = [
         *(status.get("initContainerStatuses") or []),
         *(status.get("containerStatuses") or []),
     ]
     for reason in _HOPELESS:
         if names := [one.get("name", "") for one in containers if _waits_for(one) == reason]:
-            return _failed(f"{reason}: containers {', '.join(names)}")
+            return failed(f"{reason}: containers {', '.join(names)}")
     scheduled = _condition(item, "PodScheduled") or {}
     if scheduled.get("status") == "False":
-        return _waiting(_text(scheduled))
-    return _waiting(f"the pod is {phase or 'not seen by a node yet'}")
+        return waiting(_text(scheduled))
+    return waiting(f"the pod is {phase or 'not seen by a node yet'}")
 
 
 def _waits_for(container: Mapping[str, Any]) -> str:
@@ -190,7 +178,7 @@ def _waits_for(container: Mapping[str, Any]) -> str:
 def _end_of_job(item: Object) -> Verdict | None:
     for condition in _conditions(item):
         if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
-            return CURRENT if condition.get("type") == "Complete" else _failed(_text(condition))
+            return CURRENT if condition.get("type") == "Complete" else failed(_text(condition))
     return None
 
 
@@ -198,21 +186,21 @@ def _job(item: Object) -> Verdict:
     status, spec = _status(item), item.get("spec") or {}
     if spec.get("suspend") or spec.get("parallelism") == 0 or _is_true(item, "Suspended"):
         return CURRENT
-    return _waiting(f"active {status.get('active', 0)}, succeeded {status.get('succeeded', 0)}")
+    return waiting(f"active {status.get('active', 0)}, succeeded {status.get('succeeded', 0)}")
 
 
 def _claim(item: Object) -> Verdict:
     phase = _status(item).get("phase")
     if phase == "Lost":
-        return _failed("the claim has lost its volume")
-    return CURRENT if phase == "Bound" else _waiting(f"the claim is {phase or 'not bound'}")
+        return failed("the claim has lost its volume")
+    return CURRENT if phase == "Bound" else waiting(f"the claim is {phase or 'not bound'}")
 
 
 def _service(item: Object) -> Verdict:
     if (item.get("spec") or {}).get("type") != "LoadBalancer":
         return CURRENT
     has_address = (_status(item).get("loadBalancer") or {}).get("ingress")
-    return CURRENT if has_address else _waiting("no load balancer address has been assigned")
+    return CURRENT if has_address else waiting("no load balancer address has been assigned")
 
 
 def _definition(item: Object) -> Verdict:
@@ -221,13 +209,13 @@ def _definition(item: Object) -> Verdict:
         _condition(item, "Established") or {},
     )
     if names.get("status") == "False":
-        return _failed(_text(names))
+        return failed(_text(names))
     if established.get("status") == "False" and established.get("reason") != "Installing":
-        return _failed(_text(established))
+        return failed(_text(established))
     return (
         CURRENT
         if established.get("status") == "True"
-        else _waiting("the definition is not established")
+        else waiting("the definition is not established")
     )
 
 
@@ -239,7 +227,7 @@ def _disruption_budget(item: Object) -> Verdict:
     if pods is not None and (want or 0) > pods:
         # There are fewer pods than it asks to keep: no wait makes more of them healthy.
         return CURRENT
-    return _short([("healthy", have or 0, want or 0)]) or CURRENT
+    return short([("healthy", have or 0, want or 0)]) or CURRENT
 
 
 _RULES: Mapping[tuple[str, str], Callable[[Object], Verdict]] = {
@@ -283,27 +271,9 @@ def _is_true(item: Object, kind: str) -> bool:
     return (_condition(item, kind) or {}).get("status") == "True"
 
 
-def _short(counts: list[tuple[str, int, int]]) -> Verdict | None:
-    return next(
-        (_waiting(f"{name}: {have}/{want}") for name, have, want in counts if have < want), None
-    )
-
-
-def _surplus(have: int, want: int) -> Verdict | None:
-    return _waiting(f"pending termination: {have - want}") if have > want else None
-
-
 def _text(condition: Mapping[str, Any]) -> str:
     reason, message = (
         condition.get("reason") or condition.get("type") or "",
         condition.get("message") or "",
     )
     return f"{reason}: {message}" if message else str(reason)
-
-
-def _waiting(message: str) -> Verdict:
-    return Verdict(Status.IN_PROGRESS, message)
-
-
-def _failed(message: str) -> Verdict:
-    return Verdict(Status.FAILED, message)

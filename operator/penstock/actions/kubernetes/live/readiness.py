@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock.actions.execution import JOB_FAILED, TIMED_OUT, ActionError
-from penstock.actions.kubernetes.live.kstatus import Status, status_of
+from penstock.actions.kubernetes.live.kstatus import status_of
 from penstock.actions.kubernetes.live.objects import Target, refused
 from penstock.actions.kubernetes.live.reasons import pod_reason
 from penstock.actions.kubernetes.live.server import ApiError
 from penstock.actions.kubernetes.live.session import Session
 from penstock.actions.kubernetes.live.standstill import last_seen, verdict_of
+from penstock.actions.kubernetes.live.verdicts import Status
 
 # The last one repeats: what is ready at once costs no second, what takes minutes few requests.
 _POLL_S = (0.1, 0.2, 0.4, 0.8, 1.5)

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from penstock.actions.execution import JOB_FAILED, ActionError
-from penstock.actions.kubernetes.live.kstatus import CURRENT, Status, Verdict, end_of, status_of
+from penstock.actions.kubernetes.live.kstatus import end_of, status_of
 from penstock.actions.kubernetes.live.objects import Target
 from penstock.actions.kubernetes.live.server import ApiError, ServedResource
 from penstock.actions.kubernetes.live.session import Session
+from penstock.actions.kubernetes.live.verdicts import CURRENT, Status, Verdict
 
 _EVENTS = ServedResource("/api/v1", "events", True)
 _DONE = "Completed"
