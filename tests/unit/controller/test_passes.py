@@ -1,0 +1,251 @@
+"""What one pass of the operator does, on a fake API server that `test_fake_server.py` holds to the
+real one: in which order it writes, and what it makes of refusals and of a stale cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from penstock.api.meta import LABEL_RUN_UID
+from penstock.api.names import job_name
+from penstock.cluster.errors import ConflictError, UnavailableError
+from penstock.cluster.resources import JOBS, PIPELINES, RUNS, Resource
+from penstock.controller.operator import Operator
+from tests.support.contract.objects import job
+from tests.support.fake_client import FakeClient
+from tests.support.fake_documents import Document
+from tests.support.fake_operator import know_all, operator_on
+from tests.support.fake_requests import Request
+from tests.support.fake_server import FakeServer
+
+KEY = ("team", "web")
+RUN_STATUS = "pipelineruns/one/status"
+TYPE = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}
+SPEC = {
+    "stages": [
+        {"name": "S", "actions": [{"name": "Make", "actionTypeId": TYPE, "commands": ["true"]}]}
+    ]
+}
+
+
+@dataclass
+class Scene:
+    """A server with a Pipeline and its run, and an operator that leads."""
+
+    server: FakeServer = field(default_factory=FakeServer)
+    operator: Operator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.server.create(PIPELINES, "team", {"metadata": {"name": "web"}, "spec": SPEC})
+        self.start("one")
+        self.operator = operator_on(FakeClient(self.server))
+
+    def start(self, name: str) -> None:
+        spec = {"pipelineRef": {"name": "web"}}
+        self.server.create(RUNS, "team", {"metadata": {"name": name}, "spec": spec})
+
+    def job_of(self, run: str) -> str:
+        uid = self.object(RUNS, run)["metadata"]["uid"]
+        return job_name(uid, "S", "Make", 1, 1)
+
+    def object(self, resource: Resource, name: str) -> Document:
+        found = self.server.get(resource, "team", name)
+        assert found
+        return found
+
+    def reason(self, run: str) -> str:
+        """Return why a run is as it is, in one word."""
+        conditions = self.object(RUNS, run)["status"].get("conditions", ())
+        return next((c["reason"] for c in conditions if c["type"] == "Succeeded"), "")
+
+    def writes(self) -> Iterator[str]:
+        """Yield the writes that arrived since the last look."""
+        for request in self.requests():
+            if request.method != "GET":
+                yield f"{request.method} {request.path.partition('/team/')[2]}"
+
+    def requests(self) -> list[Request]:
+        """Return the requests that arrived since the last look."""
+        found, self.server.seen = self.server.seen, []
+        return found
+
+    async def turn(self) -> float | None:
+        return await self.operator.reconciler.reconcile(KEY)
+
+    async def settle(self) -> None:
+        """Make passes until one writes nothing."""
+        for _ in range(10):
+            await self.turn()
+            if not list(self.writes()):
+                return
+        raise AssertionError("the operator does not come to rest")
+
+    def tell(self, resource: Resource, name: str) -> None:
+        """Let the watch deliver an object as it is."""
+        self.operator.handle_event(resource, "MODIFIED", self.object(resource, name))
+
+
+@pytest.fixture
+async def scene() -> Scene:
+    made = Scene()
+    await know_all(made.operator)
+    made.requests()
+    return made
+
+
+# ---- the order of writes
+
+
+async def test_status_of_a_run_is_written_after_its_definition_and_before_its_job(
+    scene: Scene,
+) -> None:
+    await scene.turn()
+    order = [kind for kind, _ in itertools.groupby(scene.writes(), lambda w: w.split("/")[0])]
+    assert order == [
+        "POST controllerrevisions",
+        "PATCH pipelineruns",
+        "POST jobs",
+        "POST events",
+        "PATCH pipelines",
+    ]
+    assert scene.job_of("one") in str(scene.object(RUNS, "one")["status"])
+
+
+async def test_pass_over_a_pipeline_at_rest_makes_no_request(scene: Scene) -> None:
+    await scene.settle()
+    await scene.turn()
+    assert scene.requests() == []
+
+
+async def test_operator_that_may_no_longer_write_sends_nothing(scene: Scene) -> None:
+    def lost() -> None:
+        raise UnavailableError("fence", "another leads")
+
+    scene.operator.client.fence = lost
+    with pytest.raises(UnavailableError):
+        await scene.turn()
+    assert list(scene.writes()) == []
+
+
+# ---- a cache that is behind
+
+
+async def test_pass_that_read_a_stale_run_writes_nothing_that_follows_from_it(
+    scene: Scene,
+) -> None:
+    scene.server.patch(RUNS, "team", "one", {"metadata": {"labels": {"a": "b"}}})
+    with pytest.raises(ConflictError):
+        await scene.turn()
+    assert list(scene.writes()) == ["POST controllerrevisions", f"PATCH {RUN_STATUS}"]
+    assert scene.server.get(JOBS, "team", scene.job_of("one")) is None
+
+
+async def test_second_conflict_reads_the_pipelines_objects_anew(scene: Scene) -> None:
+    scene.server.patch(RUNS, "team", "one", {"metadata": {"labels": {"a": "b"}}})
+    for _ in range(2):
+        with pytest.raises(ConflictError):
+            await scene.turn()
+    scene.requests()
+    await scene.turn()
+    assert f"PATCH {RUN_STATUS}" in scene.writes()
+    assert scene.object(JOBS, scene.job_of("one"))
+
+
+async def test_run_that_is_gone_before_its_status_is_written_is_forgotten(scene: Scene) -> None:
+    scene.server.delete(RUNS, "team", "one")
+    with pytest.raises(ConflictError):
+        await scene.turn()
+    assert scene.operator.cache.get(RUNS, "team", "one") is None
+    await scene.settle()
+    assert list(scene.server.all(JOBS)) == []
+
+
+async def test_event_that_comes_twice_or_late_changes_nothing(scene: Scene) -> None:
+    old = scene.object(RUNS, "one")
+    scene.server.patch(RUNS, "team", "one", {"metadata": {"labels": {"a": "b"}}})
+    for _ in range(2):
+        scene.tell(RUNS, "one")
+    known = scene.operator.cache.get(RUNS, "team", "one")
+    scene.operator.handle_event(RUNS, "MODIFIED", old)
+    assert scene.operator.cache.get(RUNS, "team", "one") is known
+    assert len(scene.operator.queue) == 1
+
+
+async def test_job_that_another_process_created_is_taken_over(scene: Scene) -> None:
+    """The first one died between the server's answer and the next event."""
+    await scene.turn()
+    made = scene.object(JOBS, scene.job_of("one"))
+    scene.operator = operator_on(FakeClient(scene.server))
+    for resource in (PIPELINES, RUNS):
+        for document in scene.server.all(resource):
+            scene.operator.handle_event(resource, "ADDED", document)
+    scene.requests()
+    await scene.settle()
+    assert scene.object(JOBS, scene.job_of("one")) == made
+    assert scene.operator.cache.get(JOBS, "team", scene.job_of("one"))
+
+
+async def test_job_that_lost_its_label_is_read_by_name_before_it_counts_as_gone(
+    scene: Scene,
+) -> None:
+    await scene.settle()
+    name = scene.job_of("one")
+    scene.server.patch(JOBS, "team", name, {"metadata": {"labels": {LABEL_RUN_UID: None}}})
+    await know_all(scene.operator)
+    assert scene.operator.cache.get(JOBS, "team", name)
+    scene.server.delete(JOBS, "team", name)
+    await know_all(scene.operator)
+    assert scene.operator.cache.get(JOBS, "team", name) is None
+
+
+# ---- refusals
+
+
+async def test_job_of_that_name_which_is_not_ours_is_left_alone_and_told(scene: Scene) -> None:
+    name = scene.job_of("one")
+    squatter = scene.server.create(JOBS, "team", job(name))
+    assert await scene.turn() == 0.0
+    assert scene.object(JOBS, name) == squatter
+    await scene.turn()
+    assert scene.reason("one") == "NameTaken"
+    scene.server.delete(JOBS, "team", name)
+    scene.operator.reconciler.clock = lambda: datetime.now(UTC) + timedelta(minutes=1)
+    await scene.turn()
+    assert scene.object(JOBS, name)["metadata"]["ownerReferences"]
+
+
+async def test_status_that_is_refused_leads_to_no_command_of_its_run_alone(scene: Scene) -> None:
+    scene.start("two")
+    scene.server.patch(PIPELINES, "team", "web", {"spec": {"executionMode": "PARALLEL"}})
+    await know_all(scene.operator)
+    scene.server.refuse("PATCH", RUN_STATUS, 422, "Invalid", "too long")
+    assert await scene.turn() == 0.0
+    assert [d["metadata"]["name"] for d in scene.server.all(JOBS)] == [scene.job_of("two")]
+    assert "state" not in scene.object(RUNS, "one")["status"]
+    await scene.turn()
+    assert "too long" in str(scene.object(RUNS, "one")["status"])
+
+
+async def test_definition_that_is_refused_is_named_by_no_status(scene: Scene) -> None:
+    scene.server.refuse(
+        "POST", "controllerrevisions", 403, "Forbidden", "exceeded quota: tight", times=2
+    )
+    assert await scene.turn() == 0.0
+    assert list(scene.writes()) == ["POST controllerrevisions"]
+    await scene.turn()
+    status = scene.object(RUNS, "one")["status"]
+    assert (scene.reason("one"), "revision" in status) == ("QuotaExceeded", False)
+
+
+async def test_server_without_an_answer_ends_the_pass_and_the_next_goes_on(scene: Scene) -> None:
+    scene.server.refuse("POST", "/jobs", 503, "ServiceUnavailable")
+    with pytest.raises(UnavailableError):
+        await scene.turn()
+    assert list(scene.server.all(JOBS)) == []
+    await scene.turn()
+    assert scene.object(JOBS, scene.job_of("one"))
