@@ -26,7 +26,7 @@ lint: $(VENV)/ready
 	$(RUN)lint-imports --no-cache
 
 unit: $(VENV)/ready
-	$(PYTEST) -n auto --dist worksteal tests/unit
+	$(PYTEST) -n 4 --dist worksteal tests/unit
 
 simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
 	MODEL_RUNS=3 SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py tests/unit/engine/test_modes.py

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,10 +39,17 @@ DECIDING = [
 ]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return a file's syntax tree, parsed once for all tests."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """Return every module that a file imports, at its top or anywhere else."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -86,8 +94,7 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_module_says_why_it_is_there_and_stays_readable(path: Path) -> None:
-    text = path.read_text()
-    tree = ast.parse(text)
+    text, tree = path.read_text(), tree_of(path)
     assert ast.get_docstring(tree), "a module begins with its reason"
     assert len(text.splitlines()) <= 300
     for node in ast.walk(tree):
@@ -124,11 +131,7 @@ def test_engine_names_no_provider(path: Path) -> None:
     names = {known.provider for known in declarations()} | {
         known.rule.name for known in declarations() if known.rule
     }
-    texts = {
-        node.value
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant)
-    }
+    texts = {node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)}
     assert names & texts == set()
 
 
@@ -136,7 +139,7 @@ def test_no_two_public_classes_have_one_name() -> None:
     classes = Counter(
         node.name
         for path in MODULES
-        for node in ast.parse(path.read_text()).body
+        for node in tree_of(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, count in classes.items() if count > 1] == []
