@@ -14,7 +14,6 @@ from penstock.actions.execution import (
 )
 from penstock.agent.output.log import Log
 from penstock.agent.paths import Paths
-from penstock.agent.script.control import Control
 from penstock.agent.script.script import render_script, render_values
 from penstock.agent.script.script_output import ScriptOutput
 from penstock.agent.script.shell import ScriptEnd, Shell
@@ -28,10 +27,7 @@ _VARIABLE = re.compile(r"[A-Za-z0-9@_-]{1,128}")
 
 
 class ScriptContainer:
-    """See `penstock.actions.execution.ActionContainer`.
-
-    ``deadline`` is in seconds of the monotonic clock.
-    """
+    """See `penstock.actions.execution.ActionContainer`."""
 
     def __init__(
         self,
@@ -39,11 +35,10 @@ class ScriptContainer:
         request: ActionRequest,
         workspace: Workspace,
         log: Log,
-        control: Control,
-        deadline: float,
+        shell: Shell,
     ) -> None:
         self._paths, self._request, self._workspace = paths, request, workspace
-        self._log, self._control, self._deadline = log, control, deadline
+        self._log, self._shell = log, shell
         self._left: ScriptOutput | None = None
 
     @property
@@ -112,7 +107,7 @@ class ScriptContainer:
         self.program.write_text(text, encoding="utf-8")
         for path in (values, self.program):
             path.chmod(0o644)
-        return Shell(self._control, self._log, self._request.limits, self._deadline).run()
+        return self._shell.run()
 
     def _exit_code(self, ended: ScriptEnd) -> int:
         if ended.is_timed_out:

@@ -11,6 +11,7 @@ from penstock.agent.output.log import Log
 from penstock.agent.outputs import StoredOutputs, StoredReports
 from penstock.agent.paths import Paths
 from penstock.agent.script.control import Control
+from penstock.agent.script.shell import Shell
 from penstock.agent.workspace import Workspace
 from penstock.api.contract.contracts import ActionRequest
 from penstock.artifacts.store.store import Store
@@ -35,7 +36,8 @@ class AgentJob:
     ) -> None:
         self.request = request
         self._paths, self._workspace, self._log, self._deadline = paths, workspace, log, deadline
-        self.container = ScriptContainer(paths, request, workspace, log, control, deadline)
+        shell = Shell(control, log, request.limits, deadline)
+        self.container = ScriptContainer(paths, request, workspace, log, shell)
         self.outputs = StoredOutputs(store, workspace, request.outputs)
         self.objects = StoreObjects(store, request, workspace.pod_uid)
         self.reports = StoredReports(store, workspace, paths.scratch, self.log)
