@@ -59,7 +59,17 @@ def start(
         raise typer.BadParameter("excludes --name", param_hint="--client-request-token")
     cluster = connect()
     cluster.pipeline(pipeline)
-    who = cluster.whoami()
+    spec = _spec_of(pipeline, cluster.whoami(), var, revision)
+    run = _started(cluster, pipeline, spec, name=name, token=client_request_token)
+    say(run.name)
+    if watch:
+        raise typer.Exit(watch_run(cluster, run.name, timeout))
+
+
+def _spec_of(
+    pipeline: str, who: str | None, var: list[str] | None, revision: list[str] | None
+) -> Document:
+    """Return the spec of a run that somebody starts, without what is empty."""
     spec: Document = {
         "pipelineRef": {"name": pipeline},
         "requestedBy": who,
@@ -70,16 +80,18 @@ def start(
         "variables": [{"name": key, "value": value} for key, value in _pairs("--var", var)],
         "sourceRevisions": list(_revisions(revision)),
     }
-    spec = {key: value for key, value in spec.items() if value}
-    if client_request_token:
-        run = _start_once(cluster, pipeline, client_request_token, spec)
-    else:
-        run = cluster.start(
-            {"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec
-        )
-    say(run.name)
-    if watch:
-        raise typer.Exit(watch_run(cluster, run.name, timeout))
+    return {key: value for key, value in spec.items() if value}
+
+
+def _started(
+    cluster: Cluster, pipeline: str, spec: Document, *, name: str | None, token: str | None
+) -> Run:
+    """Start a run, only once if there is a token; return it."""
+    if token:
+        return _start_once(cluster, pipeline, token, spec)
+    return cluster.start(
+        {"name": name} if name else {"generateName": f"{slug_of(pipeline)}-"}, spec
+    )
 
 
 def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> Run:
