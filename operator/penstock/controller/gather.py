@@ -86,7 +86,6 @@ class Gatherer:
         runs, ended, late = self._runs(key)
         targets = self._targets(key, runs)
         types = self._types(namespace)
-        deleted = self._cache.deleted({run.uid for run in (*runs, *late)})
         return Snapshot(
             namespace=namespace,
             name=name,
@@ -101,22 +100,31 @@ class Gatherer:
             action_types=types,
             build_projects=self._build_projects(namespace),
             **self._revisions(key, runs, (*late, *targets)),
-            jobs=tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
-            pods=tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
+            **self._awaited(key),
+            **self._deleted((*runs, *late)),
             live=live,
-            transitions=tuple(
-                self._once(item, transition_of) for item in self._cache.of(TRANSITIONS, key)
-            ),
-            approvals=tuple(
-                self._once(item, approval_of) for item in self._cache.of(APPROVALS, key)
-            ),
             refused=self._refusals.of(namespace),
-            seen=deleted.names,
-            deleted_jobs=deleted.jobs,
-            podless=deleted.podless,
             gone_runs=gone_runs,
             pipeline_status_written=pipeline_status_written,
         )
+
+    def _awaited(self, key: PipelineKey) -> dict[str, Any]:
+        """Return the parts of a snapshot that its runs wait for: Jobs, pods, people's decisions."""
+        return {
+            "jobs": tuple(self._once(item, job_of) for item in self._cache.of(JOBS, key)),
+            "pods": tuple(self._once(item, pod_of) for item in self._cache.of(PODS, key)),
+            "transitions": tuple(
+                self._once(item, transition_of) for item in self._cache.of(TRANSITIONS, key)
+            ),
+            "approvals": tuple(
+                self._once(item, approval_of) for item in self._cache.of(APPROVALS, key)
+            ),
+        }
+
+    def _deleted(self, runs: Runs) -> dict[str, Any]:
+        """Return the parts of a snapshot that tell what was seen of the runs and is deleted."""
+        deleted = self._cache.deleted({run.uid for run in runs})
+        return {"seen": deleted.names, "deleted_jobs": deleted.jobs, "podless": deleted.podless}
 
     def _build_projects(self, namespace: str) -> dict[str, BuildProjectObject]:
         documents = self._cache.in_namespace(BUILD_PROJECTS, namespace)
