@@ -83,16 +83,7 @@ class Approvals:
                 if is_abandoned
                 else self._create(context, execution, self._template(context, values))
             )
-        wanted = (
-            execution.approval.uid or approval.uid,
-            self._draft.run.uid,
-            execution.approval.spec_hash,
-        )
-        if (
-            approval.uid,
-            approval.owner_uid,
-            approval.spec_hash,
-        ) != wanted or approval.spec is None:
+        if not self._is_as_created(approval, execution.approval):
             message = (
                 f"the Approval {approval.name} is not as it was created: what was decided "
                 f"in it "
@@ -114,6 +105,12 @@ class Approvals:
             status = settled_status(approval, outcome, self._facts.now)
             self._effects.approval_statuses[approval.name] = status
         return self._end(context, execution, outcome)
+
+    def _is_as_created(self, approval: ApprovalObject, reference: ApprovalReference) -> bool:
+        """Whether an Approval is the one that the attempt has created, for this run."""
+        wanted = (reference.uid or approval.uid, self._draft.run.uid, reference.spec_hash)
+        found = (approval.uid, approval.owner_uid, approval.spec_hash)
+        return found == wanted and approval.spec is not None
 
     def abandon(self, execution: ActionExecution) -> ActionExecution:
         """Return the execution with its wait given up.
