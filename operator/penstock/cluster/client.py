@@ -197,20 +197,11 @@ class Client:
             total=self._read_timeout if is_read else self._write_timeout
         )
         what = f"{method} {path}"
-        # As the server stores it: escapes of other letters would make a text of theirs three times
-        # as long.
-        data = (
-            None
-            if body is None
-            else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
-                "utf-8", "replace"
-            )
-        )
         try:
             async with self._session.request(
                 method,
                 self._credentials.server + path,
-                data=data,
+                data=None if body is None else _encoded(body),
                 params=query,
                 headers=headers,
                 timeout=timeout,
@@ -240,6 +231,12 @@ class Client:
         ):
             error.retry_after = float(response.headers["Retry-After"])
         raise error
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    # As the server stores it: escapes of other letters would make a text of theirs three times
+    # as long.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 __all__ = ["Client", "ClusterError", "Document"]
