@@ -228,8 +228,12 @@ def _not_now(
         return RefusedRequest(
             code=CONFLICT, message="the run is being stopped: ask again when it is Stopped"
         )
-    if not state.status.is_open:
-        return None
+    return _not_while_open(state, mode) if state.status.is_open else None
+
+
+def _not_while_open(state: RunStageState, mode: RetryMode) -> RefusedRequest | None:
+    """Return what refuses a retry of a stage that the run is in."""
+    name = state.stage_name
     if any(
         (condition := state_of(state, kind)) and condition.status is IN_PROGRESS
         for kind in StageConditionType
