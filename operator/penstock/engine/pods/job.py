@@ -38,17 +38,7 @@ def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
     """Return the Job's manifest; the same order always gives the same manifest."""
     attempt = inputs.context.attempt
     name = job_name(attempt.run_uid, attempt.stage, attempt.action, attempt.attempt, attempt.try_)
-    start_by = inputs.started + timedelta(seconds=settings.start_s + 30)
-    annotations = {
-        **annotations_of(attempt),
-        contracts.REQUEST_ANNOTATION: inputs.request.encode(),
-        contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
-        "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
-        # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
-        "eks.amazonaws.com/skip-containers": contracts.ACTION_CONTAINER,
-        "sidecar.istio.io/inject": "false",
-        "linkerd.io/inject": "disabled",
-    }
+    annotations = _pod_annotations(inputs, settings)
     spec = {
         "backoffLimit": 0,
         "completions": 1,
@@ -76,6 +66,20 @@ def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
             "ownerReferences": [owner_of(attempt)],
         },
         "spec": spec,
+    }
+
+
+def _pod_annotations(inputs: JobInputs, settings: Settings) -> dict[str, str]:
+    start_by = inputs.started + timedelta(seconds=settings.start_s + 30)
+    return {
+        **annotations_of(inputs.context.attempt),
+        contracts.REQUEST_ANNOTATION: inputs.request.encode(),
+        contracts.NOT_AFTER_ANNOTATION: str(int(start_by.timestamp())),
+        "kubectl.kubernetes.io/default-container": contracts.AGENT_CONTAINER,
+        # The webhook of EKS would give the pod's identity on AWS to the user's container, too.
+        "eks.amazonaws.com/skip-containers": contracts.ACTION_CONTAINER,
+        "sidecar.istio.io/inject": "false",
+        "linkerd.io/inject": "disabled",
     }
 
 
