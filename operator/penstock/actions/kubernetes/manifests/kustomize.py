@@ -42,15 +42,13 @@ def build(job: Job, folder: Path, path: str) -> bytes:
     home = job.scratch / "kustomize"
     home.mkdir(exist_ok=True)
     output, errors = home / "output", home / "errors"
-    environment = {"HOME": str(home), "PATH": str(home), "TMPDIR": str(home), "HTTP_PROXY": _NOBODY}
-    environment |= {"HTTPS_PROXY": _NOBODY, "ALL_PROXY": _NOBODY}
     timeout = min(_TIMEOUT_S, job.remaining())
     try:
         with output.open("wb") as out, errors.open("wb") as err:
             done = subprocess.run(
                 [program, "build", str(folder / path)],
-                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                timeout=timeout,
+                cwd=folder, env=_environment(home),
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=timeout,
                 preexec_fn=_limit_output, check=False,
             )  # fmt: skip
     except subprocess.TimeoutExpired as error:
@@ -72,6 +70,12 @@ def build(job: Job, folder: Path, path: str) -> bytes:
     if warnings := _words(errors, folder):
         job.log(f"kustomize: {warnings}")
     return output.read_bytes()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return all that the program knows: a folder of its own, and a proxy where nobody listens."""
+    folders = {"HOME": str(home), "PATH": str(home), "TMPDIR": str(home)}
+    return folders | {"HTTP_PROXY": _NOBODY, "HTTPS_PROXY": _NOBODY, "ALL_PROXY": _NOBODY}
 
 
 def _limit_output() -> None:
