@@ -9,11 +9,9 @@ from penstock.api.text import shorten
 # The text stands in a Job's annotation or in memory; real ones have a few kilobytes.
 BYTES = 256 * 1024
 _BOUNDS = DocumentBounds(200_000, 16 * 1024 * 1024)
+# Every scalar stays the text that was written: 0.2, 3.10 and yes keep their form. A map's own keys
+# come before the keys that it merges (<<).
 _RULES = Rules(lambda scalar: scalar.text, lambda scalar: scalar.text)
-"""Every scalar stays the text that was written: 0.2, 3.10 and yes keep their form.
-
-A map's own keys come before the keys that it merges (<<).
-"""
 YAML_ERROR = "YAML_FILE_ERROR"
 # A result must fit a termination message of 4 KiB.
 _MESSAGE = 1000

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 _NO_LIMIT = timedelta(days=7)
+# More than fit into the time that a request may take: the time alone ends it.
 _TRIES = 1000
-"""More than fit into the time that a request may take: the time alone ends it."""
+# How long a store may be away, as it is when it starts anew: that costs time, and no run.
 _AWAY_S = 60.0
-"""How long a store may be away, as it is when it starts anew: that costs time, and no run."""
 _KEYS: tuple[tuple[str, Literal["access_key_id", "secret_access_key"]], ...] = (
     ("accessKeyId", "access_key_id"),
     ("secretAccessKey", "secret_access_key"),
 )
+# Checked by us: obstore panics at some of what is no URL.
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/\S*)?")
-"""Checked by us: obstore panics at some of what is no URL."""
 
 
 def open_store(

@@ -21,8 +21,8 @@ from penstock.actions.kubernetes.live.verdicts import (
 Object = Mapping[str, Any]
 
 
+# Waiting reasons that do not pass by themselves, or pass only after many failures.
 _HOPELESS = ("CrashLoopBackOff", "InvalidImageName")
-"""Waiting reasons that do not pass by themselves, or pass only after many failures."""
 
 
 def status_of(item: Object) -> Verdict:
