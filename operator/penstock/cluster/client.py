@@ -11,13 +11,12 @@ from typing import Any, Self
 
 import aiohttp
 
+from penstock.api.document import Document
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.decoding import decode
 from penstock.cluster.errors import ClusterError, UnavailableError, error_of
 from penstock.cluster.pages import PageSize, PageTooLargeError
 from penstock.cluster.resources import Resource
-
-Document = dict[str, Any]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -239,4 +238,4 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-__all__ = ["Client", "ClusterError", "Document"]
+__all__ = ["Client", "ClusterError"]

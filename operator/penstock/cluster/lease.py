@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from penstock.cluster.client import Client, Document
+from penstock.api.document import Document
+from penstock.cluster.client import Client
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from penstock.cluster.resources import LEASES

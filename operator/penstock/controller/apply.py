@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from penstock.api.document import Document
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
@@ -37,9 +38,6 @@ from penstock.engine.snapshot import Snapshot, status_refusal
 from penstock.engine.tries.approval_objects import frozen_hash
 
 log = logging.getLogger(__name__)
-
-Document = dict[str, Any]
-
 
 # A pass of a pipeline with hundreds of runs must not keep the others waiting.
 _WRITES_PER_PASS = 50

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from penstock.api.document import Document
 from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.cluster.resources import (
     ACTION_TYPES,
@@ -23,7 +24,7 @@ from penstock.cluster.resources import (
 from penstock.controller.action_types import types_seen
 from penstock.controller.cache.budget import TOO_MUCH
 from penstock.controller.cache.cache import Cache
-from penstock.controller.cache.identity import Document, PipelineKey
+from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.parsing import (
     approval_of,
     cluster_type,

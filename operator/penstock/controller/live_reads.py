@@ -7,6 +7,7 @@ watched by, is read here before anything is concluded from its absence.
 from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 
+from penstock.api.document import Document
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import shorten
@@ -24,13 +25,7 @@ from penstock.cluster.resources import (
     Resource,
 )
 from penstock.controller.cache.cache import Cache
-from penstock.controller.cache.identity import (
-    Document,
-    PipelineKey,
-    controlled,
-    controller_of,
-    of_pipeline,
-)
+from penstock.controller.cache.identity import PipelineKey, controlled, controller_of, of_pipeline
 
 LABEL_JOB = "batch.kubernetes.io/job-name"
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from penstock.actions.declaration import Declaration
 from penstock.api import meta as words
+from penstock.api.document import Document
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec
@@ -20,7 +21,6 @@ from penstock.api.kinds.transition import StageTransitionSpec
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.times import parse_time
 from penstock.controller.cache.budget import TOO_MUCH
-from penstock.controller.cache.identity import Document
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject

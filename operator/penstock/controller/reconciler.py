@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from penstock.actions.declaration import declarations
+from penstock.api.document import Document
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError
 from penstock.cluster.resources import BUILD_PROJECTS, PIPELINES, REVISIONS, RUNS
 from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import Cache
-from penstock.controller.cache.identity import Document, PipelineKey
+from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.gather import Gatherer
 from penstock.controller.live_reads import LiveReads, tries_under_way
 from penstock.controller.planner import Pace, Planner

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from penstock.api.document import Document
 from penstock.api.kinds.approval import ApprovalStatus
 from penstock.api.model import Model
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.resources import APPROVALS, PIPELINES, Resource
 from penstock.controller.cache.cache import Cache
-from penstock.controller.cache.identity import Document
 from penstock.engine.commands import Plan
 from penstock.engine.snapshot import Snapshot
 

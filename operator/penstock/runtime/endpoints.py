@@ -14,7 +14,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from penstock.cluster.client import Client, Document
+from penstock.api.document import Document
+from penstock.cluster.client import Client
 from penstock.cluster.errors import ClusterError
 
 log = logging.getLogger(__name__)

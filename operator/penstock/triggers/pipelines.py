@@ -1,11 +1,11 @@
 """Turns a Pipeline and its runs from the API server into input for decisions, and back."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import ValidationError
 
 from penstock.actions.declaration import declaration_of
+from penstock.api.document import Document
 from penstock.api.kinds.pipeline import Action, PipelineSpec
 from penstock.api.kinds.walks import placed_actions
 from penstock.api.meta import (
@@ -22,8 +22,6 @@ from penstock.api.meta import (
 )
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
-
-Document = dict[str, Any]
 
 
 def readable(document: Document) -> tuple[PipelineSpec, PipelineStatus] | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from penstock.api.document import Document
 from penstock.api.kinds.pipeline import Action
 from penstock.api.meta import TRIGGERS
 from penstock.cluster.client import Client
@@ -28,7 +29,6 @@ from penstock.triggers.decide import (
 )
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import (
-    Document,
     pipeline_uid_of,
     readable,
     run_of,

@@ -6,6 +6,7 @@ import logging
 import time
 from operator import itemgetter
 
+from penstock.api.document import Document
 from penstock.api.meta import LABEL_STARTED_BY, TRIGGERS
 from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
@@ -20,7 +21,7 @@ from penstock.triggers.decide import StartedRun
 from penstock.triggers.git import GitSource
 from penstock.triggers.ls_remote import LsRemote
 from penstock.triggers.metrics import TriggerMetrics
-from penstock.triggers.pipelines import Document, started_run_of
+from penstock.triggers.pipelines import started_run_of
 from penstock.triggers.poller import Poller, Schedule
 from penstock.triggers.s3 import S3Source
 from penstock.triggers.sources import SourceProvider

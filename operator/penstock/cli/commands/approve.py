@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from penstock.api.document import Document
 from penstock.api.kinds.approval import ApprovalState
 from penstock.cli.app import EXIT_OTHERWISE, Timeout, connect, gave_up, say, wait_for
 from penstock.cli.connection.cluster import Cluster, DeletedError
-from penstock.cli.connection.objects import Approval, CliError, Document
+from penstock.cli.connection.objects import Approval, CliError
 from penstock.cli.text import in_line
 
 Target = Annotated[str, typer.Argument(help="The PipelineRun that waits, or the Approval.")]

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from penstock.api.document import Document
 from penstock.api.status.executions import ActionExecution, BuildReport
-from penstock.cli.connection.objects import Document, Run, executions, is_meant
+from penstock.cli.connection.objects import Run, executions, is_meant
 from penstock.cli.render import counts
 from penstock.cli.text import in_line
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from penstock.api.document import Document
 from penstock.api.kinds.retry import AnsweredRetry, RefusedRequest
 from penstock.api.names import slug_of
 from penstock.api.status.condition_states import AnsweredOverride
@@ -27,7 +28,7 @@ from penstock.cli.app import (
 )
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import Cluster
-from penstock.cli.connection.objects import CliError, Document
+from penstock.cli.connection.objects import CliError
 from penstock.cli.text import in_line, meant
 from penstock.cli.watching import pipeline_of, watch_run
 

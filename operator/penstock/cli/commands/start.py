@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from penstock.api.document import Document
 from penstock.api.names import child_name, slug_of
 from penstock.cli.app import Pipeline, Timeout, connect, say
 from penstock.cli.connection.cluster import Cluster
-from penstock.cli.connection.objects import CliError, Document, Run
+from penstock.cli.connection.objects import CliError, Run
 from penstock.cli.watching import watch_run
 
 _TOKEN = re.compile(r"[a-zA-Z0-9-]{1,128}")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from penstock.api.document import Document
 from penstock.cli.app import EXIT_OTHERWISE, Reason, Run, Timeout, connect, say
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import NOT_FOUND, Cluster
-from penstock.cli.connection.objects import CliError, Document
+from penstock.cli.connection.objects import CliError
 from penstock.cli.watching import watch_run
 
 

@@ -11,13 +11,13 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
+from penstock.api.document import Document
 from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.api.meta import API_VERSION, LABEL_RUN_UID
 from penstock.cli.connection.kubeconfig import target_of
 from penstock.cli.connection.objects import (
     Approval,
     CliError,
-    Document,
     NamedOnly,
     Object,
     Pipeline,

@@ -5,10 +5,11 @@ more is found by mypy, not by users.
 """
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from penstock.api.document import Document
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalState, ApprovalStatus
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, RunStageState
@@ -18,8 +19,6 @@ from penstock.api.model import Model
 from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.executions import ActionExecution
 from penstock.api.status.pipeline_status import PipelineStatus
-
-Document = dict[str, Any]
 
 
 class CliError(Exception):

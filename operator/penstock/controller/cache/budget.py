@@ -10,9 +10,8 @@ from collections import Counter
 from sys import getsizeof
 from typing import Any
 
+from penstock.api.document import Document
 from penstock.cluster.resources import APPROVALS, JOBS, PODS, REVISIONS, RUNS, Resource
-
-Document = dict[str, Any]
 
 # ADR 13 has the sum: an operator of 512 MiB serves a dozen namespaces that use it up.
 NAMESPACE_BYTES = 24 * 1024 * 1024

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
+from penstock.api.document import Document
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,
@@ -26,7 +27,6 @@ from penstock.controller.cache.graves import Deleted, Graves, run_uid_of
 from penstock.controller.cache.identity import (
     CONTROLLERS,
     SHARED,
-    Document,
     PipelineKey,
     controlled,
     controller_of,

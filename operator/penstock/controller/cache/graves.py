@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf
 
+from penstock.api.document import Document
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.cluster.resources import APPROVALS, JOBS, PODS, RUNS, Resource
-from penstock.controller.cache.identity import NOBODY, Document
+from penstock.controller.cache.identity import NOBODY
 
 MOST = 5_000
 """How many deleted objects of a namespace are remembered.

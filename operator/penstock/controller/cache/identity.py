@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.api import meta as words
 from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
+from penstock.api.document import Document
 from penstock.api.meta import ANNOTATION_PIPELINE, API_VERSION, LABEL_RUN_UID, PIPELINE_RUN
 from penstock.cluster.resources import (
     ACTION_TYPES,
@@ -27,7 +28,6 @@ from penstock.cluster.resources import (
     Resource,
 )
 
-Document = dict[str, Any]
 PipelineKey = tuple[str, str]
 
 SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)

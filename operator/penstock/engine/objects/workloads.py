@@ -9,7 +9,7 @@ from penstock.api.contract.contracts import ACTION_CONTAINER, AGENT_CONTAINER
 from penstock.api.meta import ANNOTATION_RUN, ANNOTATION_SPEC_HASH, LABEL_RUN_UID, LABEL_STAGE
 from penstock.api.times import parse_time
 
-Document = Mapping[str, Any]
+ReadOnly = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class JobObject:
     deleted: datetime | None = None
 
 
-def pod_of(document: Document) -> PodObject:
+def pod_of(document: ReadOnly) -> PodObject:
     """Read a pod's document."""
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     states = {item["name"]: _container(item) for item in status.get("containerStatuses", ())}
@@ -114,13 +114,13 @@ def pod_of(document: Document) -> PodObject:
     )
 
 
-def job_of(document: Document) -> JobObject:
+def job_of(document: ReadOnly) -> JobObject:
     """Read a Job's document."""
     meta = document["metadata"]
     conditions = [
         c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"
     ]
-    failed: Document = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
+    failed: ReadOnly = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
     return JobObject(
         name=meta["name"],
         uid=meta["uid"],
@@ -168,19 +168,19 @@ def by_job(pods: Iterable[PodObject]) -> dict[str, tuple[PodObject, ...]]:
     return grouped
 
 
-def _controller(meta: Document) -> Document:
+def _controller(meta: ReadOnly) -> ReadOnly:
     return next((owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")), {})
 
 
-def _is_unscheduled(condition: Document) -> bool:
+def _is_unscheduled(condition: ReadOnly) -> bool:
     return bool(condition["type"] == "PodScheduled" and condition["status"] == "False")
 
 
-def _created(meta: Document) -> datetime:
+def _created(meta: ReadOnly) -> datetime:
     return parse_time(meta.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC)
 
 
-def _container(status: Document) -> Container:
+def _container(status: ReadOnly) -> Container:
     state = status.get("state", {})
     waiting, running, ended = (
         state.get("waiting", {}),

@@ -10,6 +10,7 @@ from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.retry import AnsweredRetry, RefusedRequest, RetryRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import RetryMode, RetryTrigger, StageConditionType
+from penstock.api.kinds.walks import no_such_stage
 from penstock.api.status.condition_states import ConditionStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import one_line
@@ -125,9 +126,8 @@ class Retries:
     ) -> RefusedRequest | None:
         """Return why a request cannot be followed, None where it can."""
         name = request.stage_name
-        if definition and name not in (stages := [stage.name for stage in definition.stages]):
-            what = f'the pipeline has no stage "{name}"; it has {", ".join(stages)}'
-            return RefusedRequest(code=STAGE_NOT_FOUND, message=what)
+        if definition and (unknown := no_such_stage(name, definition)):
+            return RefusedRequest(code=STAGE_NOT_FOUND, message=unknown)
         state = status.stage(name)
         if state is None:
             what = (
