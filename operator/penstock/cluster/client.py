@@ -14,7 +14,7 @@ import aiohttp
 from penstock.api.document import Document
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.decoding import decode
-from penstock.cluster.errors import ClusterError, UnavailableError, error_of
+from penstock.cluster.errors import UnavailableError, error_of
 from penstock.cluster.pages import PageSize, PageTooLargeError
 from penstock.cluster.resources import Resource
 
@@ -236,6 +236,3 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     # As the server stores it: escapes of other letters would make a text of theirs three times
     # as long.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-__all__ = ["Client", "ClusterError"]
