@@ -29,7 +29,6 @@ OWN_OPERATOR = "own_operator"
 """The mark of tests that run operators of their own."""
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
-    "lease": {"durationSeconds": 6, "renewSeconds": 1, "writeTimeoutSeconds": 2},
     # So little memory that a test can use it up.
     "computeTypes": {
         "MEDIUM": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}

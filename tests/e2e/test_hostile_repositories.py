@@ -20,7 +20,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, STAGE, Failing, assert_shown, new_team
-from tests.e2e.operator_process import QUICK_LIMITS, SAFE_LEASE, OperatorProcess
+from tests.e2e.operator_process import QUICK_LIMITS, OperatorProcess
 from tests.e2e.test_git_source import push
 from tests.e2e.triggers_process import TriggersProcess
 from tests.support import hostile_git_server
@@ -97,7 +97,7 @@ def site(
         patient = {"connectSeconds": 20.0, "storeTimeoutSeconds": 30.0}
         sizes = {"artifactBytes": ARTIFACT_BYTES, "artifactEntries": ARTIFACT_ENTRIES}
         limits = {**QUICK_LIMITS, **patient, **sizes}
-        where: Any = {"namespaces": [team.namespace], "lease": SAFE_LEASE}
+        where: Any = {"namespaces": [team.namespace]}
         operator = OperatorProcess(cluster, kube, engine={"limits": limits}, **where)
         triggers = TriggersProcess(cluster, kube, **where)
         try:
