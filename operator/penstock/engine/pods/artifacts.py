@@ -15,6 +15,7 @@ def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactL
     as its own, and a status does not grow by them.
     """
     found: dict[str, ArtifactLocation] = {}
+    # These have the keys of the target's run. What this run makes itself replaces them.
     for artifact in status.rollback_metadata.artifacts if status.rollback_metadata else ():
         found[artifact.name] = _located(artifact, "")
     executions = (
@@ -28,6 +29,7 @@ def artifacts_of(run_uid: str, status: PipelineRunStatus) -> dict[str, ArtifactL
         attempt = Attempt(
             "", "", uid, "", run_uid, stage_name, action_name, execution.attempt, execution.try_
         )
+        # Executions stand in order, so the artifact of a retry replaces the one before.
         for artifact in execution.output_artifacts:
             found[artifact.name] = _located(
                 artifact, artifact_key(attempt, execution.pod_uid or "", artifact.name)

@@ -40,9 +40,12 @@ def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
     name = job_name(attempt.run_uid, attempt.stage, attempt.action, attempt.attempt, attempt.try_)
     annotations = _pod_annotations(inputs, settings)
     spec = {
+        # Kubernetes must not run commands a second time: the provider decides about further tries.
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
+        # The last resort, for a time without an operator: agent and operator end a try earlier, and
+        # with better words.
         "activeDeadlineSeconds": int(
             settings.start_s + inputs.request.limits.timeout_s + settings.backstop_s
         )
@@ -90,9 +93,11 @@ def _pod_spec(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
     account = inputs.context.definition.service_account_name
     return {
         "restartPolicy": "Never",
+        # The token is mounted into the agent alone, as a volume of its own.
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "shareProcessNamespace": False,
+        # The agent stops the commands and then reports, and the kubelet must not kill it meanwhile.
         "terminationGracePeriodSeconds": int(
             inputs.request.limits.grace_s + inputs.request.limits.kill_s
         )
@@ -191,6 +196,7 @@ def _volumes(inputs: JobInputs, settings: Settings) -> list[dict[str, Any]]:
         (contracts.NOT_AFTER_ANNOTATION, "not-after"),
     )
     token = [
+        # Kubernetes itself asks for this time wherever it mounts a token.
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {

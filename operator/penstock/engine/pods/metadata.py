@@ -11,6 +11,7 @@ def labels_of(attempt: contracts.Attempt) -> dict[str, str]:
     """Return the labels of what belongs to an attempt."""
     return {
         meta.LABEL_MANAGED_BY: meta.MANAGED_BY,
+        # Names may be longer than the 63 characters of a label, so labels hold hashes of them.
         meta.LABEL_PIPELINE: pipeline_label(attempt.namespace, attempt.pipeline),
         meta.LABEL_RUN_UID: attempt.run_uid,
         meta.LABEL_STAGE: stage_label(attempt.stage),
@@ -43,5 +44,6 @@ def owner_of(attempt: contracts.Attempt) -> dict[str, Any]:
         "name": attempt.run,
         "uid": attempt.run_uid,
         "controller": True,
+        # True asks for the right to change the run's finalizers on servers that enforce it.
         "blockOwnerDeletion": False,
     }

@@ -149,12 +149,14 @@ def resolved_configuration(context: TryContext, values: Values) -> dict[str, str
         configuration |= context.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
+    # A value with a reference cannot be judged with the definition, only now.
     for problem in configuration_problems("", context.declared, configuration):
         raise RequestError("ConfigurationError", str(problem).removeprefix("."))
     return configuration
 
 
 def _resolved(context: TryContext, key: str, value: str, values: Values) -> str:
+    # In JSON each text is resolved by itself: a value cannot add a field or end a text.
     as_json = context.declared.json_keys.get(key)
     text = as_json(value) if as_json else None
     if text is None:
@@ -166,6 +168,7 @@ def _resolved(context: TryContext, key: str, value: str, values: Values) -> str:
 
 
 def _unresolved(action: Action, error: UnresolvedError) -> RequestError:
+    # CodePipeline says it in these very words.
     why = "An action in this pipeline failed because one or more variables could not be resolved: "
     return RequestError("ConfigurationError", f"{why}Action name={action.name} ({error})")
 
@@ -275,6 +278,7 @@ def _check_size(request: ActionRequest, settings: Settings) -> None:
         *script.values.values(),
         *script.environment.values(),
     )
+    # A hostile value may hold a lone surrogate, which plain UTF-8 refuses to encode.
     size = sum(len(value.encode("utf-8", "surrogatepass")) for value in resolved)
     if size > settings.configuration_bytes:
         raise RequestError(

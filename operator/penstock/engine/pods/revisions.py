@@ -111,6 +111,7 @@ class Freezer:
     def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:
         """Return the name of the ControllerRevision that holds the data, having seen to it."""
         name = child_name(readable, pipeline_uid, json.dumps(data, sort_keys=True))
+        # A revision that exists was let in since: the refusal is out of date.
         if name not in self.known and (refused := self.refused.get(name)):
             raise RequestError(
                 refused.reason, f"the API server refuses the ControllerRevision: {refused.message}"

@@ -24,6 +24,7 @@ def declared_of(stage: Stage, kind: StageConditionType) -> StageCondition | None
         StageConditionType.ON_FAILURE: stage.on_failure,
     }
     place = places[kind]
+    # Validation lets through exactly one condition (V-21).
     return place.conditions[0] if place and place.conditions else None
 
 
@@ -67,6 +68,8 @@ def rule_executions(
     for kind in StageConditionType:
         condition = state_of(state, kind)
         for rule in condition.rule_states if condition else ():
+            # A rule without a status awaits its next evaluation: its tries are those of the last
+            # one.
             if rule.executions and rule.status is not None:
                 yield kind, rule, rule.executions[-1]
 

@@ -54,6 +54,7 @@ def back_in_progress(
             "completion_time": None,
             "execution_attempt": attempt,
         }
+    # The stop stays in the run's spec. Without this time it would stop what is resumed here.
     if status.stop_trigger and not status.stop_trigger.resumed_time:
         changes["stop_trigger"] = status.stop_trigger.model_copy(
             update={"resumed_time": format_time(now)}
@@ -77,6 +78,7 @@ def reopened(
             "action_states": tuple(_awaiting(action, mode) for action in state.action_states),
             "before_entry_condition_state": _again(state.before_entry_condition_state),
             "on_success_condition_state": _again(state.on_success_condition_state),
+            # It was about the failure that is retried now, and the next failure is another one.
             "on_failure_condition_state": _again(state.on_failure_condition_state, is_always=True),
         }
     )

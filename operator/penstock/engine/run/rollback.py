@@ -52,6 +52,7 @@ class Rollbacks:
 
         It is the same whoever asks, and how often.
         """
+        # A retried stage may fail again: by their tries two failures have two names.
         tries = sum(len(action.executions) for action in stage.action_states)
         return child_name(f"{self._snapshot.name}-rollback", run.uid, stage.stage_name, tries)
 
@@ -63,6 +64,7 @@ class Rollbacks:
         The deadline is None once the run exists.
         """
         known = run.status.automatic_rollback
+        # A record with another name is of a failure before the last retry.
         if known is None or known.run != self.name_of(run, stage):
             known = self.begin(run, run.status, stage, now)
         if known.run is None or self.exists(known.run):
@@ -99,10 +101,12 @@ class Rollbacks:
         for other in self._snapshot.ended:
             became = other.stages.get(stage)
             is_candidate = (
+                # CodePipeline takes no target from before an edit (O-14), and no rollback either.
                 other.uid != run.uid and other.revision == status.revision and not other.is_rollback
             )
             if is_candidate and became and became.status == StageStatus.SUCCEEDED:
                 yield _Success(became.completed, other.name, other.uid)
+        # A run that goes on in a later stage has succeeded in this one.
         for going in self._snapshot.runs:
             is_candidate = going.uid != run.uid and going.status.revision == status.revision
             if is_candidate and going.status.execution_type is not ExecutionType.ROLLBACK:

@@ -97,6 +97,8 @@ class Conditions:
             before and before.status not in (None, ConditionStatus.IN_PROGRESS)
         ):
             return state
+        # A retry empties a condition's status and keeps its rules' tries, which number the next
+        # one.
         begun = before if before and before.status else self._begun(before, stage, kind)
         known = {rule.rule_name: rule for rule in begun.rule_states}
         rules = [
@@ -184,6 +186,7 @@ class Conditions:
         action = action_of(kind, rule)
         before = ActionState(action_name=action.name, executions=state.executions)
         if is_over:
+            # The override may be seen by the pass that began the rule: then no Job must be created.
             self._starter.take_back(before.executions[-1])
             if not self._was_known(before.executions[-1]):
                 given_up = RuleOutcome(ConditionStatus.ABANDONED, "not begun")
@@ -258,6 +261,7 @@ class Conditions:
 def _summed_up(rules: list[RuleState]) -> ConditionStatus:
     """C-03: succeeded if all have; errored if one could not be evaluated."""
     found = {rule.status for rule in rules}
+    # A rule has no status while the pod of its last evaluation may still run.
     if found & {None, ConditionStatus.IN_PROGRESS}:
         return ConditionStatus.IN_PROGRESS
     order = (ConditionStatus.ERRORED, ConditionStatus.FAILED, ConditionStatus.ABANDONED)

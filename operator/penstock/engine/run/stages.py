@@ -82,6 +82,7 @@ class RunStages:
         return self.draft.definition.stage(state.stage_name)
 
     def _is_done(self, state: RunStageState) -> bool:
+        # An action that has not started has no state, and would be overlooked by the second check.
         is_complete = len(state.action_states) == len(self._stage(state).actions)
         return is_complete and all(is_done(action) for action in state.action_states)
 

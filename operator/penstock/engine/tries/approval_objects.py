@@ -109,6 +109,7 @@ def starters_of(spec: PipelineRunSpec | None) -> tuple[str, ...]:
 def check_quorum(request: ApprovalRequest, excluded: Collection[str]) -> None:
     """Raise RequestError where those who are left could never be as many as must approve."""
     left = set(request.users) - set(excluded)
+    # Members of a group are unknown here: only named users can be counted.
     if request.users and not request.groups and len(left) < request.quorum:
         who = f"without {', '.join(excluded)}, who started the run, ApproverUsers names {len(left)}"
         raise RequestError(
@@ -137,6 +138,7 @@ def approval_manifest(template: ApprovalTemplate) -> dict[str, Any]:
 
 def frozen_hash(spec: Mapping[str, Any]) -> str:
     """Return the hash of a stored Approval's spec without its decisions."""
+    # People add decisions to the spec; the hash covers the part that nobody may change.
     return spec_hash({key: value for key, value in spec.items() if key != "decisions"})
 
 
@@ -203,6 +205,7 @@ def _recorded(status: ApprovalStatus, state: ApprovalState | None) -> ApprovalOu
     condition = next((c for c in status.conditions if c.type == ConditionType.APPROVED), None)
     reason, message = (condition.reason, condition.message) if condition else (state.value, "")
     is_approved = state is ApprovalState.APPROVED
+    # With the code Abandoned `action_status` would report a wait that the run itself gave up.
     code = "" if is_approved else "ApprovalClosed" if reason == "Abandoned" else reason
     return ApprovalOutcome(state, code, message, status.last_updated_by, status.summary)
 
@@ -211,6 +214,7 @@ def _counted(spec: ApprovalSpec) -> Iterator[Decision]:
     """Yield the decisions of those who may decide; only the admission policy knows groups."""
     named = spec.approvers or Approvers()
     for decision in spec.decisions:
+        # Where groups are named everybody counts: the policy has let in their members alone.
         is_named = decision.user in named.users or named.groups or not named.users
         if is_named and decision.user not in spec.excluded_users:
             yield decision
@@ -223,6 +227,7 @@ def pending_status(approval: ApprovalObject, now: datetime) -> ApprovalStatus:
     """Return the status of an Approval that waits."""
     spec = approval.spec
     assert spec is not None
+    # One rejection ends the wait, so all decisions of a pending Approval are approvals.
     approved = [decision.user for decision in _counted(spec)]
     count = f"{len(approved)}/{spec.quorum}"
     message = (

@@ -57,6 +57,7 @@ class Approvals:
         self, context: TryContext, execution: ActionExecution, values: Values
     ) -> ActionExecution:
         """Return the execution of a new attempt, and see to its Approval."""
+        # A new execution names a Job. An approval has none, and no search by name must find one.
         execution = execution.model_copy(update={"job_name": ""})
         try:
             template = self._template(context, values)
@@ -108,6 +109,7 @@ class Approvals:
 
     def _is_as_created(self, approval: ApprovalObject, reference: ApprovalReference) -> bool:
         """Whether an Approval is the one that the attempt has created, for this run."""
+        # The status is written before the Approval exists, so its uid is known one pass later.
         wanted = (reference.uid or approval.uid, self._draft.run.uid, reference.spec_hash)
         found = (approval.uid, approval.owner_uid, approval.spec_hash)
         return found == wanted and approval.spec is not None
@@ -138,6 +140,8 @@ class Approvals:
         return execution.model_copy(update={"approval": known, "waiting": None})
 
     def _was_seen(self, reference: ApprovalReference) -> bool:
+        # The uid is recorded one pass after the creation. Until then only the cache knows that the
+        # Approval was there, and one that was never there is created instead of rejected.
         return (
             bool(reference.uid)
             or reference.name in self._facts.seen

@@ -70,6 +70,8 @@ class RunDraft:
             item.action,
             item.declared,
             self.definition,
+            # The try's own start, not this pass's: a Job that is created again must be the same
+            # Job.
             parse_time(item.execution.start_time) or self.facts.now,
             revision=pinned.pop("", None),
             overrides=pinned,

@@ -77,6 +77,7 @@ def abandoned(execution: ActionExecution, pod: PodObject | None, now: datetime) 
     ended = ended_execution(
         execution, TryResult(ActionStatus.ABANDONED, "Abandoned", what), pod, now
     )
+    # Only an ended container has `started`, and those of an abandoned try still run.
     since = (
         next((c.running_since for c in pod.containers.values() if c.running_since), None)
         if pod

@@ -50,6 +50,7 @@ class Facts:
     def vouches_for(self, pod: PodObject, run_uid: str) -> bool:
         """Whether a pod is one that a Job of a run made: only then counts what it says."""
         if (job := self.jobs.get(pod.job)) is None:
+            # A Job that is gone cannot be asked who controls it; the cache has kept its uid.
             return pod.owner_uid in self.deleted_jobs
         return (job.uid, job.owner_uid) == (pod.owner_uid, run_uid)
 

@@ -63,6 +63,7 @@ class TryObserver:
         if isinstance(verdict, Missing):
             return (
                 state
+                # A crash may have kept the Job back. Abandoned, it must not start after all.
                 if self._draft.stop and self._draft.stop.abandon
                 else self._missing(state, item)
             )
@@ -100,6 +101,8 @@ class TryObserver:
             pod=pod,
             is_confirmed=execution.job_name in facts.live.jobs,
             warning=facts.live.jobs.get(execution.job_name, ""),
+            # A restart of the operator forgets what it saw; a recorded pod proves that a Job was
+            # there.
             was_seen=execution.job_name in facts.seen or execution.pod_uid is not None,
             had_pod=execution.pod_uid is not None,
             lost_pod=execution.job_name in facts.podless,
@@ -139,6 +142,7 @@ class TryObserver:
         due = (parse_time(execution.start_time) or self._facts.now) + timedelta(
             seconds=self._facts.settings.running_record_s
         )
+        # The record costs a request for itself, so a short try leaves it to the write of its end.
         if self._facts.now < due:
             self._effects.look_again.append(due)
             return state
@@ -182,6 +186,7 @@ class TryObserver:
             if pod.may_run
         ]
         unseen = [name for name in tries if name not in self._facts.pods]
+        # A Job without a pod in sight may still get one.
         jobs = [
             f"Job {name}"
             for name in unseen

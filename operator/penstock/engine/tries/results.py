@@ -51,6 +51,7 @@ def is_lost(result: ActionResult | None) -> bool:
 def all_ended(containers: dict[str, Container]) -> TryResult:
     """Return what a try's containers say once all have ended."""
     agent, action = containers[AGENT_CONTAINER], containers.get(ACTION_CONTAINER)
+    # The agent only sees that nothing happens. The kubelet's reason says why.
     if action and action.reason in NOT_STARTED:
         return not_started(action)
     result = result_of(agent)
@@ -84,6 +85,7 @@ def _is_duplicate(pod: PodObject) -> bool:
 
 def _begun(pod: PodObject) -> datetime:
     agent = pod.containers.get(AGENT_CONTAINER, Container())
+    # A pod whose agent never began comes last: it cannot have done anything.
     return agent.running_since or agent.started or datetime.max.replace(tzinfo=UTC)
 
 
@@ -111,8 +113,10 @@ def _with_result(result: ActionResult, agent: Container, action: Container | Non
         return TryResult(ActionStatus.UNKNOWN, result.code, result.message, result)
     if result.status != "Succeeded":
         return _failed_result(result, action)
+    # The agent writes its message before it exits: another code contradicts the message.
     if agent.exit_code != 0:
         return _agent_without_result(agent)
+    # A command may write a result of its own, but the exit code is the kernel's.
     if action and not action.exit_code == 0 == (result.exit_code or 0):
         return _mismatch(result, action)
     return TryResult(ActionStatus.SUCCEEDED, result=result)
@@ -158,6 +162,7 @@ def pod_ended(pod: PodObject, containers: dict[str, Container]) -> TryResult:
     An earlier report of the agent still counts. All else is unknown.
     """
     result = result_of(containers[AGENT_CONTAINER])
+    # A success needs the action's exit code, too, and a container of a lost pod may have none.
     if result and result.status == "Failed":
         return TryResult(ActionStatus.FAILED, result.code, result.message, result)
     if pod.reason == "Evicted" and "EmptyDir volume" in pod.message:

@@ -22,6 +22,7 @@ class Room:
     """What a run's status has room for in one pass, which may end many tries."""
 
     def __init__(self, settings: Settings) -> None:
+        # The status gets ended tries when their whole stage was looked at; here they count at once.
         self._most, self._added = settings.status_bytes, 0
 
     def is_full(self, status: PipelineRunStatus) -> bool:

@@ -38,6 +38,7 @@ class TryStarter:
         execution = self._new(
             stage, action, attempt=executions[-1].attempt + 1 if executions else 1, try_=1
         )
+        # A first attempt needs no check: the status of a thousand actions fills less than half.
         if executions and self.room.is_full(self._draft.status):
             return state.model_copy(
                 update={
@@ -49,6 +50,7 @@ class TryStarter:
             )
         freezer, uid = self._facts.freezer, self._draft.status.pipeline_uid or ""
         try:
+            # The declaration is read from the frozen type alone, so this comes first.
             if is_custom(action):
                 execution = execution.model_copy(
                     update={"action_type": freezer.freeze_type(action, uid)}
@@ -109,6 +111,7 @@ class TryStarter:
             )
             return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
+            # A further try after a lost pod has the project of the try before it.
             if item.declared.project and execution.build_project is None:
                 name = project_name(item.action, item.declared.project, self._draft.values())
                 frozen = self._facts.freezer.freeze(name, self._draft.status.pipeline_uid or "")
@@ -143,6 +146,7 @@ def failed(draft: RunDraft, execution: ActionExecution, error: RequestError) -> 
 def report_failure(draft: RunDraft, item: Try, execution: ActionExecution) -> None:
     """Record an Event about an action, or a rule, that has failed."""
     details = execution.error_details or ErrorDetails(code="JobFailed")
+    # Only rules that run as Jobs have a slash in their names.
     reason = "RuleFailed" if "/" in item.action.name else "ActionFailed"
     message = f"{item.stage.name}/{item.action.name}: {details.code}: {details.message}"
     draft.effects.commands.append(draft.run.event(reason, message, is_warning=True))

@@ -56,6 +56,7 @@ def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     is_job_to_go = isinstance(verdict, Running | TryResult) and verdict.is_job_to_go
     if (is_from_outside or is_job_to_go) and not seen.is_confirmed:
         return Unconfirmed()
+    # Whoever deletes a Job does not want its action run again, whatever the agent still said.
     if is_from_outside and _is_deleted_by_hand(seen, settings):
         return _job_deleted()
     if isinstance(verdict, TryResult) and seen.pod and not seen.is_vouched:
@@ -89,6 +90,7 @@ def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: dateti
             True,
         )
     is_over = all(container.is_terminated for container in containers.values())
+    # An evicted pod, or one whose node is gone, has a reason, which says more than no result.
     if is_over and not (pod.reason and is_lost(result_of(containers[AGENT_CONTAINER]))):
         return all_ended(containers)
     if is_over or pod.phase in ("Succeeded", "Failed"):
@@ -111,6 +113,8 @@ def _is_deleted_by_hand(seen: Observation, settings: Settings) -> bool:
     )
     if agent.finished is None or action.finished is None:
         return True
+    # We wait for so long before we delete a Job whose agent has ended. An action that ended earlier
+    # was ended by somebody else.
     return action.finished < agent.finished + timedelta(seconds=settings.container_end_s)
 
 
@@ -157,6 +161,7 @@ def _without_job(seen: Observation, settings: Settings, now: datetime) -> Verdic
     if seen.waiting == _POD_GONE:
         # We deleted the Job ourselves.
         return lost(_POD_GONE.code, _POD_GONE.message)
+    # Before this limit we delete no Job for want of a pod: somebody else did.
     is_early = now < seen.started + timedelta(seconds=settings.no_pod_s)
     return _job_deleted() if seen.had_pod or is_early else _no_pod(seen, settings)
 
@@ -205,6 +210,7 @@ def _one_sided(
     if now < (agent.finished or now) + timedelta(seconds=settings.container_end_s):
         return None
     result = result_of(agent)
+    # A new try must not begin beside an action that still runs, so the Job goes first.
     if result is None or is_lost(result):
         return Running(now + timedelta(seconds=settings.container_end_s), is_job_to_go=True)
     if result.status == "Succeeded":
