@@ -110,6 +110,7 @@ class RunObject:
 
         Creation counts in seconds, and by another clock.
         """
+        # A tilde comes behind every digit: a run that is not admitted yet arrives last.
         return self.status.start_time or "~", self.created, self.name
 
     def event(self, reason: str, message: str, *, is_warning: bool = False) -> "EmitEvent":

@@ -33,6 +33,7 @@ def prune_history(
     if len(kept) > 2 * settings.runs_with_jobs:
         # Several runs at a time: one request each would be one more request per run.
         yield DeleteJobsOfRuns(tuple(run.uid for run in kept[settings.runs_with_jobs :]))
+    # An ended run may be retried or gone back to, so its definition stays as long as the run.
     named = (
         {status.revision for status in statuses.values()}
         | {run.revision for run in snapshot.ended}

@@ -49,6 +49,7 @@ def _under_way(statuses: Iterable[PipelineRunStatus]) -> set[str]:
 
 
 def _may_run(pods: tuple[PodObject, ...]) -> bool:
+    # A Job without a pod in sight may still get one.
     return not pods or any(
         pod.phase not in ("Succeeded", "Failed")
         and not all(c.is_terminated for c in pod.containers.values())

@@ -28,6 +28,7 @@ def configuration_problems(
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False, include_context=False):
             key = str(detail["loc"][0]) if detail["loc"] else ""
+            # An unknown key stays unknown, whatever its reference becomes.
             if key not in open_keys or detail["type"] == "extra_forbidden":
                 message = detail["msg"].removeprefix("Value error, ")
                 message = (

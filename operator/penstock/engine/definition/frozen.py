@@ -80,4 +80,5 @@ def groups_of(stage: Stage) -> Iterator[tuple[Action, ...]]:
 
 def spec_hash(document: Any) -> str:
     """Return the hash by which a Job is known to be the one that the engine wanted."""
+    # The API server gives a document back with its keys in another order.
     return hash_of(json.dumps(document, sort_keys=True))

@@ -41,6 +41,7 @@ def action_of(kind: StageConditionType, rule: Rule) -> Action:
         region=rule.region,
         timeout_in_minutes=rule.timeout_in_minutes,
     )
+    # The slash would not pass the validation of names, and a copy is not validated.
     return action.model_copy(update={"name": f"{place_of(kind)}/{rule.name}"})
 
 

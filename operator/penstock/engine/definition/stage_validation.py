@@ -157,6 +157,7 @@ def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
 
 def _texts(path: str, found: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with a window or with a regular expression."""
+    # Variable is compared as a text, so a reference in it keeps nothing from being judged.
     if any(any(references(text)) for key, text in found.items() if key != "Variable"):
         return
     try:

@@ -95,6 +95,8 @@ def _artifacts(spec: PipelineSpec) -> Iterator[Problem]:
         index_of = {action.name: index for index, action in enumerate(stage.actions)}
         for group in groups_of(stage):
             paths = [f"spec.stages[{number}].actions[{index_of[action.name]}]" for action in group]
+            # Inputs before outputs: the actions of a group run together, so none reads its
+            # neighbour's.
             for path, action in zip(paths, group, strict=True):
                 for place, artifact in enumerate(action.input_artifacts):
                     if artifact.name not in made:

@@ -14,6 +14,7 @@ from penstock.api.kinds.walks import placed_actions
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import rules_of
 
+# By the figures above a second of work, and for a whole definition four.
 MOST_OF_ACTION = 16_000
 MOST = 64_000
 
@@ -64,4 +65,5 @@ def _of_rule(rule: Rule) -> int:
 
 
 def _of_commands(commands: Iterable[str]) -> int:
+    # A command without a reference is not read at all.
     return sum(len(command) for command in commands if "#{" in command)

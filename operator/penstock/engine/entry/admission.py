@@ -35,6 +35,7 @@ class Concurrency:
     """
 
     def __init__(self, runs: Iterable[RunObject], settings: Settings) -> None:
+        # A run without a state has not begun, and takes no place.
         modes = [run.status.execution_mode for run in runs if run.status.state]
         self._count = modes.count(ExecutionMode.PARALLEL)
         self._default = settings.concurrent_executions

@@ -37,7 +37,9 @@ def cancellation_of(
     if advance.run.is_deleted:
         return _RUN_DELETED
     if pipeline is None:
+        # The cache alone does not prove that a Pipeline is gone; a live look does.
         return _DELETED if is_pipeline_absent else None
+    # A Pipeline that was made anew under the same name is another one.
     if pipeline.uid != advance.status.pipeline_uid:
         return _DELETED
     return _UPDATED if is_outdated(advance.draft.definition, pipeline) else None

@@ -114,6 +114,7 @@ def _why_unable(definition: Definition, target: RunObject, stage: str) -> str | 
 
 def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> RollbackMetadata:
     names = stage_names(definition)
+    # The stage itself runs again and makes its own; only earlier ones are taken over.
     earlier = set(names[: names.index(stage_name)])
     before = target.status.model_copy(
         update={
@@ -122,6 +123,7 @@ def _taken_over(stage_name: str, target: RunObject, definition: Definition) -> R
     )
     variables: dict[str, dict[str, str]] = {}
     for reference, value in values_of(target.uid, definition, before).items():
+        # The rollback is a run of its own, with its own values in the reserved namespaces.
         if reference.namespace not in RESERVED_NAMESPACES:
             variables.setdefault(reference.namespace, {})[reference.key] = value
     return RollbackMetadata(

@@ -68,6 +68,7 @@ class Window:
         while moment <= until:
             local = moment.astimezone(self.zone)
             if not self._is_day(local) or local.hour not in self.hours:
+                # Not all zones are whole hours away from UTC, so the step ends with the local hour.
                 moment += timedelta(minutes=60 - local.minute)
             elif local.minute in self.minutes:
                 return moment
@@ -89,9 +90,11 @@ def window_of(expression: str, zone: str) -> Window:
     parts = expression.upper().split()
     if len(parts) not in (6, 7):
         raise CronError(f"a Cron has six or seven fields ({' '.join(_FIELDS)}), not {len(parts)}")
+    # Without a year the expression is of any year.
     texts = dict(zip(_FIELDS, [*parts, "*"], strict=False))
     if texts["day-of-month"] not in ("?", "*") and texts["day-of-week"] not in ("?", "*"):
         raise CronError("one of day-of-month and day-of-week must be ?")
+    # Seconds open nothing, but what Quartz would refuse in them is refused.
     _numbers(texts["seconds"], "seconds", 0, 59)
     return Window(
         minutes=_numbers(texts["minutes"], "minutes", 0, 59),
@@ -115,8 +118,10 @@ def zone_of(text: str) -> tzinfo:
             raise CronError(f'"{text}" is no offset of a time zone')
         return timezone(-offset if sign == "-" else offset)
     try:
+        # ZoneInfo opens a file of that name, so nothing but a name gets there.
         if _AREA.fullmatch(text):
             return ZoneInfo(text)
+    # ZoneInfo raises an OSError for a folder of zones, as America.
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
     raise CronError(f'"{text[:100]}" is no time zone; write Area/City, or UTC+HH:MM')
@@ -135,6 +140,7 @@ def _numbers(
             begin, end = least, most
         else:
             begin = _number(first, field, least, most, names or {})
+            # 5/10 goes on to the end of its range, as in Quartz.
             end = (
                 _number(last, field, least, most, names or {}) if dash else most if step else begin
             )
@@ -173,6 +179,7 @@ def _days_of_week(text: str) -> Days | None:
     """Days of the week are 1 to 7 from Sunday on."""
     if text in ("?", "*"):
         return None
+    # L by itself is the last day of each week, as in Quartz.
     if text == "L":
         text = "SAT"
     if text.endswith("L"):

@@ -33,9 +33,12 @@ _ESCAPE = re.compile(
     r"|0[0-3]?[0-7]{1,2}|[^A-Za-z0-9])",
     re.DOTALL,
 )
+# Java's \s holds the vertical tab, and RE2's does not.
 _SPACES = r"\t\n\x0b\f\r "
 _NO_SPACES = r"\x00-\x08\x0e-\x1f\x21-\x{10ffff}"
+# Java's dot stops at each of these ends of a line, RE2's at the newline alone.
 _NO_LINE_END = r"[^\n\r\x{85}\x{2028}\x{2029}]"
+# The sign of Kelvin and the long s, which RE2 takes for k and s under (?i), and Java does not.
 _FOLDED_TO_ASCII = frozenset("\u212a\u017f")
 
 
@@ -151,6 +154,7 @@ class _Translator:
             return f"\\x{{{text[2:]}}}"
         if kind == "0":
             return f"\\x{{{int(text[2:], 8):x}}}"
+        # RE2 takes no backslash before a character beyond ASCII; to Java it means nothing there.
         return text if kind.isascii() else kind
 
     def _quoted(self) -> str:

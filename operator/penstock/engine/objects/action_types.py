@@ -80,6 +80,7 @@ class ActionTypes:
                 raise ActionTypeError(
                     f"several of kind {kind} are {_text(type_id)}: {names}; keep one"
                 )
+            # A broken ActionType of the namespace does not give way to the cluster's.
             if found and found[0].problem:
                 raise ActionTypeError(f"{kind} {found[0].name}: {found[0].problem}")
             if found and found[0].declaration:
@@ -129,6 +130,7 @@ def unknown(type_id: ActionTypeId) -> Declaration:
         configuration=Configuration,
         inputs=nothing,
         outputs=nothing,
+        # Nothing is left that says whether it may run twice.
         on_lost_pod=OnLostPod.FAIL,
         timeout_s=86_400,
         is_type_lost=True,

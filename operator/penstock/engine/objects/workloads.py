@@ -58,6 +58,7 @@ class PodObject:
         """
         if self.phase in ("Succeeded", "Failed"):
             return False
+        # Only these two do the action's work; somebody's sidecar may run on.
         ours = (
             self.containers[name]
             for name in (AGENT_CONTAINER, ACTION_CONTAINER)
@@ -107,6 +108,7 @@ def pod_of(document: ReadOnly) -> PodObject:
         unscheduled=next(
             (c.get("message", "") for c in status.get("conditions", ()) if _is_unscheduled(c)), ""
         ),
+        # From the spec, as a container without a status has not ended, and holds its stage.
         containers={
             c["name"]: states.get(c["name"], Container()) for c in spec.get("containers", ())
         }
@@ -120,6 +122,7 @@ def job_of(document: ReadOnly) -> JobObject:
     conditions = [
         c for c in document.get("status", {}).get("conditions", ()) if c["status"] == "True"
     ]
+    # A Job has FailureTarget before its pods have ended, and Failed afterwards.
     failed: ReadOnly = next((c for c in conditions if c["type"] in ("Failed", "FailureTarget")), {})
     return JobObject(
         name=meta["name"],

@@ -43,6 +43,7 @@ class NewRuns:
 
     def admit(self, run: RunObject) -> None:
         """Let a new run begin, or say why it waits or cannot."""
+        # A stop comes before everything else: such a run needs neither a Pipeline nor a free place.
         if run.spec and run.spec.stop:
             status = stopped_before_start(run, run.spec.stop, self.facts.now)
             self.statuses[run.name] = status
@@ -68,6 +69,7 @@ class NewRuns:
             self.refuse(run, admitted)
             return
         self.concurrency.take()
+        # A rollback executes the definition of its target, which its first status names.
         current = {} if rollback else {"pipeline_version": self.version, "revision": self.revision}
         self.statuses[run.name] = admitted.status.model_copy(
             update={**current, "trigger": trigger_of(run.spec)}

@@ -70,6 +70,7 @@ class RunsUnderWay:
             return None
         # From here on the run acts on its answers, which are written in the same status.
         advance.draft.status = answered
+        # A resumed run counts again among those that the Pipeline's limit bounds.
         if status.state.is_terminal and advance.is_parallel:
             self._new_runs.concurrency.take()
         if answered.state and not answered.state.is_terminal:

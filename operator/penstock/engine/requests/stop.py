@@ -22,6 +22,7 @@ NOT_STOPPABLE = "PipelineExecutionNotStoppable"
 def go_on_stopping(advance: RunAdvance, request: StopRequest, now: datetime) -> None:
     """Stop a run as far as this pass can: at once where nothing of it is under way (X-56)."""
     trigger = advance.status.stop_trigger
+    # A trigger of this very request stays as it is: it tells when the stop was seen first.
     if trigger is None or not is_trigger_of(trigger, request) or trigger.resumed_time:
         trigger = stop_trigger_of(request, now)
     advance.begin_stop(trigger)

@@ -112,6 +112,7 @@ def with_inbound(
         )
         for name, state in stages.items()
     )
+    # Stages that an edit took away have no place any more, and come last.
     order = stage_names(spec) if spec else []
     last = len(order)
     by_place = sorted(

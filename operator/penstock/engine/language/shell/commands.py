@@ -95,6 +95,7 @@ class Checked:
         for word in words:
             if word.text.rpartition("/")[2] in written or (written and word.literal is None):
                 raise Unsafe("a command that runs a file which it writes", word.at)
+            # Behind the first operand stand arguments, which are not run.
             if word.plain and word.plain[:1] not in "-+":
                 return
 
@@ -147,6 +148,7 @@ class Checked:
             words, texts = words[1:], texts[1:]
         if name == "[[" and self.context.is_tainted and not programs.TEXTUAL.issuperset(texts[1:2]):
             raise Unsafe("reach of a '[[' that may evaluate it", self.command.at)
+        # One word by itself is only looked at for being empty.
         if not any(self.hot(words)) or (len(words) == 1):
             return
         binary = programs.BINARY if name != "[[" else programs.TEXTUAL
@@ -162,6 +164,7 @@ class Checked:
             self.refuse_any(words, "the format of 'printf', which has '%s' for a value,")
 
     def _builtin(self, name: str, words: list[Word]) -> None:
+        # An index is arithmetic, and bash runs a substitution that arithmetic comes upon.
         if self.context.is_tainted and (name == "let" or any("[" in word.text for word in words)):
             raise Unsafe(f"reach of a '{name}' that may evaluate it", self.command.at)
         if name in ("eval", "trap"):
@@ -174,6 +177,7 @@ class Checked:
             self.refuse_written(words[1:])
         elif name in programs.ASSIGNING:
             self._assigning(name, words[1:])
+        # Behind -- come positional parameters, and no option of the shell.
         elif name == "set" and len(words) > 1 and words[1].plain == "--":
             return
         elif name in ("read", "mapfile", "readarray", "getopts"):
@@ -186,6 +190,7 @@ class Checked:
         texts = [word.literal for word in words[1:]]
         if texts[:1] == ["--"]:
             texts = texts[1:]
+        # eval joins all its words to one text, trap runs the first of them.
         code = texts if name == "eval" else texts[:1]
         if None in code:
             if self.context.is_tainted or self.context.is_fed:
@@ -208,6 +213,7 @@ class Checked:
     def _reading(self, name: str, words: list[Word]) -> None:
         self.refuse_any(words, f"an argument of '{name}', which may evaluate it")
         for word in words[1:]:
+            # An index in a name is arithmetic, and mapfile runs the argument of -C for its lines.
             if (
                 word.plain is None
                 or "[" in word.plain
@@ -221,6 +227,7 @@ class Checked:
     def _wrapper(self, base: str, words: list[Word]) -> None:
         wrapper, index = programs.WRAPPERS[base], 1
         place = f"the arguments of '{base}' before the command that it runs"
+        # With -v it runs nothing, and only says what it would run.
         names_only = base == "command" and len(words) > 1 and words[1].plain in ("-v", "-V")
         if names_only:
             return
@@ -245,6 +252,7 @@ class Checked:
         inner = words[index + wrapper.operands :]
         if inner:
             self._look_through(base, inner, words)
+        # Without a command, exec redirects the input of all that follows.
         elif base == "exec":
             self.refuse_any(self.feeding, "the input of 'exec'")
 

@@ -95,12 +95,14 @@ def _refuse_settings(program: Program) -> None:
             options = [
                 other.prefix for other in words[index + 1 :] if other.prefix[:1] in ("", "-", "+")
             ]
+            # -i evaluates whatever is assigned later, and -n makes another variable's name of it.
             if text in _DECLARING and any(
                 set(option) & set("in") or option == "" for option in options
             ):
                 raise Unsafe(
                     f"a command with '{text}' and options that may make variables evaluate", word.at
                 )
+            # With -k the shell takes assignments from among the arguments, too.
             if text == "set" and any("k" in option for option in options):
                 raise Unsafe("a command with 'set -k'", word.at)
 
@@ -139,6 +141,7 @@ def _pipelines(program: Program) -> Iterator[ShellPipeline]:
 
 def _stores(command: Command, functions: frozenset[str]) -> bool:
     """Whether a command may put a value where a later one finds it again, but for files."""
+    # `$_` is the last word of the command before, and `${V:=text}` assigns.
     if any(
         isinstance(part, Parameter)
         and (part.name == "_" or (part.is_assigned and any(values_in(part.parts))))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SHELL_OPTION = re.compile(r"[-+][abefhlmnuvxCE]+|--(posix|norc|noprofile)")
 _SHELL_CODE = re.compile(r"-[abefhlmnuvxCE]*c[abefhlmnuvxCE]*")
 _SHELL_NAMED = re.compile(r"[-+][abefhlmnuvxCE]*o")
+# The names by which Linux lets a program open its own input, and detours to them.
 _INPUT = re.compile(r"^/+(\./+)*(dev|proc)|\.\.|//|(^|/)(stdin|tty|fd|[0-9]+)(/|$)")
 _SED_OPTIONS = {"-n", "-e", "-E", "-r", "-u", "-s", "-z"}
 _SED_COMMAND = (
@@ -81,6 +82,7 @@ def _shell(checked: "Checked", base: str, words: list[Word]) -> None:
         index += 1
         if text == "--":
             break
+        # The name of the option is the next word.
         if _SHELL_NAMED.fullmatch(text):
             index += 1
         elif _SHELL_CODE.fullmatch(text):

@@ -244,6 +244,7 @@ class Parser(RedirectReader):
             raise self.lost(
                 f"a command with {word.literal!r}, which shells may read differently,", word.at
             )
+        # bash takes `{name}>` and a number for the descriptor, where others see a word.
         if self.char() in ("<", ">") and self.char() and re.fullmatch(r"\{\w*\}|[0-9]+", word.text):
             raise self.lost("a redirection that shells may read differently", word.at)
         found.words.append(word)

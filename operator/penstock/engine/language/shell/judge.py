@@ -73,6 +73,7 @@ class Judge:
             for word in command.words:
                 if around.is_hot(word):
                     raise refuse(f"the values of the variable {command.name}", word)
+        # A function may be called from anywhere, so a value may be its input.
         if command.kind == "function":
             around = around._replace(is_fed=True)
         for program in command.programs:
@@ -83,6 +84,7 @@ class Judge:
 
         ``context`` says what may be in its variables and its input.
         """
+        # A literal text gets at a value only by a variable or by its input.
         if not (context.is_tainted or context.is_fed):
             return
         if context.depth > _DEPTH:
@@ -112,6 +114,7 @@ class Judge:
             self.program(part.program, context)
         elif isinstance(part, Arithmetic) and any(values_in(part.parts)):
             raise refuse("arithmetic", Word(part.parts, part.at))
+        # Arithmetic evaluates the text in a variable again, up to a substitution in an index.
         elif isinstance(part, Arithmetic) and context.is_tainted and _names(part):
             raise Unsafe("a variable that arithmetic may evaluate", part.at)
         elif isinstance(part, Parameter) and part.is_assigned and is_special(part.name):

@@ -32,6 +32,7 @@ def check_program(checked: "Checked", base: str, words: list[Word]) -> None:
     if here is None or is_container:
         _run_elsewhere(checked, base, words)
     _flags(checked, base, words)
+    # These read a Dockerfile or a manifest from an input that is named by a dash.
     if base in ("docker", "podman", "nerdctl") and any(word.plain == "-" for word in words):
         checked.refuse_input(f"the input of '{base}', which may be code,")
 
@@ -82,6 +83,7 @@ def _check_manager(checked: "Checked", base: str, command: str | None, words: li
 def _not_an_option(checked: "Checked", base: str, words: list[Word]) -> None:
     is_behind = False
     for before, word in pairwise(words):
+        # Behind its jar, java hands everything to the program in it.
         is_behind |= word.plain == "--" or (base == "java" and (word.plain or "").endswith(".jar"))
         is_named = base == "git" and before.plain in ("-b", "--branch")
         is_property = base == "java" and word.prefix.startswith("-D")

@@ -20,6 +20,7 @@ class RedirectReader(WordReader):
             self.continuations()
             if self.char() and self.char() in " \t":
                 self.take()
+            # A reference begins like a comment.
             elif self.sees("#") and not self.match():
                 end = self.text.find("\n", self.at, self.end)
                 self.take((end if end >= 0 else self.end) - self.at)
@@ -101,6 +102,7 @@ class RedirectReader(WordReader):
             raise self.lost("a here-document with a line continuation")
         parts, whole, self.end = list[Part](), self.end, end
         while self.char():
+            # In a here-document a double quote is a character like any other.
             if self.sees('"'):
                 parts.append(Literal(self.take(), is_quoted=True))
             else:

@@ -28,6 +28,7 @@ RESERVED = frozenset(
     }
 )
 """The words that open, part and close compound commands, in every shell."""
+# A shell makes other words of these, unless they are quoted.
 _UNSETTLED = re.compile(r"[*?\[{]")
 
 

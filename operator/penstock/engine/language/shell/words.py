@@ -84,10 +84,12 @@ class WordReader(Cursor):
         if self.at + 1 >= self.end:
             raise self.lost("a command that ends with a backslash")
         taken = self.within(2)
+        # Within double quotes a backslash that quotes nothing stays.
         return Literal(taken if quotable and taken[1] not in quotable else taken[1], is_quoted=True)
 
     def single_quotes(self) -> list[Part]:
         """Read ``'…'``."""
+        # An empty part, as '' is a word, too.
         begun, parts = self.at, list[Part]([Literal("", is_quoted=True)])
         self.take()
         while not self.sees("'"):
@@ -102,6 +104,7 @@ class WordReader(Cursor):
 
     def double_quotes(self) -> list[Part]:
         """Read ``"…"``."""
+        # An empty part, as "" is a word, too.
         begun, parts = self.at, list[Part]([Literal("", is_quoted=True)])
         self.take()
         while not self.sees('"'):
@@ -129,6 +132,7 @@ class WordReader(Cursor):
         if self.sees("`"):
             return self._backquotes(is_quoted)
         self.refuse_reference("a '$' expansion", 1)
+        # Within double quotes a quote behind a dollar sign belongs to the text.
         for odd in ("$\\\n", "$[", *(() if is_quoted else ("$'", '$"'))):
             if self.sees(odd):
                 raise self.lost(f"a command with {odd[:2]!r}, which shells read differently,")
@@ -171,6 +175,7 @@ class WordReader(Cursor):
         if is_quoted and '"' in raw:
             raise self.lost("backquotes with double quotes within double quotes")
         self.within(end + 1 - self.at)
+        # Within backquotes a backslash quotes these three characters and no other.
         program = self.nested(re.sub(r"\\([\\`$])", r"\1", raw))
         return Substitution(program, begun, is_quoted)
 
@@ -203,6 +208,7 @@ class WordReader(Cursor):
             self.take(match.end() + 1 - self.at)
             return Parameter(match[1], begun, is_quoted=is_quoted)
         operator = _OPERATOR.match(self.text, match.end(), self.end) if match else None
+        # bash takes `${!` for an indirection, unless a colon follows.
         if match and operator and not (match[1] == "!" and operator[0][0] != ":"):
             self.take(operator.end() - self.at)
             self.deeper()
