@@ -19,6 +19,7 @@ async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
         binding = await client.get(POLICY_BINDINGS, None, policy)
     except NotFoundError:
         return False
+    # With any other failurePolicy a write goes through where the policy cannot be evaluated.
     is_strict = found["spec"].get("failurePolicy", "Fail") == "Fail"
     is_bound = binding["spec"].get("policyName") == policy and "Deny" in binding["spec"].get(
         "validationActions", ()

@@ -86,6 +86,7 @@ class Client:
         self, resource: Resource, namespace: str, document: Mapping[str, Any]
     ) -> Document:
         """Create an object; raise AlreadyExistsError where one of that name is."""
+        # By default the server drops a field that it does not know, and says nothing.
         query = {"fieldValidation": "Strict"}
         return await self.send("POST", resource.path(namespace), body=document, query=query)
 
@@ -224,6 +225,7 @@ class Client:
         error = error_of(
             what, response.status, str(status.get("reason", "")), str(status.get("message", ""))
         )
+        # The header may hold a date as well; then our own pause has to do.
         if (
             isinstance(error, UnavailableError)
             and response.headers.get("Retry-After", "").isdigit()

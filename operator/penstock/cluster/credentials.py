@@ -81,6 +81,7 @@ def credentials_here() -> Credentials:
         os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
     )
     if host and (token_file := mounted_token_file()):
+        # An address of IPv6 stands in brackets in a URL.
         host = f"[{host}]" if ":" in host else host
         return Credentials(
             f"https://{host}:{port}",

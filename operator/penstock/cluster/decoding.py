@@ -13,6 +13,7 @@ from typing import Any
 # More levels than any field has that a decision reads.
 _DEEPEST = 100
 
+# Strings are matched as a whole: a bracket within one opens nothing.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]', re.DOTALL)
 
 

@@ -115,6 +115,8 @@ class Lease:
                 started = clock()
                 try:
                     if await self._take_or_renew(client):
+                        # Counted from before the request: others may count from the moment it
+                        # arrived.
                         self._expires = started + self._settings.duration_s
                         self._held.set()
                 except ClusterError as error:
@@ -142,6 +144,7 @@ class Lease:
             await self._create(client)
             return False
         holder = lease.get("spec", {}).get("holderIdentity")
+        # A Lease that was made anew is another one, even if it names us.
         if holder != settings.identity or lease["metadata"]["uid"] != self._uid:
             self._lose_if_held(f"{holder or 'nobody'} holds it")
         if not self._may_take(lease):

@@ -153,6 +153,7 @@ class Applier:
         match command:
             case CreateJob(manifest) | CreateApproval(manifest):
                 return manifest["metadata"]["ownerReferences"][0]["uid"] in run_uids
+            # A rollback's run has no owner reference, so it waits for every refused status.
             case CreateRun():
                 return bool(run_uids)
             case EmitEvent():
@@ -203,6 +204,7 @@ class Applier:
         except AlreadyExistsError:
             document = await self._client.get(JOBS, namespace, name)
             wanted = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}})
+            # As the cache reads it: by its template, as anybody may edit the Job's own annotations.
             live = job_of(kept_of(JOBS, document, None))
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
                 taken = (

@@ -164,6 +164,7 @@ class Gatherer:
         ended: list[EndedRun] = []
         late: list[RunObject] = []
         for document in self._cache.of(RUNS, key):
+            # A run that was deleted before it began does not begin any more.
             if "deletionTimestamp" in document["metadata"] and "state" not in document.get(
                 "status", {}
             ):
@@ -231,6 +232,7 @@ class Gatherer:
     def _once(self, document: Document, parse: Callable[[Document], T]) -> T:
         uid = document["metadata"]["uid"]
         known, parsed = self._parsed.get(uid, (None, None))
+        # The cache holds a new document after each change, so the same one was not changed.
         if known is not document:
             parsed = parse(document)
             self._parsed[uid] = (document, parsed)

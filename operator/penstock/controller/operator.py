@@ -108,10 +108,12 @@ class Operator:
 
     async def stop(self) -> None:
         """End the passes under way, give the lease back, close every connection."""
+        # First the passes: whoever gets the lease after us must not meet a write of ours.
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.lease:
+            # It waits for the lease's own thread, which may be in the middle of a request.
             await asyncio.to_thread(self.lease.stop)
         await self.endpoints.stop()
         await self.client.__aexit__()

@@ -136,6 +136,7 @@ def run_of(document: Document) -> RunObject:
         generation=meta["generation"],
         created=parse_time(meta["creationTimestamp"]) or datetime.fromtimestamp(0, UTC),
         status=status or PipelineRunStatus(),
+        # With an empty status in place of a broken one the run would begin anew, so it has no spec.
         spec=spec if not broken else None,
         unreadable=unreadable or broken,
         is_deleted="deletionTimestamp" in meta,

@@ -179,6 +179,7 @@ class Reconciler:
         missing = {
             name
             for name in names
+            # A text with a reference in it is no object's name yet.
             if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)
         }
         if missing and any(

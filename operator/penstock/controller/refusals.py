@@ -20,6 +20,7 @@ from penstock.engine.snapshot import NAME_TAKEN, Refused
 # Refusals of one namespace; that an older one is forgotten costs a request.
 _REMEMBERED = 1_000
 
+# The words of etcd, of the API server, and of the connection between the two.
 _TOO_LARGE = (
     "request is too large",
     "Request entity too large",
@@ -71,6 +72,7 @@ def refusal_of(error: ClusterError | NameTakenError, now: datetime) -> Refused |
         return Refused("Invalid", text, now, is_final=True)
     if isinstance(error, ForbiddenError):
         return Refused(_why_forbidden(text), text, now)
+    # The API server answers so when an admission webhook fails.
     if isinstance(error, UnavailableError) and error.status == 500:
         return Refused("InternalError", text, now)
     if isinstance(error, AlreadyExistsError | ConflictError | ExpiredError | UnavailableError):

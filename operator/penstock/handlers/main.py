@@ -97,6 +97,7 @@ def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
         for operator in operators:
             await operator.stop()
 
+    # Within `start` the name settings means Kopf's own.
     operator_settings = settings
     for selector, resource in _WATCHED:
         _watch(registry, selector, resource, operators)
@@ -118,6 +119,7 @@ def _watch(
 def _configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    # Our own Lease says which replica acts.
     settings.peering.standalone = True
     settings.persistence.finalizer = f"{GROUP}/finalizer"
     settings.persistence.diffbase_storage = NoDiffBase()

@@ -111,6 +111,7 @@ class Endpoints:
             may_read = await self._is_allowed(token)
         except ClusterError as error:
             log.warning("Could not review a token for /metrics: %s", error)
+            # Not remembered: a server that is back is asked again by the next scrape.
             return False
         self._known[_digest(token)] = may_read, self.clock() + _REMEMBER_S
         while len(self._known) > _REMEMBERED:

@@ -60,6 +60,7 @@ class WorkQueue(Generic[Key]):
         """Look at a key after so many seconds, or earlier if an earlier time is planned."""
         due = self._clock() + max(0.0, seconds)
         if key not in self._due or due < self._due[key]:
+            # The number in the middle decides between equal times: keys need no order.
             self._due[key] = due
             heapq.heappush(self._heap, (due, next(self._counter), key))
             self._wake.set()
@@ -89,7 +90,9 @@ class WorkQueue(Generic[Key]):
         """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        # The exponent has a bound, as a float has one, and the pause reaches its limit far earlier.
         pause = retry_after or min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures, 16))
+        # The key comes again in any case, and a wake-up must not cut the pause short.
         self._again.discard(key)
         self._release(key)
         self.add_after(key, pause)
@@ -129,6 +132,7 @@ class WorkQueue(Generic[Key]):
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
+            # Where an earlier time was planned since, this entry is out of date.
             if self._due.get(key) == due:
                 del self._due[key]
                 self.add(key)

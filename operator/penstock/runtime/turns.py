@@ -20,6 +20,7 @@ class Turns:
         share, users = self._shares.get(namespace, (asyncio.Semaphore(self._share), 0))
         self._shares[namespace] = share, users + 1
         try:
+            # Its share first: whoever waits for that must not hold a place of the others.
             async with share, self._free:
                 yield
         finally:

@@ -92,6 +92,7 @@ def _without_spec(document: Document, namespace: str, most: int) -> Document:
     Its identity stays, and so does all that the operator wrote.
     """
     spec = document.get("spec", {})
+    # By these an object is found to be of its pipeline.
     identifying = {key: spec[key] for key in ("pipelineRef", "pipelineName") if key in spec}
     why = (
         f"the objects of namespace {namespace} take more than {most // 1024 // 1024} MiB of the "

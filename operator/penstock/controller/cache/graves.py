@@ -69,6 +69,7 @@ class Graves:
         owner = next(
             (item for item in meta.get("ownerReferences", ()) if item.get("controller")), NOBODY
         )
+        # Buried anew it is the youngest, and is forgotten last.
         self.dig_up(meta["uid"])
         stone = Tombstone(
             kind=resource.kind,

@@ -63,6 +63,7 @@ _TEXT = 4_096
 def controller_of(resource: Resource, document: Document) -> Mapping[str, Any] | None:
     """Return the owner reference of our Job's or Pod's controller, or None if it is not ours."""
     version, kind = CONTROLLERS[resource]
+    # An owner reference may name any version of the group that the server serves.
     group = version.partition("/")[0]
     for owner in document["metadata"].get("ownerReferences", ()):
         if (
@@ -128,6 +129,7 @@ def key_of(
         controller = controller_of(resource, document)
         if controller is None:
             return None
+        # An owner is in the namespace of its objects: any other reference was made up.
         if (known := keys.get(controller["uid"])) and known[0] == meta["namespace"]:
             return known
         name = meta.get("annotations", {}).get(ANNOTATION_PIPELINE)
