@@ -1,22 +1,19 @@
-"""One story of the simulator: the steps it may take, and the laws that are checked after each
-(design: the laws).
-"""
+"""One story of the simulator: the steps it may take, and its good end."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from penstock.api.kinds.run import PipelineRunStatus
-from penstock.api.status.executions import ActionStatus
-from penstock.engine import states
-from penstock.engine.pods.metadata import stage_label
+from penstock.cluster.resources import APPROVALS, JOBS
 from penstock.engine.settings import Settings
-from tests.unit.engine.simulated_operator import Death, Operator
+from tests.unit.engine.laws import Laws
+from tests.unit.engine.simulated_operator import Death, Process
 from tests.unit.engine.simulation import approval_action, commands_action, stage
-from tests.unit.engine.simulator import Cluster, rows_of
+from tests.unit.engine.simulator import Cluster
 from tests.unit.engine.stories import Step
 
 LIMITS = Settings(
@@ -74,13 +71,11 @@ def _conditions(chance: random.Random, *, is_parallel: bool) -> dict[str, Any]:
 
 @dataclass
 class Play:
-    """One story being told: the cluster, the operator, and what the laws remember."""
+    """One story being told: the cluster, the operator, and the laws."""
 
     cluster: Cluster
-    operator: Operator
-    rows: dict[str, Any] = field(default_factory=dict)
-    before: dict[str, str] = field(default_factory=dict)
-    changes: set[tuple[str, str, str]] = field(default_factory=set)
+    operator: Process
+    laws: Laws
 
     @classmethod
     def of(cls, seed: int) -> Play:
@@ -101,15 +96,11 @@ class Play:
             item |= {"onFailure": {"result": result}} if result else {}
             if chance.random() < 0.3:
                 item |= _conditions(chance, is_parallel=mode == "PARALLEL")
-        cluster = Cluster.of(
-            *stages,
-            settings=LIMITS,
-            executionMode=mode,
-            onUpdate=chance.choice(["Cancel", "Finish"]),
-        )
-        assert isinstance(cluster, Cluster)
+        on_update = chance.choice(["Cancel", "Finish"])
+        cluster = Cluster({"stages": stages, "executionMode": mode, "onUpdate": on_update})
         cluster.start(NAMES[0])
-        return cls(cluster, Operator(cluster))
+        laws = Laws(cluster)
+        return cls(cluster, Process(cluster, LIMITS, laws.check), laws)
 
     # ---- steps
 
@@ -127,7 +118,7 @@ class Play:
             case "die":
                 with contextlib.suppress(Death):
                     operator.turn(int(step.pick * 4))
-                self.operator = Operator(cluster)
+                self.operator = Process(cluster, LIMITS, self.laws.check)
             case "wait" | "wait long" | "clock back":
                 cluster.advance({"wait": 20, "wait long": 4000, "clock back": -15}[step.name])
             case (
@@ -152,7 +143,7 @@ class Play:
             return
         if step.name == "delete job":
             if cluster.jobs:
-                cluster.remove_job(_picked(sorted(cluster.jobs), step))
+                cluster.delete(JOBS, _picked(sorted(cluster.jobs), step))
             return
         names = cluster.running()
         if step.name == "reap":
@@ -170,7 +161,7 @@ class Play:
             case "agent dies":
                 cluster.end_agent(name)
             case "reap":
-                cluster.pods.pop(name)
+                cluster.reap(name)
 
     def _by_a_user(self, step: Step) -> None:
         cluster = self.cluster
@@ -186,11 +177,13 @@ class Play:
                 self._stop(run, is_abandoned=step.name == "abandon")
             case "retry" | "retry all" if run:
                 mode = "ALL_ACTIONS" if step.name == "retry all" else "FAILED_ACTIONS"
-                cluster.retry(f"S{int(step.pick * 100) % 3}", mode, run)
+                name = f"S{int(step.pick * 100) % 3}"
+                cluster.ask(run, "retries", stageName=name, retryMode=mode)
             case "override" if run:
                 kind = _picked(["BEFORE_ENTRY", "ON_SUCCESS", "ON_FAILURE"], step)
                 entered = cluster.runs[run].status.stage_states
-                cluster.override(entered[-1].stage_name if entered else "S0", kind, run)
+                name = entered[-1].stage_name if entered else "S0"
+                cluster.ask(run, "overrides", stageName=name, conditionType=kind)
             case "roll back" if run and cluster.numbers < 2 * len(NAMES):
                 wanted = {"stageName": f"S{int(step.pick * 100) % 3}", "targetRun": run}
                 cluster.start(f"back-{cluster.numbers}", executionType="ROLLBACK", rollback=wanted)
@@ -214,7 +207,7 @@ class Play:
             return
         name = _picked(waiting, step)
         if step.name == "delete approval":
-            del self.cluster.approvals[name]
+            self.cluster.delete(APPROVALS, name)
         else:
             self.cluster.answer(name, "Approved" if step.name == "approve" else "Rejected")
 
@@ -224,72 +217,7 @@ class Play:
         if spec.stop is None or (is_abandoned and not spec.stop.abandon):
             self.cluster.stop(run, abandon=is_abandoned, afterRetries=len(spec.retries) or None)
 
-    # ---- laws
-
-    def check(self) -> None:
-        """Assert every law that holds at any moment."""
-        cluster = self.cluster
-        assert not cluster.created_without_row, "a Job was created before its try stood in a status"
-        assert all(count == 1 for count in cluster.effects.values()), "a try had its effect twice"
-        holders: dict[str, str] = {}
-        for name, run in cluster.runs.items():
-            self._check_rows(name, run.status)
-            self._check_changes(name, run.status)
-            if run.status.execution_mode == "PARALLEL":
-                continue
-            for state in run.status.stage_states:
-                if state.status.is_open:
-                    assert holders.setdefault(state.stage_name, name) == name, (
-                        "two runs hold one stage"
-                    )
-                    self._check_lock(run.uid, state.stage_name)
-
-    def _check_rows(self, name: str, status: PipelineRunStatus) -> None:
-        """An ended try never changes, no try disappears, and an ended run
-        comes back by a new attempt alone.
-        """
-        found = rows_of(status)
-        for where, row in found.items():
-            if row.status is not ActionStatus.IN_PROGRESS:
-                assert self.rows.setdefault(f"{name}/{where}", row) == row, (
-                    "a try changed after its end"
-                )
-        key = f"{name} {status.execution_attempt or 1}"
-        if status.state and status.state.is_terminal:
-            what = (status.state, status.completion_time, len(found))
-            assert self.rows.setdefault(key, what) == what, "a run changed after its end"
-        elif key in self.rows:
-            raise AssertionError("a run came back without a new attempt")
-
-    def _check_changes(self, name: str, status: PipelineRunStatus) -> None:
-        """Only what the tables of states know may happen between two writes of a status."""
-        now = {("RUN", name): status.state or ""}
-        now |= {
-            ("STAGE", f"{name}/{state.stage_name}"): state.status for state in status.stage_states
-        }
-        now |= {("ACTION", f"{name}/{where}"): row.status for where, row in rows_of(status).items()}
-        for (kind, key), state in now.items():
-            before = self.before.get(key, "")
-            if state != before:
-                self.before[key] = state
-                self.changes.add((kind, before, state))
-                is_known = (before, state) in KNOWN[kind]
-                assert is_known, (
-                    f"{kind.lower()} {key} changed from {before or 'nothing'} to {state}"
-                )
-
-    def _check_lock(self, run_uid: str, name: str) -> None:
-        parallel = {
-            run.uid for run in self.cluster.runs.values() if run.status.execution_mode == "PARALLEL"
-        }
-        for pod in self.cluster.pods.values():
-            is_foreign = pod.stage_label == stage_label(name) and pod.run_uid not in {
-                run_uid,
-                *parallel,
-            }
-            assert not (is_foreign and pod.may_run), (
-                "a run is in a stage where containers of another still run"
-            )
+    # ---- what comes of it
 
     def settle(self) -> None:
         """Let the operator hear and do everything there is to do."""
@@ -297,7 +225,7 @@ class Play:
             self.operator.hear_all()
             if not self.operator.turn():
                 return
-            self.check()
+            self.laws.check()
         raise AssertionError("the engine does not come to rest")
 
     def end(self) -> None:
@@ -312,7 +240,7 @@ class Play:
             for name in [
                 pod.name for pod in cluster.pods.values() if pod.is_deleted and not pod.may_run
             ]:
-                cluster.pods.pop(name)
+                cluster.reap(name)
             for name in live:
                 cluster.finish(name, is_success=True)
             for job in cluster.jobs_without_pod():
@@ -320,16 +248,10 @@ class Play:
             for name in cluster.open_approvals():
                 cluster.answer(name, "Approved")
             cluster.advance(10)
-            self.check()
+            self.laws.check()
         waiting = [name for name, run in cluster.runs.items() if not _is_over(run.status)]
         assert not waiting, f"{waiting} never ended"
         assert not cluster.running(), "containers run for nobody"
-
-
-KNOWN = {
-    kind: {(change.before, change.after) for change in getattr(states, kind)}
-    for kind in ("RUN", "STAGE", "ACTION")
-}
 
 
 def _is_over(status: PipelineRunStatus) -> bool:

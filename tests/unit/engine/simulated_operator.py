@@ -1,84 +1,114 @@
-"""An operator for the simulator: it reads from a cache that lags behind, and
-may die after any of its writes.
+"""An operator for the simulator: the real one, whose events come when the story lets them, and
+which may die after any of its writes.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+import asyncio
+import atexit
+from collections.abc import Callable
+from typing import Any
 
-from penstock.api.kinds.approval import ApprovalStatus
-from penstock.engine.commands import (
-    CloseApproval,
-    CreateApproval,
-    CreateJob,
-    CreateRun,
-    DeleteJob,
-    DeleteJobsOfRuns,
-    DeleteRevision,
-    DeleteRun,
-    EmitEvent,
-    Plan,
-)
-from penstock.engine.plan import plan_pipeline
-from tests.unit.engine.simulation import World
-from tests.unit.engine.simulator import Cluster
+from penstock.cluster.errors import ConflictError
+from penstock.cluster.resources import APPROVALS, JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.controller.planner import Planner
+from penstock.engine.settings import Settings
+from tests.support.fake_client import FakeClient
+from tests.support.fake_documents import Document, copied
+from tests.support.fake_operator import know_all, operator_on
+from tests.support.fake_requests import place_of
+from tests.unit.engine.simulator import NAMESPACE, PIPELINE, Cluster
 
-_LIVE_ROUNDS = 3
-"""As many as the controller makes."""
+WATCHED = {
+    "approvals": APPROVALS,
+    "jobs": JOBS,
+    "pipeline": PIPELINES,
+    "pods": PODS,
+    "runs": RUNS,
+}
+_LOOP = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
 
 
 class Death(Exception):
     """The operator's process ended."""
 
 
-class Conflict(Exception):
-    """A write was refused, since the cache was stale."""
+class StoryClient(FakeClient):
+    """Counts writes, has each one judged, and ends the process after the one that the story says.
 
-
-class Operator:
-    """One process: its cache, and passes as the controller makes them:
-    definitions, statuses, commands.
+    ``judge`` is asked after each write, as the process may die behind any.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.cache: World = copy.copy(cluster)
-        self._conflicts = 0
-        self._read_all()
-        # What was deleted before this process began left no tombstone.
-        self.cache.deleted_jobs, self.cache.deleted_uids, self.cache.confirmed = set(), set(), {}
+    def __init__(self, cluster: Cluster, judge: Callable[[], None]) -> None:
+        super().__init__(cluster.server)
+        self._cluster, self._judge = cluster, judge
+        self.writes = 0
+        self.dies_after: int | None = None
+        """How many more writes the process lives for; None: it does not die."""
+        self._is_dead = False
 
-    def _read_all(self) -> None:
-        for kind in ("runs", "revisions", "jobs", "pods", "approvals", "manifests"):
-            setattr(self.cache, kind, dict(getattr(self.cluster, kind)))
-        self.cache.pipeline = self.cluster.pipeline
+    async def send(self, method: str, path: str, **fields: Any) -> Document:
+        """Send a request unless the process is dead."""
+        is_write = method != "GET"
+        self._live(is_write)
+        if method == "POST":
+            name = fields["body"]["metadata"]["name"]
+            self._cluster.note_creation(place_of(path).resource, name)
+        self.writes += is_write
+        answer = await super().send(method, path, **fields)
+        if is_write:
+            self._judge()
+            if self.dies_after is not None:
+                self.dies_after -= 1
+            self._live(is_write)
+        return answer
+
+    def _live(self, is_write: bool) -> None:
+        """Raise Death where the process has made its last write."""
+        self._is_dead |= is_write and self.dies_after == 0
+        if self._is_dead:
+            raise Death
+
+
+class Process:
+    """One process of the operator: it knows everything when it begins, and later what it hears."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, judge: Callable[[], None]) -> None:
+        self._server = cluster.server
+        self._client = StoryClient(cluster, judge)
+        self._operator = operator_on(self._client, settings, lambda: cluster.now)
+        # No plan is heavy on a machine that is busy with others.
+        self._operator.reconciler.planner = Planner(settings, clock=lambda: 0.0)
+        self._heard = set(self._server.graves)
+        """The uids of the deleted objects whose last event has arrived, or never will."""
+        _LOOP.run_until_complete(know_all(self._operator))
 
     def late(self) -> list[tuple[str, str]]:
-        """Return the objects whose latest event has not arrived."""
-        found = [("pipeline", "")] if self.cache.pipeline is not self.cluster.pipeline else []
-        for kind in ("runs", "jobs", "pods", "approvals"):
-            known, truth = getattr(self.cache, kind), getattr(self.cluster, kind)
-            found += [
-                (kind, name)
-                for name in {**known, **truth}
-                if known.get(name) is not truth.get(name)
-            ]
+        """Return kind and name of the objects whose latest event has not arrived."""
+        found: set[tuple[str, str]] = set()
+        unheard = [
+            (resource, document["metadata"]["name"])
+            for uid, (resource, document) in self._server.graves.items()
+            if uid not in self._heard
+        ]
+        for kind, resource in WATCHED.items():
+            found |= {(kind, name) for of, name in unheard if of is resource}
+            for document in self._server.all(resource):
+                meta = document["metadata"]
+                if self._version(resource, meta["name"]) != meta["resourceVersion"]:
+                    found.add((kind, meta["name"]))
         return sorted(found)
 
     def hear(self, kind: str, name: str) -> None:
-        """Take in the latest event of one object; to hear it twice changes nothing."""
-        if kind == "pipeline":
-            self.cache.pipeline = self.cluster.pipeline
-            return
-        known, truth = getattr(self.cache, kind), getattr(self.cluster, kind)
-        if name in truth:
-            known[name] = truth[name]
-        elif (gone := known.pop(name, None)) and kind in ("jobs", "approvals"):
-            self.cache.deleted_jobs.add(name)
-            self.cache.deleted_uids.add(gone.uid)
+        """Take in the events of one object up to its latest."""
+        resource = WATCHED[kind]
+        for uid, (of, document) in self._server.graves.items():
+            if (of, document["metadata"]["name"]) == (resource, name) and uid not in self._heard:
+                self._operator.handle_event(resource, "DELETED", copied(document))
+                self._heard.add(uid)
+        if latest := self._server.get(resource, NAMESPACE, name):
+            self._operator.handle_event(resource, "MODIFIED", copied(latest))
 
     def hear_all(self) -> None:
         """Take in everything."""
@@ -86,114 +116,14 @@ class Operator:
             self.hear(kind, name)
 
     def turn(self, dies_after: int | None = None) -> bool:
-        """Make one pass; return whether it did anything. Raise Death after so many writes."""
-        self.cache.now = self.cluster.now
-        plan = self._plan()
-        left = dies_after
+        """Make one pass; return whether it wrote anything. Raise Death after so many writes."""
+        before, self._client.dies_after = self._client.writes, dies_after
         try:
-            for write in self._writes(plan):
-                if left == 0:
-                    raise Death
-                write()
-                left = None if left is None else left - 1
-        except Conflict:
-            self._conflicts += 1
-            if self._conflicts > 1:
-                self._read_all()
+            _LOOP.run_until_complete(self._operator.reconciler.reconcile((NAMESPACE, PIPELINE)))
+        except ConflictError:
             return True
-        self._conflicts = 0
-        return not plan.is_empty
+        return self._client.writes > before
 
-    def _plan(self) -> Plan:
-        self.cache.confirmed, self.cache.guarded = {}, {}
-        for _ in range(_LIVE_ROUNDS):
-            plan = plan_pipeline(self.cache.snapshot(), self.cache.settings, now=self.cluster.now)
-            if not plan.needs_confirmation:
-                return plan
-            for job in plan.to_confirm:
-                self._look_up(job)
-            for name in plan.approvals_to_confirm:
-                self.hear("approvals", name)
-                self.cache.guarded[name] = True
-        raise AssertionError("a pass looks things up without end")
-
-    def _look_up(self, job: str) -> None:
-        """Read a Job and its pods live."""
-        self.hear("jobs", job)
-        names = [
-            pod.name
-            for pod in (*self.cache.pods.values(), *self.cluster.pods.values())
-            if pod.job == job
-        ]
-        for name in names:
-            self.hear("pods", name)
-        self.cache.confirmed[job] = ""
-
-    def _writes(self, plan: Plan) -> Iterator[Callable[[], None]]:
-        for revision in plan.revisions:
-            name = revision["metadata"]["name"]
-            yield partial(self._both, "revisions", name, dict(revision))
-        for name, decided in plan.approval_statuses.items():
-            yield partial(self._save_approval, name, decided)
-        for name, status in plan.run_statuses.items():
-            yield partial(self._save, name, status)
-        for command in plan.commands:
-            if not isinstance(command, EmitEvent):
-                yield partial(self._carry_out, command)
-        if plan.pipeline_status and self.cache.pipeline:
-            yield partial(self._save_pipeline, plan)
-
-    def _save(self, name: str, status: object) -> None:
-        known, truth = self.cache.runs.get(name), self.cluster.runs.get(name)
-        if known is None or known is not truth:
-            raise Conflict
-        self._both("runs", name, replace(known, status=status))  # type: ignore[arg-type]
-
-    def _save_approval(self, name: str, status: ApprovalStatus) -> None:
-        known, truth = self.cache.approvals.get(name), self.cluster.approvals.get(name)
-        if known is None or known is not truth:
-            raise Conflict
-        self._both("approvals", name, replace(known, status=status))
-
-    def _save_pipeline(self, plan: Plan) -> None:
-        if self.cache.pipeline is not self.cluster.pipeline or self.cluster.pipeline is None:
-            raise Conflict
-        assert plan.pipeline_status
-        changed = self.cluster.pipeline.with_status(plan.pipeline_status)
-        self.cluster.pipeline = self.cache.pipeline = changed
-
-    def _both(self, kind: str, name: str, value: object) -> None:
-        """Write an object; the answer enters the cache at once."""
-        getattr(self.cluster, kind)[name] = getattr(self.cache, kind)[name] = value
-
-    def _carry_out(self, command: object) -> None:
-        match command:
-            case CreateJob(manifest):
-                self.cluster.create_job(command)
-                name = manifest["metadata"]["name"]
-                self.cache.jobs[name] = self.cluster.jobs[name]
-            case CreateRun(manifest):
-                name = manifest["metadata"]["name"]
-                if name not in self.cluster.runs:
-                    self.cluster.start(name, **manifest["spec"])
-                self.hear("runs", name)
-            case CreateApproval(manifest):
-                self.cluster.create_approval(command)
-                self.hear("approvals", manifest["metadata"]["name"])
-            case CloseApproval(name, status):
-                self._save_approval(name, status)
-            case DeleteJob(name, uid):
-                self.cluster.remove_job(name, uid)
-                self.hear("jobs", name)
-            case DeleteJobsOfRuns(uids):
-                for name in [job.name for job in self.cluster.jobs.values() if job.run_uid in uids]:
-                    self.cluster.remove_job(name)
-                    self.hear("jobs", name)
-            case DeleteRevision(name):
-                self.cluster.revisions.pop(name, None)
-                self.cache.revisions.pop(name, None)
-            case DeleteRun(name, _):
-                self.cluster.runs.pop(name, None)
-                self.hear("runs", name)
-            case _:
-                raise AssertionError(f"the simulator does not know {command}")
+    def _version(self, resource: Resource, name: str) -> str:
+        known = self._operator.cache.get(resource, NAMESPACE, name)
+        return str(known["metadata"]["resourceVersion"]) if known else ""

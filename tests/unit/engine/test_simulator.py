@@ -1,4 +1,4 @@
-"""Every law of the engine on thousands of stories; ``SEED=n`` tells one
+"""Every law of the operator on thousands of stories; ``SEED=n`` tells one
 again, ``SEEDS=n`` tries so many.
 """
 
@@ -8,7 +8,8 @@ import os
 
 import pytest
 
-from tests.unit.engine.play import KNOWN, STEPS, Play
+from tests.unit.engine.laws import KNOWN
+from tests.unit.engine.play import STEPS, Play
 from tests.unit.engine.stories import Step, read, shortest, story_of
 
 ONCE_BROKEN = {
@@ -43,7 +44,7 @@ def tell(seed: int, story: list[Step]) -> Play:
     play = Play.of(seed)
     for step in story:
         play.take(step)
-        play.check()
+        play.laws.check()
     play.end()
     return play
 
@@ -83,9 +84,9 @@ def test_no_story_breaks_a_law(part: int) -> None:
 def test_every_change_of_the_tables_happens_in_some_story() -> None:
     missing = {(kind, *change) for kind, changes in KNOWN.items() for change in changes}
     for seed, text in ONCE_BROKEN.items():
-        missing -= tell(seed, read(text)).changes
+        missing -= tell(seed, read(text)).laws.changes
     for seed in (*SHOW_ALL, *range(1000)):
-        missing -= tell(seed, story_of(seed, STEPS, 60)).changes
+        missing -= tell(seed, story_of(seed, STEPS, 60)).laws.changes
         if not missing:
             return
     assert missing == set()
