@@ -100,6 +100,7 @@ class Agent:
             return results.lost(error.code, error.message, self._pod_uid)
         except (ActionError, ArtifactError) as error:
             return results.failure(error.code, error.message, self._pod_uid, _exit_code(error))
+        # The next clause takes everything, and a deleted pod is no failure of the agent.
         except Interrupted:
             raise
         except (
@@ -117,6 +118,7 @@ class Agent:
 
     def _claimed(self, control: Control, request: ActionRequest) -> ActionResult:
         credentials = [request.store.credentials] if request.store.credentials else []
+        # Before anything else: from here on texts may leave the agent.
         self._masker = Masker(secrets_in([*request.secrets.values(), *credentials]))
         self._check_start()
         limits = request.limits
@@ -160,10 +162,12 @@ class Agent:
         execution = _execution(request.provider)
         workspace = Workspace(self._paths.workspace, request, self._pod_uid)
         workspace.fetch(store, self._paths.scratch)
+        # The limit counts from the agent's start, so that fetching the inputs is part of it.
         deadline = self._started + request.limits.timeout_s
         job = AgentJob(
             self._paths, request, workspace, log, control=control, store=store, deadline=deadline
         )
+        # Kept before it runs, as `_completed` reports what it did whichever way it ends.
         self._job = job
         outcome: Outcome = execution.run(job)
         stored = job.outputs.complete()
@@ -205,6 +209,7 @@ def _execution(provider: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        # Then the provider is there, and a module that it imports is not: a fault of ours.
         if error.name is None or not name.startswith(error.name):
             raise
         raise ActionError(

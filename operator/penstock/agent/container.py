@@ -77,6 +77,7 @@ class ScriptContainer:
     def write_file(self, path: str, text: str) -> Path:
         """Write a file for the container."""
         file = self._paths.workspace / _GIVEN / path
+        # The container may run as any user, so the modes must not depend on our umask.
         for folder in (self._paths.workspace / _GIVEN, file.parent):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)
@@ -105,6 +106,7 @@ class ScriptContainer:
         values = self.program.with_name("values")
         values.write_text(render_values(script, self._workspace.environment()), encoding="utf-8")
         self.program.write_text(text, encoding="utf-8")
+        # The container may run as any user.
         for path in (values, self.program):
             path.chmod(0o644)
         return self._shell.run()

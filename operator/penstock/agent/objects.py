@@ -36,6 +36,7 @@ class StoreObjects:
 
     def get(self, name: str, file: Path) -> bool:
         """Fetch an object; return False if it is not there."""
+        # Only for its refusal of a volume.
         self.location(name)
         try:
             with file.open("wb") as target:

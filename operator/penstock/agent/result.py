@@ -58,6 +58,7 @@ def write_result(path: Path, result: ActionResult) -> ActionResult:
     else:
         result = _too_large(result)
         text = result.encode()
+    # Many reports may be too long even without their failed tests.
     if text is None:
         result = result._replace(reports=())
         text = result.encode() or ""

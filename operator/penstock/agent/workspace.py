@@ -92,6 +92,7 @@ class Workspace:
         if artifact.size > limits.artifact_bytes:
             raise _failure(artifact.name, f"it is larger than {limits.artifact_bytes} bytes")
         with archive.open("w+b") as file:
+            # A file without a name is gone once it is closed, whichever way the agent ends.
             archive.unlink()
             store.fetch(artifact, file)
             file.seek(0)

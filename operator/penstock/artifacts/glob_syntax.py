@@ -36,6 +36,7 @@ def sequences_of(text: str) -> list[Tokens]:
     """Return what a pattern stands for: each piece is what one of its alternatives says."""
     found: list[Tokens] = [()]
     for alternatives in _Parser(text).pattern():
+        # Counted before anything is built, as building it is what takes the memory.
         count = len(found) * len(alternatives)
         tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
         if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
@@ -105,6 +106,7 @@ class _Parser:
         is_negated = self._text.startswith("!", self._at)
         self._at += is_negated
         members: list[tuple[str, str]] = []
+        # A bracket that comes first is a member, as in a shell.
         while (low := self._take("[")) != "]" or not members:
             high = low
             if self._text.startswith("-", self._at) and self._text[
@@ -119,6 +121,7 @@ class _Parser:
             members.append((low, high))
         if is_negated:
             return One((*members, _SLASH), True)
+        # A range may run across the slash, which a set never matches: `.` and `0` stand beside it.
         halves = [
             half for low, high in members for half in ((low, min(high, ".")), (max(low, "0"), high))
         ]

@@ -26,6 +26,7 @@ _LEVEL = 3
 # Folders in folders: the walk calls itself for each.
 MAX_DEPTH = 200
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A FIFO or a terminal may take a file's place: neither may keep the open waiting.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -103,6 +104,8 @@ class _Packer:
     def _open_at(self, path: Sequence[str]) -> Iterator[int]:
         """Open a folder below the root, name by name, following nothing."""
         with _opened(os.open(self._tree.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as root:
+            # Each turn closes the folder that it came from, and the root is closed by its own
+            # block.
             folder = os.dup(root)
             for depth, name in enumerate(path):
                 with _opened(folder) as parent:
@@ -117,6 +120,7 @@ class _Packer:
         path = f"{place.path}/" if place.path else ""
         if path.count("/") >= MAX_DEPTH:
             raise self._refusal(path, f"is nested deeper than {MAX_DEPTH} folders")
+        # In order, so that the same tree always gives the same bytes.
         for name in sorted(os.listdir(folder)):
             after = globs.step(self._tree.patterns, match, name) if self._tree.patterns else match
             self._complete |= after.complete
@@ -139,6 +143,7 @@ class _Packer:
             with self._open(folder, path, name, found, _FOLDER) as below:
                 inside = place._replace(above=(*place.above, place.real))
                 self._folder(below, inside, match, is_all=is_wanted)
+        # Wanted or not: what a pattern matches may lie below the folder that it leads to.
         elif stat.S_ISLNK(found.st_mode) and self._tree.patterns:
             self._followed(place, match, is_wanted=is_wanted)
         elif not is_wanted:
@@ -168,10 +173,12 @@ class _Packer:
             yield opened
 
     def _file(self, file: int, path: str) -> None:
+        # Another file may have taken the name since it was looked at.
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise self._refusal(path, "changed while it was packed")
         self._write(path, b"0", found, size=found.st_size)
+        # The header has told the size: exactly so many bytes follow, even if the file grows.
         left = found.st_size
         while left:
             data = os.read(file, min(_CHUNK, left))

@@ -60,6 +60,7 @@ END = bytes(2 * BLOCK)
 
 
 def _record(key: bytes, value: bytes) -> bytes:
+    # A record's length counts its own digits, which may make it longer by one more.
     length = len(key) + len(value) + 3
     total = length + len(b"%d" % length)
     if len(b"%d" % total) != len(b"%d" % length):
@@ -93,8 +94,10 @@ def read_headers(stream: IO[bytes] | Any) -> Iterator[TarEntry]:
             return
         entry = _parse(block)
         if entry.kind in _EXTENSIONS:
+            # Any number of them may stand before one entry, so they share one limit.
             bytes_left -= entry.size
             extended |= _extension(entry, _body(stream, entry, bytes_left))
+        # Global records, by which git tells its commit: nothing of them is needed here.
         elif entry.kind == b"g":
             _body(stream, entry, _EXTENSION_BYTES)
         elif entry.kind != _LABEL:
@@ -133,6 +136,7 @@ def _parse(block: bytes) -> TarEntry:
     if not is_header(block):
         raise _malformed("a header's checksum is wrong")
     name = block[:100].split(b"\0", 1)[0]
+    # In GNU's own format other fields stand in this place.
     prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
     kind = block[156:157]
     size = _number(block[124:136])
@@ -140,6 +144,7 @@ def _parse(block: bytes) -> TarEntry:
         raise _malformed("a size is no number")
     return TarEntry(
         name=prefix + b"/" + name if prefix else name,
+        # The oldest tars have no type for a file, and type 7 is a file that lies in one piece.
         kind=b"0" if kind in (b"\0", b"7") else kind,
         mode=_number(block[100:108]) & 0o7777,
         size=size,

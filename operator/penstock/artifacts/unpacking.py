@@ -208,6 +208,7 @@ class _Unpacker:
             self._folders += 1
             os.mkdir(name, 0o775, dir_fd=self._folder)
             below = os.open(name, _FOLDER, dir_fd=self._folder)
+            # mkdir gives no set-group bit, and heeds the umask.
             os.fchmod(below, 0o2775)
             return below
 

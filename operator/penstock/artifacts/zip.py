@@ -102,6 +102,7 @@ class ZipArchive:
 
     def _entry(self, info: zipfile.ZipInfo, name: bytes) -> tar.TarEntry:
         mode = info.external_attr >> 16
+        # Programs of DOS and Windows may mark a folder by this attribute alone.
         is_dos_folder = (
             info.create_system in _DOS and info.external_attr & _DOS_FOLDER and not info.file_size
         )
@@ -112,6 +113,7 @@ class ZipArchive:
                 raise _refusal(name, "is a link to a name that is too long")
             return tar.TarEntry(name, b"2", 0o777, target=b"".join(self.content(info.file_size)))
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            # As a device: the unpacker refuses it by its name.
             return tar.TarEntry(name, b"3", 0)
         return tar.TarEntry(name, b"0", mode & 0o777, size=info.file_size, mtime=_mtime(info))
 
@@ -122,6 +124,7 @@ def _name(info: zipfile.ZipInfo) -> bytes:
     Without a mark for UTF-8, Unix and macOS write the bytes of their file systems, others UTF-8 or
     the code page of DOS. Info-ZIP writes a second name in UTF-8.
     """
+    # zipfile has decoded the name; this gives back the bytes that stand in the zip.
     raw = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
     is_dos = info.create_system in _DOS
     name = _unicode_path(info.extra, raw) or (
@@ -152,6 +155,7 @@ def _unicode_path(extra: bytes, raw: bytes) -> bytes:
         kind, size = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + size], extra[4 + size :]
         if kind == _UNICODE_PATH and len(body) > 5 and body[0] == 1:
+            # A tool that renamed the entry and left this field alone has not renewed the checksum.
             return body[5:] if struct.unpack_from("<L", body, 1)[0] == zlib.crc32(raw) else b""
     return b""
 
@@ -162,6 +166,7 @@ def _refusal(name: bytes, why: str) -> ArtifactError:
 
 def _mtime(info: zipfile.ZipInfo) -> int:
     try:
+        # A zip tells no zone with its times.
         return int(datetime(*info.date_time, tzinfo=UTC).timestamp())
     except ValueError:
         return 0

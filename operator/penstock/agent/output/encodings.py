@@ -52,6 +52,7 @@ def _texts(line: str) -> set[str]:
         return set()
     line = line.encode("utf-8", "replace").decode()
     in_url = {quote(line, safe=""), quote(line), quote_plus(line)}
+    # Tools write the hex digits of an escape in large letters or in small ones.
     in_url |= {re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), text) for text in in_url}
     in_json = {json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
     return {

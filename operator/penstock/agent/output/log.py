@@ -60,6 +60,7 @@ class Log:
     def write(self, data: bytes) -> None:
         """Take output; what follows the last newline waits for the rest of its line."""
         text = self._line + data
+        # The script marks its own lines: they begin anew, whatever a command left unfinished.
         if _LINE_START in data:
             text = _INNER_START.sub(b"\n", text).replace(_LINE_START, b"")
         head, newline, self._line = text.rpartition(b"\n")
@@ -87,6 +88,7 @@ class Log:
                 del self._pending[: os.write(self._stdout, self._pending[:_PIECE])]
         except BlockingIOError:
             pass
+        # Nobody reads it any more, and the file still gets all of it.
         except OSError:
             self._pending.clear()
 
@@ -99,6 +101,7 @@ class Log:
         while self._pending and time.monotonic() < end:
             time.sleep(0.01)
             self.flush()
+        # A last line of the agent's may follow, and a full pipe must not refuse it.
         os.set_blocking(self._stdout, True)
 
     def _cut(self) -> int:

@@ -43,6 +43,7 @@ class Masker:
         """Hide these values, too."""
         forms = [forms_of(value) for value in values]
         texts = {*self._texts, *(text for form in forms for text in form.texts)}
+        # The longest first: of secrets that begin alike the expression takes the first that fits.
         self._texts = tuple(sorted(texts, key=lambda text: (-len(text), text)))
         self._parts = self._parts.union(*(form.parts for form in forms))
         self._pattern = re.compile(b"|".join(map(re.escape, self._texts))) if self._texts else None
@@ -95,6 +96,7 @@ def secrets_in(folders: Iterable[str]) -> list[str]:
     values = []
     for folder in folders:
         for path in Path(folder).glob("*"):
+            # The kubelet mounts a Secret with folders and links beside its keys.
             if path.name not in _PUBLIC and path.is_file():
                 with path.open("rb") as file:
                     values.append(file.read(_LARGEST).decode("utf-8", "replace"))

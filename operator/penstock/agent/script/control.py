@@ -16,12 +16,16 @@ class Control:
         self._folder = folder
         for name in _NAMES:
             os.mkfifo(folder / f".{name}")
+            # The container may run as any user, and mkfifo heeds the umask.
             (folder / f".{name}").chmod(0o666)
+        # Without O_NONBLOCK an open for reading waits for the first writer.
         self.done = os.open(folder / ".done", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self.log = os.open(folder / ".log", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Open for both, an open never waits for the other side and a write always has a reader.
         both = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
         self._signal = os.open(folder / ".signal", both)
         self._ready = os.open(folder / ".ready", both)
+        # `ready` comes last: the wrapper looks for it alone, and then relies on the others.
         for name in _NAMES:
             (folder / f".{name}").rename(folder / name)
         self._tail = b""
@@ -40,6 +44,7 @@ class Control:
     @property
     def exit_code(self) -> int | None:
         """Return the last code that was written, None if the container died without one."""
+        # What stands behind the last newline may be half a line.
         codes = [line for line in self._tail.split(b"\n")[:-1] if line.isdigit() and len(line) <= 3]
         return int(codes[-1]) if codes else None
 

@@ -39,10 +39,12 @@ def render_script(script: Script, values_file: Path, folder: Path, report: Path)
         "  :",
         *(f"  {keep(name, str(report / 'variables' / name))}" for name in script.output_variables),
         "}",
+        # A command that exits before the end leaves its variables, too.
         "trap penstock_variables EXIT",
     ]
     for index, command in enumerate(script.commands):
         lines += [
+            # A command may have set noclobber, and `>|` writes all the same.
             f"printf '%s' {index} >| {quote(str(report / 'command'))}",
             f"printf '+ %s\\n' {quote(command.text)}",
             evaluated(command.code),

@@ -23,6 +23,8 @@ class ScriptOutput:
         folder.mkdir()
         (folder / "variables").mkdir()
         for path in (folder, folder / "variables"):
+            # Any user may write there, and by the set-group bit it belongs to the group that we
+            # share.
             path.chmod(0o2777)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self._folder = os.open(folder, flags)
@@ -50,6 +52,7 @@ class ScriptOutput:
         """Return the output variables that are set; raise ActionError if too large (Q-12)."""
         found: dict[str, bytes] = {}
         for name in names:
+            # One byte more than allowed shows that there are more.
             data = _read(self._variables, name, limit + 1)
             if data is not None:
                 found[name] = data
@@ -81,6 +84,7 @@ def size_message(sizes: dict[str, int], limit: str) -> str:
 def _read(folder: int, name: str, limit: int) -> bytes | None:
     """Return the beginning of a file, None if there is none; raise ActionError if unreadable."""
     try:
+        # Without O_NONBLOCK the open of a FIFO would wait for a writer.
         file = os.open(
             name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
         )

@@ -61,6 +61,7 @@ class Shell:
     def _end(self) -> None:
         """TERM, wait, KILL, wait; return when the container has ended or nothing is left to try."""
         for name, seconds in (("TERM", self._limits.grace_s), ("KILL", self._limits.kill_s)):
+            # Nobody is there yet to take a signal.
             if not self._control.has_started:
                 return
             self._control.signal(name)
@@ -96,6 +97,7 @@ class Shell:
     def _read_done(self) -> None:
         self._control.read_done()
         if self._control.is_over:
+            # A closed FIFO is ready at every look, so the loop would never rest again.
             self._poll.unregister(self._control.done)
         elif self._control.has_started and not self._is_released:
             self._control.release()
@@ -113,5 +115,6 @@ class Shell:
         if events & select.POLLIN:
             data = os.read(self._control.log, _PIECE)
             self._log.write(data)
+        # A hang-up may come together with output that is not read yet.
         if not data and events & select.POLLHUP:
             self._is_log_open = False

@@ -32,6 +32,7 @@ class MissingObjectError(ArtifactError):
 
 def error_of(where: str, key: str, error: Exception) -> ArtifactError:
     """Return what an error of the store's library means for an object, and what to do about it."""
+    # obstore adds its error once more, as Rust prints it for programmers.
     text, _, debug = str(error).partition("\n\nDebug source")
     code, why = _said(text, debug)
     refused = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)

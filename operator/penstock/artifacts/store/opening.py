@@ -70,11 +70,13 @@ def _open_s3(location: StoreLocation, timeout_s: float, where: str) -> Store:
             location.bucket,
             prefix=location.prefix or None,
             config=config,
+            # A server at an endpoint of its own need not have a host name for each bucket.
             virtual_hosted_style_request=location.endpoint is None,
             client_options={
                 "allow_http": (location.endpoint or "").startswith("http://"),
                 "connect_timeout": pause / 6,
                 "read_timeout": pause / 2,
+                # Only silence has a limit: a large object may take its time.
                 "timeout": _NO_LIMIT,
             },
             retry_config={"max_retries": _TRIES, "retry_timeout": away, "backoff": BACKOFF},

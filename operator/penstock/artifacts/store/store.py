@@ -107,6 +107,7 @@ class Store:
                 with self._errors(key):
                     return request()
             except ArtifactError as error:
+                # A missing object has the same code, and is an answer.
                 is_away = type(error) is ArtifactError and error.code == "SystemUnavailable"
                 if not is_away or time.monotonic() + pause > end:
                     raise
@@ -178,10 +179,12 @@ class Store:
 
         def get() -> tuple[int, "hashlib._Hash"]:
             digest, size = hashlib.sha256(), 0
+            # An attempt before this one may have broken off in the middle.
             target.seek(start)
             target.truncate()
             for chunk in obstore.get(self._backend, artifact.key).stream(_READ_BYTES):
                 size += len(chunk)
+                # Enough is known: `fetch` refuses it by its size.
                 if size > artifact.size:
                     break
                 digest.update(chunk)
@@ -199,6 +202,7 @@ class Store:
                 self._backend, key, options={"version": version} if version else {}
             )
             size = 0
+            # An attempt before this one may have broken off in the middle.
             target.seek(start)
             target.truncate()
             for chunk in result.stream(_READ_BYTES):
