@@ -18,6 +18,7 @@ def locate(inputs: Mapping[str, Path], where: str, name: str) -> Path:
     if artifact not in inputs:
         has = f"it has {', '.join(inputs)}" if inputs else "it has none"
         raise _problem(where, f'"{artifact}" is no input artifact of the action; {has}')
+    # Resolved on both sides, as the folder itself may stand behind a link.
     folder = Path(os.path.realpath(inputs[artifact]))
     file = Path(os.path.realpath(folder / path)) if "\0" not in path else folder
     if not file.is_relative_to(folder) or not _is_file(file):
@@ -30,6 +31,7 @@ def read(inputs: Mapping[str, Path], where: str, name: str, limit: int) -> bytes
     artifact, path = _parts(inputs, name)
     try:
         with locate(inputs, where, name).open("rb") as opened:
+            # One byte more than allowed shows that there are more.
             data = opened.read(limit + 1)
     except OSError as error:
         raise _problem(

@@ -175,6 +175,7 @@ def _assumed(
         extra_args={"RoleSessionName": _session_name(job)},
     )
     session = botocore.session.Session()
+    # botocore's own setter takes keys alone, and none that renew themselves.
     session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     return session
 

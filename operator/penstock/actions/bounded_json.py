@@ -13,6 +13,7 @@ MOST_CHARACTERS = 200_000
 """How long a text may be: four times what a value of a configuration may be on AWS."""
 MOST_DEPTH = 64
 """How deep lists and objects may be nested."""
+# A string without an end is one match up to the end: no quote within it is tried anew.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 

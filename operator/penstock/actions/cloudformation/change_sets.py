@@ -76,12 +76,15 @@ class ChangeSets:
 
         Raise ActionError (JobFailed) with CloudFormation's reason if it cannot be made.
         """
+        # CloudFormation shows no client token with a change set, so its description tells whose it
+        # is.
         mark = f"Penstock {token}"
         found = self.read() if stack else None
         if found and found.description != mark:
             self._delete(found)
             found = None
         if found is None:
+            # A stack that is nothing but a change set is still to be created.
             kind = "UPDATE" if stack and stack.status != REVIEW else "CREATE"
             with calls():
                 self._client.create_change_set(
@@ -118,6 +121,7 @@ class ChangeSets:
                     JOB_FAILED,
                     f"change set {self._name} cannot be deleted: {printable(left.reason)}",
                 )
+            # One of the same name with another id was made by somebody since.
             return True if left is None or left.id != found.id else None
 
         Waiting(self._job).until(look)

@@ -91,6 +91,7 @@ class Events:
             )
             for number, page in enumerate(reader, 1):
                 for item in page["StackEvents"]:
+                    # The newest event comes first, so all behind this one were read before.
                     if item["EventId"] == self._newest:
                         return found
                     found.append(_event(item))

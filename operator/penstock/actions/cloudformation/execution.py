@@ -72,6 +72,7 @@ class _Deployment:
     def _create_or_update(self) -> str:
         """P-31, P-32."""
         stack = read_stack(self._client, self._name)
+        # The lost try began one of the two, depending on what it found.
         for purpose, done in (("create", "created"), ("update", "updated")):
             if stack and self._is_followed(stack, purpose):
                 return f"stack {self._name} {done}"
@@ -98,6 +99,7 @@ class _Deployment:
 
     def _update(self, stack: Stack, request: dict[str, Any]) -> str:
         operation = self._operation(stack, "update")
+        # This reads past the events that are there, so that `follow` tells only new ones.
         operation.is_begun()
         try:
             with calls():
@@ -201,6 +203,7 @@ class _Deployment:
 
     def _settled(self, stack: Stack | None) -> Stack | None:
         """Wait for an operation under way, ours or another's; return the stack after it."""
+        # A lost try of ours may have begun to delete it (P-32).
         if stack and stack.is_changing and self._is_followed(stack, "delete"):
             return None
         return settled(self._client, self._job, stack) if stack else None

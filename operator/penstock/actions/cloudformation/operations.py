@@ -56,6 +56,7 @@ class Operation:
     def is_begun(self) -> bool:
         """Whether an earlier try has begun it; later events are told from here on."""
         is_first = self._job.request.attempt.try_ == 1
+        # On a first try nothing can be ours yet, and the newest event stands on the first page.
         self._take(self._events.new(1) if is_first else self._events.new(), is_history=True)
         if self._own:
             self._job.log(f"Following what an earlier try began on stack {self._name}")
@@ -83,6 +84,7 @@ class Operation:
 
     def _look(self, waited_s: float) -> End | None:
         """Return the end, or None before it. The stack's status says when, its events say whose."""
+        # The status before the events: once it says that all is over, the last events are there.
         stack = read_stack(self._client, self._id)
         self._take(self._events.new())
         self._status = stack.status if stack else DELETED
@@ -93,6 +95,7 @@ class Operation:
             End(own[-1].status, own[-1].reason) if own and not is_changing(own[-1].status) else None
         )
         if stack.is_changing:
+            # Another's operation may begin as soon as ours has ended.
             is_followed_by_another = self._last is not None and self._last.token != self._token
             return ended if is_followed_by_another else None
         if not own and self._events.is_readable and waited_s < _SHOWN_S:

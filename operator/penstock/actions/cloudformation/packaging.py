@@ -199,6 +199,7 @@ def _read(file: Path, name: str) -> str:
     if len(data) > TEMPLATE_BYTES:
         raise _problem(name, f"larger than {TEMPLATE_BYTES} bytes, the limit of CloudFormation")
     try:
+        # Editors of Windows begin a text with a byte order mark.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _problem(name, "not UTF-8") from error

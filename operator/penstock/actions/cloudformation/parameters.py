@@ -134,6 +134,7 @@ class _Overrides:
 def _document(job: Job, key: str, name: str) -> dict[str, Any]:
     data = artifact_files.read(job.inputs, f"configuration.{key}", name, _FILE_BYTES)
     try:
+        # Editors of Windows begin a text with a byte order mark.
         return json_object(data.decode("utf-8-sig"))
     except ValueError as error:
         raise _problem(key, f'"{name}": {error}') from error

@@ -39,6 +39,7 @@ def read_stack(client: Any, name: str) -> Stack | None:
         try:
             found = client.describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
+            # CloudFormation has no code of its own for a stack that is not there.
             if error_code(error) == "ValidationError" and "does not exist" in error_message(error):
                 return None
             raise
@@ -50,4 +51,5 @@ def read_stack(client: Any, name: str) -> Stack | None:
         found.get("StackStatusReason", ""),
         outputs,
     )
+    # Asked by its id, CloudFormation still shows a stack that was deleted.
     return None if stack.status == DELETED else stack

@@ -116,6 +116,7 @@ class _Deployment:
         ]
         if not lacking:
             return None
+        # A request names places times regions, so pairs that are there may be among them.
         places = tuple(dict.fromkeys(place for place, _ in lacking))
         regions = tuple(
             region for region in targets.regions if any(region == lack for _, lack in lacking)

@@ -61,6 +61,7 @@ class Operations:
                     return str(start(wanted)["OperationId"])
                 except ClientError as error:
                     code = error_code(error)
+                    # Begun already, by a request whose answer was lost.
                     if code == "OperationIdAlreadyExistsException":
                         return wanted
                     if (

@@ -184,6 +184,7 @@ class _Finder:
     def _entries(self, folder: _Found) -> list[os.DirEntry[str]]:
         path = Path(self._root, *folder.real)
         try:
+            # A command may have put a link into the place of a folder.
             if path.is_symlink():
                 return []
             with os.scandir(path) as entries:

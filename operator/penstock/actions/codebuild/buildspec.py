@@ -260,4 +260,5 @@ def _report_group(name: str, document: Any) -> ReportGroup:
     if wanted.upper() != JUNIT:
         raise error_of(f"{path}.file-format: {wanted} is no report format; {JUNIT} is (B-50)")
     files = _artifacts({key: value for key, value in found.items() if key != "file-format"}, path)
+    # AWS takes the ARN of a report group in place of its name.
     return ReportGroup(name.rpartition(":report-group/")[2], files._replace(discard_paths=False))

@@ -43,6 +43,7 @@ def is_inline(text: str) -> bool:
     try:
         found = list(documents(text, _RULES, _BOUNDS))
     except YamlError:
+        # A path has one line: what has more, and is no YAML, was meant as a buildspec.
         return "\n" in text.strip()
     return any(isinstance(document, dict) for document in found)
 

@@ -54,6 +54,7 @@ def run(job: Job) -> Outcome:
         try:
             _store(job, buildspec, ended.variables)
         except (ActionError, ArtifactError) as error:
+            # What failed in the build comes before what could not be packed after it.
             raise failure or ActionError(error.code, f"{FAILED}: {error.message}") from error
     if failure:
         raise failure
@@ -105,12 +106,14 @@ def _text_of(job: Job, build: Build) -> str:
 def _failure(
     buildspec: Buildspec, ended: ProgramEnd, notes: list[str], tests: str
 ) -> ActionError | None:
+    # Code 0 alone proves nothing: the program notes its own end as its last step.
     if ended.exit_code == 0 and notes[-1:] == ["end"]:
         return None
     if NO_BASH in notes:
         message = "env.shell: the image has no bash; use an image that has, or /bin/sh (B-10)"
         return ActionError(YAML_ERROR, message, ended.exit_code)
     for line in notes:
+        # Commands may write notes as well, so only what fits the buildspec is believed.
         if (match := _FAILURE.fullmatch(line)) and match[1] in buildspec.phases:
             phase = buildspec.phases[match[1]]
             commands = phase.commands if match[2] == "commands" else phase.finally_

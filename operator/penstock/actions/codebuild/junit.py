@@ -83,6 +83,7 @@ class _Reader:
         raise JUnitError("a document type (DOCTYPE) is not read")
 
     def _start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        # Some tools put a namespace in front.
         tag = tag.rpartition(":")[2]
         if not self._open and tag not in ("testsuites", "testsuite"):
             raise JUnitError(f"its root is <{tag[:_NAME]}>, not <testsuites> or <testsuite>")

@@ -31,6 +31,7 @@ def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
         "penstock_outside() {",
         f'  case "$1" in {home}|{home}/*) return ;; /*) ;; *) return ;; esac',
         '  if [ ! -f "$1" ]; then return; fi',
+        # The agent must be able to read the copies, whatever umask a command has set.
         "  (umask 022",
         f"  mkdir -p {folder} && penstock_copy={folder}/$(printf '%s' \"$1\" | sed 's|_|_u|g; "
         f"s|/|_s|g')",

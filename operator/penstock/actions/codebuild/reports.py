@@ -79,6 +79,7 @@ def _read(job: Job, wanted: ReportGroup, values: Mapping[str, str], group: _Grou
         yield "no file matches" if error.message == NOTHING else error.message
         return
     for path, names in found.items():
+        # Only for its error once the time is over: a group may have a thousand files.
         job.remaining()
         try:
             group.cases += parse(_bytes_of(job, names, group), _CASES - len(group.cases))

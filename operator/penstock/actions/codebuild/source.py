@@ -15,6 +15,7 @@ def read(folder: Path, names: Sequence[str], limit: int) -> bytes:
         folder, names = folder.parents[1], names[1:]
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     for index, name in enumerate(names):
+        # Without O_NONBLOCK the open of a FIFO would wait for a writer.
         kind = os.O_DIRECTORY if index + 1 < len(names) else os.O_NONBLOCK
         try:
             below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=opened)

@@ -49,6 +49,7 @@ def run(job: Job) -> Outcome:
     )
     try:
         ended = job.container.run_program(program)
+    # Its external execution is named whatever became of the action, a timeout included.
     finally:
         job.report_external_execution(
             job.container.read_note(EXTERNAL_ID), _execution_url(job, custom), _percent(job)
@@ -97,6 +98,7 @@ def _environment(job: Job, custom: Custom, outputs: Mapping[str, Path]) -> dict[
     }
     if outputs:
         ours["PENSTOCK_OUTPUT_DIR"] = str(next(iter(outputs.values())).parent)
+    # The folder is made with its first file.
     if not files:
         del ours["PENSTOCK_CONFIGURATION_DIR"]
     return {**custom.environment, **ours}
@@ -163,6 +165,7 @@ def _linked(template: str, external: str) -> str:
 
 def _percent(job: Job) -> int | None:
     text = job.container.read_note(PERCENT)
+    # Digits of other scripts are digits to Python as well.
     return (
         int(text)
         if text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100

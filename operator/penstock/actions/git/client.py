@@ -92,6 +92,8 @@ class Git:
 
     def run(self, *arguments: str) -> str:
         """Return what git prints; raise GitError if it fails."""
+        # Files in place of pipes: git may say more than fits into memory, and nobody reads it
+        # before the end.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             with self._start(arguments, output.fileno(), errors.fileno()) as child:
                 try:
@@ -155,6 +157,7 @@ class Git:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
+            # git starts helpers: in a session of their own they are killed together.
             start_new_session=True,
             preexec_fn=partial(_limit, self._job.request.limits.artifact_bytes, self._memory),
         )
@@ -163,12 +166,14 @@ class Git:
 def _limit(file_bytes: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    # A core file would be large, and hold the credential.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def memory_limit(groups: Sequence[Path]) -> int:
     """Return the bytes for one git process: half the container's, so git ends and not the agent."""
     for group in groups:
+        # A group without a limit says `max`, which is no number.
         with contextlib.suppress(OSError, ValueError):
             return min(int(group.read_text()) // 2, _MOST_MEMORY)
     return _MOST_MEMORY
@@ -189,6 +194,7 @@ def _authorization(job: Job) -> str:
     if folder is None:
         return ""
     try:
+        # An editor may end a file with a line break, and a password may end with a space.
         user, password = (
             (folder / name).read_text().strip("\r\n") for name in ("username", "password")
         )

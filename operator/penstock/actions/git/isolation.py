@@ -32,6 +32,7 @@ CONFIG: Mapping[str, str] = {
     # What is large passes through git in pieces, whatever its kind; a small container takes it.
     "core.bigFileThreshold": "4m",
     "core.deltaBaseCacheLimit": "16m",
+    # A fetch stays the one pack that it came in.
     "fetch.unpackLimit": "1",
     "pack.threads": "1",
     "gc.auto": "0",

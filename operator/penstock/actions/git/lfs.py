@@ -102,6 +102,7 @@ class Lfs:
                 for _ in pool.map(
                     bring, objects, (pointer.path for pointer in some), repeat(links)
                 ):
+                    # Only for its error once the time is over.
                     self._job.remaining()
 
 
@@ -109,6 +110,7 @@ def _pointers(repository: Repository, folder: Path) -> Iterator[Pointer]:
     count = 0
     for path in repository.tracked_by_lfs(folder):
         data = _read(folder, path)
+        # A file may have been committed as it is, whatever the attributes say.
         if not data.startswith(_BEGIN):
             continue
         count += 1

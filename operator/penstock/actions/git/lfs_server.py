@@ -129,6 +129,8 @@ class LfsServer:
     def _read(self, answer: http.client.HTTPResponse) -> bytes:
         self._job.remaining()
         try:
+            # read1 returns what has come: the deadline is looked at, however slowly the server
+            # sends.
             return answer.read1(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
             raise self._error(SYSTEM_UNAVAILABLE, f"its answer broke off: {error}") from error

@@ -36,12 +36,14 @@ class Repository:
     def fetch(self, *, with_history: bool) -> None:
         """Fetch the commit, alone or with all branches and tags; raise ActionError."""
         self._git.connect()
+        # The installation's templates would bring hooks.
         self._git.run(self._at, "init", "-q", "--template=")
         try:
             self._resolve_head()
             self._fetch(with_history=with_history)
         except GitError as error:
             raise self._git.failure(error) from error
+        # A tag may be an object of its own, which names the commit.
         self.commit = self._git.run(self._at, "rev-parse", f"{_FETCHED}^{{commit}}").strip()
 
     def entries(self) -> Iterator[TreeEntry]:
@@ -118,6 +120,7 @@ class Repository:
             answer = self._git.run("ls-remote", "--symref", "--", self._remote.url, "HEAD")
         for line in answer.splitlines():
             ref, _, name = line.removeprefix("ref: ").partition("\t")
+            # A server's answer is no more trusted than a user's text.
             if line.startswith("ref: refs/heads/") and name == "HEAD" and is_valid_ref(ref):
                 self._wanted = Wanted(ref, branch=ref.removeprefix("refs/heads/"))
                 return

@@ -50,6 +50,7 @@ class Deployment:
             try:
                 self._deploy(items, stale)
             except ActionError as error:
+                # Where nothing was written there is nothing to go back from.
                 if not self._options.rollback or not any(item.is_touched for item in items):
                     raise
                 raise roll_back(self._session, self._parent, items, error) from error
@@ -107,11 +108,14 @@ class Deployment:
 
     def _deploy(self, items: Sequence[Target], stale: pruning.Stale) -> None:
         if self._options.has_parent:
+            # Before anything carries the label: what a deploy leaves that breaks off is found by
+            # it.
             self._parent.write(self._parent.reach | self._reach(items))
         apply_all(self._session, items, self._set_id, force=self._options.force)
         wait_until_current(self._session, items)
         if self._options.has_parent:
             pruning.prune(self._session, stale)
+            # After the pruning: what was not pruned must be found by the next deploy.
             self._parent.write(self._reach(items))
             self._parent.keep(self._success(items) if self._options.rollback else None)
 

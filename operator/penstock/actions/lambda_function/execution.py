@@ -113,6 +113,7 @@ class _Action:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._function = job.request.configuration["FunctionName"]
+        # A call that boto3 repeats could run the function twice.
         self._client = aws.client(job, "lambda", attempts=1, read_s=_FUNCTION_S)
         self._jobs = Jobs()
         self._news: queue.Queue[_News] = queue.Queue()
@@ -148,6 +149,7 @@ class _Action:
                     timeout=max(min(end - time.monotonic(), self._job.remaining()), 0.0)
                 )
             except queue.Empty:
+                # Only for its error once the action's time is over.
                 self._job.remaining()
                 if time.monotonic() < end:
                     continue
@@ -175,6 +177,7 @@ class _Action:
     def _from_return(self, returned: _Returned) -> Answer | None:
         """Return the answer that a function's end is, None where it will come another way."""
         self._print(returned)
+        # The function of an earlier job may return long after it has answered.
         if not self._jobs.is_current(returned.job_id):
             return None
         if returned.error:
@@ -186,6 +189,7 @@ class _Action:
         try:
             return self._jobs.answer(FAILURE if "failureDetails" in payload else SUCCESS, payload)
         except RefusedError as error:
+            # It has answered at the endpoint before it returned: that answer is among the news.
             if error.code == ENDED:
                 return None
             what = f"what the function returned is no answer: {error.message}"

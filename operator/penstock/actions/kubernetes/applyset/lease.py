@@ -62,6 +62,7 @@ class DeployLease:
 
     def keep(self) -> None:
         """Return if the lease covers a request that begins now, else raise. Renew it in time."""
+        # The requests of a renewal come here as well.
         if self._is_renewing:
             return
         if time.monotonic() - self._renewed > _RENEW_S:
@@ -78,6 +79,7 @@ class DeployLease:
 
     def release(self) -> None:
         """Give the lease back, so that the next deploy need not wait it out; best effort."""
+        # Without the guard, which would first renew the lease that is given back.
         self._session.server.guard = lambda: None
         held, self._held = self._held, None
         if held is None:
@@ -101,6 +103,7 @@ class DeployLease:
             lease = self._session.server.find(_LEASES.path(self._namespace, self._name))
             if lease is not None and (other := self._other(lease)):
                 return other
+            # Counted from before the request, as others may count from its arrival.
             started = time.monotonic()
             self._held = self._take(lease)
         except ApiError as error:

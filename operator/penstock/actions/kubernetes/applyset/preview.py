@@ -78,6 +78,7 @@ def try_all(session: Session, items: Sequence[Target], set_id: str) -> Preview:
             details = ["its kind comes with this deploy"]
         elif item.namespace not in namespaces:
             what, details = _try(session, item, set_id, coming)
+        # Until the deploy the server judges objects of this kind by the old definition.
         if item.manifest.kind == DEFINITION and what != UNCHANGED:
             kinds.add(_defined_kind(item))
         _note(preview, item, what, details, session.options.namespace)

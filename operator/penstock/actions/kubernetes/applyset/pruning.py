@@ -88,6 +88,7 @@ def delete(session: Session, members: Collection[Member], word: str) -> None:
     while waiting:
         for member in list(waiting):
             found = _find(session, member)
+            # Another object under the same name was made by somebody since.
             if found is None or found["metadata"].get("uid") != member.uid:
                 waiting.remove(member)
                 session.log(f"{_named(session, member)} {word}")
@@ -184,6 +185,7 @@ def _find(session: Session, member: Member) -> dict[str, Any] | None:
 
 
 def _let_go(session: Session, member: Member) -> None:
+    # With the uid, the server refuses to change another object of the same name.
     body = {"metadata": {"uid": member.uid, "labels": {MEMBER_LABEL: None}}}
     try:
         session.server.merge(member.path, body, manager=FIELD_MANAGER)

@@ -55,6 +55,7 @@ def _restore(
         else:
             stale.to_delete.append(member)
     stale.to_delete.reverse()
+    # Pruning comes last here, too: until the old objects are ready, the new ones serve.
     wait_until_current(session, old)
     pruning.prune(session, stale)
     parent.write(Scope.of(wanted, session.options.namespace))

@@ -82,6 +82,7 @@ def _unpacked(text: str) -> tuple[Manifest, ...]:
     documents = json.loads(data)
     if not isinstance(documents, list) or not documents:
         raise ValueError("it is no list of manifests")
+    # Somebody may have edited the Secret: its content is checked like a file of the source.
     return tuple(
         Manifest(body, item["place"])
         for item in documents

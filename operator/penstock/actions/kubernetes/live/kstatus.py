@@ -86,11 +86,13 @@ def _deployment(item: Object) -> Verdict:
         ("ready", status.get("readyReplicas", 0), wanted),
     ]
     if verdict := short(counts) or surplus(status.get("replicas", 0), wanted):
+        # This condition says why there are no pods, as for want of quota.
         return waiting(_text(refused)) if refused.get("status") == "True" else verdict
     if (item.get("spec") or {}).get("paused") and available.get("status") == "True":
         return CURRENT
     if available.get("status") != "True":
         return waiting("the Deployment is not available")
+    # The largest number means no deadline, and then the condition is not kept up.
     has_deadline = (item.get("spec") or {}).get("progressDeadlineSeconds", 600) != 2**31 - 1
     if has_deadline and not (
         progressing.get("status") == "True"
@@ -103,6 +105,7 @@ def _deployment(item: Object) -> Verdict:
 def _stateful_set(item: Object) -> Verdict:
     status, wanted, spec = _status(item), _replicas(item), item.get("spec") or {}
     strategy = spec.get("updateStrategy") or {}
+    # Its pods are new once somebody has deleted the old ones: no wait brings that about.
     if strategy.get("type") == "OnDelete":
         return CURRENT
     counts = [

@@ -77,6 +77,7 @@ class Server:
 
     def resource(self, api_version: str, kind: str) -> ServedResource | None:
         """Return where a kind stands, None if the server does not have it (now)."""
+        # A kind that is not known may have been defined a moment ago, so it is asked for again.
         if kind not in self._kinds.get(api_version, {}):
             self._kinds[api_version] = self._discover(api_version)
         return self._kinds[api_version].get(kind)
@@ -212,10 +213,12 @@ class Server:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, str, bytes]:
         connection = self._connect()
+        # The kubelet renews the token in its file.
         token = (self._token_dir / "token").read_text().strip()
         connection.request(method, path, body, {**headers, "Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         data = response.read(_RESPONSE_BYTES)
+        # What is left of a longer answer would be taken for the next one.
         if not response.isclosed():
             self._close()
         return response.status, response.getheader("Retry-After", ""), data

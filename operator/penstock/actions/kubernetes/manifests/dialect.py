@@ -171,6 +171,7 @@ def _integer(plain: str) -> int | None:
     base = {"0x": 16, "0b": 2, "0o": 8}.get(
         prefix, 8 if digits.startswith("0") and len(digits) > 1 else 10
     )
+    # 64 bits have at most 20 digits, and Python takes long over very long ones.
     if base == 10 and len(digits) > 20:
         return None
     value = int(digits.removeprefix(digits[:2]) if prefix in ("0x", "0b", "0o") else digits, base)

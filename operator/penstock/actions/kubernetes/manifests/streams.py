@@ -205,6 +205,7 @@ def _json_float(text: str) -> Any:
 
 
 def _json_int(text: str) -> Any:
+    # 64 bits have at most 20 digits, and Python takes long over very long ones.
     return json_number(int(text) if len(text) < 30 else float(text))
 
 
