@@ -87,6 +87,7 @@ def _changes(cluster: Cluster, name: str, deadline: float) -> Iterator[Run]:
         except DeletedError:
             raise
         except CliError as error:
+            # A run that was never seen is a name that was mistyped.
             if is_known and error.status == 404:
                 raise DeletedError(f"run {name} was deleted") from error
             raise

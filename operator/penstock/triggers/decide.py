@@ -174,6 +174,8 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
     own = [run for run in started if run.pipeline_uid == view.uid]
     for run in sorted(own, key=lambda run: run.sequence):
         mark = marks.get(run.key) if run.key else None
+        # In the order of their sequence: each run leads one step on, and older ones say nothing
+        # new.
         if run.key and mark and run.sequence == mark.sequence + 1:
             marks[run.key] = mark.model_copy(
                 update={"revision": run.revision, "sequence": run.sequence}
@@ -252,6 +254,7 @@ def _change(
     if isinstance(observation, Failed):
         return looked, None
     new, old = observation.revision, mark.revision
+    # The first look of all had failed, so that this one is the baseline.
     if old is None:
         return looked.model_copy(update={"revision": new}), None
     if not new or new == old:

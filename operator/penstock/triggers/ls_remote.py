@@ -95,6 +95,7 @@ def _environment(remote: Remote, address: str, credential: Credential | None) ->
     host, literal = (f"[{text}]" if ":" in text else text for text in (remote.host, address))
     settings = {
         **CONFIG,
+        # A proxy would look the name up by itself, past the address that was checked.
         "http.proxy": "",
         "http.lowSpeedTime": "10",
         # The name is not asked for again: what was checked is what is connected to.
@@ -109,6 +110,7 @@ def _environment(remote: Remote, address: str, credential: Credential | None) ->
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    # It has nothing to write to a file.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -27,6 +27,7 @@ from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State,
 def readable(document: Document) -> tuple[PipelineSpec, PipelineStatus] | None:
     """Return spec and status of a Pipeline that is Ready as it stands now; None for any other."""
     metadata, status = document["metadata"], document.get("status") or {}
+    # Nothing starts before the operator has judged this very generation.
     if metadata.get("deletionTimestamp") or status.get("observedGeneration") != metadata.get(
         "generation"
     ):

@@ -83,6 +83,7 @@ class Poller:
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
             document = await self._carry_out(document, view, decision, before, started)
+            # After the write: until then this list alone knows what was started.
             started.clear()
             self._plan_next(schedule, due, observed)
         times = list(schedule.due.values())

@@ -117,6 +117,7 @@ class Triggers:
 
     async def _list_and_watch(self, namespace: str | None) -> None:
         seen: set[PipelineKey] = set()
+        # The version of before the list: a change meanwhile is told twice, and never missed.
         page = await self.client.send("GET", PIPELINES.path(namespace), query={"limit": "1"})
         version = page["metadata"]["resourceVersion"]
         async for document in self.client.list(PIPELINES, namespace):
@@ -127,6 +128,7 @@ class Triggers:
             self._forget(key)
         async with contextlib.aclosing(self.client.watch(PIPELINES, namespace, version)) as events:
             async for event in events:
+                # The version is too old for the server to go on from.
                 if event["type"] == "ERROR":
                     return
                 if event["type"] == "DELETED":
@@ -137,6 +139,7 @@ class Triggers:
     def _put(self, document: Document) -> PipelineKey:
         key = _key(document)
         known = self._pipelines.get(key)
+        # The answer to a write of ours may be newer than the event that comes behind it.
         if known is None or _version(document) > _version(known):
             self._pipelines[key] = document
             self.queue.add(key)

@@ -157,6 +157,7 @@ async def _ask(wanted: S3Object, address: str, headers: Mapping[str, str]) -> Ob
 
 def _read(wanted: S3Object, status: int, headers: Message, *, is_signed: bool) -> Observation:
     if status == 200:
+        # S3 gives the version null to what was written before the bucket kept versions.
         version = headers.get("x-amz-version-id", "")
         return Seen(version if version not in ("", "null") else headers.get("ETag", "").strip('"'))
     if status == 404:

@@ -12,8 +12,10 @@ from penstock.api.contract.contracts import Attempt
 def encode_part(text: str) -> str:
     """Return a key part, distinct for each text: never empty, ``.`` or ``..``, without ``/``."""
     encoded = quote(text, safe="", errors="surrogatepass")
+    # No other text is encoded as a lone percent sign.
     if not encoded:
         return "%"
+    # In a volume `.` and `..` would lead to other folders.
     return encoded.replace(".", "%2E") if not encoded.strip(".") else encoded
 
 
@@ -67,6 +69,7 @@ def claim_key(attempt: Attempt) -> str:
 
 def _try_parts(attempt: Attempt) -> tuple[str, ...]:
     return (
+        # The pod's uid, which each key adds, tells the tries of an attempt apart.
         attempt.pipeline_uid,
         attempt.run_uid,
         attempt.stage,

@@ -112,6 +112,7 @@ def _start_once(cluster: Cluster, pipeline: str, token: str, spec: Document) -> 
             raise
     known = cluster.run(name)
     written = known.spec.to_dict()
+    # Who asks does not count: another person may repeat a request by its token.
     asked = {key: written.get(key) for key in ("pipelineRef", "variables", "sourceRevisions")}
     if asked != {key: spec.get(key) for key in asked}:
         raise CliError(

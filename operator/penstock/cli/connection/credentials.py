@@ -23,6 +23,7 @@ from penstock.cli.connection.objects import CliError
 
 # How long a plugin may take: some ask a person to log in.
 _PLUGIN_S = 600.0
+# A credential is renewed so long before its end, as the request itself takes time.
 _EARLY = timedelta(seconds=10)
 _GROUP = "client.authentication.k8s.io/"
 _CONFIG = "client.authentication.k8s.io/exec"
@@ -100,6 +101,7 @@ class UserCredentials:
                 f"plugin"
             )
         try:
+            # A JWT leaves out the padding that base64 has.
             part = token.split(".")[1]
             expires = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["exp"]
         except (IndexError, KeyError, ValueError, TypeError) as error:

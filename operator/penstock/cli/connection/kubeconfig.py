@@ -244,6 +244,7 @@ def _resolved(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
         if entry.get(key):
             entry[key] = str(folder.absolute() / entry[key])
     plugin = entry.get("exec") or {}
+    # A command without a slash is looked up in the PATH.
     if os.sep in plugin.get("command", ""):
         entry["exec"] = {**plugin, "command": str(folder.absolute() / plugin["command"])}
     return entry

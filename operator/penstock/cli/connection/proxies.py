@@ -17,6 +17,7 @@ def proxy_for(address: str, environ: Mapping[str, str]) -> str | None:
     url = urlsplit(address)
     upper = f"{url.scheme.upper()}_PROXY"
     proxy = environ.get(upper) or environ.get(upper.lower()) or ""
+    # Under CGI a caller sets HTTP_PROXY by a header, and Go ignores it there (httpoxy).
     if not proxy or (url.scheme == "http" and environ.get("REQUEST_METHOD")):
         return None
     excluded = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
