@@ -52,6 +52,7 @@ def resolve(root: str, names: tuple[str, ...], below: int = 1) -> tuple[str, ...
             home = str(Path(root, *region))
             if target != home and not target.startswith(f"{home}/"):
                 raise LinkError(f"is a symbolic link that leads out of the workspace (-> {target})")
+            # An absolute link that stays inside begins again at the top of the region.
             done, target = list(region), target[len(home) :]
         todo.extend(reversed(target.split("/")))
     if len(done) <= below:

@@ -54,6 +54,7 @@ class ZipArchive:
     """A zip file. ``limit`` is how many bytes all its files together may have."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:
+        # Before zipfile opens it: that reads the whole table into memory.
         size = _directory_size(file)
         if size > _DIRECTORY_BYTES:
             raise ArtifactError(

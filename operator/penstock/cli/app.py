@@ -86,6 +86,7 @@ def wait_for(look: Callable[[], T | None], timeout: float) -> T | None:
         except UnreachableError as error:
             away.tell(error)
             found = None
+        # It is looked for once at least, even where the time is zero.
         if found is not None or time.monotonic() >= deadline:
             return found
         time.sleep(_PAUSE_S)

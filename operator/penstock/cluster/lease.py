@@ -121,6 +121,7 @@ class Lease:
                         self._held.set()
                 except ClusterError as error:
                     log.warning("Could not renew the lease: %s", error)
+                # The process ends at once, and not only when a write asks.
                 if self._held.is_set() and not self.is_held:
                     self.check()
                 pause = (
@@ -203,6 +204,7 @@ class Lease:
             return True
         if not holder and not spec.get("renewTime"):
             return True
+        # From now on our name in it may be anybody's edit.
         self._saw_another = True
         version, now = lease["metadata"]["resourceVersion"], clock()
         if self._seen is None or self._seen[0] != version:

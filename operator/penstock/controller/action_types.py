@@ -25,6 +25,7 @@ def dependents(cache: Cache, resource: Resource, document: dict[str, Any]) -> It
     namespace = document["metadata"].get("namespace")
     for pipeline in cache.all(PIPELINES):
         meta = pipeline["metadata"]
+        # A ClusterActionType has no namespace, and may concern the pipelines of each.
         if namespace in (None, meta["namespace"]) and _named_by(pipeline):
             yield meta["namespace"], meta["name"]
 

@@ -215,6 +215,7 @@ class Gatherer:
         """Read a Pipeline; if only its status changed, reuse the values computed from its spec."""
         uid, generation = document["metadata"]["uid"], document["metadata"]["generation"]
         known = self._parsed.get(uid, (None, None))[1]
+        # The API server counts a new generation for each change of the spec, and for nothing else.
         is_same = (
             isinstance(known, PipelineObject)
             and known.generation == generation

@@ -154,6 +154,7 @@ class LiveReads:
             fields = f"involvedObject.name={name},type=Warning"
             async for event in self.client.list(CORE_EVENTS, namespace, fields=fields):
                 when = (
+                    # Events of the older API have this time, and those of the newer one the next.
                     event.get("lastTimestamp")
                     or event.get("eventTime")
                     or event["metadata"]["creationTimestamp"]

@@ -68,6 +68,8 @@ class Reconciler:
         try:
             more_s = await self.applier.apply(snapshot, plan)
         except ConflictError:
+            # One conflict means an event on its way; after two in a row the cache itself is in
+            # doubt.
             memory.conflicts += 1
             if memory.conflicts > 1:
                 await self.live.read_again(key)

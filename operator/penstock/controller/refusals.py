@@ -42,6 +42,7 @@ class Refusals:
         """Remember a refusal."""
         refusals = self._of.setdefault(namespace, OrderedDict())
         refusals[name] = refusal
+        # Refused again it is the youngest, and is forgotten last.
         refusals.move_to_end(name)
         while len(refusals) > _REMEMBERED:
             refusals.popitem(last=False)

@@ -26,6 +26,7 @@ class StatusWriter:
         known = self._cache.get(resource, namespace, name)
         if known is None:
             return
+        # A patch leaves alone what others own in the same status, as triggers do in a Pipeline's.
         patch = merge_patch(old.to_dict(), new.to_dict())
         if known.get("status", {}).get("observedGeneration") != new.to_dict().get(
             "observedGeneration"

@@ -197,6 +197,7 @@ class _Pass:
         pipeline, status = self.snapshot.pipeline, self.pipeline_status
         if pipeline is None or status is None:
             return None
+        # An ended run that a retry has resumed is one of those under way again.
         resumed = {advance.run.uid for advance in advances}
         asked = (*self.snapshot.runs, *(run for run in self.snapshot.late if run.uid in resumed))
         runs = [(run, self.statuses[run.name]) for run in asked]
@@ -211,6 +212,7 @@ class _Pass:
             self.snapshot.pipeline_status_written,
             timedelta(seconds=self.settings.pipeline_status_s),
         )
+        # Any other change waits: a run shall not cost a write here for each of its actions.
         if is_news(status, pipeline.status) or not written or self.now >= written + pause:
             return status
         self.look_again.append(written + pause)

@@ -52,6 +52,7 @@ class PipelineObject:
         Values that follow from its spec are not computed again.
         """
         changed = replace(self, status=status)
+        # `lazy` keeps what it has computed in the object's own dictionary.
         changed.__dict__.update(
             {name: self.__dict__[name] for name in _OF_THE_SPEC if name in self.__dict__}
         )

@@ -85,6 +85,7 @@ def build_registry(settings: OperatorSettings) -> kopf.OperatorRegistry:
         _configure(settings)
         connection = _login(settings=settings, **kwargs)
         if connection is None:
+            # After any other error Kopf would call this handler again and again.
             raise kopf.PermanentError(
                 "no service account and no kubeconfig to reach the API server with"
             )

@@ -60,6 +60,7 @@ class Endpoints:
 
     def application(self) -> web.Application:
         """Return what is served."""
+        # No request here has a body.
         app = web.Application(client_max_size=1024)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/metrics", self._metrics)

@@ -47,6 +47,7 @@ class AddressRules:
         if host.lower().rstrip(".") in self.allowed_hosts:
             return
         found = plain(address)
+        # What is allowed comes before every refusal.
         if any(found in network for network in self.allowed if network.version == found.version):
             return
         is_refused = any(

@@ -65,6 +65,7 @@ class LsRemote:
         self, remote: Remote, wanted: Wanted, address: str, credential: Credential | None
     ) -> bytes:
         ref = wanted.ref or "HEAD"
+        # A tag may be an object of its own: the second name is the commit behind it.
         patterns = (ref, f"{ref}^{{}}") if ref.startswith("refs/tags/") else (ref,)
         try:
             return await _git(_environment(remote, address, credential), remote.url, patterns)

@@ -48,6 +48,7 @@ def plain(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
+        # As JSON writes it: true, and not Python's True.
         return json.dumps(value)
     if isinstance(value, list):
         items = [plain(item) for item in value]

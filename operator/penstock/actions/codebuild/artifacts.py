@@ -124,6 +124,7 @@ class _Finder:
 
     def _add(self, path: str, real: tuple[str, ...]) -> None:
         is_inside = real[: len(self._home)] == self._home
+        # Of several files with one path the last one stays (B-44).
         self._found[path] = real[len(self._home) :] if is_inside else ("/", *real)
         if len(self._found) > self._limit:
             raise ActionError(

@@ -71,6 +71,7 @@ DECLARATION = Declaration(
     inputs=ArtifactBounds(1, 5),
     outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.RERUN,
+    # As on CodeBuild (B-32).
     timeout_s=3600,
     project=ProjectKeys("ProjectName", "PrimarySource", "EnvironmentVariables", read_overrides),
     rule=StageRule("CodeBuild"),

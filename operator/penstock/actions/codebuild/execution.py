@@ -40,6 +40,7 @@ def run(job: Job) -> Outcome:
         job.log(f"[Container] Warning: {path} is no key of a buildspec; it is ignored")
     for remark in buildspec.remarks:
         job.log(f"[Container] {remark}")
+    # Paths of artifacts may name variables, and only the program knows their last values.
     kept = tuple(dict.fromkeys((*buildspec.exported, *sorted(_referenced(buildspec)))))
     check(buildspec, job.source)
     text = render(buildspec, job.container.program, job.container.report, job.source, kept)

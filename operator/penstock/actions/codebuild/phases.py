@@ -63,9 +63,12 @@ class _Writer:
         self.step(_GOING, "penstock_failed=0 penstock_list=0", *begin)
         for index, command in enumerate(phase.commands):
             self.command(f"{name}:commands:{index}", command)
+        # The list of `finally` runs whatever became of the one before (B-22).
         self.step(_GOING, "penstock_list=0")
         for index, command in enumerate(phase.finally_):
             self.command(f"{name}:finally:{index}", command)
+        # After a failure in `build`, `post_build` still runs (B-25), unless that phase says ABORT
+        # (B-27).
         goes_on = phase.on_failure == "CONTINUE" or (
             name == "build" and phase.on_failure != "ABORT"
         )
@@ -105,6 +108,7 @@ def render(
     return "\n".join(
         [
             *(_use_bash(report) if shell == "bash" else ()),
+            # Without arguments this is the outer shell: the inner ones get their state by them.
             'if [ "$#" = 0 ]; then',
             f"  penstock_shell=$(command -v {shell}) || penstock_shell={shell}",
             *_outer(_CALL.format(quote(str(program))), program.with_name("values"), report, folder),

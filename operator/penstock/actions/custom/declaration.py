@@ -50,6 +50,7 @@ def template_problem(spec: ActionTypeSpec) -> str:
         for part in template.split("{")[1:] if field.endswith("Template") else ():
             word = "{" + part.partition("}")[0] + "}"
             is_config = word.startswith(_CONFIG) and word[len(_CONFIG) : -1] in known
+            # The action's page is shown from its start, and the id is known only once it has run.
             if not is_config and (word != EXECUTION_ID or field == "entityUrlTemplate"):
                 named = ", ".join(f"{{Config:{name}}}" for name in sorted(known)) or "no {Config:…}"
                 return f"spec.settings.{field}: {word} stands for nothing; {named} does (P-80)"

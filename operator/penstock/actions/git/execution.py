@@ -26,6 +26,7 @@ def run(job: Job) -> Outcome:
     with tempfile.TemporaryDirectory(dir=job.scratch) as folder:
         home = Path(folder)
         git = Git(job, remote, home)
+        # Without history git's own files stay out of the artifact.
         repository = Repository(
             git, remote, wanted, job.source / ".git" if with_history else home / "repository"
         )

@@ -31,6 +31,7 @@ DECLARATION = Declaration(
     inputs=ArtifactBounds(0, 5),
     outputs=ArtifactBounds(0, 5),
     on_lost_pod=OnLostPod.FAIL,
+    # As T-03 says.
     timeout_s=24 * 3600,
     calls_aws=True,
     rule=StageRule("LambdaInvoke", may_skip=True, is_error_awaited=True),

@@ -103,6 +103,7 @@ def _leaves(document: object) -> Iterator[str]:
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
+            # A name or an address beside a secret stands in many lines that are harmless.
             pending += [value for key, value in node.items() if key not in _PUBLIC]
         elif isinstance(node, list):
             pending += node

@@ -55,6 +55,7 @@ class Shell:
             self._log.write_line("[penstock] The pod is being deleted, ending the action")
             self._end()
             raise
+        # The container's end may be seen before the last of its output.
         self._drain()
         return ScriptEnd(self._control.exit_code, self._control.has_started, is_timed_out)
 

@@ -81,6 +81,7 @@ def _from_document(kind: Any, document: Any, path: str) -> Any:
         return dict(document)
     if kind is float and isinstance(document, int):
         return float(document)
+    # To Python a boolean is an int as well.
     _expect(isinstance(document, kind) and not (kind is int and isinstance(document, bool)), path)
     return document
 

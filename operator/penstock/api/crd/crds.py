@@ -156,6 +156,7 @@ def crd_of(resource: CustomResource) -> dict[str, Any]:
                 "plural": resource.plural,
                 "singular": resource.kind.lower(),
                 "shortNames": [resource.short],
+                # By the second one `kubectl get all` shows them, too.
                 "categories": ["penstock", "all"],
             },
             "versions": [

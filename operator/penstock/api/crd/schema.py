@@ -44,6 +44,7 @@ def _translate(
             raise UntranslatableError(
                 f"{path}: {name} contains itself, which a structural schema cannot say"
             )
+        # What stands beside the reference is said of this very place, so it comes last and wins.
         return _translate({**definitions[name], **node}, definitions, path, (*seen, name))
     if "anyOf" in node:
         return _translate(_optional(node, path), definitions, path, seen)
@@ -86,6 +87,7 @@ def _keep(result: Schema, keyword: str, value: Any, path: str) -> None:
         raise UntranslatableError(f"{path}: {keyword} has no place in a structural schema")
     if keyword == "format" and value not in _FORMATS:
         raise UntranslatableError(f"{path}: format {value} is unknown to the API server")
+    # The API server would write a default that says nothing into every stored object.
     if keyword == "default" and value in (None, [], {}):
         return
     result[keyword] = " ".join(value.split()) if keyword == "description" else value
@@ -96,6 +98,7 @@ def _const(result: Schema, _: str, value: Any, __: str) -> None:
 
 
 def _exclusive(result: Schema, keyword: str, value: Any, _: str) -> None:
+    # JSON Schema 2020 has one number here, and OpenAPI 3.0 a bound and a flag.
     result["minimum" if keyword == "exclusiveMinimum" else "maximum"] = value
     result[keyword] = True
 

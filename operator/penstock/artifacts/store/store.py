@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 1024 * 1024
 """Larger content goes up in parts of this size, less in one request: so much memory in any case."""
+# Each part on its way is in memory.
 _PARTS_AT_ONCE = 3
 _READ_BYTES = 1024 * 1024
 # The least speed at which a server joins an upload's parts: 2 GiB took 9 s on a busy disk.

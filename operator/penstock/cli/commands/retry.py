@@ -109,6 +109,7 @@ def _ask(run: str, field: str, entry: Document, timeout: float | None) -> None:
     say(in_line(f"asked {run}: {field} {stage}"))
     if timeout is None:
         return
+    # In the answer to our own write our request is the last one.
     number = len(getattr(found.spec, field)) - 1
     look = partial(_answer, cluster, run, field, number)
     answered = wait_for(look, timeout)

@@ -76,6 +76,7 @@ class Transport:
                 json=body,
                 timeout=urllib3.Timeout(connect=CONNECT_S, read=stream_s or READ_S),
                 preload_content=not stream_s,
+                # A connection that broke is tried again, an answer never.
                 retries=urllib3.Retry(total=2, status=0),
                 redirect=False,
             )

@@ -230,6 +230,7 @@ class Cache:
         self._displace(resource, name)
         self._places[resource][name] = key
         self._members[resource][key].add(name)
+        # Runs own Jobs and Jobs own pods: what these two own is found by their uids.
         if resource in (RUNS, JOBS):
             self._keys[uid] = key
 

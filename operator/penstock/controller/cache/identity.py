@@ -148,6 +148,7 @@ def kept_of(resource: Resource, document: Document, known: Document | None) -> D
         _identify(
             meta, known, _metadata(document.get("spec", {}).get("template", {}).get("metadata", {}))
         )
+        # Of a Job's spec only the template's names are read, and the metadata has them by now.
         kept |= {"spec": {}, "status": _job_status(document.get("status", {}))}
     elif resource is PODS:
         _identify(meta, known, {})

@@ -40,6 +40,7 @@ def prune_history(
         | {revision}
     )
     yield from _revisions(snapshot.known_revisions, named, settings)
+    # An ended run starts no try again, and a retry freezes its objects anew.
     yield from _revisions(
         snapshot.known_objects, set(frozen_objects_of(statuses.values())), settings
     )

@@ -26,6 +26,7 @@ class PlacedAction:
 def action_problems(item: PlacedAction, types: ActionTypes) -> Iterator[Problem]:
     """Yield what is wrong with an action by itself."""
     type_id = item.action.action_type_id
+    # There are several reasons for a missing ActionType, and `find` tells which it is.
     if item.declared is None and is_custom(item.action):
         try:
             types.find(type_id)

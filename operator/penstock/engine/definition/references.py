@@ -33,6 +33,7 @@ def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:
                     if problem := _reference_problem(reference, namespaces, variables, last):
                         yield Problem(where, problem)
             for place, artifact in enumerate(rule.input_artifacts):
+                # An artifact that nothing makes counts as made too late.
                 if artifacts.get(artifact.name, last + 1) > last:
                     what = f'no action before makes the artifact "{artifact.name}" (V-08)'
                     yield Problem(f"{path}.inputArtifacts[{place}]", what)

@@ -10,6 +10,7 @@ from penstock.engine.definition.frozen import Definition
 
 def revision_name(pipeline: str, pipeline_uid: str, definition: Definition) -> str:
     """Return the name of the ControllerRevision that holds the definition."""
+    # By its uid a Pipeline that was made anew has definitions of its own.
     return child_name(pipeline, pipeline_uid, json.dumps(definition.to_dict(), sort_keys=True))
 
 

@@ -37,6 +37,7 @@ def validate(
     spec: PipelineSpec, types: ActionTypes = NO_TYPES, *, has_default_store: bool
 ) -> Findings:
     """Return all findings about a spec that the API server accepted."""
+    # Nothing else is looked at then, as looking is what would be too heavy.
     if heavy := tuple(too_heavy(spec)):
         return Findings(heavy)
     placed = tuple(_placed(spec, types))

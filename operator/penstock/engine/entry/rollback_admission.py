@@ -26,6 +26,7 @@ OUTDATED = "PipelineExecutionOutdated"
 
 def target_of(wanted: RollbackRequest, snapshot: Snapshot) -> RunObject | None:
     """Return the run that a rollback goes back to, None where there is none of this pipeline."""
+    # A target may still be under way in a later stage.
     for run in (*snapshot.runs, *snapshot.targets):
         if wanted.target_run == run.name or wanted.target_pipeline_execution_id == run.uid:
             return run

@@ -51,6 +51,7 @@ def holder_of(
     for pod in pods:
         if pod.run_uid in unlocked:
             continue
+        # A run's own earlier pods hold back its next attempts, and not its entry.
         if pod.stage_label == label and pod.run_uid != asking.run.uid and pod.may_run:
             return f"pod {pod.name}; if its node is lost: kubectl delete pod {pod.name} --force"
     return None

@@ -73,6 +73,7 @@ def build_job(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
 
 
 def _pod_annotations(inputs: JobInputs, settings: Settings) -> dict[str, str]:
+    # By then the operator has given the pod up: an agent that starts later does nothing.
     start_by = inputs.started + timedelta(seconds=settings.start_s + 30)
     return {
         **annotations_of(inputs.context.attempt),

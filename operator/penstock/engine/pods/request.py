@@ -59,6 +59,7 @@ def values_of(
         for name, outputs in taken_over.items()
         for key, value in outputs.items()
     }
+    # Last, as what this run makes replaces what it took over.
     for stage_state in status.stage_states:
         namespaces = {
             action.name: action.namespace
@@ -207,6 +208,7 @@ def _script(action: Action, values: Values) -> Script:
     used: dict[str, Reference] = {}
     for command in lexed:
         used |= command.variables
+    # A shell would expand a variable without a value to nothing, and go on.
     for reference in used.values():
         if reference not in values:
             raise UnresolvedError(reference)

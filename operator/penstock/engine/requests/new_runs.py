@@ -56,6 +56,7 @@ class NewRuns:
         if self.concurrency.is_full(pipeline):
             self._wait(run, self.concurrency.why_waiting(pipeline))
             return
+        # No status may name a definition that the server does not keep.
         if refused := self.snapshot.refused.get(self.revision or ""):
             self._await_definition(run, refused)
             return

@@ -50,6 +50,8 @@ class Overrides:
         ``blocked_by`` keeps an ended run from going on.
         """
         for index, request in enumerate(run.spec.overrides if run.spec else ()):
+            # Answers stand in the order of their requests: how many there are tells what is
+            # answered.
             if index >= len(status.overrides):
                 refused = self._refusal(run, status, definition, request)
                 if refused is None and status.state and status.state.is_terminal:

@@ -76,6 +76,8 @@ class Retries:
         ``blocked_by`` refuses all that could be done.
         """
         for index, request in enumerate(run.spec.retries if run.spec else ()):
+            # Answers stand in the order of their requests: how many there are tells what is
+            # answered.
             if index >= len(status.retries):
                 refused = self._refusal(run, status, definition, request) or blocked_by
                 status = self._answered(run, status, request, refused, index)

@@ -48,6 +48,7 @@ def back_in_progress(
     """
     changes: dict[str, object] = {}
     if status.state is not RunState.IN_PROGRESS:
+        # A retry while the run goes on is part of the same attempt.
         attempt = (status.execution_attempt or 1) + 1
         changes |= {
             "state": RunState.IN_PROGRESS,

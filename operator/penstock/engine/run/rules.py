@@ -49,6 +49,7 @@ def _variable_check(rule: Rule, configuration: dict[str, str]) -> RuleOutcome:
     """C-23: a comparison of texts."""
     found, wanted = configuration.get("Variable", ""), configuration.get("Value", "")
     operator = configuration.get("Operator", "")
+    # As functions, since an expression of MATCHES can fail, and is looked at only where it is used.
     holds = {
         "EQ": lambda: found == wanted,
         "NE": lambda: found != wanted,

@@ -93,6 +93,7 @@ class Conditions:
         It is summed up when its rules are.
         """
         declared, before = declared_of(stage, kind), state_of(state, kind)
+        # What was decided stands until a retry resets it.
         if declared is None or (
             before and before.status not in (None, ConditionStatus.IN_PROGRESS)
         ):
@@ -147,6 +148,7 @@ class Conditions:
             return state
         facts = facts_of_rule(rule)
         if facts:
+            # A Job under way was looked at by `observe` in this very pass.
             return self._start(stage, kind, rule, state) if state.status is None else state
         now = self._draft.facts.now
         outcome = decide(rule, self._draft.values(), parse_time(condition.start_time) or now, now)

@@ -76,6 +76,7 @@ class RunStages:
 
     def _current(self) -> RunStageState | None:
         states = self.status.stage_states
+        # A run is in one stage at a time, and that is the one it entered last.
         return states[-1] if states and states[-1].status.is_open else None
 
     def _stage(self, state: RunStageState) -> Stage:

@@ -36,6 +36,7 @@ def definition_status(
     version = status.version
     if revision is not None and revision != status.revision:
         version = (version or 0) + 1
+    # `with_runs` writes this one, and it stays until then.
     kept = tuple(c for c in status.conditions if c.type == ConditionType.LAST_RUN_SUCCEEDED)
     wanted = tuple(
         condition.model_copy(update={"observed_generation": pipeline.generation})
@@ -99,6 +100,7 @@ def with_inbound(
     """
     stages = {state.stage_name: state for state in status.stage_states}
     for name in (*queues, *transitions):
+        # Runs may wait in front of a stage that none has entered yet.
         stages.setdefault(name, StageState(stage_name=name))
     shown = tuple(
         state.model_copy(

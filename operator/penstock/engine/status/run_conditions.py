@@ -27,6 +27,7 @@ def with_conditions(
     """
     message = shorten(message, _SUMMARY_LENGTH)
     told = message + _where_the_log_is(status) if status.state is RunState.FAILED else message
+    # What was refused stays told until a request is followed.
     refusals = (c for c in status.conditions if c.type == ConditionType.REQUEST_REFUSED)
     wanted = tuple(
         condition.model_copy(update={"observed_generation": generation})
@@ -136,6 +137,7 @@ def reason_and_summary(status: PipelineRunStatus) -> tuple[str, str]:
     """Return what a run that has entered a stage is doing, or why it ended."""
     if status.state is RunState.SUCCEEDED:
         return "Succeeded", "all stages succeeded"
+    # A failure tells more than what still runs beside it.
     for stage in status.stage_states:
         for action in stage.action_states:
             latest = action.latest

@@ -46,7 +46,9 @@ class TryObserver:
         execution = state.latest
         if execution is None or execution.status is not ActionStatus.IN_PROGRESS:
             return state
+        # The stage is of the run's own definition, so every action of its status is in it.
         action = next(item for item in stage.actions if item.name == state.action_name)
+        # Another version of the operator may lack a provider that the run began with.
         if (declared := self._facts.freezer.declared_of(action, execution)) is None:
             gone = RequestError("ConfigurationError", "the provider is no longer installed")
             return with_latest(state, failed(self._draft, execution, gone))
@@ -233,6 +235,7 @@ class TryObserver:
 
     def _record_revision(self, action: Action, result: ActionResult | None) -> None:
         if revision := revision_of(action, result):
+            # A retried source pins anew, in the place of what it pinned before.
             others = tuple(
                 r for r in self._draft.status.artifact_revisions if r.name != revision.name
             )

@@ -95,6 +95,7 @@ def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: dateti
         return all_ended(containers)
     if is_over or pod.phase in ("Succeeded", "Failed"):
         return pod_ended(pod, containers)
+    # In this order, as a container's own reason says more than a limit of time.
     for check in (_stuck, _one_sided, _late):
         if verdict := check(seen, containers, settings, now):
             return verdict
@@ -236,6 +237,7 @@ def _limits(
     """Yield the limits that are running: queue and start time are one, run time is another."""
     assert seen.pod is not None
     agent = containers[AGENT_CONTAINER]
+    # An ended agent has `started`; the action beside it goes on under the same limit.
     begun = agent.running_since or agent.started
     if begun is None:
         limit = seen.started + timedelta(seconds=settings.start_s)
@@ -268,6 +270,7 @@ def _next_limit(
         limits.append(seen.pod.created + timedelta(seconds=settings.image_pull_s))
     if waiting & _CONFIGURING:
         limits.append(seen.pod.created + timedelta(seconds=settings.container_config_s))
+    # `_one_sided` says nothing before this time.
     if any(container.is_terminated for container in containers.values()):
         limits.append(now + timedelta(seconds=settings.container_end_s))
     return min(limits)

@@ -53,6 +53,7 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
     if left is None or right is None or isinstance(old, dict) != isinstance(new, dict):
         yield path or ".", old, new
         return
+    # By their names the entries are the same, so only their order has changed.
     if left == right:
         yield f"{path}: order of entries", list(left), list(right)
     for key in dict.fromkeys([*left, *right]):

@@ -175,6 +175,7 @@ class Server:
         return {
             item["kind"]: ServedResource(base, item["name"], bool(item["namespaced"]))
             for item in found.get("resources", [])
+            # A slash is of a subresource, as in pods/log.
             if "/" not in item["name"]
         }
 

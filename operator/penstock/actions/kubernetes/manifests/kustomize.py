@@ -59,7 +59,6 @@ def build(job: Job, folder: Path, path: str) -> bytes:
         raise ActionError(
             SYSTEM_UNAVAILABLE, f"{path}: kustomize could not be started: {error}"
         ) from error
-    # The kernel has ended it at exactly so many bytes.
     if output.stat().st_size >= _OUTPUT_BYTES:
         raise ActionError(
             CONFIGURATION_ERROR, f"{path}: kustomize made more than {_OUTPUT_BYTES} bytes"

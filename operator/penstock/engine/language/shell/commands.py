@@ -104,6 +104,7 @@ class Checked:
         first = words[0]
         if self.context.is_hot(first):
             raise refuse("the name of a command", first)
+        # `plain` takes a bracket for a pattern, and here it is a name.
         name = first.literal if first.literal in ("[", "[[") else first.plain
         if name is None or first.assigned() or name in RESERVED:
             self.refuse_everywhere(

@@ -66,6 +66,7 @@ def context_of(program: Program) -> Context:
         if isinstance(command, Compound) and command.kind == "function"
     )
     has_values = any(values_of_all(program))
+    # Where no value stands in the command, nothing that it stores can be one.
     is_tainted = has_values and any(_stores(command, functions) for command in commands_in(program))
     if has_values:
         _refuse_settings(program)
@@ -84,6 +85,7 @@ def _refuse_settings(program: Program) -> None:
             raise Unsafe("a command with a '[[' that ends in another command", words[0].at)
         for index, word in enumerate(words[:3]):
             text = word.literal
+            # Only behind one of these is the next word still the name of a command.
             if index and words[index - 1].literal not in _PREFIXES:
                 break
             if text == "eval" and _DEFINING.search(" ".join(other.text for other in words[1:])):

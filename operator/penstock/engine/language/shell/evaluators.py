@@ -50,6 +50,7 @@ def check_evaluator(checked: "Checked", base: str, words: list[Word]) -> None:
     else:
         place = f"an argument of '{base}', which may be code"
         checked.refuse_any([*words, *checked.command.assignments], place)
+        # This judge reads shell code alone: what another language makes of variables is not seen.
         if not programs.is_other_language(base):
             checked.judge_code(words[1:])
         if not _is_filter(base, words[1:]):

@@ -47,6 +47,7 @@ class Judge:
             around = context
             for command in pipeline.stages:
                 self._command(command, around)
+                # What one command of a pipe prints may come through all that follow.
                 around = around._replace(is_fed=around.is_fed or self._is_source(command, context))
 
     def _is_source(self, command: Command, context: Context) -> bool:
