@@ -248,6 +248,7 @@ def calls() -> Iterator[None]:
 
 def _type_of(error: exceptions.ClientError, code: str) -> str:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    # Services have many words for one refusal, so that the word and the status count.
     if _DENIED.search(code) or status in (401, 403):
         return PERMISSION_ERROR
     if _UNAVAILABLE.search(code) or status == 429 or status >= 500:

@@ -114,6 +114,7 @@ class Agent:
         try:
             return self._claimed(control, self._read_request())
         finally:
+            # Whatever happened: an action that still waits for its release ends by this.
             control.close()
 
     def _claimed(self, control: Control, request: ActionRequest) -> ActionResult:
@@ -125,6 +126,7 @@ class Agent:
         store = self._store or open_store(
             request.store, min(limits.store_timeout_s, limits.timeout_s / 2)
         )
+        # Before anything that can be seen from outside: a second pod of this try ends here.
         if holder := claim(store, request.attempt, self._pod_uid):
             raise Lost(DUPLICATE, f"this try was started before, by {holder}; nothing was done")
         log = Log(self._paths.scratch / "log", self._stdout, self._masker, request.limits.log_bytes)

@@ -56,6 +56,7 @@ class ScriptContainer:
         script = self._request.script
         if script is None:
             raise ActionError(CONFIGURATION_ERROR, "the request has no script")
+        # Made and opened before the script runs: a link that it puts there is not followed.
         report = ScriptOutput(self.report)
         text = render_script(
             script, self.program.with_name("values"), self._workspace.source, self.report

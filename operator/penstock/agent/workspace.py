@@ -28,6 +28,7 @@ class Workspace:
         self.inputs: Mapping[str, Path] = {
             name: root / _SOURCES / encode_part(name) for name in names
         }
+        # Of one input there is no choice, so the name of a primary one is not looked at (P-10).
         named = request.configuration.get("PrimarySource") if len(names) != 1 else None
         first = named or (names[0] if names else "")
         if names and first not in self.inputs:

@@ -41,6 +41,7 @@ def unpack_any(archive: IO[bytes], target: Path, caps: Caps) -> bool:
             unpack_archive(ZipArchive(archive, limit), target, caps)
         elif _is_tar(first):
             unpack_archive(TarArchive(archive, limit), target, caps)
+        # A single file may be packed by gzip, too, and is no archive then.
         elif first.startswith(_GZIP) and _is_tar(_start_of(archive)):
             unpack_archive(TarArchive(gzip.GzipFile(fileobj=archive), limit), target, caps)
         elif first.startswith(_ZSTD):

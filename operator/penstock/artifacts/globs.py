@@ -101,6 +101,7 @@ def compile_glob(text: str) -> Pattern:
 
 def parse(text: str) -> Pattern:
     """Return the pattern of files below a folder; raise ArtifactError if it leads out of it."""
+    # The paths that are walked have neither empty names nor dots.
     names = [name for name in text.strip().split("/") if name not in ("", ".")]
     if text.startswith("/") or ".." in names or "\0" in text:
         raise ArtifactError(INVALID, f'the pattern "{text}" leads out of the source folder')
@@ -190,6 +191,7 @@ class _Builder:
         if not is_folders:
             return after
         behind = self._step(after, *IS_SLASH)
+        # The way without any folder (D-9).
         self._moves[state].add(behind)
         return behind
 

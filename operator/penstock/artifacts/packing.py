@@ -193,6 +193,7 @@ class _Packer:
         try:
             real = resolve(self._tree.root, place.real)
         except LinkError as error:
+            # A link that leads nowhere matters only if a pattern asks for it.
             if not is_wanted:
                 return
             raise self._refusal(place.path, str(error)) from error

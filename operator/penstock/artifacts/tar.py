@@ -80,6 +80,7 @@ def _block(entry: TarEntry) -> bytes:
     )
     head += octal(entry.size if entry.size < _USTAR_SIZE else 0, 12) + octal(entry.mtime, 12)
     tail = entry.kind + entry.target[:100].ljust(100, b"\0") + b"ustar\x0000" + bytes(247)
+    # The sum counts its own field as eight blanks.
     checksum = sum(head) + sum(tail) + 8 * 32
     return (head + b"%06o\0 " % checksum + tail)[:BLOCK]
 

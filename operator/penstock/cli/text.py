@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+# Control characters, halves of surrogate pairs, and what separates lines and paragraphs.
 _STEERING = frozenset(("Cc", "Cs", "Zl", "Zp"))
 # What turns the direction of the text around it. Other invisible characters belong to words and
 # emoji.

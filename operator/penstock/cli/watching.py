@@ -43,6 +43,7 @@ def _watch_live(cluster: Cluster, name: str, deadline: float) -> int:
     pipeline: Pipeline | None = None
     with Live(console=console, refresh_per_second=8) as live:
         for run in _changes(cluster, name, deadline):
+            # Read once: each change of the run would be another request.
             pipeline = pipeline or pipeline_of(cluster, run)
             live.update(run_tree(run, pipeline))
             if run.is_over:

@@ -21,6 +21,7 @@ async def approval_policy_is_enforced(client: Client, policy: str) -> bool:
         return False
     # With any other failurePolicy a write goes through where the policy cannot be evaluated.
     is_strict = found["spec"].get("failurePolicy", "Fail") == "Fail"
+    # The other actions, Warn and Audit, let the write through.
     is_bound = binding["spec"].get("policyName") == policy and "Deny" in binding["spec"].get(
         "validationActions", ()
     )

@@ -135,6 +135,7 @@ class Client:
                 if response.status >= 300:
                     await self._answer(what, response)
                 async for chunk in response.content.iter_any():
+                    # Each event is a line, and a chunk may end in the middle of one.
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         yield decode(line)

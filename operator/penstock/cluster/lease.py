@@ -124,6 +124,7 @@ class Lease:
                 # The process ends at once, and not only when a write asks.
                 if self._held.is_set() and not self.is_held:
                     self.check()
+                # Whoever waits looks every second: a lease that was given back is free at once.
                 pause = (
                     self._settings.renew_s
                     if self._held.is_set()

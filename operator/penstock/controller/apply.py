@@ -203,6 +203,7 @@ class Applier:
             log.info("Created Job", extra={"namespace": namespace, "job": name})
         except AlreadyExistsError:
             document = await self._client.get(JOBS, namespace, name)
+            # `job_of` reads what the server has made, and a manifest has no uid yet.
             wanted = job_of({**manifest, "metadata": {**manifest["metadata"], "uid": ""}})
             # As the cache reads it: by its template, as anybody may edit the Job's own annotations.
             live = job_of(kept_of(JOBS, document, None))

@@ -171,6 +171,8 @@ class Gatherer:
                 continue
             if has_ended(document):
                 ended.append(ended_of(document))
+                # Something was asked of the ended run since: a retry, or a stop that comes too
+                # late.
                 if document["metadata"]["generation"] > document["status"].get(
                     "observedGeneration", 0
                 ):

@@ -171,6 +171,7 @@ class Operator:
                 listed = self.client.list(resource, namespace, selector=selector)
                 for key in await self.live.compare(resource, listed, before):
                     self.queue.add(key)
+            # By an ActionType that came or went unseen, a Pipeline's definition may be another one.
             for document in self.cache.all(resource) if resource in TYPE_KINDS else ():
                 for key in dependents(self.cache, resource, document):
                     self.queue.add(key)

@@ -42,6 +42,7 @@ def has_ended(document: Document) -> bool:
     state = document.get("status", {}).get("state")
     try:
         return state is not None and RunState(state).is_terminal
+    # A state of another version: `run_of` says that it cannot be read.
     except ValueError:
         return False
 

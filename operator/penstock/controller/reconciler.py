@@ -132,6 +132,7 @@ class Reconciler:
             for c in status.get("conditions", ())
             if c["type"] == "LastRunSucceeded" and c["status"] == "Unknown"
         ]
+        # A run that has not entered a stage yet is shown by this condition alone.
         if last and (name := status.get("lastRun")):
             wanted.setdefault(name, "")
         found: set[str] = set()
@@ -156,6 +157,7 @@ class Reconciler:
         }
         for run in runs:
             status, meta = run.get("status", {}), run["metadata"]
+            # Nothing is planned of a run at rest, so nobody needs its definition.
             is_at_rest = (
                 "completionTime" in status and meta["generation"] == status["observedGeneration"]
             )

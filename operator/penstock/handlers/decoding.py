@@ -33,6 +33,7 @@ def decode_safely() -> None:
 async def _get(url: str, **arguments: Any) -> Any:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
+    # Kopf asks for pages in a LIST alone.
     size = _sizes[parts.path] if "limit" in query else None
     while True:
         if size:

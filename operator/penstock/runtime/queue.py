@@ -71,6 +71,7 @@ class WorkQueue(Generic[Key]):
             self._promote()
             if (key := self._next()) is not None:
                 return key
+            # Nothing is awaited between the look and this, so no wake-up is lost.
             self._wake.clear()
             pause = self._heap[0][0] - self._clock() if self._heap else None
             try:

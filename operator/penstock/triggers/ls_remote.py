@@ -127,6 +127,7 @@ async def _git(environment: dict[str, str], url: str, patterns: tuple[str, ...])
         answer, errors = await asyncio.gather(_read(child.stdout), _read(child.stderr))
         code = await child.wait()
     finally:
+        # git's helper may outlive it: both are in one group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         await child.wait()

@@ -114,6 +114,7 @@ def started_run_of(document: Document) -> StartedRun | None:
     if trigger.get("triggerType") == CREATE_PIPELINE and ANNOTATION_PIPELINE_UID in found:
         return StartedRun(found[ANNOTATION_PIPELINE_UID])
     sequence = found.get(ANNOTATION_SOURCE_SEQUENCE, "")
+    # Whoever may write runs may write their annotations.
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19):
         return None
     return StartedRun(

@@ -156,6 +156,7 @@ class Poller:
         started: list[StartedRun],
     ) -> Document:
         """Remember, create, remember; a created run has started, even if not remembered now."""
+        # Where no run follows, the second write says it all.
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
@@ -175,6 +176,7 @@ class Poller:
         where = {"namespace": namespace, "pipeline": view.name, "run": run.name}
         try:
             await self._client.create(RUNS, namespace, run_of(view, run))
+        # Created before a crash: by its name it is the same run.
         except AlreadyExistsError:
             return
         except NotFoundError:

@@ -78,6 +78,7 @@ class Triggers:
         return time.monotonic() - self._beat < 60.0
 
     async def _lead(self) -> None:
+        # A task that fails ends all others, and the process: it is started anew.
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat_forever())
             if self.lease:

@@ -35,12 +35,14 @@ class CloudFormationConfiguration(PackagingConfiguration):
     ]
     """What to do with the stack (P-31..P-35)."""
     StackName: str = Field(pattern=_NAME, max_length=128)
+    # Validated when it is absent, too, as the mode may need it.
     ChangeSetName: str | None = Field(None, pattern=_NAME, max_length=128, validate_default=True)
     """The change set that CHANGE_SET_REPLACE makes and CHANGE_SET_EXECUTE executes."""
     Capabilities: str | None = Field(None, pattern=CAPABILITIES)
     """What the template may do: CAPABILITY_IAM and its like, separated by commas without spaces."""
     RoleArn: str | None = Field(None, pattern=ROLE, max_length=2048)
     """The role CloudFormation uses to change resources; the caller's own rights if absent."""
+    # Validated when it is absent, too, as the mode may need it.
     TemplatePath: str | None = Field(None, pattern=FILE, max_length=1024, validate_default=True)
     """The template, ``Artifact::file``."""
     TemplateConfiguration: str | None = Field(None, pattern=FILE, max_length=1024)

@@ -159,6 +159,7 @@ class _Deployment:
         name = self._configuration["ChangeSetName"]
         done = f"change set {name} executed on stack {self._name}"
         stack = read_stack(self._client, self._name)
+        # Asked before the change set is looked for, as an execution consumes it.
         if stack and self._is_followed(stack, "execute"):
             return done
         stack = self._settled(stack)

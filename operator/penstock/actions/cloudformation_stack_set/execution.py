@@ -80,6 +80,7 @@ class _Deployment:
             request["AdministrationRoleARN"] = role
         if capabilities := self._configuration.get("Capabilities"):
             request["Capabilities"] = capabilities.split(",")
+        # CloudFormation takes AutoDeployment with this model alone.
         if self._configuration.get("PermissionModel") == "SERVICE_MANAGED":
             request["AutoDeployment"] = self._auto_deployment()
         return {**request, **uploads.template(text, path)}

@@ -63,6 +63,7 @@ def as_json(text: str) -> str | None:
             .strip(",")
             .strip('"')
         )
+        # In this spelling each parameter begins with its key.
         if match[1] == "ParameterKey" or not found:
             found.append({})
         found[-1][match[1]] = value

@@ -90,6 +90,7 @@ def parse(text: str) -> Buildspec:
     """Return the buildspec; raise ActionError with the path of a key that is wrong."""
     read = map_of(document_of(text), "buildspec", _TOP_KEYS)
     top = {
+        # A section that is written and left empty asks for nothing.
         key: None if isinstance(value, str) and value in EMPTY else value
         for key, value in read.items()
     }
@@ -142,6 +143,7 @@ def _ignored(top: Mapping[str, Any]) -> Iterator[str]:
     }
     for path, (part, known) in parts.items():
         if isinstance(part, dict):
+            # `run-as` has a remark of its own.
             strange = (key for key in part if key not in known and key != "run-as")
             yield from (
                 f"{path}{key}"

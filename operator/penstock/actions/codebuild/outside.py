@@ -20,6 +20,7 @@ _GLOB = re.compile(r"[*?\[{]")
 def code(buildspec: Buildspec, report: Path, source: Path) -> list[str]:
     """Return the shell code that copies them, nothing where no path can lead outside."""
     artifacts = [item for item in (buildspec.artifacts, *buildspec.secondary.values()) if item]
+    # A variable may hold an absolute path.
     texts = dict.fromkeys(
         text.strip() for item in artifacts for text in item.files if text.strip()[:1] in ("/", "$")
     )

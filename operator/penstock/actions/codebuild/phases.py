@@ -85,6 +85,7 @@ class _Writer:
         self.step(
             f'{_GOING} && [ "$penstock_list" = 0 ]',
             f"penstock_where={where}",
+            # For the outer shell, where the command replaces this one by exec.
             f"penstock_keep >| {self._state}",
             f"pwd >| {self._folder}",
             f"printf '{_BEGIN}[Container] Running command %s\\n' {quote(text)}",
@@ -179,6 +180,7 @@ def _inner(program: str, notes: Path) -> list[str]:
         "  { penstock_code=$?; penstock_quiet; } 2>/dev/null",
         "  trap - EXIT",
         '  if [ "${penstock_is_over-}" = 1 ]; then exit "$penstock_result"; fi',
+        # exec keeps the folder and the exported variables of the shell that a command ended (B-08).
         f'  exec {program} "$penstock_code" {arguments}',
         "}",
         f"{positional} penstock_trace=0; set --",

@@ -112,6 +112,7 @@ def _render(job: Job, custom: Custom) -> str:
     ]
     for index, command in enumerate(custom.commands, start=1):
         lines += [
+            # A command may have set noclobber, and `>|` writes all the same.
             f"printf '%s' {index} >| {quote(str(job.container.report / 'notes'))}",
             f"eval {quote(command)}",
             'penstock_code=$?; [ "$penstock_code" = 0 ] || exit "$penstock_code"',

@@ -131,6 +131,7 @@ class Git:
                 if child.wait(self._job.remaining()):
                     raise GitError(f"fatal: git {_verb(arguments)} failed")
             finally:
+                # The caller may have stopped in the middle.
                 _kill(child)
 
     def _read(self, output: IO[bytes], what: str) -> bytes:

@@ -62,6 +62,7 @@ class Deployment:
     @contextmanager
     def _lease(self, items: Sequence[Target]) -> Iterator[None]:
         """Hold the lease; the target namespace is made first if it is one of the objects."""
+        # Neither Secret nor Lease, for accounts with narrow rights (ADR 6).
         if not self._options.has_parent:
             yield
             return

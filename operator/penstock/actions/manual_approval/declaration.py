@@ -40,6 +40,7 @@ class ManualConfiguration(Configuration):
     ExcludeStarter: Literal["true", "false"] | None = None
     """Whether who started the run may not decide; "false" where it is absent."""
 
+    # Before all else: that a variable is refused says more than that it is no number.
     @field_validator("ApproverUsers", "ApproverGroups", "Quorum", "ExcludeStarter", mode="before")
     @classmethod
     def _is_literal(cls, value: str | None) -> str | None:

@@ -68,6 +68,7 @@ def _unpack(job: Job, downloaded: Path, where: str) -> None:
         return
     job.log(f"{where} is no archive: it becomes a file of the artifact")
     target = job.source / job.request.configuration["S3ObjectKey"].rpartition("/")[2]
+    # The agent's scratch folder and the workspace are two volumes.
     shutil.move(downloaded, target)
     target.chmod(0o664)
 

@@ -54,6 +54,7 @@ def content_of(name: str) -> Content:
     for suffix, packed in _SUFFIXES.items():
         if lower.endswith(suffix):
             return Content(packed)
+    # mimetypes reads URLs, and a file's name may hold a colon.
     inner, encoding = _TABLE.guess_type(f"file/{lower}", strict=False)
     if encoding is None:
         return Content(inner)

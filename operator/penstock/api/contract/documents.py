@@ -67,6 +67,7 @@ def _from_document(kind: Any, document: Any, path: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         if document is None:
             return None
+        # No contract has a union but that of one type and None.
         kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
         return _from_document(kind, document, path)
     if hasattr(kind, "_fields"):

@@ -52,6 +52,7 @@ class Ledger:
     def admit(self, resource: Resource, document: Document) -> Document:
         """Count an object and return it, without its spec if its namespace exceeds its share."""
         namespace, name = document["metadata"].get("namespace", ""), document["metadata"]["name"]
+        # This version takes the place of the last, which counts no more.
         self.release(resource, namespace, name)
         size = size_of(document)
         if (

@@ -92,6 +92,7 @@ class Cache:
                 return self._forget(resource, known, inf)
             return None
         self._graves.dig_up(uid)
+        # Another object has its name now: the one of before is gone.
         if known is not None and same is None:
             self._forget(resource, known, version)
         self._objects[resource][name] = self._ledger.admit(resource, kept)

@@ -93,6 +93,7 @@ class Graves:
         """Forget that an object was deleted."""
         if stone := self._stones.pop(uid, None):
             del self._namespaces[stone.namespace][uid]
+            # Else each namespace and run that ever was would leave an empty entry.
             if not self._namespaces[stone.namespace]:
                 del self._namespaces[stone.namespace]
             self._runs[stone.run_uid].discard(uid)

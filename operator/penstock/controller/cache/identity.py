@@ -168,6 +168,7 @@ def _metadata(meta: Document) -> Document:
     kept: Document = {key: meta[key] for key in _META if key in meta}
     owners = [owner for owner in meta.get("ownerReferences", ()) if owner.get("controller")]
     if owners:
+        # An object has one controller at most.
         kept["ownerReferences"] = owners[:1]
     for kind in ("labels", "annotations"):
         read = {key: value[:_TEXT] for key, value in meta.get(kind, {}).items() if key in _READ}

@@ -25,6 +25,7 @@ def delete_orphans(
             job.name not in known
             and not job.is_deleted
             and not job.is_over
+            # A Job that runs no more stays for `kubectl logs` (ADR 3).
             and _may_run(pods.get(job.name, ()))
         ):
             yield DeleteJob(job.name, job.uid)

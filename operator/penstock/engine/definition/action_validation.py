@@ -111,6 +111,7 @@ def _primary_source(item: PlacedAction, declared: Declaration) -> Iterator[Probl
 def _named_artifacts(item: PlacedAction, declared: Declaration) -> Iterator[Problem]:
     names = {artifact.name for artifact in item.action.input_artifacts}
     for key, artifact in declared.artifacts_named(item.action.configuration):
+        # A name with a reference is judged when it has a value.
         if artifact not in names and not any(references(artifact)):
             yield Problem(
                 f"{item.path}.configuration.{key}",

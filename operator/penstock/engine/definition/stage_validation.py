@@ -147,6 +147,7 @@ def _decided_rule(path: str, rule: Rule) -> Iterator[Problem]:
     for key, is_required in keys.items():
         if is_required and key not in found:
             yield Problem(f"{path}.configuration.{key}", f"{provider} needs it")
+    # That it is missing was told above.
     operator = found.get("Operator", OPERATORS[0])
     if operator not in OPERATORS and not any(references(operator)):
         yield Problem(

@@ -186,6 +186,7 @@ def _reference_problem(
         )
     if reference.namespace not in order:
         return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
+    # Of two actions with one runOrder neither waits for the other.
     if order[reference.namespace] >= here:
         return f"{reference}: the action that makes it must run before (V-15)"
     return None

@@ -93,6 +93,7 @@ def _stage_of(wanted: StageTransitionSpec, spec: PipelineSpec) -> str | None:
 def _joined(found: list[InboundTransition]) -> InboundTransition:
     disabling = [transition for transition in found if not transition.is_enabled]
     if not disabling:
+        # The Pipeline only disables, so all of these are StageTransitions, and tell who enabled.
         return found[0]
     reason = "; ".join(transition.reason for transition in disabling if transition.reason)
     return InboundTransition(

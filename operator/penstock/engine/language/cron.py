@@ -63,6 +63,7 @@ class Window:
         None, too, if there is none within LOOK_AHEAD: an hour that does not
         match is one step, and so is a minute.
         """
+        # Whoever asks has found this very minute closed.
         moment = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
         until = min(until, moment + LOOK_AHEAD)
         while moment <= until:
@@ -163,6 +164,7 @@ def _number(text: str, field: str, least: int, most: int, names: dict[str, int])
 
 
 def _days_of_month(text: str) -> Days | None:
+    # Either of these leaves the days to the other field.
     if text in ("?", "*"):
         return None
     if text in ("L", "LW") or text.startswith("L-"):

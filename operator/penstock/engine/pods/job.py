@@ -170,6 +170,7 @@ def _action(inputs: JobInputs, settings: Settings) -> dict[str, Any]:
             for volume, folder, _ in _secrets(inputs)
             if folder != STORE_SECRET
         ]
+        # Last, as the template has an image and resources of its own.
         container |= container_of(custom)
     return container
 

@@ -147,6 +147,7 @@ def resolved_configuration(context: TryContext, values: Values) -> dict[str, str
             key: _resolved(context, key, value, values)
             for key, value in action.configuration.items()
         }
+        # A pinned revision is taken as it is, even if it looks like a reference.
         configuration |= context.overrides
     except UnresolvedError as error:
         raise _unresolved(action, error) from error

@@ -106,6 +106,7 @@ class Freezer:
         frozen = (
             self.frozen_types.get(execution.action_type.revision) if execution.action_type else None
         )
+        # A try under way still ends by its own result, though its ActionType is gone.
         return frozen or unknown(action.action_type_id)
 
     def _keep(self, readable: str, pipeline_uid: str, data: dict[str, Any]) -> str:

@@ -95,6 +95,7 @@ class Overrides:
             run.event("ConditionOverridden", f"Condition {where} is overridden{who} ({path}){why}")
         )
         opened = with_state(state, answer.condition_type, condition.model_copy(update=changes))
+        # The condition had failed the stage, which goes on now.
         if not state.status.is_open:
             opened = opened.model_copy(
                 update={"status": StageStatus.IN_PROGRESS, "completion_time": None}

@@ -177,6 +177,7 @@ class Retries:
         disagree on the time.
         """
         mine = (state.start_time, run.created, run.name)
+        # One that is in the stage now entered it after this run had left.
         for other in self._snapshot.runs:
             if other.uid != run.uid and _holds(self._statuses[other.name], state.stage_name):
                 return f"run {other.name}"
@@ -249,6 +250,7 @@ def _not_while_open(state: RunStageState, mode: RetryMode) -> RefusedRequest | N
     running = [
         action for action, became in executions.items() if became is ActionStatus.IN_PROGRESS
     ]
+    # Of a stage that is still open, only failed actions are run again (X-61).
     if ActionStatus.FAILED not in executions.values():
         if state.retry_stage_metadata:
             return RefusedRequest(

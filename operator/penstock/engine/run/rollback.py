@@ -70,6 +70,7 @@ class Rollbacks:
         if known.run is None or self.exists(known.run):
             return known, None
         limit = (parse_time(known.time) or now) + wait
+        # The failed run ends all the same, and says that it was not rolled back.
         if now >= limit:
             return known.model_copy(update={"message": "the run could not be created"}), None
         return known, limit
@@ -82,6 +83,7 @@ class Rollbacks:
         found = max(
             self._successes(run, status, name),
             default=None,
+            # The name decides between equal times, so that each pass chooses the same target.
             key=lambda item: (item.completed, item.name),
         )
         if found is None:

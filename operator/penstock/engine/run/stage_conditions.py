@@ -51,6 +51,7 @@ class Conditions:
         """Return the stage after a look at the Jobs of its rules."""
         for kind in StageConditionType:
             condition = state_of(state, kind)
+            # Rules without a Job are decided in `look`.
             if condition and any(rule.executions for rule in condition.rule_states):
                 rules = tuple(
                     self._observe_rule(stage, kind, rule, is_over=False)
@@ -160,6 +161,7 @@ class Conditions:
         self, stage: Stage, kind: StageConditionType, rule: Rule, state: RuleState
     ) -> RuleState:
         action = action_of(kind, rule)
+        # The tries of before are left behind, as those of a retried action are.
         before = ActionState(
             action_name=action.name, awaits_retry=True, executions=state.executions
         )

@@ -34,6 +34,8 @@ def definition_status(
     """Return the status as far as the definition decides it."""
     status = pipeline.status
     version = status.version
+    # An edit that changes nothing of what runs execute raises no version (S-06), and no more does a
+    # definition that is not valid: it has no revision.
     if revision is not None and revision != status.revision:
         version = (version or 0) + 1
     # `with_runs` writes this one, and it stays until then.

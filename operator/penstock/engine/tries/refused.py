@@ -24,6 +24,7 @@ def held_back(
     refused = facts.refused.get(name)
     if refused is None:
         return None
+    # As for any other wait before the containers start, the start deadline is the limit.
     limit = (parse_time(execution.start_time) or facts.now) + timedelta(
         seconds=facts.settings.start_s
     )

@@ -46,6 +46,8 @@ _ENDED_FROM_OUTSIDE = {"AgentLost", "PodLost", "PodTerminated"}
 
 def judge(seen: Observation, settings: Settings, now: datetime) -> Verdict:
     """Return what became of a try."""
+    # The status names the pod of a try that ran for a while. Without that pod in sight, nothing
+    # else that is seen of the try counts before a live look.
     is_pod_missing = seen.lost_pod or (seen.had_pod and seen.pod is None)
     if is_pod_missing and not seen.is_confirmed:
         return Unconfirmed()
@@ -124,6 +126,7 @@ def _job_deleted() -> TryResult:
 
 
 def _without_pod(seen: Observation, settings: Settings, now: datetime) -> Verdict:
+    # The status was written, and the operator ended before it made the Job.
     if seen.job is None and not seen.was_seen:
         return Missing()
     if seen.job is None or seen.job.is_deleted:

@@ -63,6 +63,7 @@ def find_stale(session: Session, reach: Scope, items: Collection[Target], set_id
             stale.kept.append((member, why))
         else:
             stale.to_delete.append(member)
+    # What was applied last goes first.
     stale.to_delete.sort(key=lambda member: -rank_of(member.identity.kind))
     return stale
 

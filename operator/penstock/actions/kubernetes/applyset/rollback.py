@@ -25,6 +25,7 @@ def roll_back(
         session.log(f"failed: {error.message}")
         session.log(f"rolling back to {previous.title}")
         try:
+            # Here begins the time that was kept for the rollback.
             session.limit()
             _restore(session, parent, resolve(session, previous.manifests), items)
         except ActionError as second:

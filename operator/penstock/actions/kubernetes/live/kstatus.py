@@ -88,6 +88,7 @@ def _deployment(item: Object) -> Verdict:
     if verdict := short(counts) or surplus(status.get("replicas", 0), wanted):
         # This condition says why there are no pods, as for want of quota.
         return waiting(_text(refused)) if refused.get("status") == "True" else verdict
+    # While it is paused it makes no progress that could be waited for.
     if (item.get("spec") or {}).get("paused") and available.get("status") == "True":
         return CURRENT
     if available.get("status") != "True":
@@ -115,6 +116,7 @@ def _stateful_set(item: Object) -> Verdict:
     if verdict := short(counts) or surplus(status.get("replicas", 0), wanted):
         return verdict
     partition = (strategy.get("rollingUpdate") or {}).get("partition")
+    # Only the pods from the partition on are made anew.
     if partition:
         return short([("updated", status.get("updatedReplicas", 0), wanted - partition)]) or CURRENT
     if verdict := short([("current", status.get("currentReplicas", 0), wanted)]):
@@ -213,6 +215,7 @@ def _definition(item: Object) -> Verdict:
     )
     if names.get("status") == "False":
         return failed(_text(names))
+    # While the server installs a definition, it is not established for a moment.
     if established.get("status") == "False" and established.get("reason") != "Installing":
         return failed(_text(established))
     return (

@@ -67,6 +67,7 @@ def _refresh(session: Session, item: Target) -> None:
     try:
         item.current = session.server.get(item.path)
     except ApiError as error:
+        # A Job with a time to live goes by itself once it has ended.
         if error.status == 404:
             item.current = last_seen(session, item)
             return

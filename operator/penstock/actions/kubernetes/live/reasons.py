@@ -6,6 +6,7 @@ from typing import Any
 from penstock.actions.kubernetes.live.server import ApiError, ServedResource, Server
 
 _PODS = ServedResource("/api/v1", "pods", True)
+# Every container waits for these two on its way.
 _DULL = {"ContainerCreating", "PodInitializing"}
 _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 

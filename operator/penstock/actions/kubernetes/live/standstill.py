@@ -62,6 +62,7 @@ def last_seen(session: Session, item: Target) -> dict[str, Any]:
 
 def _history(session: Session, item: Target) -> list[dict[str, Any]]:
     """Return the object's states since it was last seen, oldest first; nothing if unknown."""
+    # It was never seen, so nothing says since when to ask.
     if not item.current:
         return []
     metadata = item.current.get("metadata") or {}

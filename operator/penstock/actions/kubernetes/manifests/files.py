@@ -185,6 +185,7 @@ class _Walk:
         is_built = bool(match.complete) and _is_kustomization(self._folder / name)
         if is_built:
             self.found.append(name)
+        # A pattern may name something below a folder that is built, too.
         if not is_built or match.can_continue:
             self._walk(f"{name}/", match, is_taken and not is_built)
 

@@ -50,6 +50,7 @@ def with_images(
     manifests: Iterable[Manifest], images: Mapping[str, str], place: str
 ) -> list[Manifest]:
     """Return the manifests with these containers' images; every name must match at least one."""
+    # YAML's aliases share their parts: a change of one would show in all of them.
     changed = [copied(manifest) for manifest in manifests]
     met: set[str] = set()
     known: set[str] = set()

@@ -206,6 +206,7 @@ class Checked:
                 for other in words
                 if other is not word
             )
+            # An option such as -i makes arithmetic of a value.
             has_options = any((other.prefix or "-")[:1] in "-+" for other in words)
             if not word.assigned() or (has_options and is_optional):
                 raise refuse(f"an argument of '{name}', which may evaluate it", word)
@@ -262,6 +263,7 @@ class Checked:
             raise Unsafe(
                 f"a command behind more than {MOST_WRAPPERS} others that run it", inner[0].at
             )
+        # A wrapper's assignments are in the environment of the command that it runs.
         assigned = [word for word in words[: len(words) - len(inner)] if word.assigned()]
         within = Simple(
             self.command.at, [*self.command.assignments, *assigned], inner, self.command.redirects

@@ -151,6 +151,7 @@ def _stores(command: Command, functions: frozenset[str]) -> bool:
     ):
         return True
     if isinstance(command, Compound):
+        # Of the compounds only `for` assigns something by itself.
         return command.kind == "for" and any(_has_value(word) for word in command.words)
     if any(word.literal in _READERS for word in command.words):
         return True

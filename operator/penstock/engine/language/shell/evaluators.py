@@ -127,6 +127,7 @@ def _interpreter(checked: "Checked", base: str, words: list[Word]) -> None:
     elif operand is not None and operand[:1] != "-" and not is_input(operand):
         return
     checked.refuse_everywhere(words, f"the text of '{base}'")
+    # Where the code is an argument, the input is data to it.
     is_code = operand is not None and operand in ("-c", "-e", "-r") and index + 1 < len(words)
     if not (is_code and words[index + 1].literal is not None):
         checked.refuse_input(f"the input of '{base}'")

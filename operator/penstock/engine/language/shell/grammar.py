@@ -80,6 +80,7 @@ class Parser(RedirectReader):
         self.deeper()
         found: Program = []
         self._newlines()
+        # A parenthesis that closes, and `;;`, belong to whoever has opened the list.
         while self.char() not in ("", ")") and not self.sees(";;"):
             if self._reserved() in ends:
                 break

@@ -70,6 +70,7 @@ class Judge:
             self._assignments(command.assignments, around)
             check_command(command, around, self._code)
             return
+        # The loop puts its words into a variable that means something to a shell or a program.
         if command.kind == "for" and is_special(command.name):
             for word in command.words:
                 if around.is_hot(word):

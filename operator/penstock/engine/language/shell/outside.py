@@ -89,6 +89,7 @@ def _not_an_option(checked: "Checked", base: str, words: list[Word]) -> None:
         is_property = base == "java" and word.prefix.startswith("-D")
         if not checked.context.is_hot(word) or is_behind or is_property:
             continue
+        # A word that splits may begin another one, with a dash.
         if word.splits or (word.prefix[:1] in ("", "-") and not is_named):
             raise refuse(
                 f"an argument of '{base}' that could be an option, which may run something,", word

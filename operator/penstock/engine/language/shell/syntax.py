@@ -137,6 +137,7 @@ class Word:
     def assigned(self) -> str | None:
         """Return the name that the word assigns to, None if it is no assignment."""
         first = self.parts[0] if self.parts else None
+        # With its name in quotes a word assigns nothing: the shell takes it for a command.
         if isinstance(first, Literal) and not first.is_quoted:
             match = _ASSIGNMENT.match(first.text)
             return match[1] if match else None

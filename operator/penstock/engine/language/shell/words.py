@@ -165,6 +165,7 @@ class WordReader(Cursor):
     def _backquotes(self, is_quoted: bool) -> Part:
         begun, end = self.at, self.at + 1
         while end < self.end and self.text[end] != "`":
+            # A backslash takes from the character behind it that it ends anything.
             end += 2 if self.text[end] == "\\" else 1
         if end >= self.end:
             raise self.lost("a command with a backquote that is not closed")
@@ -200,6 +201,7 @@ class WordReader(Cursor):
     def _parameter(self, is_quoted: bool) -> Part:
         begun = self.at
         self.refuse_reference("the name of a '${' expansion", 2)
+        # Before all else, as `#` is a parameter's name and an operator, too.
         if match := _LENGTH.match(self.text, self.at, self.end):
             self.take(match.end() - self.at)
             return Parameter(match[1] or "#", begun, is_quoted=is_quoted)
