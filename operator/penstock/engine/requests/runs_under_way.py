@@ -115,6 +115,7 @@ class RunsUnderWay:
         )
 
     def _go_on(self, advance: RunAdvance) -> None:
+        advance.give_up_overridden()
         # A stop wins over an edit: it was asked of this very run.
         if advance.stop:
             go_on_stopping(advance, advance.stop, self._facts.now)

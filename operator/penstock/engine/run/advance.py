@@ -55,13 +55,16 @@ class RunAdvance(RunStages):
                     self._replace(observed)
         self._close_stage()
 
+    def give_up_overridden(self) -> None:
+        """Give up rules under way of overridden conditions, however the run goes on (C-07)."""
+        if state := self._current():
+            self._replace(self._conditions.give_up_overridden(self._stage(state), state))
+
     def proceed(self) -> None:
         """Start what may start in the current stage.
 
         That is the next group, once the one before it has succeeded.
         """
-        if state := self._current():
-            self._replace(self._conditions.give_up_overridden(self._stage(state), state))
         # An override may have let in a stage whose actions are all done: close it before looking
         # for more.
         if not self._is_let_in():
