@@ -67,6 +67,7 @@ def write_result(path: Path, result: ActionResult) -> ActionResult:
 
 
 def _too_large(result: ActionResult) -> ActionResult:
+    # A variable may hold a lone surrogate, which a plain encode() refuses.
     sizes = {
         name: len(value.encode("utf-8", "replace")) for name, value in result.variables.items()
     }

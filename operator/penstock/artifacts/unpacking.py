@@ -176,6 +176,7 @@ class _Unpacker:
         try:
             os.fchmod(file, mode)
             for data in self._archive.content(entry.size):
+                # os.write may take only a part; a view moves on without a copy of the rest.
                 view = memoryview(data)
                 while view:
                     view = view[os.write(file, view) :]

@@ -160,6 +160,7 @@ def decide(
         runs += [run] if run else []
     # Last: what a crash leaves of a change is read back from its run, so that run comes first.
     runs = [*runs, *(run for run in (_restart(view), creation) if run)]
+    # Decided once: an edit of the Pipeline later on starts no creation run.
     started = view.state.started if view.state.started is not None else creation is not None
     return SourceDecision(
         State(view.state.started, tuple(first), view.state.restarted),
@@ -191,7 +192,9 @@ def pause_s(interval: float, failures: int, chance: float) -> float:
 
     ``chance`` is in 0..1.
     """
+    # Sixteen doublings pass the longest pause; without a bound the power overflows in the end.
     pause = min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
+    # Pollers that were started together do not stay together.
     return pause * (0.8 + 0.2 * chance)
 
 

@@ -45,6 +45,8 @@ class Uploads:
         request = self._job.request
         if bucket := request.configuration.get("PackageBucket"):
             return bucket
+        # A store at another endpoint, as MinIO, is beyond the reach of the CloudFormation that is
+        # called: the two addresses have to be one.
         endpoint = request.aws.endpoint if request.aws else None
         if request.store.folder or (request.store.endpoint or "").rstrip("/") != (
             endpoint or ""
@@ -78,6 +80,7 @@ class Uploads:
 
     def zip(self, path: Path, what: str) -> Uploaded:
         """Upload a folder as a zip, or a file as the only one in a zip; a zip as it is."""
+        # Packed once more, an archive would be one file to Lambda, which does not look into it.
         if path.suffix.lower() in (".zip", ".jar", ".war") and path.is_file():
             return self.file(path, what)
         limits = self._job.request.limits
@@ -106,6 +109,7 @@ class Uploads:
         file.seek(0)
         bucket, key = self.bucket(what), f"{_PREFIX}/{digest.hexdigest()}{suffix}"
         self._client = self._client or client(self._job, "s3")
+        # The client knows the address of its region, and an emulator's too.
         address: str = self._client.meta.endpoint_url
         uploaded = Uploaded(bucket, key, f"{address.rstrip('/')}/{bucket}/{key}")
         if not self._is_there(bucket, key):
@@ -120,6 +124,7 @@ class Uploads:
             with calls():
                 self._client.head_object(Bucket=bucket, Key=key)
         except ActionError as error:
+            # S3 answers 403 instead of 404 to one who may not list; the upload itself then tells.
             if isinstance(error.__cause__, ClientError):
                 return False
             raise

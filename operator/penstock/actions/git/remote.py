@@ -54,6 +54,7 @@ def remote_of(url: str) -> Remote:
         )
     try:
         parts = urlsplit(url)
+        # urlsplit checks a port only when somebody asks for it, hence within the try.
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise ActionError(CONFIGURATION_ERROR, f"Url is malformed: {error}") from error
@@ -65,6 +66,7 @@ def remote_of(url: str) -> Remote:
         raise ActionError(
             CONFIGURATION_ERROR, "Url holds credentials; they belong into CredentialsSecret"
         )
+    # parts.hostname drops the brackets of an IPv6 address, and the check wants to see them.
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc.removesuffix(":")
     if not _HOST.fullmatch(host):
         raise ActionError(CONFIGURATION_ERROR, f'Url names no host: "{host}"')

@@ -85,6 +85,7 @@ class Submodules:
             raise ActionError(JOB_FAILED, f"there are more than {MAX_NUMBER} submodules")
 
     def _bring(self, remote: Remote, entry: TreeEntry, folder: Path, path: tuple[str, ...]) -> None:
+        # The objects go once the files are there, so that a hundred modules do not add up.
         with tempfile.TemporaryDirectory(dir=self._job.scratch) as own:
             git = self._git.at(remote)
             repository = Repository(git, remote, Wanted(commit=entry.id), Path(own))

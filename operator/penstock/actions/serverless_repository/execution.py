@@ -27,6 +27,7 @@ def run(job: Job) -> Outcome:
     }
     application = read_application(package(job, path), path, overrides)
     client = aws.client(job, "serverlessrepo")
+    # A look beforehand could be overtaken by another run: the conflict tells for certain.
     application_id, done = _create(client, application) or _renew(client, application)
     job.log(f"{application_id}: {done}")
     return Outcome(
@@ -72,6 +73,7 @@ def _renew(client: Any, application: Application) -> tuple[str, str]:
 def _id_of(client: Any, name: str) -> str:
     """Return the id of the account's own application of this name."""
     with aws.calls():
+        # An update takes the id, and only the list leads from a name to it.
         for page in client.get_paginator("list_applications").paginate():
             for found in page["Applications"]:
                 if found["Name"] == name:

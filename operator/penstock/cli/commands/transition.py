@@ -43,6 +43,7 @@ def disable(
     cluster = connect()
     _check_stage(cluster, pipeline, stage)
     spec = {"enabled": False, "reason": reason, "requestedBy": cluster.whoami()}
+    # Named by pipeline and stage alone: whoever disables the stage again meets the same object.
     name = child_name(pipeline, pipeline, stage)
     known = next((item for item in cluster.objects(Transition) if item.metadata.name == name), None)
     if known:
@@ -73,6 +74,7 @@ def enable(pipeline: Pipeline, stage: Stage, wait: Wait = False, timeout: Timeou
             where = "spec.disableInboundStageTransitions"
             raise CliError(f"Pipeline {pipeline} itself disables it: {where}: {declared.reason}")
     disabling = list(_disabling(cluster.objects(Transition), found, stage))
+    # All are checked before the first is changed, so that a refusal leaves everything as it was.
     _check_ours(disabling)
     for item in disabling:
         cluster.change(item, {"enabled": True, "reason": None, "requestedBy": cluster.whoami()})

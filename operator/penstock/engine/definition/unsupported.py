@@ -40,6 +40,7 @@ def _stores(spec: PipelineSpec) -> Iterator[Problem]:
 
 def _regions(spec: PipelineSpec) -> Iterator[Problem]:
     """Refuse a region that differs from others where the provider cannot act on it (R-03)."""
+    # One region throughout is harmless, so `regions_without_effect` only notes it.
     if len(_used_regions(spec)) > 1:
         for path, action in _without_region(spec):
             what = (

@@ -49,6 +49,7 @@ def waiting_for(remains: list[str]) -> str:
 
     It says what to do about a Pod that never will.
     """
+    # Only a Pod's own kubelet confirms its end, and that of a lost node never does.
     lost = "".join(
         f"; if its node is lost: kubectl delete {what} --force"
         for what in remains

@@ -63,6 +63,8 @@ class Parent:
         """Keep a success in the place of the last one, or none; the parent must exist."""
         if success is None and not self.document.get("data"):
             return
+        # Another manager: a server-side apply takes away whatever its own manager no longer sends,
+        # so that write() would remove the data.
         self._apply({}, _CONTENT_MANAGER, data=success.data() if success else {})
 
     def write(self, reach: Scope) -> None:
@@ -85,6 +87,7 @@ class Parent:
             found = self._session.server.metadata(
                 SECRETS.path(self._namespace), f"{ID_LABEL}={set_id}"
             )
+        # The name only makes a message clearer; a missing right here must not hide that message.
         except ApiError:
             return set_id
         return str(found[0].get("name")) if found else set_id
@@ -109,6 +112,7 @@ class Parent:
             **fields,
         }
         try:
+            # By force, because read() has refused a Secret of anybody else.
             return self._session.server.apply(
                 SECRETS.path(self._namespace, self._name), body, manager=manager, force=True
             )

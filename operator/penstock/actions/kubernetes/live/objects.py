@@ -103,6 +103,7 @@ def resolve(session: Session, manifests: Iterable[Manifest]) -> list[Target]:
 def read_live(session: Session, items: Iterable[Target]) -> None:
     """Read what stands there now."""
     for item in items:
+        # Of a kind that this deploy brings there can be no object yet.
         if item.is_defined:
             try:
                 item.live = session.server.find(item.path)
@@ -126,6 +127,7 @@ def code_of(error: ApiError) -> str:
         return PERMISSION_ERROR
     if error.status == 409:
         return CONFLICT
+    # 429 asks for patience: of all the 4xx it alone says nothing about the manifest.
     return (
         CONFIGURATION_ERROR
         if 400 <= error.status < 500 and error.status != 429

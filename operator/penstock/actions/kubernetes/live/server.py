@@ -98,6 +98,7 @@ class Server:
         self, path: str, body: dict[str, Any], *, manager: str, force: bool, is_dry: bool = False
     ) -> dict[str, Any]:
         """Apply an object by server-side apply; fields that the schema does not know are errors."""
+        # By default the server drops an unknown field and only warns: a typing error would deploy.
         options = {
             "fieldManager": manager,
             "force": str(force).lower(),
@@ -193,6 +194,7 @@ class Server:
         headers = {"Accept": accept, "User-Agent": "penstock-agent"}
         headers |= {"Content-Type": content_type} if content_type else {}
         for left in reversed(range(_TRIES)):
+            # The pause before this try may have outlasted the lease.
             self.guard()
             try:
                 status, retry_after, data = self._send(method, path, body, headers)

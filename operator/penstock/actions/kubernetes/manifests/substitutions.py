@@ -86,6 +86,7 @@ def _scalar(scalar: Scalar) -> Written:
 
 
 def _number(text: str) -> Written:
+    # No integer of 64 bits has more than 20 characters, and int() refuses a text of thousands.
     return Written(
         json_number(float(text) if set(text) & set(".eE") or len(text) > 20 else int(text)), text
     )
@@ -114,6 +115,7 @@ def with_values(manifest: Manifest, values: Mapping[str, Written]) -> Manifest:
 
 
 def _filled(text: str, values: Mapping[str, Written], place: str) -> Value | None:
+    # A place that fills the whole field keeps the value's type: `replicas: ${COUNT}` is a number.
     whole = _PLACE.fullmatch(text)
     if whole and not whole[1] and whole[3]:
         return _typed(whole[2], values, place)
