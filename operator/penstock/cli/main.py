@@ -50,6 +50,7 @@ def runs(
     if found:
         console.print(runs_table(found))
         return
+    # The look at the Pipeline refuses a misspelt name, which has no runs either.
     of = f" of {cluster.pipeline(pipeline).metadata.name}" if pipeline else ""
     say(f"no runs{of} in namespace {cluster.namespace}")
 
@@ -94,6 +95,7 @@ def main() -> None:
     """
     try:
         app()
+    # These two are CliErrors as well, so they come first.
     except DeletedError as error:
         complain(str(error))
         sys.exit(EXIT_OTHERWISE)

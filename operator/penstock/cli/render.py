@@ -32,6 +32,7 @@ def duration(start: str | None, end: str | None, now: datetime) -> str:
     if not start:
         return ""
     until = datetime.fromisoformat(end) if end else now
+    # The start is by the cluster's clock, `now` by this machine's, which may be behind.
     seconds = max(0.0, (until - datetime.fromisoformat(start)).total_seconds())
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -29,6 +29,7 @@ def parse(text: str, name: str) -> Template:
     """Return a YAML or JSON template; for other text raise ActionError, which calls it ``name``."""
     try:
         root = yaml.compose(_without_tabs(text), Loader=_LOADER)
+    # The text is a user's: nested deeply enough, it exhausts Python's stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:300]
         raise ActionError(
@@ -44,6 +45,7 @@ def _without_tabs(text: str) -> str:
     if not text.lstrip().startswith("{"):
         return text
     try:
+        # JSON may be indented by tabs, and YAML refuses them.
         return json.dumps(json.loads(text), ensure_ascii=False)
     except (ValueError, RecursionError):
         return text  # a YAML flow mapping, perhaps with tags
@@ -87,6 +89,7 @@ def put(node: Node | None, path: tuple[str, ...], value: str | dict[str, str]) -
 
 def _node(value: str | dict[str, str]) -> Node:
     if isinstance(value, str):
+        # Quoted, so that a value like 012 or no stays a text.
         return yaml.ScalarNode(_TEXT, value, style='"')
     pairs = [(yaml.ScalarNode(_TEXT, key), _node(item)) for key, item in value.items()]
     return yaml.MappingNode(_MAP, pairs, flow_style=True)

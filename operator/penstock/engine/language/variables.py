@@ -59,6 +59,7 @@ def resolve(text: str, values: Values) -> str:
 
     Raise TooLongError, which is one, where the values have more than MOST_RESOLVED characters.
     """
+    # Checked beforehand: sub() would have built the long text by the time that it is measured.
     check_resolvable(text, values)
     return REFERENCE.sub(lambda match: values[Reference(*match.groups())], text)
 

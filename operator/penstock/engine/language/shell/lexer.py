@@ -48,6 +48,8 @@ class LexedCommand:
 
 def lex(command: str) -> LexedCommand:
     """Return the command with its references quoted; raise LexerError where that cannot be done."""
+    # Without a reference nothing can go wrong here, so even a command that is not understood
+    # passes.
     if not REFERENCE.search(command):
         return LexedCommand(command, {})
     try:
