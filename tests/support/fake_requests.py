@@ -50,6 +50,8 @@ class Injected:
     words: str
     refusal: Refusal
     times: int
+    is_applied: bool
+    """Whether the request is carried out all the same: its answer was lost."""
 
     def is_of(self, method: str, path: str) -> bool:
         """Whether this answers a request."""

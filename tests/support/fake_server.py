@@ -7,6 +7,7 @@ Documents are never changed in place: each write stores a new one.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,13 +47,14 @@ _GRACE_S = 30
 class FakeServer:
     """Objects by kind, namespace and name. Its clock is the test's.
 
-    ``seen`` are the requests that arrived through `answer`; ``graves`` holds each deleted object
-    as its last event shows it.
+    ``seen`` are the requests that arrived through `answer`; ``versions`` holds all that an object
+    ever was, by its uid, and ``graves`` each deleted object, as their events show them.
     """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.clock, self.version = clock, 1000
         self.seen: list[Request] = []
+        self.versions: defaultdict[str, list[Document]] = defaultdict(list)
         self.graves: dict[str, tuple[Resource, Document]] = {}
         self._objects: dict[Resource, dict[tuple[str, str], Document]] = {
             kind: {} for kind in KINDS.values() if kind is not CORE_EVENTS
@@ -62,35 +64,37 @@ class FakeServer:
         self._uids = 0
 
     def refuse(
-        self, method: str, words: str, status: int, reason: str, message: str = "", times: int = 1
+        self,
+        method: str,
+        words: str,
+        status: int,
+        reason: str,
+        message: str = "",
+        *,
+        times: int = 1,
+        is_applied: bool = False,
     ) -> None:
-        """Refuse the next requests of a method whose path contains these words."""
+        """Refuse the next requests of a method whose path contains these words.
+
+        With ``is_applied`` they are carried out, and only their answers are lost.
+        """
         refusal = Refusal(status, reason, message or reason)
-        self._injected.append(Injected(method, words, refusal, times))
+        self._injected.append(Injected(method, words, refusal, times, is_applied))
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], body: Document | None
     ) -> Document:
         """Return the answer to a request, or raise the Refusal that it is."""
         self.seen.append(Request(method, path, body))
-        self._refuse(method, path)
-        place = place_of(path)
-        match method, bool(place.name):
-            case "GET", True:
-                return _shown(place.resource, self._find(place))
-            case "GET", False:
-                return self._list(place, query)
-            case "POST", False:
-                return self._create(place, body or {})
-            case "PATCH", True:
-                return self._patch(place, body or {})
-            case "DELETE", True:
-                return self._delete(place, body or {})
-            case "DELETE", False:
-                for found in self._matching(place, query):
-                    self._delete(Place(place.resource, *_key(found)), body or {})
-                return {"kind": "Status", "status": "Success"}
-        raise Refusal(405, "MethodNotAllowed", "the server does not allow this method")
+        injected = next((item for item in self._injected if item.is_of(method, path)), None)
+        if injected is None:
+            return self._answer(method, place_of(path), query, body or {})
+        injected.times -= 1
+        if not injected.times:
+            self._injected.remove(injected)
+        if injected.is_applied:
+            self._answer(method, place_of(path), query, body or {})
+        raise injected.refusal
 
     # ---- what tests do beside the controller
 
@@ -118,13 +122,25 @@ class FakeServer:
 
     # ---- verbs
 
-    def _refuse(self, method: str, path: str) -> None:
-        for injected in self._injected:
-            if injected.is_of(method, path):
-                injected.times -= 1
-                if not injected.times:
-                    self._injected.remove(injected)
-                raise injected.refusal
+    def _answer(
+        self, method: str, place: Place, query: Mapping[str, str], body: Document
+    ) -> Document:
+        match method, bool(place.name):
+            case "GET", True:
+                return _shown(place.resource, self._find(place))
+            case "GET", False:
+                return self._list(place, query)
+            case "POST", False:
+                return self._create(place, body)
+            case "PATCH", True:
+                return self._patch(place, body)
+            case "DELETE", True:
+                return self._delete(place, body)
+            case "DELETE", False:
+                for found in self._matching(place, query):
+                    self._delete(Place(place.resource, *_key(found)), body)
+                return {"kind": "Status", "status": "Success"}
+        raise Refusal(405, "MethodNotAllowed", "the server does not allow this method")
 
     def _find(self, place: Place) -> Document:
         found = self._objects[_stored(place.resource)].get((place.namespace, place.name))
@@ -213,6 +229,7 @@ class FakeServer:
             return self._remove(resource, document)
         stored = self._stamped(document)
         self._objects[resource][_key(stored)] = stored
+        self.versions[stored["metadata"]["uid"]].append(stored)
         return stored
 
     def _stamped(self, document: Document) -> Document:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.cluster.errors import ConflictError, ForbiddenError
+from penstock.cluster.errors import ConflictError, ForbiddenError, UnavailableError
 from penstock.cluster.resources import BUILD_PROJECTS
 from tests.support.api_contract import BEHAVIOURS, Behaviour
 from tests.support.contract.objects import project
@@ -32,6 +32,15 @@ async def test_refusal_that_a_test_asks_for_is_answered_once() -> None:
         await client.create(BUILD_PROJECTS, "team", project())
     await client.create(BUILD_PROJECTS, "team", project())
     assert [request.method for request in server.seen] == ["POST", "POST"]
+
+
+async def test_answer_that_a_test_loses_belongs_to_a_request_that_was_carried_out() -> None:
+    server = FakeServer()
+    client = FakeClient(server)
+    server.refuse("POST", "buildprojects", 504, "Timeout", is_applied=True)
+    with pytest.raises(UnavailableError):
+        await client.create(BUILD_PROJECTS, "team", project())
+    assert await client.get(BUILD_PROJECTS, "team", "web")
 
 
 async def test_answers_and_bodies_are_nobodys_but_the_callers() -> None:

@@ -34,8 +34,28 @@ STEPS = {
     "mode": 1,
     "wait": 4, "wait long": 1, "clock back": 1,
 }  # fmt: skip
+UNKIND_STEPS = {**STEPS, "hear old": 4, "compare": 2, "busy turn": 6, "refuse": 4}
+"""With what a network and a busy server do, besides."""
 NAMES = ("run-c", "run-e", "run-a", "run-d", "run-b")
 """Runs in the order of their creation: their names say nothing of it."""
+MEANWHILE = (
+    "succeed", "fail", "kill", "start pod", "reap", "delete job", "stop", "abandon", "retry",
+    "edit", "approve", "start",
+)  # fmt: skip
+"""What somebody else may do in the middle of a pass."""
+REFUSALS = (
+    ("POST", "/jobs", 403, "Forbidden", False),
+    ("POST", "/approvals", 403, "Forbidden", False),
+    ("POST", "/controllerrevisions", 403, "Forbidden", False),
+    ("PATCH", "/pipelineruns/", 503, "ServiceUnavailable", False),
+    ("PATCH", "/pipelines/", 503, "ServiceUnavailable", False),
+    ("GET", "/jobs/", 503, "ServiceUnavailable", False),
+    ("POST", "/jobs", 504, "Timeout", True),
+    ("PATCH", "/pipelineruns/", 504, "Timeout", True),
+    ("PATCH", "/approvals/", 504, "Timeout", True),
+    ("DELETE", "/jobs", 504, "Timeout", True),
+)
+"""What the server may refuse once: method, path, answer, and whether only the answer is lost."""
 MODES = ("SUPERSEDED", "QUEUED", "PARALLEL")
 
 
@@ -119,6 +139,16 @@ class Play:
                 with contextlib.suppress(Death):
                     operator.turn(int(step.pick * 4))
                 self.operator = Process(cluster, LIMITS, self.laws.check)
+            case "hear old":
+                operator.hear_old(step.pick)
+            case "compare":
+                operator.compare()
+            case "busy turn":
+                other = Step(_picked(list(MEANWHILE), step), step.pick * len(MEANWHILE) % 1)
+                operator.turn(meanwhile=lambda: self.take(other))
+            case "refuse":
+                method, words, status, reason, is_applied = _picked(list(REFUSALS), step)
+                cluster.server.refuse(method, words, status, reason, is_applied=is_applied)
             case "wait" | "wait long" | "clock back":
                 cluster.advance({"wait": 20, "wait long": 4000, "clock back": -15}[step.name])
             case (

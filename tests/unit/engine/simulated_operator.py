@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
-from penstock.cluster.errors import ConflictError
+from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import APPROVALS, JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.controller import apply
 from penstock.controller.planner import Planner
 from penstock.engine.settings import Settings
 from tests.support.fake_client import FakeClient
@@ -26,6 +29,7 @@ WATCHED = {
     "pods": PODS,
     "runs": RUNS,
 }
+KEY = (NAMESPACE, PIPELINE)
 _LOOP = asyncio.new_event_loop()
 atexit.register(_LOOP.close)
 
@@ -46,6 +50,8 @@ class StoryClient(FakeClient):
         self.writes = 0
         self.dies_after: int | None = None
         """How many more writes the process lives for; None: it does not die."""
+        self.meanwhile: Callable[[], None] | None = None
+        """What somebody else does right after the next write."""
         self._is_dead = False
 
     async def send(self, method: str, path: str, **fields: Any) -> Document:
@@ -59,6 +65,10 @@ class StoryClient(FakeClient):
         answer = await super().send(method, path, **fields)
         if is_write:
             self._judge()
+            if meanwhile := self.meanwhile:
+                self.meanwhile = None
+                meanwhile()
+                self._judge()
             if self.dies_after is not None:
                 self.dies_after -= 1
             self._live(is_write)
@@ -77,7 +87,8 @@ class Process:
     def __init__(self, cluster: Cluster, settings: Settings, judge: Callable[[], None]) -> None:
         self._server = cluster.server
         self._client = StoryClient(cluster, judge)
-        self._operator = operator_on(self._client, settings, lambda: cluster.now)
+        self._clock = lambda: cluster.now
+        self._operator = operator_on(self._client, settings, self._clock)
         # No plan is heavy on a machine that is busy with others.
         self._operator.reconciler.planner = Planner(settings, clock=lambda: 0.0)
         self._heard = set(self._server.graves)
@@ -115,12 +126,33 @@ class Process:
         for kind, name in self.late():
             self.hear(kind, name)
 
-    def turn(self, dies_after: int | None = None) -> bool:
+    def hear_old(self, pick: float) -> None:
+        """Take in an event that comes late: the object is known to be another by now."""
+        old = [
+            (resource, version)
+            for resource in WATCHED.values()
+            for document in self._server.all(resource)
+            for version in self._server.versions[document["metadata"]["uid"]][:-1]
+        ]
+        if old:
+            resource, version = old[int(pick * len(old))]
+            self._operator.handle_event(resource, "MODIFIED", copied(version))
+
+    def compare(self) -> None:
+        """Compare the cache with the server, as the operator does every few minutes."""
+        with contextlib.suppress(ClusterError):
+            _LOOP.run_until_complete(know_all(self._operator))
+
+    def turn(
+        self, dies_after: int | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> bool:
         """Make one pass; return whether it wrote anything. Raise Death after so many writes."""
         before, self._client.dies_after = self._client.writes, dies_after
+        self._client.meanwhile = meanwhile
         try:
-            _LOOP.run_until_complete(self._operator.reconciler.reconcile((NAMESPACE, PIPELINE)))
-        except ConflictError:
+            with mock.patch.object(apply, "utc_now", self._clock):
+                _LOOP.run_until_complete(self._operator.reconciler.reconcile(KEY))
+        except ClusterError:
             return True
         return self._client.writes > before
 
