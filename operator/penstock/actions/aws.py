@@ -226,9 +226,8 @@ def calls() -> Iterator[None]:
         raise ActionError(_type_of(error, code), what) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         what = (
-            "no AWS credentials: give the Pipeline's service account an identity (web identity, "
-            "Pod Identity), or "
-            f"name a Secret in configuration.{CREDENTIALS_KEY}"
+            f"no AWS credentials: give the Pipeline's service account an identity (web identity, "
+            f"Pod Identity), or name a Secret in configuration.{CREDENTIALS_KEY}"
         )
         raise ActionError(PERMISSION_ERROR, what) from error
     except exceptions.NoRegionError as error:

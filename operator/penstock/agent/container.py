@@ -96,8 +96,7 @@ class ScriptContainer:
         for name in names:
             if not _VARIABLE.fullmatch(name):
                 what = (
-                    f"[penstock] {name!a} in the folder of variables is ignored: no variable "
-                    f"can "
+                    f"[penstock] {name!a} in the folder of variables is ignored: no variable can "
                     f"be called so"
                 )
                 self._log.write_line(what)

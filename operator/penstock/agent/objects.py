@@ -20,8 +20,7 @@ class StoreObjects:
         location = self._request.store
         if location.folder:
             what = (
-                "spec.artifactStore is a volume, which nothing outside the cluster can read: "
-                "use "
+                "spec.artifactStore is a volume, which nothing outside the cluster can read: use "
                 "one of type S3"
             )
             raise ActionError(CONFIGURATION_ERROR, what)

@@ -68,8 +68,7 @@ def appended(what: str) -> dict[str, Any]:
     """
     # CEL has no slices: each place is compared, as far as the old list goes.
     grows = (
-        f"size(self) >= size(oldSelf) && {list(range(50))}.all(i, i >= size(oldSelf) || "
-        f"self[i] == "
+        f"size(self) >= size(oldSelf) && {list(range(50))}.all(i, i >= size(oldSelf) || self[i] == "
         f"oldSelf[i])"
     )
     return ATOMIC | rules(

@@ -47,9 +47,9 @@ class LeaseSettings:
         least = self.renew_s + 2 * self.write_timeout_s
         if self.renew_s <= 0 or self.write_timeout_s <= 0 or self.duration_s <= least:
             raise ValueError(
-                f"durationSeconds is {self.duration_s:g} and must be more than renewSeconds + "
-                f"2 * writeTimeoutSeconds ({least:g}), all above 0: a renewal and a write may "
-                f"each take writeTimeoutSeconds"
+                f"durationSeconds is {self.duration_s:g} and must be more than renewSeconds + 2 * "
+                f"writeTimeoutSeconds ({least:g}), all above 0: a renewal and a write may each "
+                f"take writeTimeoutSeconds"
             )
 
 

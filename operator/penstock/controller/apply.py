@@ -209,8 +209,7 @@ class Applier:
             live = job_of(kept_of(JOBS, document, None))
             if (live.owner_uid, live.spec_hash) != (wanted.owner_uid, wanted.spec_hash):
                 taken = (
-                    f"Job {namespace}/{name} exists and is not controlled by this run: delete "
-                    f"or "
+                    f"Job {namespace}/{name} exists and is not controlled by this run: delete or "
                     f"rename it"
                 )
                 raise NameTakenError(taken) from None

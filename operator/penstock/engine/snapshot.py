@@ -71,8 +71,7 @@ class PipelineObject:
             # A judge that fails is a fault of ours; it is this one definition's problem all the
             # same.
             what = (
-                f"this definition could not be judged ({type(error).__name__}: {error}); "
-                f"please "
+                f"this definition could not be judged ({type(error).__name__}: {error}); please "
                 f"report it"
             )
             return Findings((Problem("spec", shorten(what, 500)),))

@@ -55,8 +55,8 @@ class AddressRules:
         )
         if is_refused or not is_of_the_internet(found):
             raise RefusedAddressError(
-                f"{host} is at {address}, an address within the cluster or its network; "
-                "the chart's triggers.allowedHosts and triggers.allowedCidrs allow it"
+                f"{host} is at {address}, an address within the cluster or its network; the "
+                f"chart's triggers.allowedHosts and triggers.allowedCidrs allow it"
             )
 
 

@@ -132,8 +132,7 @@ def settled(client: Any, job: Job, stack: Stack) -> Stack | None:
             return (now,)
         if time.monotonic() - started > _FOREIGN_S:
             what = (
-                f"stack {now.name} is {now.status} by an operation that is not ours for more "
-                f"than "
+                f"stack {now.name} is {now.status} by an operation that is not ours for more than "
                 f"{_FOREIGN_S:g} s"
             )
             raise ActionError(JOB_FAILED, what)

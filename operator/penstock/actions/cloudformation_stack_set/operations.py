@@ -98,8 +98,7 @@ class Operations:
         except ActionError as error:
             if error.code == TIMED_OUT:
                 what = (
-                    f"{error.message}: operation {operation} on stack set {self._name} goes on "
-                    f"by "
+                    f"{error.message}: operation {operation} on stack set {self._name} goes on by "
                     f"itself"
                 )
                 raise ActionError(TIMED_OUT, what) from error

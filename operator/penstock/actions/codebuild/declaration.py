@@ -17,8 +17,7 @@ from penstock.actions.declaration import (
 )
 
 _ROLE = (
-    "a build acts as its BuildProject's serviceRole, else as the Pipeline's "
-    "serviceAccountName "
+    "a build acts as its BuildProject's serviceRole, else as the Pipeline's serviceAccountName "
     "(P-10)"
 )
 

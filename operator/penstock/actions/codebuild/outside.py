@@ -60,8 +60,7 @@ def check(buildspec: Buildspec, source: Path) -> None:
             continue
         if is_outside or ".." in path.split("/")[:1]:
             why = (
-                "leads out of the source folder, and only single files by their absolute paths "
-                "can "
+                "leads out of the source folder, and only single files by their absolute paths can "
                 "be taken from there"
             )
             raise ActionError(

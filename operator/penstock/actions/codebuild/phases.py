@@ -17,8 +17,7 @@ from penstock.actions.quoting import evaluated, keep, quote
 NO_BASH = "no bash"
 """The note of a program that needs a shell that the image does not have."""
 _NO_RUNTIMES = (
-    "[Container] Skipping install of runtimes. Runtime version selection is not "
-    "supported by this "
+    "[Container] Skipping install of runtimes. Runtime version selection is not supported by this "
     "build image"
 )
 # Puts our line on its own after output without a newline; written as ``printf`` reads it.

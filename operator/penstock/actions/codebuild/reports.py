@@ -113,8 +113,7 @@ def _store(job: Job, group: _Group) -> None:
     )
     job.log(
         f"[Container] Report {report.name}: {report.total} tests, {report.passed} passed, "
-        f"{report.failed} failed, "
-        f"{report.errors} errors, {report.skipped} skipped"
+        f"{report.failed} failed, {report.errors} errors, {report.skipped} skipped"
     )
     job.reports.store(report, _document(report, group.cases))
 

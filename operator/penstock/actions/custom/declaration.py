@@ -91,8 +91,7 @@ def _configuration(properties: tuple[ConfigurationProperty, ...]) -> type[Config
 def _type_of(item: ConfigurationProperty) -> Any:
     if item.secret:
         why = (
-            "names a Secret of the Pipeline's namespace: neither the secret itself nor a "
-            "variable "
+            "names a Secret of the Pipeline's namespace: neither the secret itself nor a variable "
             "stands here"
         )
         return Annotated[str, AfterValidator(_matches(_SECRET, why))]

@@ -42,8 +42,8 @@ class ConfigurationProperty(Model):
     model_config = {
         "json_schema_extra": rules(
             rule(
-                "!has(self.queryable) || !self.queryable || (has(self.required) && self.required"
-                " && !(has(self.secret) && self.secret))",
+                "!has(self.queryable) || !self.queryable || (has(self.required) && self.required "
+                "&& !(has(self.secret) && self.secret))",
                 "a queryable property is required, and not secret (P-80)",
             ),
             rule(
@@ -90,9 +90,8 @@ class ActionTypeSpec(Model):
     model_config = {
         "json_schema_extra": rules(
             rule(
-                "!has(self.configurationProperties)"
-                " || self.configurationProperties.filter(p, has(p.queryable) && "
-                "p.queryable).size() <= 1",
+                "!has(self.configurationProperties) || self.configurationProperties.filter(p, "
+                "has(p.queryable) && p.queryable).size() <= 1",
                 "at most one property is queryable (P-80)",
                 field_path=".configurationProperties",
             )

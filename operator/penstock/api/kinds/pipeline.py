@@ -199,8 +199,8 @@ class DisabledTransition(Model):
 
 
 _SOURCE_FIRST = rule(
-    "self.stages.filter(s, s.actions.exists(a, a.actionTypeId.category == 'Source'))"
-    ".all(s, s.name == self.stages[0].name)",
+    "self.stages.filter(s, s.actions.exists(a, a.actionTypeId.category == 'Source')).all(s, s.name "
+    "== self.stages[0].name)",
     "Source actions may stand in the first stage only (V-03)",
     field_path=".stages",
 )
@@ -211,17 +211,16 @@ _ONE_STORE = rule(
 )
 _V1 = rule(
     "!has(self.pipelineType) || self.pipelineType != 'V1' || (!has(self.variables) && "
-    "!has(self.triggers)"
-    " && (!has(self.executionMode) || self.executionMode == 'SUPERSEDED')"
-    " && self.stages.all(s, !has(s.beforeEntry) && !has(s.onSuccess) && !has(s.onFailure)"
-    " && s.actions.all(a, !has(a.commands))))",
+    "!has(self.triggers) && (!has(self.executionMode) || self.executionMode == 'SUPERSEDED') && "
+    "self.stages.all(s, !has(s.beforeEntry) && !has(s.onSuccess) && !has(s.onFailure) && "
+    "s.actions.all(a, !has(a.commands))))",
     "pipelineType V1 excludes variables, triggers, conditions, commands and other modes than "
     "SUPERSEDED (V-23)",
     field_path=".pipelineType",
 )
 _APPROVAL = rule(
-    "!self.stages[0].actions.exists(a, a.actionTypeId.category == 'Source')"
-    " || !self.stages[0].actions.exists(a, a.actionTypeId.category == 'Approval')",
+    "!self.stages[0].actions.exists(a, a.actionTypeId.category == 'Source') || "
+    "!self.stages[0].actions.exists(a, a.actionTypeId.category == 'Approval')",
     "an Approval may not stand in the source stage (V-14)",
     field_path=".stages",
 )

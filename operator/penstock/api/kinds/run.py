@@ -117,8 +117,8 @@ _FROZEN = (
     "rollback",
 )
 _ROLLBACK = rule(
-    "(has(self.executionType) && self.executionType == 'ROLLBACK') == has(self.rollback)"
-    " && (!has(self.rollback) || !(has(self.variables) || has(self.sourceRevisions)))",
+    "(has(self.executionType) && self.executionType == 'ROLLBACK') == has(self.rollback) && "
+    "(!has(self.rollback) || !(has(self.variables) || has(self.sourceRevisions)))",
     "executionType ROLLBACK and rollback belong together, and take variables and revisions from "
     "the target (X-67)",
     field_path=".rollback",

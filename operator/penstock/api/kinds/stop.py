@@ -8,12 +8,10 @@ from penstock.api.model import Model, rule, rules
 
 _RAISED_ONLY = rule(
     "self == oldSelf || (has(self.abandon) && self.abandon && !(has(oldSelf.abandon) && "
-    "oldSelf.abandon))"
-    " || (has(self.afterRetries) && self.afterRetries > (has(oldSelf.afterRetries) ? "
-    "oldSelf.afterRetries : 0))",
+    "oldSelf.abandon)) || (has(self.afterRetries) && self.afterRetries > "
+    "(has(oldSelf.afterRetries) ? oldSelf.afterRetries : 0))",
     "DuplicatedStopRequest: the run is asked to stop already; abandon may be raised from false to "
-    "true (X-55),"
-    " and a run that was retried since is stopped anew with a greater afterRetries",
+    "true (X-55), and a run that was retried since is stopped anew with a greater afterRetries",
 )
 
 

@@ -99,15 +99,13 @@ def _whose(item: Transition) -> str | None:
     why = f" ({item.spec.reason})" if item.spec.reason else ""
     if mark:
         return (
-            f"StageTransition {name}{why} is declared by {mark}: change it there, or it would "
-            f"be "
+            f"StageTransition {name}{why} is declared by {mark}: change it there, or it would be "
             f"set back"
         )
     if item.metadata.labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER:
         return None
     return (
-        f"StageTransition {name}{why} was not made by this command: kubectl delete stt {name}, "
-        f"or "
+        f"StageTransition {name}{why} was not made by this command: kubectl delete stt {name}, or "
         f"edit it"
     )
 

@@ -146,8 +146,7 @@ def read(kind: type[Object], document: Document) -> Object:
         name = str(document.get("metadata", {}).get("name", ""))
         raise CliError(
             f"{kind.__name__} {name} is not as this version of penstock knows it: {where}: "
-            f"{first['msg']};"
-            " use the version that the operator has"
+            f"{first['msg']}; use the version that the operator has"
         ) from error
 
 

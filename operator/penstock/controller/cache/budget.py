@@ -97,7 +97,6 @@ def _without_spec(document: Document, namespace: str, most: int) -> Document:
     identifying = {key: spec[key] for key in ("pipelineRef", "pipelineName") if key in spec}
     why = (
         f"the objects of namespace {namespace} take more than {most // 1024 // 1024} MiB of the "
-        f"operator's memory; "
-        "delete some, or write smaller ones"
+        f"operator's memory; delete some, or write smaller ones"
     )
     return {**document, "spec": identifying, TOO_MUCH: why}

@@ -52,8 +52,7 @@ def kept_warnings(ended: Collection[EndedRun]) -> tuple[Problem, ...]:
     if declared <= _DECLARED:
         return ()
     what = (
-        f"{declared} ended runs are declared by a tool, or labelled {KEEP}, and are never "
-        f"deleted: "
+        f"{declared} ended runs are declared by a tool, or labelled {KEEP}, and are never deleted: "
         f"take some out"
     )
     return (Problem("metadata", what),)

@@ -37,8 +37,7 @@ def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
     Nothing else of such a definition is checked.
     """
     way_out = (
-        "give values to commands by environmentVariables, and let a script of the "
-        "repository do "
+        "give values to commands by environmentVariables, and let a script of the repository do "
         "the rest"
     )
     for number, stage in enumerate(spec.stages):

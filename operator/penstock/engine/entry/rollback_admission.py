@@ -79,15 +79,13 @@ def _refusal(
         return Refusal(NOT_FOUND, f"spec.rollback: {what}")
     if frozen is None:
         gone = (
-            f"the ControllerRevision {target.status.revision}, which run {target.name} "
-            f"executed, "
+            f"the ControllerRevision {target.status.revision}, which run {target.name} executed, "
             f"is gone"
         )
         return Refusal("DefinitionLost", f"spec.rollback: {gone}")
     if not has_structure_of(frozen, pipeline):
         what = (
-            f"run {target.name} ran before the Pipeline was edited: go back by a new run with "
-            f"its "
+            f"run {target.name} ran before the Pipeline was edited: go back by a new run with its "
             f"revisions (X-68)"
         )
         return Refusal(OUTDATED, f"spec.rollback: {what}")

@@ -16,9 +16,8 @@ from penstock.engine.language.variables import (
 )
 
 PROBLEM = (
-    "is JSON with references: write each reference within quotes, or the whole value as one "
-    "reference; "
-    f"it is nested at most {bounded_json.MOST_DEPTH} levels deep"
+    f"is JSON with references: write each reference within quotes, or the whole value as one "
+    f"reference; it is nested at most {bounded_json.MOST_DEPTH} levels deep"
 )
 
 

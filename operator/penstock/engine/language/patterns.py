@@ -125,8 +125,7 @@ class _Translator:
     def _check(self, char: str) -> None:
         if char == "(" and _BAD_GROUP.match(self.text, self.at):
             what = (
-                "look-arounds, atomic groups, and flags but (?i) and (?s) at the beginning are "
-                "not "
+                "look-arounds, atomic groups, and flags but (?i) and (?s) at the beginning are not "
                 "supported"
             )
             raise PatternError(f"Value: {what}")

@@ -25,8 +25,7 @@ def build_of(
     project = context.projects.get(name)
     if project is None:
         gone = (
-            f"the ControllerRevision with BuildProject {name} as the attempt began is gone: "
-            f"start "
+            f"the ControllerRevision with BuildProject {name} as the attempt began is gone: start "
             f"a new run"
         )
         raise RequestError("DefinitionLost", gone)

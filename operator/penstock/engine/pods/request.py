@@ -137,8 +137,7 @@ def resolved_configuration(context: TryContext, values: Values) -> dict[str, str
     action = context.action
     if context.declared.is_type_lost:
         lost = (
-            f"the ControllerRevision with ActionType {context.declared.provider} as the "
-            f"attempt "
+            f"the ControllerRevision with ActionType {context.declared.provider} as the attempt "
             f"began is gone"
         )
         raise RequestError("DefinitionLost", f"{lost}: start a new run")

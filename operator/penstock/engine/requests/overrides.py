@@ -148,8 +148,7 @@ class Overrides:
         has_failed_stage = condition.status in NOT_PASSED and state.status is StageStatus.FAILED
         if not has_failed_stage or kind is StageConditionType.ON_FAILURE:
             what = (
-                f"{place} is {condition.status}; only one under way, or that has failed its "
-                f"stage, "
+                f"{place} is {condition.status}; only one under way, or that has failed its stage, "
                 f"is overridden"
             )
             return RefusedRequest(code=NOT_OVERRIDABLE, message=what)

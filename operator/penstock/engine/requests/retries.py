@@ -143,8 +143,7 @@ class Retries:
             return refused
         if definition is None:
             gone = (
-                f"the ControllerRevision {status.revision}, which the run executes, is gone: "
-                f"start "
+                f"the ControllerRevision {status.revision}, which the run executes, is gone: start "
                 f"a new run"
             )
             return RefusedRequest(code="DefinitionLost", message=gone)
@@ -162,8 +161,7 @@ class Retries:
         ):
             return None
         what = (
-            f"{newer} has entered stage {state.stage_name} since: retry that one, or start a "
-            f"new "
+            f"{newer} has entered stage {state.stage_name} since: retry that one, or start a new "
             f"run (X-34)"
         )
         return RefusedRequest(code=NOT_LATEST, message=what)

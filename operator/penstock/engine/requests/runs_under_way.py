@@ -50,8 +50,7 @@ class RunsUnderWay:
         definition = self._new_runs.thaw(status)
         if definition is None and not status.state.is_terminal:
             gone = (
-                f"the ControllerRevision {status.revision}, which the run executes, is gone: "
-                f"start "
+                f"the ControllerRevision {status.revision}, which the run executes, is gone: start "
                 f"a new run"
             )
             self._new_runs.refuse(run, Refusal("DefinitionLost", gone))

@@ -61,8 +61,7 @@ class ApprovalTemplate:
         for key, text in (("CustomData", request.text), ("ExternalEntityLink", request.link)):
             if len(text) > _TEXT_LENGTH:
                 message = (
-                    f"configuration.{key}: more than {_TEXT_LENGTH} characters once its "
-                    f"variables "
+                    f"configuration.{key}: more than {_TEXT_LENGTH} characters once its variables "
                     f"are resolved"
                 )
                 raise RequestError("ConfigurationTooLarge", message)

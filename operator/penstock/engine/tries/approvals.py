@@ -41,8 +41,7 @@ from penstock.engine.tries.results import TryResult
 POLICY_MISSING = "ApprovalPolicyMissing"
 _UNGUARDED = (
     "the ValidatingAdmissionPolicy that guards Approvals, or its binding, is missing, so anyone "
-    "could decide in "
-    "another's name: install the chart's and start again"
+    "could decide in another's name: install the chart's and start again"
 )
 _OPEN = (None, ApprovalState.PENDING)
 
@@ -86,8 +85,7 @@ class Approvals:
             )
         if not self._is_as_created(approval, execution.approval):
             message = (
-                f"the Approval {approval.name} is not as it was created: what was decided "
-                f"in it "
+                f"the Approval {approval.name} is not as it was created: what was decided in it "
                 f"does not count"
             )
             return (

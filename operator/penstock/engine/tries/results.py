@@ -150,8 +150,7 @@ def _mismatch(result: ActionResult, action: Container) -> TryResult:
         ActionStatus.FAILED,
         "ResultMismatch",
         f"the commands reported exit code {result.exit_code}, the container ended with "
-        f"{action.exit_code}: "
-        "a command wrote a result of its own",
+        f"{action.exit_code}: a command wrote a result of its own",
         result,
     )
 

@@ -41,8 +41,8 @@ class Room:
         variables = sum(map(len, execution.output_variables.values()))
         what = (
             f"the run's status holds {used} of {self._most} bytes and has no room for the {added} "
-            f"bytes of this "
-            f"action, {variables} of them output variables: write large values into an artifact"
+            f"bytes of this action, {variables} of them output variables: write large values into "
+            f"an artifact"
         )
         return emptied(execution, ErrorDetails(code="OutputVariablesSizeExceeded", message=what))
 

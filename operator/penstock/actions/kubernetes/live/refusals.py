@@ -39,8 +39,7 @@ def _about_conflict(body: Mapping[str, Any], text: str) -> str:
     if any(metadata.get(key) for key in _PRECONDITIONS):
         return (
             f"; remove {_fields(body, _PRECONDITIONS)} from the manifest: it was exported from a "
-            f"cluster, "
-            "and asks for the object as it was then"
+            f"cluster, and asks for the object as it was then"
         )
     if "conflict with" in text:
         return '; set ForceConflicts to "true" to take these fields over'

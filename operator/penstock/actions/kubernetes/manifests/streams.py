@@ -130,8 +130,7 @@ def _check_characters(piece: str) -> None:
     if found := _UNPRINTABLE.search(piece):
         sign = f"U+{ord(found[0]):04X}"
         why = (
-            f"the character {sign} may not stand in YAML; remove it, or write \\x or \\u in "
-            f"double "
+            f"the character {sign} may not stand in YAML; remove it, or write \\x or \\u in double "
             f"quotes"
         )
         raise YamlError(why, piece.count("\n", 0, found.start()) + 1)
