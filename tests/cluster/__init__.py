@@ -128,8 +128,8 @@ def load() -> Cluster:
     found = from_json(json.loads(places.cluster_json.read_text()))
     if found.kind == "given" and os.environ.get("PENSTOCK_USE_KUBECONFIG") != "yes":
         raise PermissionError(
-            f"{found.kubeconfig} names a cluster that this checkout did not start:"
-            " set PENSTOCK_USE_KUBECONFIG=yes to use it"
+            f"{found.kubeconfig} names a cluster that this checkout did not start: set "
+            f"PENSTOCK_USE_KUBECONFIG=yes to use it"
         )
     return found
 

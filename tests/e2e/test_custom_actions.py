@@ -256,8 +256,7 @@ def test_clusters_action_type_makes_a_pipeline_ready_and_the_namespaces_is_prefe
         return found.get("status", ""), found.get("message", "")
 
     missing = (
-        f"spec.stages[0].actions[0].actionTypeId: there is no ActionType Deploy / Custom / "
-        f"{name} "
+        f"spec.stages[0].actions[0].actionTypeId: there is no ActionType Deploy / Custom / {name} "
         f"/ 1; "
     )
     status, message = ready()

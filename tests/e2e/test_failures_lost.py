@@ -172,8 +172,8 @@ def test_agent_killed_in_every_try_fails_the_action_as_lost(cluster: Cluster, te
         "run",
         SLEEPER,
         "ExecutionLost",
-        f"its pod was lost after {TRIES} tries: the agent ended without a result "
-        "(reason Error, exit code 137); its effect is unknown",
+        f"its pod was lost after {TRIES} tries: the agent ended without a result (reason Error, "
+        f"exit code 137); its effect is unknown",
     )
     assert_shown(team, case)
     executions = team.status()["stageStates"][0]["actionStates"][0]["executions"]

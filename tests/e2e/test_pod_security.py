@@ -53,8 +53,7 @@ def test_image_whose_user_is_not_root_reads_and_changes_what_the_agent_unpacked(
         stage("Build", commands("Make", "echo made > file", image=BUSYBOX,
         outputArtifacts=[{"name": "Out"}])),
         stage("Use", commands("Read", 'test "$(id -u)" = 65532', "echo more >> file",
-        "grep -q made "
-                                                                                      "file",
+        "grep -q made file",
                               image=team.cluster.image, inputArtifacts=[{"name": "Out"}])),
     )  # fmt: skip
     team.start("p")

@@ -98,10 +98,8 @@ class Grammar:
         api = self.random.choice(["v1", "example.com/v1"])
         said = ["", "apiVersion: v1, ", "kind: A, ", "apiVersion: v1, kind: B, "]
         items = "".join(
-            f"- {self.random.choice(said)}"
-            f"metadata: {{name: n{number}}}, v: {self.flow(1)}\n".replace("- ", "- {", 1).replace(
-                "\n", "}\n"
-            )
+            f"- {self.random.choice(said)}metadata: {{name: "
+            f"n{number}}}, v: {self.flow(1)}\n".replace("- ", "- {", 1).replace("\n", "}\n")
             for number in range(self.random.randrange(4))
         )
         items = items or self.random.choice(["[]\n", "null\n", "{}\n", "\n", "x\n"])

@@ -513,8 +513,8 @@ def test_nothing_secret_is_sent_in_the_clear(use: Any, authority: Authority, api
             'cluster "x" is not there',
         ),
         (
-            "{current-context: a, contexts: [{name: a, context: {cluster: x, user: y}}],"
-            " clusters: [{name: x, cluster: {server: 'https://x'}}]}",
+            "{current-context: a, contexts: [{name: a, context: {cluster: x, user: y}}], clusters: "
+            "[{name: x, cluster: {server: 'https://x'}}]}",
             'user "y" is not there',
         ),
         (

@@ -47,9 +47,7 @@ def test_first_hour_01_log_of_a_pod_that_is_gone_is_told_by_bucket_endpoint_and_
     [
         ({"artifactStore": STORE}, "in the bucket artifacts at http://s3:9000 as "),
         ({"artifactStores": {"eu-west-1": {"location": "a-b", "region": "eu-west-1"}}},
-        "bucket a-b in "
-                                                                                        "eu-west-1 "
-                                                                                        "as "),
+        "bucket a-b in eu-west-1 as "),
         ({"artifactStore": {"type": "Volume", "location": "claim"}}, "in the volume claim as "),
         ({}, "in the operator's default store (the chart's defaultArtifactStore) as "),
     ],

@@ -112,8 +112,7 @@ def test_definitions_are_pruned_only_when_prune_kinds_names_them(
     run(job)
     assert (len(api.deleted), members(api)) == (deleted, {"other"})
     kept = (
-        "customresourcedefinition.apiextensions.k8s.io/widgets.example.com kept: PruneKinds "
-        "does "
+        "customresourcedefinition.apiextensions.k8s.io/widgets.example.com kept: PruneKinds does "
         "not name "
     )
     assert any(line.startswith(kept) for line in job.lines) == (not deleted)

@@ -64,10 +64,7 @@ def test_no_value_of_a_secret_is_shown(old: dict[str, str], new: dict[str, str])
     ("old", "new", "lines"),
     [
         ({"data": {"a": "1"}}, {"data": {"a": "2", "b.c": "3"}},
-        ['data.a: "1" -> "2"', 'data["b.c"]: '
-                                                                                        '(none) '
-                                                                                        '-> '
-                                                                                        '"3"']),
+        ['data.a: "1" -> "2"', 'data["b.c"]: (none) -> "3"']),
         (
             {"spec": {"containers": [{"name": "web", "image": "web:1"}, {"name": "log"}]}},
             {"spec": {"containers": [{"name": "log"}, {"name": "web", "image": "web:2"}]}},

@@ -9,8 +9,7 @@ from tests.unit.actions.kubernetes_jobs import CONFIG_MAP, failure, job_for
 
 MODIFIED = 'Operation cannot be fulfilled on configmaps "settings": the object has been modified'
 FIELDS = (
-    "; remove {} from the manifest: it was exported from a cluster, and asks for the object "
-    "as it "
+    "; remove {} from the manifest: it was exported from a cluster, and asks for the object as it "
     "was then"
 )
 OWNED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, {}}}\n"
@@ -27,8 +26,7 @@ OWNED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, {}}}\n"
             MODIFIED,
             FIELDS.format(
                 "metadata.resourceVersion, metadata.uid, metadata.creationTimestamp, "
-                "metadata.generation, "
-                "metadata.selfLink"
+                "metadata.generation, metadata.selfLink"
             ),
         ),
         (

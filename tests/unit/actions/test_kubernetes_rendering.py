@@ -80,8 +80,7 @@ def test_image_of_no_container_is_named() -> None:
                               "spaces"),
         ('[{"name": "web", "imageUri": "a b"}]', "i.json[0].imageUri: "),
         ('[{"name": "w", "imageUri": "a"}, {"name": "w", "imageUri": "b"}]', 'i.json[1].name: "w" '
-                                                                             'stands '
-                                                                             'there twice'),
+                                                                             'stands there twice'),
     ],
 )  # fmt: skip
 def test_image_definitions_that_are_none_name_the_place(text: str, why: str) -> None:

@@ -79,8 +79,8 @@ def test_rollback_that_fails_tells_both_reasons(api: ApiServer, tmp_path: Path) 
     code, message = failure(job_for(tmp_path, {"a.yaml": DEPLOYMENT}, **ROLLBACK))
     assert (code, message) == (
         "JobFailed",
-        f"{FAILED}; the rollback to what run shop-1 applied failed, too: "
-        "a.yaml, document 1: ConfigMap settings: no more",
+        f"{FAILED}; the rollback to what run shop-1 applied failed, too: a.yaml, document 1: "
+        f"ConfigMap settings: no more",
     )
 
 

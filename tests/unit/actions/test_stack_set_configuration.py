@@ -22,8 +22,8 @@ ONE, OTHER = "111111111111", "222222222222"
     "given",
     [
         "ParameterKey=Colour,ParameterValue=blue, and ParameterKey=Size,UsePreviousValue=true",
-        '[{"ParameterKey": "Colour", "ParameterValue": "blue, and"}, '
-        '{"ParameterKey": "Size", "UsePreviousValue": true}]',
+        '[{"ParameterKey": "Colour", "ParameterValue": "blue, and"}, {"ParameterKey": "Size", '
+        '"UsePreviousValue": true}]',
     ],
 )
 def test_p_40_parameters_are_a_literal_list_or_json(given: str) -> None:

@@ -87,8 +87,8 @@ def test_run_of_an_invalid_pipeline_is_failed_with_the_pipelines_problem() -> No
     summary = world.status().status_summary
     assert summary is not None
     assert summary.startswith(
-        "the pipeline web is not valid: spec.stages[0].actions[0].actionTypeId: "
-        "unknown provider: Build / any owner / X / 1; known are "
+        "the pipeline web is not valid: spec.stages[0].actions[0].actionTypeId: unknown provider: "
+        "Build / any owner / X / 1; known are "
     )
     assert " Build / AWS / CodeBuild, " in summary
 

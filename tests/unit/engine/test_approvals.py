@@ -216,8 +216,7 @@ def test_approval_that_nobody_is_left_to_give_fails_at_once() -> None:
     assert (world.reason(), world.approvals) == ("NoApproverLeft", {})
     assert world.status().status_summary == (
         "Prod/Ok: configuration.ExcludeStarter: without alice, who started the run, ApproverUsers "
-        "names 1, "
-        "and 2 must approve"
+        "names 1, and 2 must approve"
     )
 
 

@@ -78,8 +78,8 @@ def test_version_that_is_left_out_is_1() -> None:
     )
     assert problems(world_with(type_spec(), action)) == []
     assert problems(world_with(type_spec(version="2"), action)) == [
-        f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; "
-        "there are Deploy / Custom / Script / 2"
+        f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; there are "
+        f"Deploy / Custom / Script / 2"
     ]
 
 
@@ -88,8 +88,7 @@ def test_missing_action_type_is_told_and_its_arrival_makes_the_pipeline_ready() 
     world.settle()
     assert world.pipeline
     message = (
-        f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; there "
-        f"is none "
+        f"{PATH}.actionTypeId: there is no ActionType Deploy / Custom / Script / 1; there is none "
         f"at all"
     )
     ready = {c.type: c for c in world.pipeline.status.conditions}["Ready"]

@@ -302,8 +302,8 @@ def test_container_killed_for_memory_is_told_by_that_name() -> None:
 
     assert details(world) == (
         "OOMKilled",
-        "the action's container ended before its commands did (exit code 137); "
-        "the container used more memory than its limit: choose a larger ComputeType",
+        "the action's container ended before its commands did (exit code 137); the container used "
+        "more memory than its limit: choose a larger ComputeType",
     )
 
 
@@ -317,8 +317,8 @@ def test_process_killed_for_memory_is_told_by_that_name_though_the_shell_lived_o
 
     assert details(world) == (
         "OOMKilled",
-        "Command failed with exit code 2: make; "
-        "the container used more memory than its limit: choose a larger ComputeType",
+        "Command failed with exit code 2: make; the container used more memory than its limit: "
+        "choose a larger ComputeType",
     )
 
 

@@ -22,8 +22,7 @@ def test_x_55_stop_of_a_run_that_has_ended_is_refused_once_and_changes_nothing(e
     world.settle()
 
     message = (
-        f"spec.stop: the run had ended before, as {before.state}; only a run under way can "
-        f"be "
+        f"spec.stop: the run had ended before, as {before.state}; only a run under way can be "
         f"stopped (X-55)"
     )
     after = world.status()

@@ -96,8 +96,8 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [git(Url="http://x/y", Branch="--upload-pack=x")],
-            "spec.stages[0].actions[0].configuration.Branch: "
-            "a name that begins with '-' is refused: git would read it as an option",
+            "spec.stages[0].actions[0].configuration.Branch: a name that begins with '-' is "
+            "refused: git would read it as an option",
         ),
         ([SOURCE, build(namespace="variables")], 'spec.stages[1].actions[0].namespace: "variables" '
                                                  'is reserved (V-11)'),
@@ -122,8 +122,8 @@ def git(**configuration: str) -> dict[str, Any]:
         ),
         (
             [SOURCE, build("echo #{codepipeline.Other}")],
-            "spec.stages[1].actions[0].commands[0]: "
-            "#{codepipeline.Other}: only PipelineExecutionId exists there (W-02)",
+            "spec.stages[1].actions[0].commands[0]: #{codepipeline.Other}: only "
+            "PipelineExecutionId exists there (W-02)",
         ),
         (
             [SOURCE, build("echo #{variables.X}")],
@@ -548,8 +548,8 @@ def test_oracle_o_21_artifact_of_the_same_run_order_is_no_input() -> None:
 def test_pipeline_without_any_store_is_told_to_name_one() -> None:
     (found,) = problems(SOURCE, build(), has_default_store=False)
     assert found == (
-        "spec.artifactStore: a pipeline needs a store to keep its artifacts: "
-        "set one, or the chart's defaultArtifactStore"
+        "spec.artifactStore: a pipeline needs a store to keep its artifacts: set one, or the "
+        "chart's defaultArtifactStore"
     )
     assert problems(SOURCE, build(), has_default_store=False, artifactStore=STORE.to_dict()) == []
 
