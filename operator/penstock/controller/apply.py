@@ -98,11 +98,13 @@ class Applier:
             # What follows belongs to statuses that are not yet written: the next pass plans it
             # again.
             return 0.0
-        left = _WRITES_PER_PASS - len(plan.run_statuses)
+        left, is_cut_off = _WRITES_PER_PASS - len(plan.run_statuses), False
         try:
             for command in plan.commands:
+                # The next pass plans other commands again, but never the Events of what is written.
                 if left <= 0 and not isinstance(command, EmitEvent):
-                    return 0.0
+                    is_cut_off = True
+                    continue
                 if not self._is_of(snapshot.namespace, command, unwritten):
                     await self._try(
                         refused, snapshot, name_of(command), self._run(snapshot, command)
@@ -112,6 +114,8 @@ class Applier:
             # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job
             # keeps it back.
             await self._statuses.save_pipeline(snapshot, plan)
+        if is_cut_off:
+            return 0.0
         return refused.again_s if refused.names else None
 
     async def _try(

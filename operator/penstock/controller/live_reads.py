@@ -99,7 +99,7 @@ class LiveReads:
             if not await self.exists(APPROVALS, key[0], name) and (
                 known := self.cache.get(APPROVALS, key[0], name)
             ):
-                self.cache.remove(APPROVALS, known)
+                self.cache.remove(APPROVALS, known, is_absent=True)
         return dict.fromkeys(
             names, await approval_policy_is_enforced(self.client, self.approval_policy)
         )

@@ -161,6 +161,9 @@ class Operator:
                 await self._resync()
             except ClusterError as error:
                 log.warning("Could not compare the cache with the cluster: %s", error)
+            except Exception:
+                # Without the next comparison a missed deletion would stay unseen for ever.
+                log.exception("Could not compare the cache with the cluster")
 
     async def _resync(self) -> None:
         for resource in KINDS:

@@ -46,7 +46,7 @@ async def secret_texts(
         if key not in data:
             raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} has no key {key}")
     try:
-        first, second = (base64.b64decode(data[key]).decode("utf-8").strip() for key in keys)
+        first, second = (base64.b64decode(data[key]).decode("utf-8").strip("\r\n") for key in keys)
     except (binascii.Error, UnicodeDecodeError):
         raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} holds no text") from None
     return first, second

@@ -47,6 +47,19 @@ def test_attack_08_pod_of_an_unknown_job_never_ends_its_action_as_succeeded() ->
     assert (row.status, row.error_details.code) == ("Failed", "JobDeleted")
 
 
+def test_attack_08_pod_that_nobody_vouches_for_is_never_named_by_the_status() -> None:
+    """What the status names is believed from then on, however its Job is missing."""
+    world = started()
+    job = world.job_for("Make")
+    world.run_pod(job, owner_uid="of-nobody")
+    world.refused[job] = Refused("QuotaExceeded", "no more", world.now, is_final=False)
+    world.jobs.clear()
+    world.advance(world.settings.running_record_s + 1)
+    world.settle()
+    row = world.execution("Make")
+    assert row and row.pod_uid is None
+
+
 def test_pod_whose_job_was_seen_to_be_deleted_counts_by_what_it_says() -> None:
     world = started()
     job = world.job_for("Make")

@@ -16,6 +16,7 @@ from penstock.api.status.executions import (
     FailedTest,
     StoredArtifact,
 )
+from penstock.api.text import shorten
 from penstock.api.times import format_time
 from penstock.engine.objects.workloads import PodObject
 from penstock.engine.tries.results import TryResult
@@ -110,7 +111,7 @@ def revision_of(action: Action, result: ActionResult | None) -> ArtifactRevision
         name=action.output_artifacts[0].name,
         action_name=action.name,
         revision_id=result.revision.id,
-        revision_summary=result.revision.summary[:_SUMMARY_LENGTH] or None,
+        revision_summary=shorten(result.revision.summary, _SUMMARY_LENGTH) or None,
         revision_url=result.revision.url or None,
         created=result.revision.created or None,
     )

@@ -141,6 +141,9 @@ class TryObserver:
         state = with_latest(state, execution)
         if pod is None or execution.pod_uid or since is None:
             return state
+        # The status is believed from then on: it names no pod that nobody vouches for.
+        if not self._facts.vouches_for(pod, self._draft.run.uid):
+            return state
         due = (parse_time(execution.start_time) or self._facts.now) + timedelta(
             seconds=self._facts.settings.running_record_s
         )

@@ -237,7 +237,9 @@ class Server:
                 )
             else:
                 self._connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        self._connection.timeout = timeout
+        # An open connection keeps the time that it was made with: the Lease may leave less by now.
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout)
         return self._connection
 
     def _pause(self, seconds: float) -> None:
