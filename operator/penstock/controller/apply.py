@@ -18,8 +18,8 @@ from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, REVISIONS, RUNS,
 from penstock.controller.cache.cache import Cache
 from penstock.controller.cache.identity import kept_of
 from penstock.controller.events import event_manifest
-from penstock.controller.refusals import NameTakenError, Refusals, refusal_of
-from penstock.controller.status_writes import StatusWriter
+from penstock.controller.refusals import NameTakenError, PassRefusals, Refusals, refusal_of
+from penstock.controller.status_writes import StatusWriter, open_stages
 from penstock.engine.commands import (
     CloseApproval,
     Command,
@@ -41,25 +41,6 @@ log = logging.getLogger(__name__)
 
 # A pass of a pipeline with hundreds of runs must not keep the others waiting.
 _WRITES_PER_PASS = 50
-# A quota or a webhook is put right by people: to ask more often tells nothing.
-_REFUSED_AGAIN_S = 5.0
-
-
-class _Refused:
-    """The refusals of one pass, and when to look again.
-
-    A new refusal is looked at again at once, a repeated one later.
-    """
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.again_s = _REFUSED_AGAIN_S
-
-    def add(self, name: str, *, is_new: bool) -> None:
-        """Note a refusal."""
-        self.names.append(name)
-        if is_new:
-            self.again_s = 0.0
 
 
 class Applier:
@@ -81,7 +62,7 @@ class Applier:
         else goes on. Returns in how many seconds there is more to do: 0 where something was refused
         for the first time, or the pass would have written too much at once.
         """
-        refused = _Refused()
+        refused = PassRefusals()
         for revision in plan.revisions:
             manifest = dict(revision)
             await self._try(
@@ -98,18 +79,8 @@ class Applier:
             # What follows belongs to statuses that are not yet written: the next pass plans it
             # again.
             return 0.0
-        left, is_cut_off = _WRITES_PER_PASS - len(plan.run_statuses), False
         try:
-            for command in plan.commands:
-                # The next pass plans other commands again, but never the Events of what is written.
-                if left <= 0 and not isinstance(command, EmitEvent):
-                    is_cut_off = True
-                    continue
-                if not self._is_of(snapshot.namespace, command, unwritten):
-                    await self._try(
-                        refused, snapshot, name_of(command), self._run(snapshot, command)
-                    )
-                left -= 1
+            is_cut_off = await self._carry_out(snapshot, plan, refused, unwritten)
         finally:
             # It only tells what the runs' statuses decided: no Job waits for it, and no failing Job
             # keeps it back.
@@ -118,8 +89,23 @@ class Applier:
             return 0.0
         return refused.again_s if refused.names else None
 
+    async def _carry_out(
+        self, snapshot: Snapshot, plan: Plan, refused: PassRefusals, unwritten: set[str]
+    ) -> bool:
+        """Carry out the commands of runs whose status is written; return whether some are left."""
+        left, is_cut_off = _WRITES_PER_PASS - len(plan.run_statuses), False
+        for command in plan.commands:
+            # The next pass plans other commands again, but never the Events of what is written.
+            if left <= 0 and not isinstance(command, EmitEvent):
+                is_cut_off = True
+                continue
+            if not self._is_of(snapshot.namespace, command, unwritten):
+                await self._try(refused, snapshot, name_of(command), self._run(snapshot, command))
+            left -= 1
+        return is_cut_off
+
     async def _try(
-        self, refused: _Refused, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]
+        self, refused: PassRefusals, snapshot: Snapshot, name: str, work: Coroutine[Any, Any, None]
     ) -> None:
         """Do something for a run and note a refusal; raise only errors not about the run."""
         try:
@@ -137,19 +123,25 @@ class Applier:
         else:
             self._refusals.forget(snapshot.namespace, name)
 
-    async def _save_runs(self, snapshot: Snapshot, plan: Plan, refused: _Refused) -> set[str]:
+    async def _save_runs(self, snapshot: Snapshot, plan: Plan, refused: PassRefusals) -> set[str]:
         """Write the runs' statuses, up to the limit of a pass.
 
-        Return the uids of the runs whose status was refused.
+        Return the uids of the runs whose status was refused, or waits for one that was.
         """
         runs = {item.name: item for item in (*snapshot.runs, *snapshot.late)}
         unwritten: set[str] = set()
+        held: set[str] = set()
         for name, status in islice(plan.run_statuses.items(), _WRITES_PER_PASS):
             run, known = runs[name], len(refused.names)
+            # A run whose status was refused has not left its stage: nobody enters that now.
+            if held & open_stages(status):
+                unwritten.add(run.uid)
+                continue
             work = self._statuses.save(RUNS, snapshot.namespace, name, run.status, status)
             await self._try(refused, snapshot, status_refusal(run.uid), work)
             if len(refused.names) > known:
                 unwritten.add(run.uid)
+                held |= open_stages(run.status)
         return unwritten
 
     def _is_of(self, namespace: str, command: Command, run_uids: set[str]) -> bool:

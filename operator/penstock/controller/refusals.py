@@ -27,6 +27,9 @@ _TOO_LARGE = (
     "trying to send message larger than max",
 )
 
+# A quota or a webhook is put right by people: to ask more often tells nothing.
+_REFUSED_AGAIN_S = 5.0
+
 
 class NameTakenError(Exception):
     """A name is taken by an object that is not the one we meant."""
@@ -89,3 +92,20 @@ def _why_forbidden(text: str) -> str:
     if "being terminated" in text:
         return "NamespaceTerminating"
     return "Forbidden"
+
+
+class PassRefusals:
+    """The refusals of one pass, and when to look again.
+
+    A new refusal is looked at again at once, a repeated one later.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.again_s = _REFUSED_AGAIN_S
+
+    def add(self, name: str, *, is_new: bool) -> None:
+        """Note a refusal."""
+        self.names.append(name)
+        if is_new:
+            self.again_s = 0.0

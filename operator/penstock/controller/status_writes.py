@@ -4,6 +4,8 @@ from typing import Any
 
 from penstock.api.document import Document
 from penstock.api.kinds.approval import ApprovalStatus
+from penstock.api.kinds.pipeline import ExecutionMode
+from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.model import Model
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError, NotFoundError
@@ -69,3 +71,10 @@ def merge_patch(old: Any, new: Any) -> Any:
         elif old[key] != value:
             patch[key] = merge_patch(old[key], value)
     return patch
+
+
+def open_stages(status: PipelineRunStatus) -> set[str]:
+    """Return the stages that a run holds; a PARALLEL one holds none (X-38)."""
+    if status.execution_mode is ExecutionMode.PARALLEL:
+        return set()
+    return {state.stage_name for state in status.stage_states if state.status.is_open}

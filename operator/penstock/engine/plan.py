@@ -138,9 +138,11 @@ class _Pass:
         runs = sorted(self.asked, key=lambda run: run.arrival)
         advances: list[RunAdvance] = []
         for run in runs:
-            if run.status.state is None:
+            is_held_back = self.facts.is_held_back(run.uid)
+            if run.status.state is None and not is_held_back:
                 self.new_runs.admit(run)
-            if advance := self.under_way.advance(run):
+            move = self.under_way.as_it_stands if is_held_back else self.under_way.advance
+            if advance := move(run):
                 advances.append(advance)
         self.events += self.requests.events
         return advances
@@ -148,7 +150,12 @@ class _Pass:
     def _let_in(self, advances: list[RunAdvance]) -> Inbound:
         """Let runs into stages; last, when it is known who has left a stage in this pass."""
         inbound = Inbound(advances, self.facts.all_pods, disabled_stages(self.transitions))
-        going = [advance for advance in advances if not self.under_way.cancellation(advance)]
+        going = [
+            advance
+            for advance in advances
+            if not self.under_way.cancellation(advance)
+            and not self.facts.is_held_back(advance.run.uid)
+        ]
         if self.snapshot.is_blind:
             inbound.hold(going, "the Pipeline or one of its StageTransitions, which cannot be read")
         else:

@@ -276,7 +276,6 @@ async def test_server_without_an_answer_ends_the_pass_and_the_next_goes_on(scene
     assert scene.object(JOBS, scene.job_of("one"))
 
 
-@pytest.mark.xfail(strict=True, reason="the next run enters before the status of leaving is there")
 async def test_run_whose_status_is_refused_keeps_its_stage_until_that_is_written(
     scene: Scene,
 ) -> None:

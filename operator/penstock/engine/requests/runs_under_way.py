@@ -23,7 +23,7 @@ from penstock.engine.requests.stop import (
 )
 from penstock.engine.run.advance import RunAdvance
 from penstock.engine.run.rollback import Rollbacks
-from penstock.engine.snapshot import RunObject
+from penstock.engine.snapshot import RunObject, status_refusal
 from penstock.engine.tries.draft import RunDraft
 
 
@@ -75,6 +75,19 @@ class RunsUnderWay:
         if answered.state and not answered.state.is_terminal:
             self._go_on(advance)
         return advance
+
+    def as_it_stands(self, run: RunObject) -> RunAdvance | None:
+        """Return a run that does not go on: it holds what its written status holds.
+
+        None if it holds nothing. The pass comes back when the server may take its status.
+        """
+        refused = self._facts.refusal_now(status_refusal(run.uid))
+        if refused:
+            self._new_runs.look_again.append(self._facts.again_at(refused))
+        if run.status.state is None or run.status.state.is_terminal:
+            return None
+        definition = self._new_runs.thaw(run.status)
+        return self._advance_of(run, definition) if definition else None
 
     def answer_late_stop(self, run: RunObject) -> None:
         """X-55: tell what was asked of a run that has ended that it comes too late."""

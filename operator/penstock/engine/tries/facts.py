@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from penstock.engine.objects.workloads import JobObject, PodObject, by_job, pods_of_jobs
 from penstock.engine.pods.revisions import Freezer
 from penstock.engine.settings import Settings
-from penstock.engine.snapshot import ApprovalObject, Live, Refused, Snapshot
+from penstock.engine.snapshot import ApprovalObject, Live, Refused, Snapshot, status_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ class Facts:
         return (
             refused if refused and (refused.is_final or self.now < self.again_at(refused)) else None
         )
+
+    def is_held_back(self, run_uid: str) -> bool:
+        """Whether a run stays as it stands: its status was refused a moment ago, not for good."""
+        refused = self.refusal_now(status_refusal(run_uid))
+        return refused is not None and not refused.is_final
 
     def again_at(self, refused: Refused) -> datetime:
         """Return when an object that was refused is created again."""
