@@ -70,14 +70,13 @@ async def stale_patch_that_would_change_nothing_is_a_conflict(
         await client.patch_status(BUILD_PROJECTS, namespace, "web", {}, version_of(made))
 
 
-async def patch_of_nothing_keeps_the_version(client: Client, namespace: str) -> None:
+async def patch_of_nothing_raises_no_generation(client: Client, namespace: str) -> None:
     made = await client.create(BUILD_PROJECTS, namespace, project())
-    version = version_of(made)
     same = {"spec": {"image": "none", "buildspec": None}}
-    assert await client.patch(BUILD_PROJECTS, namespace, "web", same) == made
-    status = {"observedGeneration": -1}
-    assert await client.patch_status(BUILD_PROJECTS, namespace, "web", status, version) == made
-    assert await client.patch_status(BUILD_PROJECTS, namespace, "web", {}, version) == made
+    found = await client.patch(BUILD_PROJECTS, namespace, "web", same)
+    # The real server may count such a patch as a new version.
+    assert found["spec"] == made["spec"]
+    assert found["metadata"]["generation"] == made["metadata"]["generation"]
 
 
 async def patch_merges_objects_replaces_lists_and_takes_out_what_is_null(
