@@ -69,8 +69,8 @@ class Scene:
         states = self.object(RUNS, run)["status"].get("stageStates", ())
         return any(state["status"] == "InProgress" for state in states)
 
-    def succeed(self, name: str) -> None:
-        """Let a Job's pod run and end well."""
+    def succeed(self, name: str, *, is_told: bool = True) -> None:
+        """Let a Job's pod run and end well; unless told, the operator hears nothing of it."""
         owner = self.object(JOBS, name)
         uid, template = owner["metadata"]["uid"], owner["spec"]["template"]
         reference = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
@@ -86,7 +86,8 @@ class Scene:
         ]
         status = {"phase": "Succeeded", "containerStatuses": containers}
         self.server.patch(PODS, "team", "pod", {"status": status}, "status")
-        self.tell(PODS, "pod")
+        if is_told:
+            self.tell(PODS, "pod")
 
     def writes(self) -> Iterator[str]:
         """Yield the writes that arrived since the last look."""
