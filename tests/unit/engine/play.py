@@ -47,7 +47,7 @@ REFUSALS = (
     ("POST", "/jobs", 403, "Forbidden", False),
     ("POST", "/approvals", 403, "Forbidden", False),
     ("POST", "/controllerrevisions", 403, "Forbidden", False),
-    ("PATCH", "/pipelineruns/", 503, "ServiceUnavailable", False),
+    ("PATCH", "/pipelineruns/", 500, "InternalError", False),
     ("PATCH", "/pipelines/", 503, "ServiceUnavailable", False),
     ("GET", "/jobs/", 503, "ServiceUnavailable", False),
     ("POST", "/jobs", 504, "Timeout", True),
