@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from unittest import mock
 
 from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.resources import POLICIES, POLICY_BINDINGS
-from penstock.controller import operator
 from penstock.controller.operator import Operator, OperatorSettings
 from penstock.engine.settings import Settings
 from tests.support.fake_client import FakeClient
@@ -28,10 +26,7 @@ def operator_on(
     settings = OperatorSettings(
         None, engine=engine or Settings(), default_store=STORE, port=None, approval_policy=POLICY
     )
-    with mock.patch.object(operator, "Client", return_value=client):
-        made = Operator(Credentials("http://fake"), settings)
-    made.reconciler.clock = clock
-    return made
+    return Operator(Credentials("http://fake"), settings, client=client, clock=clock)
 
 
 async def know_all(made: Operator) -> None:

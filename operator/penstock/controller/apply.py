@@ -6,7 +6,6 @@ an object that is already there counts only if it is the one we meant.
 
 import logging
 from collections.abc import Coroutine, Mapping
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -17,6 +16,7 @@ from penstock.cluster.errors import AlreadyExistsError, ClusterError, ConflictEr
 from penstock.cluster.resources import APPROVALS, EVENTS, JOBS, REVISIONS, RUNS, Resource
 from penstock.controller.cache.cache import Cache
 from penstock.controller.cache.identity import kept_of
+from penstock.controller.clock import Clock, utc_now
 from penstock.controller.events import event_manifest
 from penstock.controller.refusals import NameTakenError, PassRefusals, Refusals, refusal_of
 from penstock.controller.status_writes import StatusWriter, open_stages
@@ -46,13 +46,16 @@ _WRITES_PER_PASS = 50
 class Applier:
     """Writes to the cluster, and what the cluster answers into the cache."""
 
-    def __init__(self, client: Client, cache: Cache, refusals: Refusals, instance: str) -> None:
-        self._client, self._cache, self._refusals, self._instance = (
-            client,
-            cache,
-            refusals,
-            instance,
-        )
+    def __init__(
+        self,
+        client: Client,
+        cache: Cache,
+        refusals: Refusals,
+        instance: str,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._client, self._cache, self._refusals = client, cache, refusals
+        self._instance, self._clock = instance, clock
         self._statuses = StatusWriter(client, cache)
 
     async def apply(self, snapshot: Snapshot, plan: Plan) -> float | None:
@@ -111,7 +114,7 @@ class Applier:
         try:
             await work
         except (ClusterError, NameTakenError) as error:
-            refusal = refusal_of(error, utc_now())
+            refusal = refusal_of(error, self._clock())
             if refusal is None:
                 raise
             log.warning(
@@ -247,8 +250,13 @@ class Applier:
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:
             await self._client.delete(resource, namespace, name, uid=uid)
-        except (NotFoundError, ConflictError):
-            # Gone already, or another object has its name.
+        except NotFoundError:
+            # The event of its deletion may never come: without this each pass would ask again.
+            if known := self._cache.get(resource, namespace, name):
+                self._cache.remove(resource, known, is_absent=True)
+            return
+        except ConflictError:
+            # Another object has its name.
             return
         self._cache.mark_deleted(resource, namespace, name)
         log.info("Deleted %s", resource.kind, extra={"namespace": namespace, "object": name})
@@ -263,11 +271,6 @@ class Applier:
             return
         except ClusterError as error:
             log.warning("Could not record an Event: %s", error)
-
-
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
 
 
 def name_of(command: Command) -> str:

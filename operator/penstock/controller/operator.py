@@ -25,6 +25,7 @@ from penstock.controller.action_types import TYPE_KINDS, dependents
 from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import KINDS, Cache
 from penstock.controller.cache.identity import PipelineKey
+from penstock.controller.clock import Clock, utc_now
 from penstock.controller.gather import Gatherer
 from penstock.controller.live_reads import LiveReads
 from penstock.controller.metrics import OperatorMetrics
@@ -70,7 +71,14 @@ class OperatorSettings:
 class Operator:
     """The running operator: made once per process, wired here and nowhere else."""
 
-    def __init__(self, credentials: Credentials, settings: OperatorSettings) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        settings: OperatorSettings,
+        *,
+        client: Client | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
         self.settings = settings
         self.metrics = OperatorMetrics()
         self.cache = Cache()
@@ -80,15 +88,21 @@ class Operator:
         # Fencing needs one limit for both: a write begun under the lease ends before the lease
         # does.
         write_s = settings.lease.write_timeout_s if settings.lease else WRITE_TIMEOUT_S
-        self.client = Client(credentials, write_timeout=write_s)
+        self.client = client or Client(credentials, write_timeout=write_s)
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
         refusals = Refusals()
         gatherer = Gatherer(self.cache, refusals, settings.default_store)
-        applier = Applier(self.client, self.cache, refusals, settings.instance)
+        applier = Applier(self.client, self.cache, refusals, settings.instance, clock)
         self.live = LiveReads(self.client, self.cache, settings.approval_policy)
         self.reconciler = Reconciler(
-            self.client, self.cache, self.live, gatherer, applier, Planner(settings.engine)
+            self.client,
+            self.cache,
+            self.live,
+            gatherer,
+            applier,
+            Planner(settings.engine),
+            clock,
         )
         self._passes = Passes(
             self.queue, self._pass, _where, self.metrics.count_pass, settings.pass_s

@@ -9,9 +9,9 @@ it plans again, a few rounds at most.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from penstock.actions.declaration import declarations
 from penstock.api.document import Document
@@ -22,6 +22,7 @@ from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import Cache
 from penstock.controller.cache.identity import PipelineKey
+from penstock.controller.clock import Clock, utc_now
 from penstock.controller.gather import Gatherer
 from penstock.controller.live_reads import LiveReads, tries_under_way
 from penstock.controller.planner import Pace, Planner
@@ -32,11 +33,6 @@ _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 # A look at one try may lead to the next one; after three rounds the pass ends as it is.
 _LIVE_ROUNDS = 3
 _SHOWN_UNDER_WAY = ("InProgress", "Stopping")
-
-
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -58,7 +54,7 @@ class Reconciler:
     gatherer: Gatherer
     applier: Applier
     planner: Planner
-    clock: Callable[[], datetime] = utc_now
+    clock: Clock = utc_now
     _memories: dict[PipelineKey, _Memory] = field(default_factory=dict)
 
     async def reconcile(self, key: PipelineKey) -> float | None:

@@ -29,11 +29,11 @@ class StatusWriter:
         if known is None:
             return
         # A patch leaves alone what others own in the same status, as triggers do in a Pipeline's.
-        patch = merge_patch(old.to_dict(), new.to_dict())
-        if known.get("status", {}).get("observedGeneration") != new.to_dict().get(
-            "observedGeneration"
-        ):
-            patch["observedGeneration"] = new.to_dict().get("observedGeneration")
+        wanted = new.to_dict()
+        patch = merge_patch(old.to_dict(), wanted)
+        seen = wanted.get("observedGeneration")
+        if known.get("status", {}).get("observedGeneration") != seen:
+            patch["observedGeneration"] = seen
         version = known["metadata"]["resourceVersion"]
         try:
             written = await self._client.patch_status(resource, namespace, name, patch, version)

@@ -9,11 +9,9 @@ import atexit
 import contextlib
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import APPROVALS, JOBS, PIPELINES, PODS, RUNS, Resource
-from penstock.controller import apply
 from penstock.controller.planner import Planner
 from penstock.engine.settings import Settings
 from tests.support.fake_client import FakeClient
@@ -150,8 +148,7 @@ class Process:
         before, self._client.dies_after = self._client.writes, dies_after
         self._client.meanwhile = meanwhile
         try:
-            with mock.patch.object(apply, "utc_now", self._clock):
-                _LOOP.run_until_complete(self._operator.reconciler.reconcile(KEY))
+            _LOOP.run_until_complete(self._operator.reconciler.reconcile(KEY))
         except ClusterError:
             return True
         return self._client.writes > before
