@@ -1,5 +1,5 @@
 """Counts the operator's API requests in a namespace from the API server's
-audit log (design: section 7).
+audit log.
 
 Counted is everything the operator's account sends about objects of the namespace, Events, statuses
 and deletes included. Not counted: the Lease, watches and lists (they serve all pipelines),

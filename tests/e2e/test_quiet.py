@@ -1,6 +1,4 @@
-"""What a run costs the API server, and what it leaves for people to see
-(design: performance budget, Events).
-"""
+"""What a run costs the API server, and what it leaves for people to see."""
 
 from __future__ import annotations
 

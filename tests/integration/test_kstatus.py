@@ -1,4 +1,4 @@
-"""What the real kstatus rules make of our objects in every state (design: the objects); Helm and
+"""What the real kstatus rules make of our objects in every state; Helm and
 Flux read them so.
 """
 

@@ -1,5 +1,4 @@
-"""What a node tells late, wrongly or never (design: the table of
-interleavings), with the test as kubelet.
+"""What a node tells late, wrongly or never, with the test as kubelet.
 
 No pod is scheduled, and no real kubelet contradicts what the test writes into the pod's status.
 """

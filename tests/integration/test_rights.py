@@ -1,6 +1,4 @@
-"""The accounts of operator and triggers may do what they do, and nothing else
-(design: security laws).
-"""
+"""The accounts of operator and triggers may do what they do, and nothing else."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class OnLostPod(StrEnum):
 
     RERUN = "rerun"
     RESUME = "resume"
-    """A new try follows the lost one's work by the same client token (design.md section 4)."""
+    """A new try follows the lost one's work by the same client token."""
     FAIL = "fail"
 
 

@@ -1,1 +1,1 @@
-"""What starts runs: a process of its own, with rights of its own (design: security laws)."""
+"""What starts runs: a process of its own, with rights of its own."""

@@ -1,4 +1,4 @@
-"""Which addresses a user's Url may lead to (design: security laws; GHSA-j94x-8wcp-x7hm of Kargo).
+"""Which addresses a user's Url may lead to (GHSA-j94x-8wcp-x7hm of Kargo).
 
 What is checked is what is connected to: git is told the address that was
 found good, and follows no redirect.

@@ -1,4 +1,4 @@
-"""The laws that hold at any moment of a story (design: the laws).
+"""The laws that hold at any moment of a story.
 
 They are checked after each step, and after each write of a pass: the process may die behind any.
 """

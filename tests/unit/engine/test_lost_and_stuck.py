@@ -1,6 +1,4 @@
-"""What a try comes to when its pod does anything but end well (design: the
-table of interleavings).
-"""
+"""What a try comes to when its pod does anything but end well."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Conditions as kstatus, Argo CD, Flux and ``kubectl wait`` read them (design: the objects)."""
+"""Conditions as kstatus, Argo CD, Flux and ``kubectl wait`` read them."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Deletes a Job whose try is not under way in any status (design: fencing)."""
+"""Deletes a Job whose try is not under way in any status."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 

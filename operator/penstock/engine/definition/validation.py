@@ -3,7 +3,7 @@
 Problems are values with the field's path.
 
 Three kinds of findings: `Problem` (the Pipeline is not Ready), a warning (accepted, but without
-effect here), and an incompatibility (legal here, refused by AWS; design: the objects).
+effect here), and an incompatibility (legal here, refused by AWS).
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Builds the Job of one try (design: inside an action's pod).
+"""Builds the Job of one try.
 
 Agent and action start together, without an init container; nothing a user wrote stands in a
 command, an argument or an environment variable, since the kubelet rewrites ``$(X)`` there.

@@ -1,7 +1,4 @@
-"""The conditions and the one-line summary of a run, from its state alone.
-
-See the table of conditions in the design.
-"""
+"""The conditions and the one-line summary of a run, from its state alone."""
 
 from collections.abc import Iterator
 from datetime import datetime
