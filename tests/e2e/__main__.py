@@ -22,7 +22,7 @@ DUMPS = ROOT / ".e2e"
 """A folder for each test that failed."""
 FAILED = DUMPS / "failed"
 """The ids of the tests that failed, one a line."""
-WORKERS = os.environ.get("E2E_WORKERS", "4")
+WORKERS = os.environ.get("E2E_WORKERS", "3")
 MOST_AGAIN = 5
 """With more failures than these, something is broken: no second run makes it flaky."""
 LIMIT_S = 3600

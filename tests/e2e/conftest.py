@@ -100,7 +100,8 @@ def pytest_runtest_makereport(
     if report.failed and DUMPS:
         test = item.nodeid.partition("@")[0]
         values = getattr(item, "funcargs", {}).values()
-        teams = {value.namespace for value in values if isinstance(value, Team)}
+        # By its attribute: pytest loads this file as a module of its own, with a Team of its own.
+        teams = {value.namespace for value in values if hasattr(value, "stored_below")}
         dump(load(), sorted(teams), folder_of(Path(DUMPS), test))
         with (Path(DUMPS) / "failed").open("a") as failed:
             failed.write(f"{test}\n")

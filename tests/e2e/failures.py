@@ -43,7 +43,7 @@ class Failing:
     beside: tuple[Document, ...] = ()
     spec: Document = field(default_factory=dict)
     run: Document = field(default_factory=dict)
-    seconds: float = 90.0
+    seconds: float = 180.0
 
     def __str__(self) -> str:
         return self.name

@@ -28,7 +28,8 @@ QUICK: Document = {
     "containerEndSeconds": 4.0,
     "pipelineMissingSeconds": 8.0,
     "backstopSeconds": 5.0,
-    "actionTimeoutSeconds": 40.0,
+    # Long enough for a dozen deploys that begin at once on two busy cores.
+    "actionTimeoutSeconds": 70.0,
     "workspaceSize": "800Mi",
     # So little that an agent which keeps in memory what passes through it is killed.
     "agentResources": {

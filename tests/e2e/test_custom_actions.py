@@ -132,7 +132,7 @@ CASES = (
     ),
     (
         action_type("too-slow", 'echo 7 > "$PENSTOCK_RESULT_DIR/externalExecutionId"; sleep 600'),
-        Failing("too-slow", custom("too-slow"), "TimedOut", "Timed out after 40 s"),
+        Failing("too-slow", custom("too-slow"), "TimedOut", "Timed out after 70 s"),
     ),
 )
 

@@ -130,7 +130,7 @@ CASES = (
         "deployment-never-ready",
         json.dumps(deployment("never")),
         "TimedOut",
-        rf"not ready after 3[0-9] s: Deployment never: .* "
+        rf"not ready after 6[0-9] s: Deployment never: .* "
         rf"\(pod never-.*: container web: (ErrImagePull|ImagePullBackOff): .*{NO_IMAGE}.*\)",
     ),
 )
