@@ -9,6 +9,12 @@ from penstock.api.model import Model
 CodePipelineName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9.@_-]+$", min_length=1, max_length=100)
 ]
+ProviderName = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
+]
+ProviderVersion = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)
+]
 ArtifactName = Annotated[
     str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+$", min_length=1, max_length=100)
 ]

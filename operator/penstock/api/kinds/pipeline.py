@@ -15,6 +15,8 @@ from penstock.api.fields import (
     EnvironmentName,
     InputArtifact,
     NamespaceName,
+    ProviderName,
+    ProviderVersion,
     RoleArn,
     VariableName,
 )
@@ -48,13 +50,8 @@ class ActionTypeId(Model):
 
     category: Category
     owner: Literal["AWS", "ThirdParty", "Custom"] | None = None
-    provider: Annotated[
-        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
-    ]
-    version: (
-        Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)]
-        | None
-    ) = None
+    provider: ProviderName
+    version: ProviderVersion | None = None
 
 
 class OutputArtifact(Model):

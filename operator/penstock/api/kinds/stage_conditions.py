@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from penstock.api.fields import CodePipelineName, InputArtifact, RoleArn
+from penstock.api.fields import (
+    CodePipelineName,
+    InputArtifact,
+    ProviderName,
+    ProviderVersion,
+    RoleArn,
+)
 from penstock.api.model import ATOMIC, Model, list_map
 
 
@@ -61,13 +67,8 @@ class RuleTypeId(Model):
 
     category: Literal["Rule"]
     owner: Literal["AWS"] | None = None
-    provider: Annotated[
-        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
-    ]
-    version: (
-        Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)]
-        | None
-    ) = None
+    provider: ProviderName
+    version: ProviderVersion | None = None
 
 
 class Rule(Model):

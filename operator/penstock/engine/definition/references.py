@@ -3,13 +3,18 @@
 A rule before a stage sees earlier stages. All other rules see their own stage, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from penstock.api.kinds.pipeline import PipelineSpec, Stage
 from penstock.api.kinds.stage_conditions import Rule, StageConditionType
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import place_of
-from penstock.engine.language.variables import EXECUTION_ID, Reference, references
+from penstock.engine.language.variables import (
+    EXECUTION_ID,
+    RESERVED_NAMESPACES,
+    Reference,
+    references,
+)
 
 
 def rule_reference_problems(spec: PipelineSpec) -> Iterator[Problem]:
@@ -55,21 +60,20 @@ def _texts(path: str, rule: Rule) -> Iterator[tuple[str, str]]:
     yield from ((f"{path}.commands[{index}]", text) for index, text in enumerate(rule.commands))
 
 
+def reserved_problem(reference: Reference, variables: Collection[str]) -> str | None:
+    """Return what is wrong with a reference to the run itself or to a pipeline variable."""
+    if reference.namespace == "codepipeline" and reference.key != EXECUTION_ID:
+        return f"{reference}: only {EXECUTION_ID} exists there (W-02)"
+    if reference.namespace == "variables" and reference.key not in variables:
+        return f"{reference}: spec.variables declares no such variable"
+    return None
+
+
 def _reference_problem(
     reference: Reference, namespaces: dict[str, int], variables: set[str], last: int
 ) -> str | None:
-    if reference.namespace == "codepipeline":
-        return (
-            None
-            if reference.key == EXECUTION_ID
-            else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
-        )
-    if reference.namespace == "variables":
-        return (
-            None
-            if reference.key in variables
-            else f"{reference}: spec.variables declares no such variable"
-        )
+    if reference.namespace in RESERVED_NAMESPACES:
+        return reserved_problem(reference, variables)
     if reference.namespace not in namespaces:
         return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
     is_made = namespaces[reference.namespace] <= last

@@ -15,7 +15,7 @@ from penstock.api.kinds.walks import no_such_stage
 from penstock.engine.definition.action_validation import PlacedAction, action_problems
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of
-from penstock.engine.definition.references import rule_reference_problems
+from penstock.engine.definition.references import reserved_problem, rule_reference_problems
 from penstock.engine.definition.rules import declared_of, rules_of
 from penstock.engine.definition.stage_validation import (
     stage_incompatibilities,
@@ -25,7 +25,6 @@ from penstock.engine.definition.stage_validation import (
 from penstock.engine.definition.unsupported import regions_without_effect, unsupported
 from penstock.engine.definition.weight import too_heavy
 from penstock.engine.language.variables import (
-    EXECUTION_ID,
     RESERVED_NAMESPACES,
     Reference,
     references,
@@ -170,20 +169,11 @@ def _reference_problem(
     declared: set[str],
     item: PlacedAction,
 ) -> str | None:
-    if reference.namespace == "codepipeline":
-        return (
-            None
-            if reference.key == EXECUTION_ID
-            else f"{reference}: only {EXECUTION_ID} exists there (W-02)"
-        )
-    if reference.namespace == "variables":
-        if item.action.action_type_id.category == "Source":
-            return f"{reference}: pipeline variables cannot be used in source actions (W-03)"
-        return (
-            None
-            if reference.key in declared
-            else f"{reference}: spec.variables declares no such variable"
-        )
+    is_source = item.action.action_type_id.category == "Source"
+    if reference.namespace == "variables" and is_source:
+        return f"{reference}: pipeline variables cannot be used in source actions (W-03)"
+    if reference.namespace in RESERVED_NAMESPACES:
+        return reserved_problem(reference, declared)
     if reference.namespace not in order:
         return f'{reference}: no action has the namespace "{reference.namespace}" (W-02)'
     # Of two actions with one runOrder neither waits for the other.
