@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from penstock.api.fields import ProviderName, ProviderVersion
 from penstock.api.kinds.action_template import ActionTemplate
 from penstock.api.model import Model, list_map, rule, rules
 
@@ -99,12 +100,8 @@ class ActionTypeSpec(Model):
     }
 
     category: Literal["Source", "Build", "Deploy", "Test", "Invoke", "Compute"]
-    provider: Annotated[
-        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=35)
-    ]
-    version: Annotated[
-        str, StringConstraints(pattern=r"^[0-9A-Za-z_-]+$", min_length=1, max_length=9)
-    ] = "1"
+    provider: ProviderName
+    version: ProviderVersion = "1"
     settings: ActionTypeSettings | None = None
     configuration_properties: Annotated[
         tuple[ConfigurationProperty, ...], Field(max_length=10, json_schema_extra=list_map("name"))
