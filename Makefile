@@ -24,6 +24,7 @@ lint: $(VENV)/ready
 	$(RUN)ruff format --check operator tests
 	$(RUN)mypy operator/penstock tests
 	$(RUN)lint-imports --no-cache
+	$(PYTEST) -q -p no:xdist tests/unit/test_architecture.py tests/unit/test_rules.py
 
 unit: $(VENV)/ready
 	$(PYTEST) -n 4 --dist worksteal tests/unit
