@@ -1,9 +1,9 @@
 """``python -m tests.e2e``: the end-to-end tests, several at once if they do not disturb each other.
 
-Three sessions follow each other: tests that share the chart's operator, tests that run operators of
-their own, and tests that must be alone (their mark says why). A test that fails is run once more,
-alone. What passes then is listed as FLAKY in the closing lines; ``.e2e`` keeps what the cluster
-knew when it failed.
+Four sessions follow each other: tests that share the chart's operator, tests that run operators of
+their own, tests that need triggers, and tests that must be alone (their mark says why). A test that
+fails is run once more, alone. What passes then is listed as FLAKY in the closing lines; ``.e2e``
+keeps what the cluster knew when it failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from tests.e2e.conftest import OWN_OPERATOR
+from tests.e2e.conftest import OWN_OPERATOR, WITH_TRIGGERS
 from tests.support.install import ROOT
 
 DUMPS = ROOT / ".e2e"
@@ -37,8 +37,9 @@ class Session(NamedTuple):
 
 
 SESSIONS = (
-    Session("together", f"not {OWN_OPERATOR} and not alone", WORKERS),
+    Session("together", f"not {OWN_OPERATOR} and not {WITH_TRIGGERS} and not alone", WORKERS),
     Session("with operators of their own", OWN_OPERATOR, WORKERS),
+    Session("with triggers", WITH_TRIGGERS, WORKERS),
     Session("alone", "alone", "0"),
 )
 

@@ -19,7 +19,7 @@ from penstock.api.contract.keys import key_of
 from tests.cluster import Cluster, load
 from tests.e2e.operator_process import QUICK, QUICK_LIMITS
 from tests.support.dump import dump, folder_of
-from tests.support.install import SYSTEM, install_chart, make_bucket, make_store_secret
+from tests.support.install import SYSTEM, TRIGGERS, install_chart, make_bucket, make_store_secret
 from tests.support.kube import Document, Kube, eventually
 from tests.support.once import once
 
@@ -27,6 +27,8 @@ DUMPS = os.environ.get("E2E_DUMPS", "")
 """The folder for what the cluster knew when a test failed; ``make e2e`` sets it."""
 OWN_OPERATOR = "own_operator"
 """The mark of tests that run operators of their own."""
+WITH_TRIGGERS = "with_triggers"
+"""The mark of tests that need the chart with triggers for every namespace."""
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
     # So little memory that a test can use it up.
@@ -69,6 +71,27 @@ def without_chart(
     if request.config.getoption("markexpr") != OWN_OPERATOR:
         scale(kube, 2)
         for marker in tmp_path_factory.getbasetemp().parent.glob("scale-*"):
+            marker.unlink()
+
+
+@pytest.fixture(scope="module")
+def chart_with_triggers(
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    kube: Kube,
+    tmp_path_factory: pytest.TempPathFactory,
+    testrun_uid: str,
+) -> Iterator[None]:
+    """Install the chart as the demo does: creation and pushes start runs in every namespace.
+
+    In a session of such tests alone it stays so: other workers need that, too.
+    """
+    values = {**QUICK_VALUES, "triggers": TRIGGERS}
+    once(tmp_path_factory, testrun_uid, "triggers", lambda: install_chart(cluster, kube, values))
+    yield
+    if request.config.getoption("markexpr") != WITH_TRIGGERS:
+        install_chart(cluster, kube, QUICK_VALUES)
+        for marker in tmp_path_factory.getbasetemp().parent.glob("triggers-*"):
             marker.unlink()
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from tests.cluster import Cluster, load
 from tests.support.install import (
     ROOT,
+    TRIGGERS,
     files_below,
     install_chart,
     make_bucket,
     make_store_secret,
     push_repository,
 )
-from tests.support.kube import Document, Kube, eventually, served
+from tests.support.kube import Kube, eventually, served
 
 NAMESPACE = "bakery"
 """The demo's own, as the example's manifests say it."""
@@ -29,7 +30,6 @@ PIPELINE = "bakery"
 EXAMPLE = ROOT / "examples" / "03-devops"
 EXAMPLE_LABEL = "penstock.dev/example"
 PAGE = "/api/v1/namespaces/bakery-production/services/web:http/proxy/"
-TRIGGERS: Document = {"replicas": 1, "pollSeconds": 2, "allowedHosts": ["git.penstock-dev"]}
 FRONT = "pages/index.html"
 SUCCEEDED, FAILED = 0, 1
 

@@ -12,7 +12,6 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -20,18 +19,17 @@ import yaml
 
 from tests.cluster import Cluster
 from tests.e2e import demo, sam_demo
-from tests.e2e.conftest import QUICK_VALUES, Team
+from tests.e2e.conftest import Team
 from tests.support.approvals import pending
 from tests.support.install import (
     ROOT,
     files_below,
-    install_chart,
     make_store_secret,
     push_repository,
 )
 from tests.support.kube import Kube, KubeError, eventually, served
 
-pytestmark = pytest.mark.alone(reason="it installs the chart with triggers for every namespace")
+pytestmark = [pytest.mark.with_triggers, pytest.mark.usefixtures("chart_with_triggers")]
 
 
 def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,14 +39,6 @@ def penstock(team: Team, *arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "KUBECONFIG": team.cluster.kubeconfig, "COLUMNS": "200"},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _triggers(cluster: Cluster, kube: Kube) -> Iterator[None]:
-    """Install the chart as the demo does, with triggers, for the tests of this file."""
-    install_chart(cluster, kube, {**QUICK_VALUES, "triggers": demo.TRIGGERS})
-    yield
-    install_chart(cluster, kube, QUICK_VALUES)
 
 
 def first_run(

@@ -17,9 +17,8 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster
-from tests.e2e import demo
 from tests.e2e.conftest import QUICK_VALUES
-from tests.support.install import ROOT, install_chart
+from tests.support.install import ROOT, TRIGGERS, install_chart
 from tests.support.kube import Kube
 
 pytestmark = pytest.mark.alone(reason="it installs the chart for one namespace")
@@ -44,7 +43,7 @@ def namespace(cluster: Cluster, kube: Kube) -> Iterator[str]:
             install_chart(
                 cluster,
                 kube,
-                {**QUICK_VALUES, "watchNamespaces": [name], "triggers": demo.TRIGGERS},
+                {**QUICK_VALUES, "watchNamespaces": [name], "triggers": TRIGGERS},
             )
             yield name
         finally:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "penstock-system"
 BUCKET = "penstock-artifacts"
 STORE_SECRET = "artifact-store"
+TRIGGERS: Document = {"replicas": 1, "pollSeconds": 2, "allowedHosts": ["git.penstock-dev"]}
 BUILD_IMAGE = "docker.io/library/penstock-build:dev"
 
 
