@@ -10,7 +10,7 @@ from penstock.actions.declaration import declarations
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import ACTION, assert_summary, new_team
-from tests.e2e.kube import Document, Kube
+from tests.e2e.kube import Document, Kube, eventually
 
 RUN_ID = "#{codepipeline.PipelineExecutionId}"
 HOST = "http://git.penstock-dev/any.git"
@@ -60,8 +60,8 @@ def test_invalid_pipeline_is_not_ready_and_names_the_field(invalid: Team, name: 
     invalid.ended(name, 20)
     message = f"spec.stages[0].actions[0].{CASES[name][1]}"
     for kind, value in (("Ready", "False"), ("Stalled", "True")):
-        condition = invalid.condition("pipelines", name, kind)
-        assert condition is not None
+        # A pass writes the Pipeline's status after the runs'.
+        condition = eventually(lambda: invalid.condition("pipelines", name, kind), 20, f"{kind} of {name}")  # noqa: B023
         assert (condition["status"], condition["reason"], condition["message"]) == (value, "InvalidPipeline", message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -49,7 +50,9 @@ def kill_all(cluster: Cluster, pids: list[int], pod: Document) -> None:
         pytest.skip(f"cannot run on a cluster of kind {cluster.kind}: its processes are not on this machine")
     assert pids, f"no process of this machine is the wanted one of pod {pod['metadata']['name']}"
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        # The end of a container's first process ends the others.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _is_agent(folder: Path, variable: bytes) -> bool:
