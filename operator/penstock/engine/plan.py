@@ -224,6 +224,7 @@ class _Pass:
         return LIMIT_EXCEEDED if is_one_more and pipeline and self.concurrency.is_full(pipeline) else None
 
     def _go_on(self, advance: RunAdvance) -> None:
+        advance.give_up_overridden()
         if advance.stop:
             go_on_stopping(advance, advance.stop, format_time(self.now))
         elif not self._cancellation(advance):

@@ -58,10 +58,13 @@ class RunAdvance:
         """The stop that is asked of the run, if any."""
         return self._tries.stop
 
-    def proceed(self) -> None:
-        """Start what may start in the current stage: the next group, once the one before it has succeeded."""
+    def give_up_overridden(self) -> None:
+        """Give up the rules under way of conditions that were overridden, whatever becomes of the run (C-07)."""
         if state := self._current():
             self._replace(self._conditions.give_up_overridden(self._stage(state), state))
+
+    def proceed(self) -> None:
+        """Start what may start in the current stage: the next group, once the one before it has succeeded."""
         if not self._is_let_in():
             return
         self._close_stage()

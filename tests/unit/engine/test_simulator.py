@@ -18,6 +18,10 @@ ONCE_BROKEN = {
     " override .99, hear .73, turn .49",
     20485: "roll back .24, turn .11, start .15, start pod .07, succeed .53, disable .61, die .42, turn .88,"
     " start pod .19, succeed .53, hear .24, die .39",
+    46815: "turn .68, start pod .47, edit .82, override .49, succeed .93, start .36, hear all .62, turn .13, turn 1,"
+    " start pod .82",
+    58814: "start .84, enable .95, turn .29, start pod .09, succeed .90, override .47, edit .37, turn .22, turn .40,"
+    " start pod .86, turn .86",
     67: "turn .5, start pod .5, succeed .5, hear all .5, turn .5, start pod .5, fail .5, hear all .5, turn .5,"
     " override .5",
 }
