@@ -283,7 +283,7 @@ def _who(spec: ApprovalSpec, approved: Collection[str]) -> str:
     groups = [f"group {name}" for name in named.groups]
     shown = [*users[:5], *groups[:5]]
     more = len(users) + len(groups) - len(shown)
-    text = ", ".join(shown) or "whoever may change Approvals here"
+    text = ", ".join(shown) or "anybody who may change Approvals here"
     return f"{text} and {more} more" if more else text
 
 
