@@ -46,8 +46,8 @@ class ManualConfiguration(Configuration):
     def _is_literal(cls, value: str | None) -> str | None:
         if value and "#{" in value:
             raise ValueError(
-                "who may decide cannot come from a variable: the change under approval could choose "
-                "its approvers"
+                "who may decide cannot come from a variable: the change under approval could "
+                "choose its approvers"
             )
         return value
 
