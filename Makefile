@@ -8,6 +8,8 @@ UV_VERSION := 0.13.8
 PYTEST := $(RUN)pytest
 export PYTHONPATH := operator:.
 export UV_CACHE_DIR ?= $(CACHE)/uv-cache
+# Tests start hundreds of processes of Python. Without its cache each would compile every module anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo sam test lint unit simulate fuzz kubectl integration tamper e2e large bench cluster-up cluster-aws cluster-down image crds chart lock clean
 
