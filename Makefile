@@ -29,7 +29,7 @@ lint: $(VENV)/ready
 	$(PYTEST) -q -p no:xdist tests/unit/test_architecture.py tests/unit/test_rules.py
 
 unit: $(VENV)/ready
-	$(PYTEST) -n 4 --dist worksteal tests/unit
+	$(PYTEST) -n 6 --dist worksteal tests/unit
 
 simulate: $(VENV)/ready  ## a hundred thousand stories of crashes, late events and users; SEED=n tells one again
 	MODEL_RUNS=3 SEEDS=$(or $(SEEDS),100000) $(PYTEST) -n auto --timeout 7200 tests/unit/engine/test_simulator.py tests/unit/engine/test_modes.py

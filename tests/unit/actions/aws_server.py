@@ -86,7 +86,7 @@ class ScriptedServer:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:

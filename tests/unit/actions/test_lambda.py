@@ -53,7 +53,7 @@ class Lambda:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def invoke(self, event: Event) -> tuple[int, dict[str, str], bytes]:

@@ -33,7 +33,7 @@ ID = f"arn:aws:serverlessrepo:{REGION}:123456789012:applications/shop"
 @pytest.fixture
 def address() -> Iterator[str]:
     server = serve("127.0.0.1", 0, REGION)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

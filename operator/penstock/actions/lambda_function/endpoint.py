@@ -19,6 +19,8 @@ _PREFIX = "CodePipeline_20150709."
 _BODY_BYTES = 256 * 1024
 # A client that sends a byte a minute must not hold a place.
 _REQUEST_S = 10
+# Closing waits for the server's next look: half a second by default, at the end of every action.
+_LOOK_S = 0.05
 # Answers that wait to be read; one is expected.
 _QUEUE = 16
 
@@ -32,7 +34,7 @@ def serving(take: Take) -> Iterator[str]:
     ``take`` gets operation and input, and may raise RefusedError.
     """
     server = _Server(take)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(_LOOK_S,), daemon=True).start()
     try:
         yield f"http://{_address()}:{server.server_address[1]}"
     finally:
