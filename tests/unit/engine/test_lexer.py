@@ -652,8 +652,7 @@ def test_no_process_outlives_the_fuzzer_of_the_lexer(shell: list[str], tmp_path:
     ]
 
 
-# Two shells of four: each loops for as long as the fuzzer's limit.
-@pytest.mark.parametrize("shell", SHELLS[:2], ids=" ".join)
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_fuzzer_tries_what_stands_behind_a_program_that_does_not_end(
     shell: list[str], tmp_path: Path
 ) -> None:
