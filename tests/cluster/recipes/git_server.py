@@ -41,13 +41,16 @@ def create(name: str) -> bool:
         subprocess.run(
             ["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True, timeout=30
         )
-        for setting in (
-            "http.receivepack",
-            "uploadpack.allowAnySHA1InWant",
-            "uploadpack.allowFilter",
+        for setting, value in (
+            ("http.receivepack", "true"),
+            # A fetch sends what is packed as it is; compressing 200 MB anew keeps a busy server
+            # silent for longer than the agent waits.
+            ("receive.unpackLimit", "1"),
+            ("uploadpack.allowAnySHA1InWant", "true"),
+            ("uploadpack.allowFilter", "true"),
         ):
             subprocess.run(
-                ["git", "-C", str(path), "config", setting, "true"], check=True, timeout=30
+                ["git", "-C", str(path), "config", setting, value], check=True, timeout=30
             )
         return True
 
