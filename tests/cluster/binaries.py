@@ -73,13 +73,15 @@ class Program:
 HYPERKUBE = Program(
     "hyperkube",
     stamps=(*_stamps("k8s.io/component-base/version"), *_stamps("k8s.io/client-go/pkg/version")),
+    usual_s=460,
 )
-ETCD = Program("etcd")
-COREDNS = Program("coredns")
-VERSITYGW = Program("versitygw", package="github.com/versity/versitygw/cmd/versitygw")
+ETCD = Program("etcd", usual_s=25)
+COREDNS = Program("coredns", usual_s=65)
+VERSITYGW = Program("versitygw", package="github.com/versity/versitygw/cmd/versitygw", usual_s=50)
 HELM = Program(
     "helm",
     package="helm.sh/helm/v4/cmd/helm",
+    usual_s=120,
     stamps=("-X helm.sh/helm/v4/internal/version.version=v4.3.1",),
 )
 KUSTOMIZE = Program("kustomize", package="sigs.k8s.io/kustomize/kustomize/v5")

@@ -18,7 +18,7 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import new_team
 from tests.support.install import BUCKET, SYSTEM, push_repository, s3_client
-from tests.support.kube import Document, Kube
+from tests.support.kube import Document, Kube, KubeError
 
 PUBLIC = "canary-that-everyone-may-see"
 TOKEN_START = "eyJhbGciOi"
@@ -101,12 +101,22 @@ def _push_private(cluster: Cluster, name: str) -> str:
 
 
 def logs(team: Team) -> Iterator[tuple[str, bytes]]:
-    """Yield the log of every container of the team and of the operator."""
+    """Yield the log of every container of the team and of the operator that has started.
+
+    One that waits for its image has none: the API server refuses to show it.
+    """
     for namespace in (team.namespace, SYSTEM):
         for pod in team.kube.objects("pods", namespace):
-            for container in pod["spec"]["containers"]:
-                name = pod["metadata"]["name"]
-                text = team.kube.log(namespace, name, container["name"])
+            name = pod["metadata"]["name"]
+            for container in pod["status"].get("containerStatuses", []):
+                if "waiting" in container["state"] and not container["lastState"]:
+                    continue
+                try:
+                    text = team.kube.log(namespace, name, container["name"])
+                except KubeError as error:
+                    if error.status != 404:  # as it is when the pod was deleted meanwhile
+                        raise
+                    continue
                 yield f"log of {container['name']} in {name}", text.encode()
 
 
