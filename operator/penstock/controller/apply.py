@@ -168,7 +168,15 @@ class Applier:
             self._cache.put(REVISIONS, await self._client.create(REVISIONS, namespace, manifest))
         except AlreadyExistsError:
             name = manifest["metadata"]["name"]
-            self._cache.put(REVISIONS, await self._client.get(REVISIONS, namespace, name))
+            document = await self._client.get(REVISIONS, namespace, name)
+            # Its name is a hash of its data: with other data somebody else has made it.
+            if document.get("data") != manifest["data"]:
+                taken = (
+                    f"ControllerRevision {namespace}/{name} exists with other data than ours: "
+                    f"delete it"
+                )
+                raise NameTakenError(taken) from None
+            self._cache.put(REVISIONS, document)
 
     async def _run(self, snapshot: Snapshot, command: Command) -> None:
         namespace = snapshot.namespace

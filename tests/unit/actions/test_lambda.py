@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
 import time
 import zipfile
@@ -421,6 +422,30 @@ def test_strangers_learn_and_change_nothing(started: Started) -> None:
     _, job = started(attack)
     assert execution.run(job).summary == "done"
     assert statuses == [501, 400, 400, 400, 400]
+
+
+def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.actions.lambda_function.endpoint._REQUEST_S", 0.3)
+
+    def drip(event: Event) -> None:
+        host, port = event["endpoint"].removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.settimeout(0.05)
+            is_open = True
+            while is_open:
+                try:
+                    client.sendall(b"P")
+                    is_open = client.recv(1) != b""
+                except TimeoutError:
+                    continue
+                except OSError:
+                    is_open = False
+        succeed(event)
+
+    _, job = started(drip)
+    assert execution.run(job).summary == "done"
 
 
 def test_the_endpoint_ends_with_the_action(started: Started) -> None:

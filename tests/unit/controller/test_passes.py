@@ -15,7 +15,7 @@ from penstock.api.contract.contracts import ActionResult
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.names import job_name
 from penstock.cluster.errors import ConflictError, UnavailableError
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, RUNS, Resource
+from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 from penstock.controller.operator import Operator
 from tests.support.contract.objects import job
 from tests.support.fake_client import FakeClient
@@ -243,6 +243,24 @@ async def test_job_of_that_name_which_is_not_ours_is_left_alone_and_told(scene: 
     scene.operator.reconciler.clock = lambda: datetime.now(UTC) + timedelta(minutes=1)
     await scene.turn()
     assert scene.object(JOBS, name)["metadata"]["ownerReferences"]
+
+
+async def test_definition_of_that_name_with_other_data_is_not_taken_for_ours(scene: Scene) -> None:
+    """Its name is a hash of its data; anybody in the namespace could have made it before."""
+    await scene.turn()
+    (ours,) = scene.server.all(REVISIONS)
+    name = ours["metadata"]["name"]
+    for resource in (REVISIONS, JOBS, RUNS):
+        for item in list(scene.server.all(resource)):
+            scene.server.delete(resource, "team", item["metadata"]["name"])
+    scene.server.create(REVISIONS, "team", {"metadata": {"name": name}, "data": {"stages": []}})
+    scene.start("two")
+    scene.operator = operator_on(FakeClient(scene.server))
+    await know_all(scene.operator)
+    await scene.turn()
+    await scene.turn()
+    assert scene.reason("two") == "NameTaken"
+    assert list(scene.server.all(JOBS)) == []
 
 
 async def test_status_that_is_refused_leads_to_no_command_of_its_run_alone(scene: Scene) -> None:

@@ -462,6 +462,24 @@ def test_stage_is_held_until_the_pod_of_an_overridden_rule_has_ended(
     assert "Deploy" in statuses(world, "run-2")
 
 
+def test_cancelled_run_is_held_until_the_pod_of_an_overridden_rule_has_ended() -> None:
+    """The override and the edit are seen in one pass, before the cache sees the rule's pod."""
+    world = before_deploy(onSuccess=place("FAIL", asks()))
+    world.succeed(world.job_for("Ship"))
+    world.settle()
+    job = world.rule("on_success", "Ask").executions[-1].job_name
+    world.do_pods_linger = True
+    world.run_pod(job)
+    world.override("Deploy", "ON_SUCCESS")
+    world.edit(stages=[stage("Build", commands_action("Other"))])
+    world.settle()
+    assert statuses(world)["Deploy"] == "InProgress"
+    assert world.status().state == "InProgress"
+    del world.pods[job]
+    world.settle()
+    assert world.status().state == "Cancelled"
+
+
 def refusals(world: World) -> list[str]:
     return [answer.refused.code for answer in world.status().overrides if answer.refused]
 

@@ -7,9 +7,9 @@ function alone. All else is refused.
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 from penstock.actions.lambda_function.answers import FAILURE, SUCCESS, RefusedError
@@ -59,9 +59,23 @@ def _address() -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _REQUEST_S
     server_version = "penstock"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        # A timeout of the socket counts anew with every byte.
+        self._limit = Timer(_REQUEST_S, self._cut_off)
+        self._limit.daemon = True
+        self._limit.start()
+
+    def finish(self) -> None:
+        self._limit.cancel()
+        super().finish()
+
+    def _cut_off(self) -> None:
+        with suppress(OSError):  # it is closed already
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_POST(self) -> None:
         try:

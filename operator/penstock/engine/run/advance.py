@@ -65,6 +65,8 @@ class RunAdvance(RunStages):
 
         That is the next group, once the one before it has succeeded.
         """
+        # What was found while observing may be out of date: a retry has opened the stage again.
+        self.kept_by = []
         # An override may have let in a stage whose actions are all done: close it before looking
         # for more.
         if not self._is_let_in():
