@@ -58,7 +58,9 @@ class LsRemote:
                 TIMED_OUT, f"{remote.host} took longer than {self.timeout_s:g} s"
             ) from error
         except GitError as error:
-            raise failure_of(remote, error, has_credential=credential is not None) from error
+            raise failure_of(
+                remote, error, "CredentialsSecret", has_credential=credential is not None
+            ) from error
         return commit_of(answer, wanted.ref or "HEAD")
 
     async def _ask(

@@ -18,16 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from penstock.actions.execution import CONFIGURATION_ERROR, TIMED_OUT, ActionError, Job
+from penstock.actions.execution import TIMED_OUT, ActionError, Job
 from penstock.actions.git.isolation import (
     CONFIG,
     GitError,
-    basic_authorization,
     environment_of,
     failure_of,
     unreachable,
 )
 from penstock.actions.git.remote import Remote
+from penstock.actions.git.source import Source
 
 # What git says is kept in memory: enough for every message, not for a hostile stream.
 _OUTPUT = 1024 * 1024
@@ -54,19 +54,19 @@ _PASSED = (
 class Git:
     """Runs git for one remote, within the job's limits.
 
-    The credential is for the origin of the action's own Url, whichever remote this is.
+    The credential is for the origin of the source's own remote, whichever remote this is.
     """
 
-    def __init__(self, job: Job, remote: Remote, home: Path) -> None:
+    def __init__(self, job: Job, source: Source, home: Path) -> None:
         self._job = job
-        self._remote = remote
-        self._trusted = remote.origin
+        self.source = source
+        self._remote = source.remote
+        self._trusted = source.remote.origin
         self._memory = memory_limit(_MEMORY_GROUPS)
         settings = dict(CONFIG)
         settings["http.lowSpeedTime"] = str(max(int(job.request.limits.connect_s), 1))
-        self._header = _authorization(job)
-        if self._header:
-            settings[f"http.{remote.origin}.extraHeader"] = self._header
+        if source.authorization:
+            settings[f"http.{self._trusted}.extraHeader"] = source.authorization
         self._environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         self._environment |= environment_of(str(home), settings)
 
@@ -78,7 +78,7 @@ class Git:
 
     def credential(self) -> tuple[str, str]:
         """Return the credential's origin and its header's value, which is empty without one."""
-        return self._trusted, self._header.partition(": ")[2]
+        return self._trusted, self.source.authorization.partition(": ")[2]
 
     def connect(self) -> None:
         """Make sure the host answers; git would wait for minutes. A proxy answers for all hosts."""
@@ -141,8 +141,12 @@ class Git:
 
     def failure(self, error: GitError) -> ActionError:
         """Return what a failed fetch means to the user."""
-        has_credential = self._job.secret("CredentialsSecret") is not None
-        return failure_of(self._remote, error, has_credential=has_credential)
+        return failure_of(
+            self._remote,
+            error,
+            self.source.credential_place,
+            has_credential=bool(self.source.authorization),
+        )
 
     @property
     def is_foreign(self) -> bool:
@@ -188,20 +192,3 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
     """End git and the helpers it started."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
-
-
-def _authorization(job: Job) -> str:
-    folder = job.secret("CredentialsSecret")
-    if folder is None:
-        return ""
-    try:
-        # An editor may end a file with a line break, and a password may end with a space.
-        user, password = (
-            (folder / name).read_text().strip("\r\n") for name in ("username", "password")
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        raise ActionError(
-            CONFIGURATION_ERROR,
-            "The Secret in CredentialsSecret is missing, or not of type kubernetes.io/basic-auth",
-        ) from error
-    return basic_authorization(user, password)

@@ -50,8 +50,8 @@ _REFUSED = re.compile(
     r"authentication failed|could not read (username|password)|returned error: (401|403)", re.I
 )
 _MISSING = re.compile(r"repository .* not found|returned error: 404", re.I)
-_WANTED = "it wants a user and a password; name a Secret that holds them in CredentialsSecret"
-_NOT_ACCEPTED = "it did not accept the user and password in CredentialsSecret"
+_WANTED = "it wants a user and a password; name a Secret that holds them in {}"
+_NOT_ACCEPTED = "it did not accept the user and password in {}"
 _MEMORY = re.compile(r"out of memory|cannot allocate", re.I)
 _FILE_SIZE = re.compile(r"died of signal 25|file too large|file size limit", re.I)
 # So much of git's words stands in a message.
@@ -106,15 +106,20 @@ def unreachable(remote: Remote, why: str) -> ActionError:
     return ActionError(SYSTEM_UNAVAILABLE, f"Git host {remote.host} could not be reached: {why}")
 
 
-def failure_of(remote: Remote, error: GitError, *, has_credential: bool) -> ActionError:
-    """Return what a failed git command means to the user."""
+def failure_of(
+    remote: Remote, error: GitError, credential_place: str, *, has_credential: bool
+) -> ActionError:
+    """Return what a failed git command means to the user.
+
+    ``credential_place`` is where the user names the credential.
+    """
     words, text = error.words, error.text
     if _UNREACHABLE.search(words):
         return unreachable(remote, text)
     if _REFUSED.search(words):
         if _PROMPT.search(words):
             # Git would ask; that it may not is nothing a user can act on.
-            text = _NOT_ACCEPTED if has_credential else _WANTED
+            text = (_NOT_ACCEPTED if has_credential else _WANTED).format(credential_place)
         return ActionError(
             PERMISSION_ERROR, f"Git host {remote.host} refused access to {remote.url}: {text}"
         )

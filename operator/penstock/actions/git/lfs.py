@@ -53,17 +53,18 @@ class Lfs:
         self._budget = budget
 
     def complete(self, repository: Repository, folder: Path) -> None:
-        """Fetch a checkout's files if FetchLfs says so; raise ActionError if one is missing."""
+        """Fetch a checkout's files if the source wants them; raise ActionError if one is missing."""
         pointers = list(_pointers(repository, folder))
         if not pointers:
             return
-        if self._job.request.configuration.get("FetchLfs") != "true":
+        source = self._git.source
+        if not source.with_lfs:
             what = (
                 "1 file is a Git LFS pointer"
                 if len(pointers) == 1
                 else f"{len(pointers)} files are Git LFS pointers"
             )
-            self._job.log(f'{what}; set FetchLfs to "true" to fetch what they stand for')
+            self._job.log(f"{what}; {source.advice('FetchLfs')} what they stand for")
             return
         self._check(pointers, repository.commit)
         self._job.log(
@@ -86,7 +87,9 @@ class Lfs:
         # TLS and an HTTP client cost 20 ms that few fetches need.
         from penstock.actions.git.lfs_server import LfsObject, LfsServer, Link
 
-        server = LfsServer(self._job, repository.remote, *self._git.credential())
+        server = LfsServer(
+            self._job, repository.remote, *self._git.credential(), self._git.source.credential_place
+        )
 
         def bring(wanted: LfsObject, path: bytes, links: dict[str, Link]) -> None:
             with _opened_anew(folder, path) as file:

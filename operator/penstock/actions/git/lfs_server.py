@@ -24,6 +24,7 @@ from penstock.actions.execution import (
     Job,
 )
 from penstock.actions.git.remote import Remote, remote_of
+from penstock.actions.git.source import CREDENTIALS_SECRET
 from penstock.api.text import printable
 
 _MEDIA_TYPE = "application/vnd.git-lfs+json"
@@ -55,9 +56,20 @@ class Link(NamedTuple):
 
 
 class LfsServer:
-    """The server of one remote. ``authorization`` is a header's value for ``origin``, or empty."""
+    """The server of one remote. ``authorization`` is a header's value for ``origin``, or empty.
 
-    def __init__(self, job: Job, remote: Remote, origin: str, authorization: str) -> None:
+    ``credential_place`` is where a user names the credential, for messages.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        remote: Remote,
+        origin: str,
+        authorization: str,
+        credential_place: str = CREDENTIALS_SECRET,
+    ) -> None:
+        self._credential_place = credential_place
         url = remote.url.rstrip("/")
         self._job = job
         self._endpoint = f"{url}/info/lfs" if url.endswith(".git") else f"{url}.git/info/lfs"
@@ -195,7 +207,10 @@ class LfsServer:
     def _refusal(self, status: int, reason: str) -> ActionError:
         said = f"HTTP {status} {reason[:200]}"
         if status in (401, 403):
-            hint = "CredentialsSecret must hold one who may read, and is for the host of Url alone"
+            hint = (
+                f"{self._credential_place} must hold one who may read, and is for the host of Url "
+                f"alone"
+            )
             return self._error(PERMISSION_ERROR, f"{said}; {hint}")
         return self._error(
             CONFIGURATION_ERROR if status in (404, 410) else SYSTEM_UNAVAILABLE, said

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.actions.execution import JOB_FAILED, REVISION_UNAVAILABLE, ActionError
 from penstock.actions.git.client import Git
@@ -11,6 +12,20 @@ from penstock.actions.git.remote import Remote, Wanted, is_valid_ref, remote_of
 
 _FETCHED = "refs/penstock/fetched"
 _NO_REF = "couldn't find remote ref"
+
+
+class Description(NamedTuple):
+    """What people know a commit by. The dates are in ISO 8601 with their time zone.
+
+    ``branch`` is empty for a tag or a bare commit, ``full_name`` the repository's path at its host.
+    """
+
+    id: str
+    branch: str
+    full_name: str
+    author_date: str
+    committer_date: str
+    message: str
 
 
 class Repository:
@@ -27,11 +42,6 @@ class Repository:
     def remote(self) -> Remote:
         """Where the commit came from: the given remote, or its name with .git."""
         return self._remote
-
-    @property
-    def wanted(self) -> Wanted:
-        """What was fetched, a branch where the remote's HEAD names one."""
-        return self._wanted
 
     def fetch(self, *, with_history: bool) -> None:
         """Fetch the commit, alone or with all branches and tags; raise ActionError."""
@@ -88,12 +98,19 @@ class Repository:
             self._git.run(self._at, "update-ref", branch, self.commit)
             self._git.run(self._at, "symbolic-ref", "HEAD", branch)
 
-    def describe(self) -> tuple[str, str, str]:
-        """Return the commit's author date, its own date, and its message."""
+    def describe(self) -> Description:
+        """Return what people know the commit by."""
         form = "--format=%aI%n%cI%n%B"
         text = self._git.run(self._at, "log", "-1", "--no-show-signature", form, self.commit, "--")
         author_date, created, message = text.split("\n", 2)
-        return author_date, created, message.strip().replace("\0", "")
+        return Description(
+            id=self.commit,
+            branch=self._wanted.branch,
+            full_name=self._remote.full_name,
+            author_date=author_date,
+            committer_date=created,
+            message=message.strip().replace("\0", ""),
+        )
 
     def settings(self, blob: str) -> dict[bytes, bytes]:
         """Return a commit's configuration file as git reads it: key to value, the last one wins."""

@@ -94,7 +94,9 @@ class Submodules:
             except ActionError as error:
                 if error.code != PERMISSION_ERROR or not git.is_foreign:
                     raise
-                text = f"{error.message}; CredentialsSecret is for the host of Url alone"
+                source = git.source
+                only = f"{source.credential_place} is for the host of {source.address_place} alone"
+                text = f"{error.message}; {only}"
                 raise ActionError(error.code, text) from error
             what = f"Commit {repository.commit}, with all that is checked out before it,"
             contents = self.check_out_one(repository, folder, what)
