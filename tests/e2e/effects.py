@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import commands
+from tests.e2e.gates import Gate
 from tests.support.install import make_bucket, s3_client
 from tests.support.kube import Document
 
@@ -34,8 +35,19 @@ class Effects:
     def __post_init__(self) -> None:
         make_bucket(self.cluster, self.bucket)
 
-    def action(self, name: str, *, sleep_s: float = 0.0, **fields: Any) -> Document:
-        """Return an action that waits, writes its object and waits again."""
+    def action(
+        self,
+        name: str,
+        *,
+        sleep_s: float = 0.0,
+        before: Gate | None = None,
+        after: Gate | None = None,
+        **fields: Any,
+    ) -> Document:
+        """Return an action that waits, writes its object and waits again.
+
+        It waits so many seconds, or for the gates ``before`` and ``after`` its effect.
+        """
         environment = {
             "BUCKET": self.bucket,
             "ENDPOINT": self.cluster.s3.cluster_endpoint,
@@ -44,7 +56,10 @@ class Effects:
             "AWS_REGION": self.cluster.s3.region,
         }
         variables = [{"name": key, "value": value} for key, value in environment.items()]
-        lines = (f"sleep {sleep_s}", _WRITE, f"sleep {sleep_s}") if sleep_s else (_WRITE,)
+        pause = [f"sleep {sleep_s}"] if sleep_s else []
+        first = [before.python_line] if before else pause
+        last = [after.python_line] if after else pause
+        lines = (*first, _WRITE, *last)
         return commands(
             name, *lines, image=self.cluster.image, environmentVariables=variables, **fields
         )

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import QUICK_VALUES, Team, commands, stage
 from tests.e2e.failures import running_pod
+from tests.e2e.gates import Gate
 from tests.support.install import SYSTEM, helm, install_chart
 from tests.support.kube import Kube, eventually
 
@@ -19,11 +20,17 @@ AT_WORK = "at work"
 
 
 @pytest.fixture
-def under_way(cluster: Cluster, kube: Kube, team: Team) -> Iterator[Team]:
+def gate(cluster: Cluster) -> Gate:
+    """What the first action of `under_way` waits for."""
+    return Gate(cluster)
+
+
+@pytest.fixture
+def under_way(cluster: Cluster, kube: Kube, team: Team, gate: Gate) -> Iterator[Team]:
     """A run whose first action is at work; the chart is as it was afterwards."""
     team.pipeline(
         "web",
-        stage("Work", commands("Do", f"echo {AT_WORK}", "sleep 8")),
+        stage("Work", commands("Do", f"echo {AT_WORK}", gate.line)),
         stage("End", commands("Last", "true")),
     )
     team.start("web")
@@ -61,10 +68,11 @@ def test_chart_runs_two_replicas_of_which_one_leads(kube: Kube, team: Team) -> N
 
 
 def test_upgrade_of_chart_and_definitions_lets_runs_under_way_go_on(
-    cluster: Cluster, kube: Kube, under_way: Team
+    cluster: Cluster, kube: Kube, under_way: Team, gate: Gate
 ) -> None:
     before = operator_pods(kube)
     install_chart(cluster, kube, {**QUICK_VALUES, "logFormat": "plain"})
+    gate.open()
     assert under_way.ended()["state"] == "Succeeded"
     assert tries(under_way) == [1, 1]
     eventually(lambda: not before & operator_pods(kube), 60, "the old operator pods gone")
@@ -72,7 +80,7 @@ def test_upgrade_of_chart_and_definitions_lets_runs_under_way_go_on(
 
 
 def test_uninstall_says_what_it_keeps_and_a_new_installation_takes_the_run_over(
-    cluster: Cluster, kube: Kube, under_way: Team
+    cluster: Cluster, kube: Kube, under_way: Team, gate: Gate
 ) -> None:
     said = helm(
         cluster, "uninstall", "penstock", "--namespace", SYSTEM, "--wait", "--timeout", "60s"
@@ -86,5 +94,6 @@ def test_uninstall_says_what_it_keeps_and_a_new_installation_takes_the_run_over(
     assert under_way.status()["state"] == "InProgress"
     install_chart(cluster, kube, QUICK_VALUES)
 
+    gate.open()
     assert under_way.ended()["state"] == "Succeeded"
     assert tries(under_way) == [1, 1]

@@ -17,6 +17,7 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
 from tests.e2e.failures import living
+from tests.e2e.gates import Gate
 from tests.e2e.operator_process import OperatorProcess
 from tests.support.kube import Kube, eventually
 
@@ -112,7 +113,8 @@ def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
     """X-53, X-54: whatever is written of a stop when the operator dies, the
     run is Stopped and starts nothing.
     """
-    both = [effects.action(name, sleep_s=30 if abandon else 3) for name in ("A", "B")]
+    gate = Gate(team.cluster)
+    both = [effects.action(name, before=gate) for name in ("A", "B")]
     team.pipeline("web", stage("Build", *both, effects.action("C", runOrder=2)), wait=False)
     team.start("web")
     operator.start()
@@ -133,6 +135,9 @@ def test_operator_that_dies_after_each_of_its_writes_stops_a_run_all_the_same(
         )
         operator.kill()
         lives += 1
+        # The actions end only after the first write: else one write would say all.
+        if not abandon:
+            gate.open()
     status = team.status()
     rows = [
         action["executions"][-1]["status"] for action in status["stageStates"][0]["actionStates"]
@@ -188,7 +193,8 @@ def test_operator_that_dies_after_each_of_its_writes_rolls_a_stage_back_once(
     """X-70: whatever is written of a failure when the operator dies, it leads
     to one rollback, of one stage.
     """
-    ships = commands("Ship", '[ "$PENSTOCK_RUN" != second ] || { sleep 3; exit 1; }')
+    gate = Gate(team.cluster)
+    ships = commands("Ship", f'[ "$PENSTOCK_RUN" != second ] || {{ {gate.line}; exit 1; }}')
     deploy = {**stage("Deploy", ships, effects.action("Tell")), "onFailure": {"result": "ROLLBACK"}}
     team.pipeline("web", deploy, stage("After", commands("Look", "true")), wait=False)
     team.start("web", "first")
@@ -201,6 +207,7 @@ def test_operator_that_dies_after_each_of_its_writes_rolls_a_stage_back_once(
         "it ships",
     )
     operator.kill()
+    gate.open()
     lives, back = 0, ""
     while not (back and is_over(team, back)) and lives < 40:
         operator.start(die_after_writes=1)
@@ -248,7 +255,7 @@ def test_operator_killed_twenty_times_during_ten_runs_leaves_one_effect_per_try(
         if kill % 2 == 0:
             team.start(runs[kill // 2], runs[kill // 2])
         operator.start()
-        eventually(lambda: operator.log().count("Leading") > kill, 20, "the operator leads")  # noqa: B023
+        eventually(lambda: operator.log().count("Leading") > kill, 60, "the operator leads")  # noqa: B023
         time.sleep(0.05 + 0.13 * (kill % 7))
         operator.kill()
     assert not is_over(team, runs[-1]), "the last kills came too late to matter"
@@ -269,24 +276,26 @@ def test_leader_that_stands_still_past_its_lease_is_followed_by_the_other_and_do
     wakes, finds its lease gone, and ends.
     """
     other = OperatorProcess(cluster, kube, identity="other-operator", namespaces=[team.namespace])
+    gate = Gate(cluster)
     team.pipeline(
         "web",
-        stage("Build", effects.action("A", sleep_s=2)),
+        stage("Build", effects.action("A", before=gate)),
         stage("Prod", effects.action("B")),
         wait=False,
     )
     try:
         operator.start()
-        eventually(lambda: "Leading" in operator.log(), 20, "the first replica leads")
+        eventually(lambda: "Leading" in operator.log(), 60, "the first replica leads")
         other.start()
         team.start("web")
         eventually(lambda: team.execution("A").get("jobName"), 30, "the action started")
         operator.pause()
+        gate.open()
         assert team.ended()["state"] == "Succeeded"
         assert "Leading" in other.log()
         written = team.run()["metadata"]["resourceVersion"]
         operator.resume()
-        assert operator.wait(20) != 0, "the old leader went on"
+        assert operator.wait(60) != 0, "the old leader went on"
         assert team.run()["metadata"]["resourceVersion"] == written
     finally:
         other.stop()

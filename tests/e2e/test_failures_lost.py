@@ -21,6 +21,7 @@ from tests.e2e.failures import (
     new_team,
     running_pod,
 )
+from tests.e2e.gates import Gate
 from tests.support.install import SYSTEM
 from tests.support.kube import Document, eventually
 
@@ -96,13 +97,21 @@ def test_action_killed_from_outside_fails_at_once_and_is_not_run_again(
     assert last["try"] == 1
 
 
+def open_for_the_second_try(team: Team, gate: Gate) -> None:
+    """Open the gate once the first try is given up: until its end it must not get through."""
+    eventually(lambda: team.execution(ACTION).get("try") == 2, 60, "another try")
+    gate.open()
+
+
 def test_evicted_pod_leaves_the_try_unknown_and_the_action_is_run_again(team: Team) -> None:
     """By the API, as a node's drain does it."""
-    team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", "sleep 5")))
+    gate = Gate(team.cluster)
+    team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", gate.line)))
     team.start("web")
     pod = running_pod(team, "run", says=AT_WORK)["metadata"]["name"]
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
     team.kube.request("POST", f"/api/v1/namespaces/{team.namespace}/pods/{pod}/eviction", eviction)
+    open_for_the_second_try(team, gate)
 
     status = team.ended()
     assert status["state"] == "Succeeded"
@@ -146,9 +155,11 @@ def operator_restarts(team: Team) -> int:
 def test_agent_killed_once_leaves_the_try_unknown_and_the_action_is_run_again(
     cluster: Cluster, team: Team
 ) -> None:
-    team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", "sleep 5")))
+    gate = Gate(cluster)
+    team.pipeline("web", stage(STAGE, commands(ACTION, f"echo {AT_WORK}", gate.line)))
     team.start("web")
     kill_agent(cluster, running_pod(team, "run", says=AT_WORK))
+    open_for_the_second_try(team, gate)
 
     status = team.ended()
     assert status["state"] == "Succeeded"
@@ -199,11 +210,13 @@ def test_job_deleted_by_hand_fails_the_action_and_nothing_is_run_again(team: Tea
 def test_pipeline_deleted_in_the_middle_of_a_run_lets_the_action_end_and_cancels_the_run(
     team: Team,
 ) -> None:
-    first = commands(ACTION, f"echo {AT_WORK}", "sleep 3")
+    gate = Gate(team.cluster)
+    first = commands(ACTION, f"echo {AT_WORK}", gate.line)
     team.pipeline("web", stage(STAGE, first), stage("Never", commands("Next", "true")))
     team.start("web", "run")
     running_pod(team, "run", says=AT_WORK)
     team.kube.delete("pipelines", team.namespace, "web")
+    gate.open()
 
     status = team.ended("run")
     assert status["state"] == "Cancelled"

@@ -10,6 +10,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.effects import Effects, tries_of
+from tests.e2e.gates import Gate
 from tests.e2e.test_stop import as_asker, conditions, event_notes, is_under_way, rows
 from tests.support.kube import Document, eventually
 
@@ -78,8 +79,9 @@ def test_oracle_o_09_failed_action_runs_again_with_the_artifacts_of_its_siblings
 
 
 def test_oracle_o_10_only_the_failed_one_is_retried_while_a_sibling_runs(team: Team) -> None:
+    gate = Gate(team.cluster)
     team.pipeline(
-        "web", stage("Build", commands("Make", FAILS_AT_FIRST), commands("Slow", "sleep 10"))
+        "web", stage("Build", commands("Make", FAILS_AT_FIRST), commands("Slow", gate.line))
     )
     team.start("web")
     eventually(lambda: team.execution("Make").get("status") == "Failed", 30, "one action failed")
@@ -92,6 +94,7 @@ def test_oracle_o_10_only_the_failed_one_is_retried_while_a_sibling_runs(team: T
     retry(team, stageName="Build", retryMode="FAILED_ACTIONS")
     eventually(lambda: team.execution("Make")["attempt"] == 2, 10, "the failed action runs again")
     assert team.execution("Slow")["status"] == "InProgress"
+    gate.open()
     status = team.ended()
     assert status["state"] == "Succeeded"
     assert attempts(status, "Slow") == [(1, "Succeeded")]

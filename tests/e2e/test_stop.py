@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.e2e.conftest import Team, commands, stage
 from tests.e2e.failures import living
+from tests.e2e.gates import Gate
 from tests.e2e.test_examples import penstock
 from tests.support.kube import Document, eventually
 
@@ -62,7 +63,8 @@ def ask(team: Team, run: str = "run", **request: Any) -> None:
 def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_nothing_more(
     team: Team,
 ) -> None:
-    both = (commands("A", "sleep 4"), commands("B", "sleep 5; echo done"))
+    gate = Gate(team.cluster)
+    both = (commands("A", gate.line), commands("B", gate.line, "echo done"))
     team.pipeline(
         "web",
         stage("Build", *both, commands("C", "true", runOrder=2)),
@@ -75,6 +77,7 @@ def test_oracle_o_15_stop_and_wait_lets_both_parallel_actions_end_and_starts_not
     stopping = team.status()
     assert rows(stopping) == {"Build": "Stopping", "A": "InProgress", "B": "InProgress"}
     assert conditions(stopping)["Reconciling"] == ("True", "Stopping")
+    gate.open()
 
     status = team.ended()
     assert status["state"] == "Stopped"
@@ -118,7 +121,8 @@ def test_oracle_o_16_abandoned_actions_end_and_the_queued_run_enters_only_when_t
 
 
 def test_x_56_queued_run_is_stopped_at_once_and_the_one_behind_it_goes_on(team: Team) -> None:
-    team.pipeline("web", stage("Build", commands("A", "sleep 4")), executionMode="QUEUED")
+    gate = Gate(team.cluster)
+    team.pipeline("web", stage("Build", commands("A", gate.line)), executionMode="QUEUED")
     for name in ("run", "second", "third"):
         team.start("web", name)
         eventually(lambda: team.condition("pipelineruns", name, "Succeeded"), 10, "it is seen")  # noqa: B023
@@ -128,6 +132,7 @@ def test_x_56_queued_run_is_stopped_at_once_and_the_one_behind_it_goes_on(team: 
     who = team.run("second")["spec"]["stop"]["requestedBy"]
     assert team.status("second")["statusSummary"] == f"stopped, as asked by {who}: not needed"
 
+    gate.open()
     assert team.ended("third")["state"] == "Succeeded"
     assert team.ended("run")["state"] == "Succeeded"
     assert "stageStates" not in team.status("second")

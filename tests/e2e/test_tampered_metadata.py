@@ -16,6 +16,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, stage
 from tests.e2e.effects import Effects, tries_of
+from tests.e2e.gates import Gate
 from tests.support.kube import Document, Kube, KubeError, eventually
 
 FOREIGN = {
@@ -114,8 +115,9 @@ def test_attack_04_what_is_changed_by_hand_while_it_runs_changes_nothing(
     """One pipeline for each change, all at once, and another run that meets
     whatever the first has left behind.
     """
+    gate = Gate(team.cluster)
     for what in CHANGES:
-        first, second = effects.action(f"{what}-a", sleep_s=4), effects.action(f"{what}-b")
+        first, second = effects.action(f"{what}-a", after=gate), effects.action(f"{what}-b")
         team.pipeline(what, stage("Build", first), stage("Prod", second), wait=False)
     runs: list[str] = []
     for suffix in ("1", "2") if plural in ("jobs", "pods") else ("1",):
@@ -123,10 +125,17 @@ def test_attack_04_what_is_changed_by_hand_while_it_runs_changes_nothing(
         runs += started
         for what in CHANGES:
             tampered(plural, what)
+        gate.open()
         states = {run: team.ended(run, 120)["state"] for run in started}
         assert states == dict.fromkeys(started, "Succeeded")
+        gate.close()
 
     assert effects.per_try() == tries(team, *runs)
+
+
+def is_over(team: Team, pod: str) -> bool:
+    found = team.kube.find("pods", team.namespace, pod)
+    return found is None or found["status"].get("phase") in ("Succeeded", "Failed")
 
 
 def test_attack_08_pod_that_looks_like_the_jobs_own_has_no_say(
@@ -135,8 +144,9 @@ def test_attack_08_pod_that_looks_like_the_jobs_own_has_no_say(
     """Whoever may create pods and read runs makes a pod with a Job's labels
     that reports success.
     """
+    gate = Gate(team.cluster)
     team.pipeline(
-        "web", stage("Build", effects.action("A", sleep_s=4)), stage("Prod", effects.action("B"))
+        "web", stage("Build", effects.action("A", after=gate)), stage("Prod", effects.action("B"))
     )
     team.start("web")
     job = eventually(lambda: team.execution("A").get("jobName"), 20, "the first action has a Job")
@@ -167,6 +177,9 @@ def test_attack_08_pod_that_looks_like_the_jobs_own_has_no_say(
             },
         }
         team.kube.create("pods", team.namespace, body)
+    forged = [f"{job}-aaaa{index}" for index in range(2)]
+    eventually(lambda: all(is_over(team, name) for name in forged), 60, "the forged pods reported")
+    gate.open()
 
     assert team.ended()["state"] == "Succeeded"
     assert effects.per_try() == dict.fromkeys(tries_of(team.run()), 1)

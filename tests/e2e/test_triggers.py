@@ -17,6 +17,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import QUICK_VALUES, Team, commands, git, stage
+from tests.e2e.gates import Gate
 from tests.e2e.operator_process import settle
 from tests.e2e.triggers_process import POLL_S, TriggersProcess
 from tests.support.install import SYSTEM, Repository, install_chart, push_repository, run
@@ -242,7 +243,8 @@ def test_bug_18_pipeline_made_anew_under_way_starts_its_first_run(
     the new one's run follows it.
     """
     triggers.start()
-    team.pipeline("web", stage("Build", commands("Long", "sleep 8")))
+    gate = Gate(team.cluster)
+    team.pipeline("web", stage("Build", commands("Long", gate.line)))
     eventually(lambda: len(triggered(team, "web")) == 1, 30, "the first run of the old Pipeline")
     eventually(
         lambda: team.kube.get("pipelines", team.namespace, "web")["status"].get("lastRun"),
@@ -258,6 +260,7 @@ def test_bug_18_pipeline_made_anew_under_way_starts_its_first_run(
         != old["metadata"]["uid"]
     )
     eventually(lambda: len(triggered(team, "web")) == 2, 30, "the first run of the new Pipeline")
+    gate.open()
 
     runs = team.kube.objects("pipelineruns", team.namespace)
     new = next(

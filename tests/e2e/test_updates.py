@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.gates import Gate
 from tests.e2e.triggers_process import TriggersProcess
 from tests.support.kube import Document, Kube, eventually
 
@@ -48,7 +49,8 @@ def is_running(team: Team, run: str) -> bool:
 
 
 def test_oracle_o_19_edit_lets_the_running_action_end_and_cancels_the_run(team: Team) -> None:
-    declare(team, "sleep 4", executionMode="QUEUED")
+    gate = Gate(team.cluster)
+    declare(team, gate.line, executionMode="QUEUED")
     start_in_order(team, "run", "next")
     eventually(
         lambda: is_running(team, "run") and team.condition("pipelineruns", "next", "Succeeded"),
@@ -59,6 +61,7 @@ def test_oracle_o_19_edit_lets_the_running_action_end_and_cancels_the_run(team: 
     assert team.ended("next")["state"] == "Cancelled"
     assert rows(team.status("run")) == [("Make", "InProgress")]
 
+    gate.open()
     status = team.ended()
     assert (status["state"], status["stageStates"][0]["status"]) == ("Cancelled", "Cancelled")
     assert rows(status) == [("Make", "Succeeded")]
@@ -71,16 +74,20 @@ def test_oracle_o_19_edit_lets_the_running_action_end_and_cancels_the_run(team: 
 
 
 def test_on_update_finish_and_a_re_sync_end_no_run(team: Team) -> None:
-    declare(team, "sleep 3; echo old", onUpdate="Finish")
+    gate = Gate(team.cluster)
+    old = (gate.line, "echo old")
+    declare(team, *old, onUpdate="Finish")
     team.start("web")
     eventually(lambda: is_running(team, "run"), 20, "it runs")
-    declare(team, "sleep 3; echo old", onUpdate="Finish")
+    declare(team, *old, onUpdate="Finish")
     declare(team, "echo new", onUpdate="Finish")
+    gate.open()
     assert rows(team.ended()) == [("Make", "Succeeded"), ("Pack", "Succeeded")]
 
 
 def test_oracle_o_04_parallel_runs_share_a_stage_and_those_above_the_limit_wait(team: Team) -> None:
-    declare(team, "sleep 3", executionMode="PARALLEL", maxConcurrentExecutions=2)
+    gate = Gate(team.cluster)
+    declare(team, gate.line, executionMode="PARALLEL", maxConcurrentExecutions=2)
     for name in ("first", "second", "third"):
         team.start("web", name)
     eventually(
@@ -94,6 +101,7 @@ def test_oracle_o_04_parallel_runs_share_a_stage_and_those_above_the_limit_wait(
         "waiting for one of 2 runs under way to end (spec.maxConcurrentExecutions)",
     )
     declare(team, "true", executionMode="PARALLEL", maxConcurrentExecutions=2)
+    gate.open()
     ended = {name: team.ended(name) for name in ("first", "second", "third")}
     assert {status["state"] for status in ended.values()} == {"Succeeded"}
     assert [ended[name]["pipelineVersion"] for name in ("first", "second", "third")] == [1, 1, 2]

@@ -237,23 +237,20 @@ class Applier:
             self._cache.put(APPROVALS, document)
 
     async def _create_run(self, namespace: str, manifest: Mapping[str, Any]) -> None:
-        """Create a run, and note any obstacle.
-
-        The run that asked for it reports the obstacle after a while.
-        """
+        """Create a run; the run that asked for it reports an obstacle after a while."""
         name = manifest["metadata"]["name"]
         try:
             self._cache.put(RUNS, await self._client.create(RUNS, namespace, manifest))
             log.info("Created PipelineRun", extra={"namespace": namespace, "run": name})
         except AlreadyExistsError:
             document = await self._client.get(RUNS, namespace, name)
-            self._cache.put(RUNS, document)
             if document["spec"] != manifest["spec"]:
-                log.warning(
-                    "PipelineRun %s/%s exists and is not the one that was to be created",
-                    namespace,
-                    name,
+                taken = (
+                    f"PipelineRun {namespace}/{name} exists and is not the one that was to be "
+                    f"created: delete or rename it"
                 )
+                raise NameTakenError(taken) from None
+            self._cache.put(RUNS, document)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.api.contract.contracts import Revision
 from penstock.engine.commands import CreateRun
+from penstock.engine.snapshot import Refused
 from tests.unit.engine.simulation import World, commands_action, git_action, stage
 from tests.unit.engine.test_retry import attempts, end
 from tests.unit.engine.test_stop import events, statuses
@@ -309,11 +310,25 @@ def test_x_70_run_whose_rollback_cannot_be_created_fails_after_a_while_and_says_
         world.apply(replace(plan, commands=()))
         world.advance(30)
     assert plan.look_again is not None
+    wanted = world.status("run-3").automatic_rollback
+    assert wanted and wanted.run
+    world.refused[wanted.run] = Refused("QuotaExceeded", "exceeded quota: runs", world.now)
     world.settle()
     assert world.status("run-3").state == "Failed"
     assert (world.status("run-3").status_summary or "").endswith(
-        "stage Deploy is not rolled back: the run could not be created"
+        "stage Deploy is not rolled back: the run could not be created: exceeded quota: runs"
     )
+
+
+def test_x_70_operator_that_was_away_for_long_creates_the_rollback_all_the_same() -> None:
+    """It died after the status that names the rollback; nobody has refused anything."""
+    world = failing()
+    world.apply(replace(world.plan(), commands=()))
+    world.advance(3600)
+    world.settle()
+    assert len(created(world)) == 1
+    rollback = world.status("run-3").automatic_rollback
+    assert rollback and rollback.message is None
 
 
 def test_x_70_stage_in_which_nothing_has_succeeded_is_not_rolled_back() -> None:

@@ -8,7 +8,7 @@ from penstock.actions.git.client import Git
 from penstock.actions.git.lfs import Lfs
 from penstock.actions.git.listing import Budget, Contents
 from penstock.actions.git.repository import Description, Repository
-from penstock.actions.git.source import Source
+from penstock.actions.git.source_commit import SourceCommit
 from penstock.actions.git.submodules import Submodules
 from penstock.api.contract.contracts import Revision
 from penstock.api.text import printable
@@ -17,7 +17,7 @@ from penstock.api.text import printable
 _MESSAGE_BYTES = 1000
 
 
-def check_out(job: Job, source: Source) -> Description:
+def check_out(job: Job, source: SourceCommit) -> Description:
     """Fetch the wanted commit into the source folder, and describe it; raise ActionError."""
     with tempfile.TemporaryDirectory(dir=job.scratch) as folder:
         home = Path(folder)
@@ -56,7 +56,7 @@ def shortened(message: str) -> str:
     return message if cut == message else cut + "…"
 
 
-def _write(job: Job, source: Source, repository: Repository, submodules: Submodules) -> None:
+def _write(job: Job, source: SourceCommit, repository: Repository, submodules: Submodules) -> None:
     """Write the files, and submodules' if asked for; nothing before its size is known."""
     contents = submodules.check_out_one(repository, job.source, f"Commit {repository.commit}")
     if source.with_submodules:
@@ -65,7 +65,7 @@ def _write(job: Job, source: Source, repository: Repository, submodules: Submodu
         _tell_what_is_missing(job, source, contents)
 
 
-def _tell_what_is_missing(job: Job, source: Source, contents: Contents) -> None:
+def _tell_what_is_missing(job: Job, source: SourceCommit, contents: Contents) -> None:
     if number := len(contents.submodules):
         what = (
             "1 submodule is an empty folder"

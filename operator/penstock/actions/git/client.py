@@ -27,7 +27,7 @@ from penstock.actions.git.isolation import (
     unreachable,
 )
 from penstock.actions.git.remote import Remote
-from penstock.actions.git.source import Source
+from penstock.actions.git.source_commit import SourceCommit
 
 # What git says is kept in memory: enough for every message, not for a hostile stream.
 _OUTPUT = 1024 * 1024
@@ -57,7 +57,7 @@ class Git:
     The credential is for the origin of the source's own remote, whichever remote this is.
     """
 
-    def __init__(self, job: Job, source: Source, home: Path) -> None:
+    def __init__(self, job: Job, source: SourceCommit, home: Path) -> None:
         self._job = job
         self.source = source
         self._remote = source.remote

@@ -4,13 +4,13 @@ from penstock.actions.execution import Job, Outcome
 from penstock.actions.git.checkout import check_out, outcome_of, shortened
 from penstock.actions.git.credentials import basic_auth
 from penstock.actions.git.remote import remote_of, wanted_of
-from penstock.actions.git.source import CREDENTIALS_SECRET, Source
+from penstock.actions.git.source_commit import CREDENTIALS_SECRET, SourceCommit
 
 
 def run(job: Job) -> Outcome:
     """Fetch the wanted commit into the source folder, and describe it."""
     configuration = job.request.configuration
-    source = Source(
+    source = SourceCommit(
         remote=remote_of(configuration["Url"]),
         wanted=wanted_of(configuration, job.request.revision),
         authorization=basic_auth(job, CREDENTIALS_SECRET, f"The Secret in {CREDENTIALS_SECRET}"),

@@ -53,7 +53,7 @@ class Lfs:
         self._budget = budget
 
     def complete(self, repository: Repository, folder: Path) -> None:
-        """Fetch a checkout's files if the source wants them; raise ActionError if one is missing."""
+        """Fetch a checkout's files if the source wants it; raise ActionError if one is missing."""
         pointers = list(_pointers(repository, folder))
         if not pointers:
             return

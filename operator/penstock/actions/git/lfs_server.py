@@ -24,7 +24,7 @@ from penstock.actions.execution import (
     Job,
 )
 from penstock.actions.git.remote import Remote, remote_of
-from penstock.actions.git.source import CREDENTIALS_SECRET
+from penstock.actions.git.source_commit import CREDENTIALS_SECRET
 from penstock.api.text import printable
 
 _MEDIA_TYPE = "application/vnd.git-lfs+json"

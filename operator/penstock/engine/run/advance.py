@@ -65,10 +65,9 @@ class RunAdvance(RunStages):
 
         That is the next group, once the one before it has succeeded.
         """
-        # What was found while observing may be out of date: a retry has opened the stage again.
+        # A retry may have opened the stage again since it was observed.
         self.kept_by = []
-        # An override may have let in a stage whose actions are all done: close it before looking
-        # for more.
+        # An override may have let in a stage whose actions are all done: that one closes first.
         if not self._is_let_in():
             return
         self._close_stage()

@@ -10,11 +10,14 @@ from penstock.api.kinds.rollback import AutomaticRollback, ExecutionType
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, StageStatus
 from penstock.api.meta import API_VERSION, LABEL_MANAGED_BY, MANAGED_BY, PIPELINE_RUN
 from penstock.api.names import child_name
+from penstock.api.text import shorten
 from penstock.api.times import format_time, parse_time
 from penstock.engine.commands import CreateRun
 from penstock.engine.snapshot import RunObject, Snapshot
 
 TRIGGER = "AutomatedRollback"
+# Of the server's words in a message.
+_MESSAGE = 500
 
 
 def rolls_back(stage: Stage) -> bool:
@@ -59,9 +62,9 @@ class Rollbacks:
     def settle(
         self, run: RunObject, stage: RunStageState, now: datetime, wait: timedelta
     ) -> tuple[AutomaticRollback, datetime | None]:
-        """Return the rollback of a failed stage, and the deadline to create its run.
+        """Return the rollback of a failed stage, and when to look again whether its run exists.
 
-        The deadline is None once the run exists.
+        The time is None once the run exists, or never will.
         """
         known = run.status.automatic_rollback
         # A record with another name is of a failure before the last retry.
@@ -70,10 +73,15 @@ class Rollbacks:
         if known.run is None or self.exists(known.run):
             return known, None
         limit = (parse_time(known.time) or now) + wait
+        if now < limit:
+            return known, limit
+        refused = self._snapshot.refused.get(known.run)
+        # Time alone says nothing: an operator that was away has yet to ask.
+        if refused is None:
+            return known, now + wait
         # The failed run ends all the same, and says that it was not rolled back.
-        if now >= limit:
-            return known.model_copy(update={"message": "the run could not be created"}), None
-        return known, limit
+        why = f"the run could not be created: {refused.message}"
+        return known.model_copy(update={"message": shorten(why, _MESSAGE)}), None
 
     def begin(
         self, run: RunObject, status: PipelineRunStatus, stage: RunStageState, now: datetime

@@ -7,7 +7,7 @@ from penstock.actions.git.remote import Remote, Wanted
 CREDENTIALS_SECRET = "CredentialsSecret"
 
 
-class Source(NamedTuple):
+class SourceCommit(NamedTuple):
     """One commit of one repository.
 
     ``authorization`` is the header that the credential travels in, empty without one. It goes to
