@@ -23,6 +23,7 @@ _APIS = {
     "pipelineruns": "apis/penstock.dev/v1alpha1",
     "approvals": "apis/penstock.dev/v1alpha1",
     "buildprojects": "apis/penstock.dev/v1alpha1",
+    "connections": "apis/penstock.dev/v1alpha1",
     "stagetransitions": "apis/penstock.dev/v1alpha1",
     "actiontypes": "apis/penstock.dev/v1alpha1",
     "clusteractiontypes": "apis/penstock.dev/v1alpha1",
@@ -255,15 +256,24 @@ def served(kube: Kube, path: str, commit: str) -> str:
     return page if commit in page else ""
 
 
+# So many times as long as it should take: what will never come true costs this, and what comes
+# late on a loaded machine is no fault.
+_PATIENCE = 4
+
+
 def eventually(check: Callable[[], Any], seconds: float, what: str, pause: float = 0.1) -> Any:
-    """Return the first true value that ``check`` gives; fail when none comes within the limit."""
-    deadline = time.monotonic() + seconds
+    """Return the first true value that ``check`` gives; fail when none comes within the limit.
+
+    ``seconds`` are those of an idle machine; a loaded one gets more.
+    """
+    limit = seconds * _PATIENCE
+    deadline = time.monotonic() + limit
     while True:
         value = check()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(
-                f"{what} did not come true within {seconds:g} s; last seen: {value!r}"
+                f"{what} did not come true within {limit:g} s; last seen: {value!r}"
             )
         time.sleep(pause)
