@@ -85,7 +85,7 @@ def test_uninstall_says_what_it_keeps_and_a_new_installation_takes_the_run_over(
     said = helm(
         cluster, "uninstall", "penstock", "--namespace", SYSTEM, "--wait", "--timeout", "60s"
     )
-    for plural in ("approvals", "pipelines", "pipelineruns", "buildprojects", "stagetransitions"):
+    for plural in ("approvals", "pipelines", "pipelineruns", "connections", "stagetransitions"):
         assert f"{plural}.penstock.dev" in said
     assert kube.find("validatingadmissionpolicies", None, "penstock-approvals"), (
         "pending Approvals stay guarded"

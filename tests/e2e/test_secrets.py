@@ -17,7 +17,7 @@ import zstandard
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, git, stage
 from tests.e2e.failures import new_team
-from tests.support.install import BUCKET, SYSTEM, push_repository, s3_client
+from tests.support.install import BUCKET, SYSTEM, Repository, push_repository, s3_client
 from tests.support.kube import Document, Kube, KubeError
 
 PUBLIC = "canary-that-everyone-may-see"
@@ -71,7 +71,7 @@ def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
             "stringData": keys,
         }
         kube.apply([{**secret, "type": "kubernetes.io/basic-auth"}], team.namespace)
-        url = _push_private(cluster, team.namespace)
+        url = push_private(cluster, team.namespace).cluster_url
         source = git("Fetch", url, CredentialsSecret="git")
         snoop = commands(
             "Snoop", *SNOOP, inputArtifacts=[{"name": "Source"}], outputArtifacts=[{"name": "Out"}]
@@ -91,13 +91,14 @@ def ended(cluster: Cluster, kube: Kube) -> Iterator[Team]:
         yield team
 
 
-def _push_private(cluster: Cluster, name: str) -> str:
+def push_private(cluster: Cluster, name: str, page: str = "Hello") -> Repository:
+    """Push a page to a repository that only the Git server's user may read."""
     basic = base64.b64encode(f"{cluster.git.user}:{cluster.git.password}".encode()).decode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIT_CONFIG_COUNT", "1")
         patch.setenv("GIT_CONFIG_KEY_0", "http.extraHeader")
         patch.setenv("GIT_CONFIG_VALUE_0", f"Authorization: Basic {basic}")
-        return push_repository(cluster, f"private/{name}", {"index.html": "Hello"}).cluster_url
+        return push_repository(cluster, f"private/{name}", {"index.html": page})
 
 
 def logs(team: Team) -> Iterator[tuple[str, bytes]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.operator_process import OperatorProcess
+from tests.support.install import SYSTEM
 
 POLL_S = 1.0
 
@@ -30,6 +31,7 @@ class TriggersProcess(OperatorProcess):
         config = {
             "lease": lease,
             "namespaces": self.namespaces,
+            "serviceAccount": f"{SYSTEM}:{self.account}",
             "pollSeconds": POLL_S,
             "timeoutSeconds": 10,
             "allowedCidrs": [f"{self.cluster.node_ip}/32", *self.allowed],

@@ -220,6 +220,7 @@ def test_definitions_stay_after_an_uninstall_and_are_upgraded_with_the_chart(
         "Approval",
         "BuildProject",
         "ClusterActionType",
+        "Connection",
         "Pipeline",
         "PipelineRun",
         "StageTransition",

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cluster import Cluster
 from tests.support.install import SYSTEM
 
-_OBJECTS = "pipelines,pipelineruns,approvals,buildprojects,stagetransitions,jobs,pods"
+_OBJECTS = "pipelines,pipelineruns,approvals,buildprojects,connections,stagetransitions,jobs,pods"
 _LOG_LINES = "400"
 
 

@@ -48,7 +48,7 @@ matchResources:
 
 {{- define "penstock.rules" -}}
 - apiGroups: [penstock.dev]
-  resources: [pipelines, buildprojects, actiontypes, stagetransitions]
+  resources: [pipelines, buildprojects, connections, actiontypes, stagetransitions]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
   resources: [approvals]

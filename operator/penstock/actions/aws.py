@@ -76,20 +76,26 @@ def client(job: Job, service: str, *, attempts: int = _CALLS, read_s: float = _R
         return _client(_session(job, access), service, access, config)
 
 
-def environment(job: Job) -> dict[str, str]:
-    """Return the variables that let AWS's own tools act as this action.
+def keys_of(job: Job) -> Credentials:
+    """Return the keys that this action acts with; raise ActionError without an identity.
 
-    Raise ActionError without an identity.
-
-    The keys of an assumed role are good for an hour. What is secret of them is masked from now on.
+    Those of an assumed role are good for an hour. What is secret of them is masked from now on.
     """
-    access = job.request.aws or AwsAccess()
     with calls():
-        found = _session(job, access).get_credentials()
+        found = _session(job, job.request.aws or AwsAccess()).get_credentials()
         if found is None:
             raise exceptions.NoCredentialsError
         keys = found.get_frozen_credentials()
     job.mask(text for text in (keys.secret_key, keys.token) if text)
+    return Credentials(keys.access_key, keys.secret_key, keys.token)
+
+
+def environment(job: Job) -> dict[str, str]:
+    """Return the variables that let AWS's own tools act as this action.
+
+    Raise ActionError without an identity.
+    """
+    access, keys = job.request.aws or AwsAccess(), keys_of(job)
     given = {
         "AWS_ACCESS_KEY_ID": keys.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.secret_key,

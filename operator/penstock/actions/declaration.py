@@ -133,6 +133,8 @@ class Declaration:
     """The rule of stage conditions that is evaluated as an action of this provider."""
     is_action: bool = True
     """Whether actions may name it: a provider may be a rule alone."""
+    connection: str = ""
+    """The key of ``configuration`` that names a Connection, by an ARN or by its name."""
     secrets: tuple[str, ...] = ()
     """The keys of ``configuration`` whose values name a Secret, which the agent gets."""
     literals: tuple[str, ...] = ()

@@ -25,6 +25,8 @@ ANNOTATION_ACTION = f"{GROUP}/action"
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_TRY = f"{GROUP}/try"
 ANNOTATION_SPEC_HASH = f"{GROUP}/spec-hash"
+ANNOTATION_ARN = f"{GROUP}/arn"
+"""The ARN of definitions from AWS that an object stands for."""
 # What triggers write on the runs they start.
 LABEL_STARTED_BY = f"{GROUP}/started-by"
 ANNOTATION_PIPELINE_UID = f"{GROUP}/pipeline-uid"

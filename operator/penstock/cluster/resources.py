@@ -28,6 +28,7 @@ class Resource:
 PIPELINES = Resource("Pipeline", f"apis/{GROUP}/{VERSION}", "pipelines")
 RUNS = Resource("PipelineRun", f"apis/{GROUP}/{VERSION}", "pipelineruns")
 BUILD_PROJECTS = Resource("BuildProject", f"apis/{GROUP}/{VERSION}", "buildprojects")
+CONNECTIONS = Resource("Connection", f"apis/{GROUP}/{VERSION}", "connections")
 ACTION_TYPES = Resource("ActionType", f"apis/{GROUP}/{VERSION}", "actiontypes")
 CLUSTER_ACTION_TYPES = Resource(
     "ClusterActionType", f"apis/{GROUP}/{VERSION}", "clusteractiontypes", False

@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from penstock.actions.git.hosts.connections import ConnectionObject
 from penstock.api.document import Document
 from penstock.api.kinds.pipeline import ArtifactStore
 from penstock.cluster.resources import (
     ACTION_TYPES,
     APPROVALS,
     BUILD_PROJECTS,
+    CONNECTIONS,
     JOBS,
     PIPELINES,
     PODS,
@@ -28,6 +30,7 @@ from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.parsing import (
     approval_of,
     cluster_type,
+    connection_of,
     ended_of,
     frozen_of,
     has_ended,
@@ -100,6 +103,7 @@ class Gatherer:
             targets=targets,
             action_types=types,
             build_projects=self._build_projects(namespace),
+            connections=self._connections(namespace),
             **self._revisions(key, runs, (*late, *targets)),
             **self._awaited(key),
             **self._deleted((*runs, *late)),
@@ -133,6 +137,10 @@ class Gatherer:
             document["metadata"]["name"]: self._once(document, project_of) for document in documents
         }
 
+    def _connections(self, namespace: str) -> tuple[ConnectionObject, ...]:
+        documents = self._cache.in_namespace(CONNECTIONS, namespace)
+        return tuple(self._once(document, connection_of) for document in documents)
+
     def _revisions(self, key: PipelineKey, runs: Runs, others: Runs) -> dict[str, Any]:
         """Return the parts of a snapshot that ControllerRevisions hold.
 
@@ -149,8 +157,11 @@ class Gatherer:
                 n: int(item["revision"]) for n, item in revisions.items() if n not in objects
             },
             "known_objects": {name: int(revisions[name]["revision"]) for name in objects},
-            "frozen_projects": {name: project for name, (project, _) in thawed.items() if project},
-            "frozen_types": {name: declared for name, (_, declared) in thawed.items() if declared},
+            "frozen_projects": {n: item.project for n, item in thawed.items() if item.project},
+            "frozen_types": {n: item.declared for n, item in thawed.items() if item.declared},
+            "frozen_connections": {
+                n: item.connection for n, item in thawed.items() if item.connection
+            },
         }
 
     def _runs(

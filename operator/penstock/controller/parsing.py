@@ -4,16 +4,18 @@ An unreadable document says why, and stops no other.
 """
 
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from penstock.actions.declaration import Declaration
+from penstock.actions.git.hosts.connections import ConnectionObject, connection_object
 from penstock.api import meta as words
 from penstock.api.document import Document
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.kinds.rollback import ExecutionType
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus, RunState
@@ -24,7 +26,7 @@ from penstock.controller.cache.budget import TOO_MUCH
 from penstock.engine.objects.action_types import ActionTypeObject, thaw_type
 from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
-from penstock.engine.pods.revisions import thaw
+from penstock.engine.pods.revisions import thaw, thaw_connection
 from penstock.engine.snapshot import ApprovalObject, EndedRun, EndedStage, PipelineObject, RunObject
 from penstock.engine.tries.approval_objects import frozen_hash
 
@@ -81,9 +83,23 @@ def project_of(document: Document) -> BuildProjectObject:
     return BuildProjectObject(meta["name"], meta["uid"], meta["generation"], spec, unreadable)
 
 
-def frozen_of(document: Document) -> tuple[BuildProjectSpec | None, Declaration | None]:
-    """Read what a ControllerRevision keeps: a BuildProject or an ActionType, None for the other."""
-    return thaw(document["data"]), thaw_type(document["data"])
+def connection_of(document: Document) -> ConnectionObject:
+    """Read a Connection."""
+    return connection_object(document["metadata"], *_spec(ConnectionSpec, document))
+
+
+class Thawed(NamedTuple):
+    """What a ControllerRevision keeps: one of these, None for the others."""
+
+    project: BuildProjectSpec | None
+    declared: Declaration | None
+    connection: ConnectionSpec | None
+
+
+def frozen_of(document: Document) -> Thawed:
+    """Read what a ControllerRevision keeps."""
+    data = document["data"]
+    return Thawed(thaw(data), thaw_type(data), thaw_connection(data))
 
 
 def namespaced_type(document: Document) -> ActionTypeObject:

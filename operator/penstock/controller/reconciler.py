@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock.actions.declaration import declarations
+from penstock.actions.git.hosts.connections import is_known
 from penstock.api.document import Document
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ConflictError
-from penstock.cluster.resources import BUILD_PROJECTS, PIPELINES, REVISIONS, RUNS
+from penstock.cluster.resources import BUILD_PROJECTS, CONNECTIONS, PIPELINES, REVISIONS, RUNS
 from penstock.controller.action_types import fetch_missing
 from penstock.controller.apply import Applier
 from penstock.controller.cache.cache import Cache
@@ -25,6 +26,7 @@ from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.clock import Clock, utc_now
 from penstock.controller.gather import Gatherer
 from penstock.controller.live_reads import LiveReads, tries_under_way
+from penstock.controller.parsing import connection_of
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
 from penstock.engine.snapshot import Live, Snapshot
@@ -84,7 +86,7 @@ class Reconciler:
         """Plan, and plan again with what live requests confirmed: absence is never evidence."""
         is_pipeline_absent = await self._is_pipeline_absent(key)
         await self._fetch_definitions(key)
-        await self._fetch_projects(key)
+        await self._fetch_named(key)
         await fetch_missing(self.client, self.cache, key)
         gone_runs = await self._gone_runs(key)
         jobs: dict[str, str] = {}
@@ -163,30 +165,34 @@ class Reconciler:
                 if name and not self.cache.get(REVISIONS, key[0], name):
                     await self.live.exists(REVISIONS, key[0], name)
 
-    async def _fetch_projects(self, key: PipelineKey) -> None:
-        """Read the BuildProjects of a pipeline with unfinished runs if the cache lacks them.
+    async def _fetch_named(self, key: PipelineKey) -> None:
+        """Read what the actions of a pipeline with unfinished runs name, if the cache lacks it.
 
-        They may be new.
+        They are BuildProjects and Connections, which may be new.
         """
-        pipeline = self.cache.get(PIPELINES, *key) or {}
-        stages = pipeline.get("spec", {}).get("stages", ())
-        wanted = [
+        if all("completionTime" in run.get("status", {}) for run in self.cache.of(RUNS, key)):
+            return
+        stages = (self.cache.get(PIPELINES, *key) or {}).get("spec", {}).get("stages", ())
+        items = [
             item for stage in stages for item in (*stage.get("actions", ()), *_rules_of(stage))
         ]
-        configurations = [item.get("configuration", {}) for item in wanted]
-        keys = {declared.project.name for declared in declarations() if declared.project}
-        names = {item[key] for item in configurations for key in keys if key in item}
-        missing = {
-            name
-            for name in names
+        configurations = [item.get("configuration", {}) for item in items]
+        projects = {declared.project.name for declared in declarations() if declared.project}
+        for name in sorted({c[k] for c in configurations for k in projects if k in c}):
             # A text with a reference in it is no object's name yet.
-            if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name)
-        }
-        if missing and any(
-            "completionTime" not in run.get("status", {}) for run in self.cache.of(RUNS, key)
-        ):
-            for name in sorted(missing):
+            if _DNS.fullmatch(name) and not self.cache.get(BUILD_PROJECTS, key[0], name):
                 await self.live.exists(BUILD_PROJECTS, key[0], name)
+        connections = {item.connection for item in declarations() if item.connection}
+        if arns := {c[k] for c in configurations for k in connections if k in c}:
+            await self._fetch_connections(key[0], arns)
+
+    async def _fetch_connections(self, namespace: str, arns: set[str]) -> None:
+        known = [connection_of(item) for item in self.cache.in_namespace(CONNECTIONS, namespace)]
+        if not all(is_known(known, arn) for arn in arns):
+            # Which one an ARN means stands in the objects: only the list tells.
+            before = {item.uid for item in known}
+            listed = self.live.client.list(CONNECTIONS, namespace)
+            await self.live.compare(CONNECTIONS, listed, before)
 
 
 def _rules_of(stage: Document) -> Iterator[Document]:
@@ -199,12 +205,12 @@ def _rules_of(stage: Document) -> Iterator[Document]:
 def _frozen_objects(status: Document) -> Iterator[str]:
     """Yield the frozen revisions that tries under way were started with.
 
-    They are ControllerRevisions of BuildProjects and ActionTypes.
+    They are ControllerRevisions of BuildProjects, ActionTypes and Connections.
     """
     for execution in tries_under_way(status):
         yield from (
             execution[kind]["revision"]
-            for kind in ("buildProject", "actionType")
+            for kind in ("buildProject", "actionType", "connection")
             if kind in execution
         )
 

@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from penstock.actions.declaration import Declaration
+from penstock.actions.git.hosts.connections import ConnectionObject
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
 from penstock.api.kinds.stop import StopRequest, StopTrigger
@@ -222,8 +224,9 @@ class Snapshot:
     """Everything about one pipeline, as the cache has it.
 
     ``revisions`` are the data of the ControllerRevisions that unfinished runs name,
-    ``frozen_projects`` the BuildProjects and ``frozen_types`` the ActionTypes that their tries were
-    started with; ``known_revisions`` and ``known_objects`` (of both kinds) are all there are.
+    ``frozen_projects`` the BuildProjects, ``frozen_connections`` the Connections and
+    ``frozen_types`` the ActionTypes that their tries were started with; ``known_revisions`` and
+    ``known_objects`` (of these kinds) are all there are.
     ``late`` are those of the ended runs whose spec was changed since the last write: a stop comes
     too late, a retry may resume the run. ``targets`` are the ended runs that runs not yet begun
     shall roll back to. ``seen`` are Jobs and Approvals that existed once. ``refused`` are the
@@ -246,6 +249,8 @@ class Snapshot:
     known_revisions: Mapping[str, int] = field(default_factory=dict)
     build_projects: Mapping[str, BuildProjectObject] = field(default_factory=dict)
     frozen_projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    connections: tuple[ConnectionObject, ...] = ()
+    frozen_connections: Mapping[str, ConnectionSpec] = field(default_factory=dict)
     action_types: ActionTypes = field(default_factory=ActionTypes)
     frozen_types: Mapping[str, Declaration] = field(default_factory=dict)
     known_objects: Mapping[str, int] = field(default_factory=dict)

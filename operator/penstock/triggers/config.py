@@ -28,6 +28,8 @@ class TriggerSettings:
     allowed_hosts: tuple[str, ...] = ()
     allowed_cidrs: tuple[str, ...] = ()
     refused_cidrs: tuple[str, ...] = ()
+    service_account: str = ""
+    """Our own, as ``namespace:name``, for messages to those who may let it read a Secret."""
     host: str = "0.0.0.0"  # noqa: S104 — the kubelet and Prometheus reach it on the pod's address
     port: int | None = 8080
 

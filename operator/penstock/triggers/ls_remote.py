@@ -45,8 +45,17 @@ class LsRemote:
     rules: AddressRules
     timeout_s: float = 20.0
 
-    async def revision(self, remote: Remote, wanted: Wanted, credential: Credential | None) -> str:
-        """Return a ref's commit, empty if there is no such ref; raise ActionError on failure."""
+    async def revision(
+        self,
+        remote: Remote,
+        wanted: Wanted,
+        credential: Credential | None,
+        credential_place: str = "CredentialsSecret",
+    ) -> str:
+        """Return a ref's commit, empty if there is no such ref; raise ActionError on failure.
+
+        ``credential_place`` is where a user names the credential, for messages.
+        """
         try:
             async with asyncio.timeout(self.timeout_s):
                 address = await address_of(remote.host, remote.port, self.rules, self.timeout_s)
@@ -59,7 +68,7 @@ class LsRemote:
             ) from error
         except GitError as error:
             raise failure_of(
-                remote, error, "CredentialsSecret", has_credential=credential is not None
+                remote, error, credential_place, has_credential=credential is not None
             ) from error
         return commit_of(answer, wanted.ref or "HEAD")
 

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from penstock.actions.declaration import declaration_of
 from penstock.api.document import Document
 from penstock.api.kinds.pipeline import Action, PipelineSpec
-from penstock.api.kinds.walks import placed_actions
 from penstock.api.meta import (
     ANNOTATION_ACTION,
     ANNOTATION_PIPELINE_UID,
@@ -21,6 +20,7 @@ from penstock.api.meta import (
     TRIGGERS,
 )
 from penstock.api.status.pipeline_status import PipelineStatus
+from penstock.api.walks import placed_actions
 from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
 
 
@@ -62,10 +62,17 @@ def pipeline_uid_of(run: Document) -> str:
 
 
 def source_actions(spec: PipelineSpec) -> Iterator[tuple[str, str, Action]]:
-    """Yield stage, provider and action of each source."""
+    """Yield stage, provider and action of each source.
+
+    A trigger decides for its action in place of DetectChanges (G-03).
+    """
+    watched = {trigger.git_configuration.source_action_name for trigger in spec.triggers}
     for _, stage, action in placed_actions(spec):
         declared = declaration_of(action.action_type_id)
         if declared and declared.category == "Source":
+            if action.name in watched:
+                configuration = {**action.configuration, "DetectChanges": "true"}
+                action = action.model_copy(update={"configuration": configuration})
             yield stage.name, declared.provider, action
 
 

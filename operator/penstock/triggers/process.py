@@ -16,15 +16,23 @@ from penstock.cluster.resources import PIPELINES, RUNS
 from penstock.runtime.endpoints import Endpoints
 from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
+from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
 from penstock.triggers.decide import StartedRun
 from penstock.triggers.git import GitSource
+from penstock.triggers.git_places import (
+    CodeCommit,
+    GitHub,
+    GitProvider,
+    PlainGit,
+    ThroughConnection,
+)
 from penstock.triggers.ls_remote import LsRemote
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import started_run_of
 from penstock.triggers.poller import Poller, Schedule
 from penstock.triggers.s3 import S3Source
-from penstock.triggers.sources import SourceProvider
+from penstock.triggers.sources import SecretReader, SourceProvider
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +52,19 @@ class Triggers:
         self.queue: WorkQueue[PipelineKey] = WorkQueue(group_of=itemgetter(0), share=share)
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
         rules = settings.rules()
-        providers: dict[str, SourceProvider] = {
-            "Git": GitSource(self.client, LsRemote(rules, settings.timeout_s), settings.parallel),
-            "S3": S3Source(self.client, rules, settings.timeout_s, settings.parallel),
+        secrets = SecretReader(self.client, settings.service_account)
+        ls_remote, turns = LsRemote(rules, settings.timeout_s), Turns(settings.parallel)
+        of_git: dict[str, GitProvider] = {
+            "Git": PlainGit(),
+            "GitHub": GitHub(),
+            "CodeCommit": CodeCommit(),
+            "CodeStarSourceConnection": ThroughConnection(self.client),
         }
+        providers: dict[str, SourceProvider] = {
+            name: GitSource(secrets, ls_remote, turns, provider)
+            for name, provider in of_git.items()
+        }
+        providers["S3"] = S3Source(secrets, rules, settings.timeout_s, settings.parallel)
         self.poller = Poller(self.client, providers, settings.poll_s, self.metrics)
         self._pipelines: dict[PipelineKey, Document] = {}
         self._schedules: dict[str, Schedule] = {}

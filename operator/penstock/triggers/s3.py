@@ -21,11 +21,10 @@ from penstock.actions.execution import (
     ActionError,
 )
 from penstock.api.names import hash_of
-from penstock.cluster.client import Client
 from penstock.runtime.turns import Turns
 from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.sources import LONGEST_ERROR, secret_texts
+from penstock.triggers.sources import LONGEST_ERROR, SecretReader
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
@@ -74,9 +73,9 @@ class S3Source:
     """
 
     def __init__(
-        self, client: Client, rules: AddressRules, timeout_s: float, parallel: int
+        self, secrets: SecretReader, rules: AddressRules, timeout_s: float, parallel: int
     ) -> None:
-        self._client, self._rules, self._timeout_s = client, rules, timeout_s
+        self._secrets, self._rules, self._timeout_s = secrets, rules, timeout_s
         self._turns = Turns(parallel)
 
     @staticmethod
@@ -91,10 +90,13 @@ class S3Source:
         try:
             credentials: Credentials | None = None
             if name := configuration.get("CredentialsSecret"):
-                keys = await secret_texts(
-                    self._client, namespace, name, ("accessKeyId", "secretAccessKey")
+                keys = await self._secrets.texts(
+                    namespace,
+                    name,
+                    ("accessKeyId", "secretAccessKey"),
+                    switch="PollForSourceChanges",
                 )
-                credentials = Credentials(*keys)
+                credentials = Credentials(*keys.values())
             async with self._turns.of(namespace), asyncio.timeout(self._timeout_s):
                 return await self._head(object_of(configuration), credentials)
         except RefusedAddressError as error:

@@ -18,35 +18,50 @@ LONGEST_ERROR = 500
 class SourceProvider(Protocol):
     """Looks at the sources of one provider."""
 
-    @staticmethod
-    def identity(configuration: Mapping[str, str]) -> str | None:
+    def identity(self, configuration: Mapping[str, str]) -> str | None:
         """Return a hash of the source's place; None if it is not polled or never changes."""
 
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
 
 
-async def secret_texts(
-    client: Client, namespace: str, name: str, keys: tuple[str, str]
-) -> tuple[str, str]:
-    """Return two texts of a Secret the chart lets triggers read; raise ActionError for others."""
-    try:
-        secret = await client.get(SECRETS, namespace, name)
-    except ForbiddenError as error:
-        raise ActionError(
-            PERMISSION_ERROR,
-            f"triggers may not read the Secret {name}; allow it in the chart's "
-            f"triggers.credentials, "
-            'or set PollForSourceChanges to "false"',
-        ) from error
-    except NotFoundError as error:
-        raise ActionError(CONFIGURATION_ERROR, f"there is no Secret {name}") from error
-    data = secret.get("data") or {}
-    for key in keys:
-        if key not in data:
-            raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} has no key {key}")
-    try:
-        first, second = (base64.b64decode(data[key]).decode("utf-8").strip("\r\n") for key in keys)
-    except (binascii.Error, UnicodeDecodeError):
-        raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} holds no text") from None
-    return first, second
+class SecretReader:
+    """Reads the Secrets that sources name.
+
+    Whoever owns a namespace lets triggers read a Secret of it, by a Role and a RoleBinding there.
+    ``service_account`` is ours, as ``namespace:name``: messages tell how to let it.
+    """
+
+    def __init__(self, client: Client, service_account: str) -> None:
+        self._client, self._account = client, service_account or "NAMESPACE:penstock-triggers"
+
+    async def texts(
+        self, namespace: str, name: str, *choices: tuple[str, ...], switch: str
+    ) -> dict[str, str]:
+        """Return a Secret's texts, by key, for the first of the choices of keys that it has.
+
+        ``switch`` is the key of the configuration that turns polling off. Raise ActionError.
+        """
+        try:
+            secret = await self._client.get(SECRETS, namespace, name)
+        except ForbiddenError as error:
+            role = f"penstock-{name}"
+            raise ActionError(
+                PERMISSION_ERROR,
+                f"triggers may not read the Secret {name}; let them, by "
+                f"`kubectl -n {namespace} create role {role} --verb=get --resource=secrets "
+                f"--resource-name={name}` and `kubectl -n {namespace} create rolebinding {role} "
+                f"--role={role} --serviceaccount={self._account}`, "
+                f'or set {switch} to "false"',
+            ) from error
+        except NotFoundError as error:
+            raise ActionError(CONFIGURATION_ERROR, f"there is no Secret {name}") from error
+        data = secret.get("data") or {}
+        keys = next((keys for keys in choices if all(key in data for key in keys)), None)
+        if keys is None:
+            wanted = ", or ".join(" and ".join(keys) for keys in choices)
+            raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} has no key {wanted}")
+        try:
+            return {key: base64.b64decode(data[key]).decode("utf-8").strip("\r\n") for key in keys}
+        except (binascii.Error, UnicodeDecodeError):
+            raise ActionError(CONFIGURATION_ERROR, f"the Secret {name} holds no text") from None

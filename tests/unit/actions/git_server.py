@@ -25,13 +25,13 @@ def git(folder: Path, *arguments: str, **environment: str) -> str:
 
 
 class GitServer:
-    """Serves every repository below ``root``; ``password`` guards all of
+    """Serves every repository below ``root``; ``user`` and ``password`` guard all of
     them, ``redirect`` moves them.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.password = ""
+        self.user, self.password = "ada", ""
         self.redirect = ""
         self.authorizations: list[str | None] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -40,6 +40,11 @@ class GitServer:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    def accepts(self, authorization: str) -> bool:
+        """Whether a request with this header may read; tests may replace it."""
+        pair = f"{self.user}:{self.password}".encode()
+        return not self.password or authorization == f"Basic {base64.b64encode(pair).decode()}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -54,12 +59,12 @@ class GitServer:
 
             def do_GET(self) -> None:
                 outer.authorizations.append(self.headers.get("Authorization"))
-                wanted = "Basic " + base64.b64encode(f"ada:{outer.password}".encode()).decode()
+                given = self.headers.get("Authorization") or ""
                 path, _, query = self.path.partition("?")
                 if outer.redirect:
                     self.send_response(301)
                     self.send_header("Location", outer.redirect + self.path)
-                elif outer.password and self.headers.get("Authorization") != wanted:
+                elif not outer.accepts(given):
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", 'Basic realm="git"')
                 else:

@@ -15,7 +15,7 @@ from penstock.api.contract.contracts import ActionResult
 from penstock.api.meta import LABEL_RUN_UID
 from penstock.api.names import job_name
 from penstock.cluster.errors import ConflictError, UnavailableError
-from penstock.cluster.resources import JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
+from penstock.cluster.resources import CONNECTIONS, JOBS, PIPELINES, PODS, REVISIONS, RUNS, Resource
 from penstock.controller.operator import Operator
 from tests.support.contract.objects import job
 from tests.support.fake_client import FakeClient
@@ -227,6 +227,33 @@ async def test_job_that_lost_its_label_is_read_by_name_before_it_counts_as_gone(
     scene.server.delete(JOBS, "team", name)
     await know_all(scene.operator)
     assert scene.operator.cache.get(JOBS, "team", name) is None
+
+
+async def test_connection_that_no_event_has_told_of_is_found_by_a_list() -> None:
+    """Which one an ARN means stands in the object: no name can be asked for."""
+    server = FakeServer()
+    arn = "arn:aws:codeconnections:eu-west-1:123456789012:connection/1111"
+    where = {"ConnectionArn": arn, "FullRepositoryId": "team/shop", "BranchName": "main"}
+    source = {
+        "name": "Fetch",
+        "actionTypeId": {"category": "Source", "provider": "CodeStarSourceConnection"},
+        "configuration": where,
+        "outputArtifacts": [{"name": "Source"}],
+    }
+    stages = [{"name": "S", "actions": [source]}, {**SPEC["stages"][0], "name": "T"}]
+    server.create(PIPELINES, "team", {"metadata": {"name": "web"}, "spec": {"stages": stages}})
+    run = {"metadata": {"name": "one"}, "spec": {"pipelineRef": {"name": "web"}}}
+    server.create(RUNS, "team", run)
+    operator = operator_on(FakeClient(server))
+    await know_all(operator)
+    spec = {"providerType": "GitHub", "arn": arn}
+    server.create(CONNECTIONS, "team", {"metadata": {"name": "github"}, "spec": spec})
+    await operator.reconciler.reconcile(KEY)
+    document = server.get(RUNS, "team", "one")
+    assert document
+    (state,) = document["status"]["stageStates"][0]["actionStates"]
+    assert state["executions"][0]["connection"]["name"] == "github"
+    assert len(list(server.all(JOBS))) == 1
 
 
 # ---- refusals

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from penstock.actions.git.hosts.connections import connection_object
 from penstock.api.contract.contracts import ActionRequest, ActionResult, ArtifactLocation
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus, Decision
 from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.kinds.pipeline import ArtifactStore, PipelineSpec
 from penstock.api.kinds.retry import RetryRequest
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
@@ -40,7 +42,7 @@ from penstock.engine.objects.build_projects import BuildProjectObject
 from penstock.engine.objects.transitions import TransitionObject
 from penstock.engine.objects.workloads import Container, JobObject, PodObject, job_of
 from penstock.engine.plan import plan_pipeline
-from penstock.engine.pods.revisions import is_frozen_object, thaw
+from penstock.engine.pods.revisions import is_frozen_object, thaw, thaw_connection
 from penstock.engine.settings import Settings
 from penstock.engine.snapshot import (
     ApprovalObject,
@@ -197,6 +199,7 @@ class World:
     last_plan: Plan = field(default_factory=Plan)
     numbers: int = 0
     build_projects: dict[str, BuildProjectSpec] = field(default_factory=dict)
+    connections: dict[str, ConnectionSpec] = field(default_factory=dict)
     action_types: dict[str, ActionTypeSpec] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     transitions: dict[str, StageTransitionSpec] = field(default_factory=dict)
@@ -317,6 +320,19 @@ class World:
             known_objects={name: self.revisions[name]["revision"] for name in frozen},
             frozen_projects={name: spec for name in frozen if (spec := thaw(data[name]))},
             frozen_types={name: declared for name in frozen if (declared := thaw_type(data[name]))},
+            frozen_connections={n: kept for n in frozen if (kept := thaw_connection(data[n]))},
+            connections=tuple(
+                connection_object(
+                    {
+                        "name": name,
+                        "uid": f"uid-{name}",
+                        "generation": self.generations.get(name, 1),
+                    },
+                    spec,
+                    "",
+                )
+                for name, spec in self.connections.items()
+            ),
             action_types=self.types(),
             build_projects={
                 name: BuildProjectObject(name, f"uid-{name}", self.generations.get(name, 1), spec)

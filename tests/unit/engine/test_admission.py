@@ -90,7 +90,7 @@ def test_run_of_an_invalid_pipeline_is_failed_with_the_pipelines_problem() -> No
         "the pipeline web is not valid: spec.stages[0].actions[0].actionTypeId: unknown provider: "
         "Build / any owner / X / 1; known are "
     )
-    assert " Build / AWS / CodeBuild, " in summary
+    assert "known are Build / AWS / CodeBuild" in summary
 
 
 def test_pinned_revision_reaches_the_source_action() -> None:

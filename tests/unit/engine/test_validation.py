@@ -33,12 +33,6 @@ def problems(*stages: dict[str, Any], **fields: Any) -> list[str]:
 SOURCE = stage("Source", git_action(namespace="Src"))
 
 
-TRIGGER = {
-    "providerType": "CodeStarSourceConnection",
-    "gitConfiguration": {"sourceActionName": "Source"},
-}
-
-
 def build(*commands: str, **fields: Any) -> dict[str, Any]:
     return stage("Build", commands_action("Make", *commands, **fields))
 
@@ -169,7 +163,6 @@ def test_configuration_value_with_a_reference_is_judged_when_it_is_resolved() ->
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"triggers": [TRIGGER]}, "spec.triggers"),
         (
             {
                 "artifactStores": {

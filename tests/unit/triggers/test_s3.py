@@ -9,10 +9,10 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from penstock.cluster.client import Client
 from penstock.triggers.addresses import AddressRules
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.s3 import S3Source, object_of
+from penstock.triggers.sources import SecretReader
 from tests.unit.artifacts.s3_server import S3Server
 
 WHERE = {"S3Bucket": "my.releases", "S3ObjectKey": "a b/app+1.zip"}
@@ -20,7 +20,7 @@ LOOPBACK = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
 
 
 async def look(endpoint: str, rules: AddressRules = LOOPBACK, timeout_s: float = 5) -> Observation:
-    source = S3Source(create_autospec(Client), rules, timeout_s, 1)
+    source = S3Source(create_autospec(SecretReader), rules, timeout_s, 1)
     return await source.look("team", {**WHERE, "Endpoint": endpoint})
 
 

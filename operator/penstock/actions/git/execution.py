@@ -2,7 +2,7 @@
 
 from penstock.actions.execution import Job, Outcome
 from penstock.actions.git.checkout import check_out, outcome_of, shortened
-from penstock.actions.git.credentials import basic_auth
+from penstock.actions.git.hosts.credentials import basic_auth
 from penstock.actions.git.remote import remote_of, wanted_of
 from penstock.actions.git.source_commit import CREDENTIALS_SECRET, SourceCommit
 

@@ -136,6 +136,14 @@ class AwsAccess(NamedTuple):
     role_arns: tuple[str, ...] = ()
 
 
+class ConnectionAccess(NamedTuple):
+    """A Connection as resolved for one action: its name, its providerType, the host's address."""
+
+    name: str
+    provider_type: str
+    endpoint: str
+
+
 class Custom(NamedTuple):
     """An ActionType as resolved for one action: commands, environment, links with their values.
 
@@ -181,6 +189,7 @@ class ActionRequest(NamedTuple):
     build: Build | None = None
     aws: AwsAccess | None = None
     custom: Custom | None = None
+    connection: ConnectionAccess | None = None
     revision: str | None = None
     secrets: Mapping[str, str] = NOTHING
     limits: Limits = Limits()

@@ -12,6 +12,7 @@ from penstock.api.crd.schema import Schema, structural_schema
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec, BuildProjectStatus
+from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
 from penstock.api.kinds.transition import StageTransitionSpec
@@ -90,6 +91,18 @@ RESOURCES = (
         (
             Column("Image", "string", ".spec.image"),
             Column("Compute", "string", ".spec.computeType"),
+            Column("Age", "date", ".metadata.creationTimestamp"),
+        ),
+    ),
+    CustomResource(
+        "Connection", "connections", "conn",
+        "A Git host, and the credential for it, which goes to that host alone.",
+        ConnectionSpec, None,
+        (
+            Column("Provider", "string", ".spec.providerType"),
+            Column("Endpoint", "string", ".spec.endpoint"),
+            Column("Secret", "string", ".spec.credentialsSecret"),
+            Column("Arn", "string", ".spec.arn", 1),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),

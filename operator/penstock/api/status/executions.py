@@ -8,6 +8,7 @@ from pydantic import Field
 from penstock.api.kinds.action_type import FrozenActionType
 from penstock.api.kinds.approval import ApprovalReference
 from penstock.api.kinds.build_project import FrozenBuildProject
+from penstock.api.kinds.connection import FrozenConnection
 from penstock.api.model import ATOMIC, Model, list_map
 
 
@@ -77,6 +78,7 @@ class ActionExecution(Model):
     """Who decided an approval last (X-81)."""
     build_project: FrozenBuildProject | None = None
     action_type: FrozenActionType | None = None
+    connection: FrozenConnection | None = None
     pod_uid: str | None = None
     pod_name: str | None = None
     start_time: str

@@ -13,8 +13,8 @@ import typer
 from penstock.api.contract.contracts import Attempt
 from penstock.api.contract.keys import log_key
 from penstock.api.kinds.pipeline import ArtifactStore
-from penstock.api.kinds.walks import placed_actions
 from penstock.api.status.executions import ActionExecution, ActionStatus
+from penstock.api.walks import placed_actions
 from penstock.cli.app import EXIT_REFUSED, Away, Run, Timeout, complain, connect, console, gave_up
 from penstock.cli.connection import objects
 from penstock.cli.connection.cluster import NOT_FOUND, Cluster

@@ -19,6 +19,7 @@ from penstock.cluster.resources import (
     APPROVALS,
     BUILD_PROJECTS,
     CLUSTER_ACTION_TYPES,
+    CONNECTIONS,
     JOBS,
     PIPELINES,
     PODS,
@@ -30,7 +31,7 @@ from penstock.cluster.resources import (
 
 PipelineKey = tuple[str, str]
 
-SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS)
+SHARED = (ACTION_TYPES, CLUSTER_ACTION_TYPES, BUILD_PROJECTS, CONNECTIONS)
 """Kinds that any pipeline of their namespace, or of the cluster, may name."""
 UNWATCHED = "isUnwatched"
 """Set on a Job or Pod that lost its watch label: no event reports it any more."""

@@ -67,7 +67,7 @@ def _is_resumed(run: EndedRun, statuses: Mapping[str, PipelineRunStatus]) -> boo
 def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
     """Yield the frozen revisions that tries were started with.
 
-    They are ControllerRevisions of BuildProjects and ActionTypes.
+    They are ControllerRevisions of BuildProjects, ActionTypes and Connections.
     """
     for status in statuses:
         executions = [execution for _, action in status.actions for execution in action.executions]
@@ -75,10 +75,8 @@ def frozen_objects_of(statuses: Iterable[PipelineRunStatus]) -> Iterator[str]:
             execution for stage in status.stage_states for _, _, execution in rule_executions(stage)
         ]
         for execution in executions:
-            if execution.build_project:
-                yield execution.build_project.revision
-            if execution.action_type:
-                yield execution.action_type.revision
+            frozen = (execution.build_project, execution.action_type, execution.connection)
+            yield from (item.revision for item in frozen if item)
 
 
 def _runs_over_limit(

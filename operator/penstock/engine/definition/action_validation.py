@@ -34,12 +34,9 @@ def action_problems(item: PlacedAction, types: ActionTypes) -> Iterator[Problem]
             yield Problem(f"{item.path}.actionTypeId", str(error))
         return
     if item.declared is None or not item.declared.is_action:
-        known = ", ".join(
-            f"{d.category} / {d.owner} / {d.provider}" for d in declarations() if d.is_action
-        )
         yield Problem(
             f"{item.path}.actionTypeId",
-            f"unknown provider: {_type_text(type_id)}; known are {known}",
+            f"unknown provider: {_type_text(type_id)}; {_known_beside(type_id)}",
         )
         return
     yield from _bounds(item, item.declared)
@@ -47,6 +44,23 @@ def action_problems(item: PlacedAction, types: ActionTypes) -> Iterator[Problem]
     yield from _commands(item, item.declared)
     yield from _primary_source(item, item.declared)
     yield from _named_artifacts(item, item.declared)
+
+
+def _known_beside(type_id: ActionTypeId) -> str:
+    """Return the providers that may be meant: of this category, or of this name in another."""
+    known = [
+        (category, declared)
+        for declared in declarations()
+        if declared.is_action
+        for category in (declared.category, *declared.also)
+    ]
+    near = [
+        (category, declared)
+        for category, declared in known
+        if category == type_id.category or declared.provider == type_id.provider
+    ]
+    texts = [f"{category} / {item.owner} / {item.provider}" for category, item in near or known]
+    return f"known are {', '.join(texts)}"
 
 
 def _type_text(type_id: ActionTypeId) -> str:

@@ -20,9 +20,9 @@ from penstock.api.kinds.pipeline import (
     Stage,
     VariableDeclaration,
 )
-from penstock.api.kinds.walks import stage_names
 from penstock.api.model import Model
 from penstock.api.names import hash_of
+from penstock.api.walks import stage_names
 
 
 class Definition(Model):

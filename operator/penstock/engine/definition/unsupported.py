@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
 from penstock.api.kinds.pipeline import Action, PipelineSpec
-from penstock.api.kinds.walks import placed_actions
+from penstock.api.walks import placed_actions
 from penstock.engine.definition.findings import UNSUPPORTED, Problem
 
 _REMOVE = "this version of Penstock does not act on it; remove it"
@@ -12,7 +12,7 @@ _REMOVE = "this version of Penstock does not act on it; remove it"
 
 def unsupported(spec: PipelineSpec) -> Iterator[Problem]:
     """Yield a problem for each field that would change what runs do, and does not."""
-    present: list[tuple[str, object]] = [("spec.triggers", spec.triggers)]
+    present: list[tuple[str, object]] = []
     for number, stage in enumerate(spec.stages):
         path = f"spec.stages[{number}]"
         present.append((f"{path}.blockers", stage.blockers))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pydantic.alias_generators import to_camel
 
 from penstock.api.kinds.pipeline import PipelineSpec
-from penstock.api.kinds.walks import no_such_stage
+from penstock.api.walks import no_such_stage
 from penstock.engine.definition.action_validation import PlacedAction, action_problems
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.definition.frozen import groups_of
@@ -22,6 +22,7 @@ from penstock.engine.definition.stage_validation import (
     stage_problems,
     stage_warnings,
 )
+from penstock.engine.definition.triggers import trigger_problems
 from penstock.engine.definition.unsupported import regions_without_effect, unsupported
 from penstock.engine.definition.weight import too_heavy
 from penstock.engine.language.variables import (
@@ -42,6 +43,7 @@ def validate(
     placed = tuple(_placed(spec, types))
     problems = [
         *unsupported(spec),
+        *trigger_problems(spec),
         *_stores(spec, has_default_store),
         *_transitions(spec),
         *stage_problems(spec),

@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.stage_conditions import Rule
-from penstock.api.kinds.walks import placed_actions
+from penstock.api.walks import placed_actions
 from penstock.engine.definition.findings import Problem
 from penstock.engine.definition.rules import rules_of
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.rollback import ExecutionType, RollbackMetadata, RollbackRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunState, StageStatus
-from penstock.api.kinds.walks import no_such_stage, stage_names
 from penstock.api.status.executions import StoredArtifact
 from penstock.api.times import format_time
+from penstock.api.walks import no_such_stage, stage_names
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.admission import Admission, Refusal
 from penstock.engine.entry.cancellation import has_structure_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.transition import StageTransitionSpec
-from penstock.api.kinds.walks import no_such_stage, stage_names
 from penstock.api.text import one_line
+from penstock.api.walks import no_such_stage, stage_names
 from penstock.engine.definition.findings import Findings, Problem
 from penstock.engine.objects.transitions import TransitionObject
 

@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from penstock.actions.declaration import Declaration
 from penstock.api.contract.contracts import Attempt
 from penstock.api.kinds.build_project import BuildProjectSpec
+from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.kinds.pipeline import Action
 from penstock.api.kinds.run import PipelineRunSpec
 from penstock.engine.definition.frozen import Definition
+
+
+class UsedConnection(NamedTuple):
+    """The Connection that an action fetches through, as its attempt has it."""
+
+    name: str
+    spec: ConnectionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class TryContext:
     It is taken as it is, variables or not.
     """
     projects: Mapping[str, BuildProjectSpec] = field(default_factory=dict)
+    connection: UsedConnection | None = None
     source_revisions: Mapping[str, str] = field(default_factory=dict)
 
     @property

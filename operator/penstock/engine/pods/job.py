@@ -13,9 +13,9 @@ from penstock.api.contract import contracts
 from penstock.api.contract.wrapper import WRAPPER
 from penstock.api.names import job_name
 from penstock.engine.definition.frozen import spec_hash
+from penstock.engine.pods.access import STORE_SECRET, secret_names
 from penstock.engine.pods.context import TryContext
 from penstock.engine.pods.metadata import annotations_of, labels_of, owner_of
-from penstock.engine.pods.request import STORE_SECRET, secret_names
 from penstock.engine.pods.template import container_of, placement_of
 from penstock.engine.settings import Settings
 

@@ -5,24 +5,19 @@ The same status always gives the same request, so a Job that must be created aga
 
 from collections.abc import Mapping
 
-from penstock.actions.aws_configuration import CREDENTIALS_KEY
 from penstock.actions.custom.declaration import render_link
-from penstock.actions.declaration import ProjectKeys
 from penstock.api.contract.contracts import (
     REQUEST_VERSION,
     SECRETS_DIR,
-    STORE_DIR,
     ActionRequest,
     ArtifactLocation,
     ArtifactOrder,
-    AwsAccess,
     Custom,
     Script,
     ScriptCommand,
-    StoreLocation,
 )
 from penstock.api.kinds.action_type import ActionTypeSettings
-from penstock.api.kinds.pipeline import Action, ArtifactStore
+from penstock.api.kinds.pipeline import Action
 from penstock.api.kinds.run import PipelineRunStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.engine.definition.configurations import configuration_problems
@@ -37,11 +32,10 @@ from penstock.engine.language.variables import (
     Values,
     resolve,
 )
+from penstock.engine.pods.access import aws_access, connection_access, secret_names, store_of
 from penstock.engine.pods.build import build_of
 from penstock.engine.pods.context import TryContext
 from penstock.engine.settings import Settings
-
-STORE_SECRET = "artifact-store"
 
 
 def values_of(
@@ -75,10 +69,13 @@ def values_of(
     return values
 
 
-def project_name(action: Action, keys: ProjectKeys, values: Values) -> str:
-    """Return the BuildProject of an action; raise RequestError for a variable without value."""
+def resolved_key(action: Action, key: str, values: Values) -> str:
+    """Return the value of one key of an action's configuration, empty where it is absent.
+
+    Raise RequestError for a variable without value.
+    """
     try:
-        return resolve(action.configuration.get(keys.name, ""), values)
+        return resolve(action.configuration.get(key, ""), values)
     except UnresolvedError as error:
         raise _unresolved(action, error) from error
 
@@ -105,31 +102,21 @@ def build_request(
         version=REQUEST_VERSION,
         attempt=context.attempt,
         provider=context.declared.folder,
-        store=_store(context.definition.artifact_store),
+        store=store_of(context.definition.artifact_store),
         configuration=configuration,
         inputs=tuple(_input(item.name, artifacts) for item in action.input_artifacts),
         outputs=tuple(ArtifactOrder(item.name, item.files) for item in action.output_artifacts),
         script=script,
         build=build_of(context, configuration, values, settings),
-        aws=_aws(context, configuration, settings),
+        aws=aws_access(context, configuration, settings),
         custom=_custom(context, configuration),
+        connection=connection_access(context),
         revision=context.revision,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in secret_names(context, configuration)},
         limits=settings.limits._replace(timeout_s=timeout_of(context, settings)),
     )
     _check_size(request, settings)
     return request
-
-
-def secret_names(context: TryContext, configuration: Mapping[str, str]) -> dict[str, str]:
-    """Return key to Secret for everything secret that the agent needs, but for the store's."""
-    project = context.project
-    of_project = (
-        {CREDENTIALS_KEY: project.credentials_secret}
-        if project and project.credentials_secret
-        else {}
-    )
-    return {**context.declared.secret_names(configuration), **of_project}
 
 
 def resolved_configuration(context: TryContext, values: Values) -> dict[str, str]:
@@ -231,39 +218,6 @@ def _input(name: str, artifacts: Mapping[str, ArtifactLocation]) -> ArtifactLoca
             "ConfigurationError", f'the input artifact "{name}" was not made by this run'
         )
     return artifacts[name]
-
-
-def _store(store: ArtifactStore | None) -> StoreLocation:
-    if store is None:
-        raise RequestError("ConfigurationError", "the pipeline has no artifactStore")
-    if store.type == "Volume":
-        return StoreLocation(store.location, folder=STORE_DIR)
-    credentials = f"{SECRETS_DIR}/{STORE_SECRET}" if store.credentials else None
-    kms_key = store.encryption_key.id if store.encryption_key else None
-    return StoreLocation(store.location, store.endpoint, store.region, credentials, kms_key=kms_key)
-
-
-def _aws(
-    context: TryContext, configuration: Mapping[str, str], settings: Settings
-) -> AwsAccess | None:
-    """Return the target and roles of AWS calls, or None if there are no calls.
-
-    The pipeline's role is assumed first. It assumes the action's role.
-
-    A build makes calls if its project says as whom: the pipeline's roles are not a build's.
-    """
-    project = context.project
-    if project and (project.service_role or project.credentials_secret):
-        roles: tuple[str | None, ...] = (project.service_role,)
-    elif context.declared.calls_aws:
-        roles = (context.definition.role_arn, context.action.role_arn)
-    else:
-        return None
-    return AwsAccess(
-        region=configuration.get("Region") or context.action.region or settings.aws_region or None,
-        endpoint=configuration.get("Endpoint") or settings.aws_endpoint or None,
-        role_arns=tuple(dict.fromkeys(role for role in roles if role)),
-    )
 
 
 def _check_size(request: ActionRequest, settings: Settings) -> None:

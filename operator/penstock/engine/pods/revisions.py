@@ -1,13 +1,15 @@
-"""Freezes the BuildProject or the ActionType of an attempt, as a run's definition is frozen.
+"""Freezes what an attempt is made with, as a run's definition is frozen.
 
-Either is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its
+That is its BuildProject, its ActionType or its Connection.
+
+Each is read once, when an attempt starts. Its spec goes into a ControllerRevision named by its
 content, and the attempt's execution names it, its uid, generation and revision: a Job that must be
 created again, or a further try after a lost pod, is built from the same spec, whatever became of
 the object meanwhile.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,8 +17,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from penstock.actions.declaration import Declaration, declaration_of
+from penstock.actions.git.hosts.connections import ConnectionObject, NoConnectionError, find
 from penstock.api.kinds.action_type import FrozenActionType
 from penstock.api.kinds.build_project import BuildProjectSpec, FrozenBuildProject
+from penstock.api.kinds.connection import ConnectionSpec, FrozenConnection
 from penstock.api.kinds.pipeline import Action
 from penstock.api.names import child_name
 from penstock.api.status.executions import ActionExecution
@@ -25,8 +29,10 @@ from penstock.engine.definition.revisions import controller_revision, pipeline_o
 from penstock.engine.objects.action_types import DATA as TYPE_DATA
 from penstock.engine.objects.action_types import ActionTypeError, ActionTypes, is_custom, unknown
 from penstock.engine.objects.build_projects import BuildProjectObject
+from penstock.engine.pods.context import UsedConnection
 
 _DATA = "buildProject"
+_CONNECTION = "connection"
 
 
 @dataclass(slots=True)
@@ -44,6 +50,8 @@ class Freezer:
     now: datetime
     types: ActionTypes = field(default_factory=ActionTypes)
     frozen_types: dict[str, Declaration] = field(default_factory=dict)
+    connections: Iterable[ConnectionObject] = ()
+    frozen_connections: dict[str, ConnectionSpec] = field(default_factory=dict)
     revisions: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: Mapping[str, Any] = field(default_factory=dict)
     """What the server refused, by name: a ControllerRevision among them is not asked for again."""
@@ -75,6 +83,27 @@ class Freezer:
         wanted = execution.build_project
         spec = self.frozen.get(wanted.revision) if wanted else None
         return {wanted.name: spec} if wanted and spec else {}
+
+    def freeze_connection(self, arn: str, pipeline_uid: str) -> FrozenConnection:
+        """Return an execution's record of the Connection that an ARN means; raise RequestError.
+
+        Its ControllerRevision is made if needed.
+        """
+        try:
+            found, spec = find(self.connections, arn)
+        except NoConnectionError as error:
+            raise RequestError("ConfigurationError", str(error)) from error
+        name = self._keep(found.name, pipeline_uid, {_CONNECTION: spec.to_dict()})
+        self.frozen_connections[name] = spec
+        return FrozenConnection(
+            name=found.name, uid=found.uid, generation=found.generation, revision=name
+        )
+
+    def connection_of(self, execution: ActionExecution) -> UsedConnection | None:
+        """Return the Connection of an execution, None if there is none, or it is gone."""
+        wanted = execution.connection
+        spec = self.frozen_connections.get(wanted.revision) if wanted else None
+        return UsedConnection(wanted.name, spec) if wanted and spec else None
 
     def freeze_type(self, action: Action, pipeline_uid: str) -> FrozenActionType:
         """Return an execution's record of an action's ActionType; raise RequestError.
@@ -127,11 +156,11 @@ class Freezer:
 
 
 def is_frozen_object(data: Mapping[str, Any]) -> bool:
-    """Return whether a ControllerRevision holds a project or an ActionType.
+    """Return whether a ControllerRevision holds a project, an ActionType or a Connection.
 
     Otherwise it holds a definition.
     """
-    return _DATA in data or TYPE_DATA in data
+    return _DATA in data or TYPE_DATA in data or _CONNECTION in data
 
 
 def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:
@@ -141,5 +170,16 @@ def thaw(data: Mapping[str, Any]) -> BuildProjectSpec | None:
     """
     try:
         return BuildProjectSpec.model_validate(data[_DATA])
+    except (KeyError, ValidationError):
+        return None
+
+
+def thaw_connection(data: Mapping[str, Any]) -> ConnectionSpec | None:
+    """Return the Connection that a ControllerRevision holds, or None if it is unreadable.
+
+    None also if it holds no Connection.
+    """
+    try:
+        return ConnectionSpec.model_validate(data[_CONNECTION])
     except (KeyError, ValidationError):
         return None

@@ -8,7 +8,6 @@ from datetime import datetime
 from penstock.api.kinds.retry import RefusedRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import StageConditionType
-from penstock.api.kinds.walks import no_such_stage
 from penstock.api.status.condition_states import (
     NOT_PASSED,
     AnsweredOverride,
@@ -18,6 +17,7 @@ from penstock.api.status.condition_states import (
 )
 from penstock.api.text import one_line
 from penstock.api.times import format_time
+from penstock.api.walks import no_such_stage
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.definition.rules import place_of

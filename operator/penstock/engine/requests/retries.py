@@ -10,11 +10,11 @@ from penstock.api.kinds.pipeline import ExecutionMode
 from penstock.api.kinds.retry import AnsweredRetry, RefusedRequest, RetryRequest
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
 from penstock.api.kinds.stage_conditions import RetryMode, RetryTrigger, StageConditionType
-from penstock.api.kinds.walks import no_such_stage
 from penstock.api.status.condition_states import ConditionStatus
 from penstock.api.status.executions import ActionStatus
 from penstock.api.text import one_line
 from penstock.api.times import format_time
+from penstock.api.walks import no_such_stage
 from penstock.engine.commands import EmitEvent
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.entry.cancellation import PIPELINE_DELETED, Cancellation

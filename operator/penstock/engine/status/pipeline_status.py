@@ -8,7 +8,6 @@ from datetime import datetime
 
 from penstock.api.kinds.pipeline import ExecutionMode, PipelineSpec
 from penstock.api.kinds.run import PipelineRunStatus, RunStageState, RunState, StageStatus
-from penstock.api.kinds.walks import stage_names
 from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.conditions import Condition, ConditionType, merge
 from penstock.api.status.pipeline_status import (
@@ -19,6 +18,7 @@ from penstock.api.status.pipeline_status import (
 )
 from penstock.api.text import shorten
 from penstock.api.times import format_seconds
+from penstock.api.walks import stage_names
 from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.entry.inbound import Queue
 from penstock.engine.entry.transitions import InboundTransition

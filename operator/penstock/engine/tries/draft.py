@@ -76,6 +76,7 @@ class RunDraft:
             revision=pinned.pop("", None),
             overrides=pinned,
             projects=projects,
+            connection=self.facts.freezer.connection_of(item.execution),
             source_revisions={
                 item.name: item.revision_id for item in self.status.artifact_revisions
             },

@@ -71,6 +71,8 @@ def facts_of(snapshot: Snapshot, settings: Settings, now: datetime) -> Facts:
         now,
         snapshot.action_types,
         dict(snapshot.frozen_types),
+        connections=snapshot.connections,
+        frozen_connections=dict(snapshot.frozen_connections),
         refused=snapshot.refused,
     )
     jobs = {job.name: job for job in snapshot.jobs}

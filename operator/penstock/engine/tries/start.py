@@ -10,7 +10,7 @@ from penstock.engine.definition.errors import RequestError
 from penstock.engine.objects.action_types import is_custom
 from penstock.engine.pods.artifacts import artifacts_of
 from penstock.engine.pods.job import JobInputs, build_job
-from penstock.engine.pods.request import build_request, project_name
+from penstock.engine.pods.request import build_request, resolved_key
 from penstock.engine.tries.approvals import Approvals
 from penstock.engine.tries.draft import RunDraft, Try
 from penstock.engine.tries.executions import (
@@ -86,7 +86,11 @@ class TryStarter:
         before = lost.execution
         again = self._new(lost.stage, lost.action, attempt=before.attempt, try_=before.try_ + 1)
         again = again.model_copy(
-            update={"build_project": before.build_project, "action_type": before.action_type}
+            update={
+                "build_project": before.build_project,
+                "action_type": before.action_type,
+                "connection": before.connection,
+            }
         )
         return self._start(state, replace(lost, execution=again))
 
@@ -111,11 +115,7 @@ class TryStarter:
             )
             return state.model_copy(update={"executions": (*state.executions, execution)})
         try:
-            # A further try after a lost pod has the project of the try before it.
-            if item.declared.project and execution.build_project is None:
-                name = project_name(item.action, item.declared.project, self._draft.values())
-                frozen = self._facts.freezer.freeze(name, self._draft.status.pipeline_uid or "")
-                execution = execution.model_copy(update={"build_project": frozen})
+            execution = self._with_frozen(item)
             request = self.create_job(replace(item, execution=execution))
             execution = execution.model_copy(
                 update={"entity_url": (request.custom and request.custom.entity_url) or None}
@@ -124,6 +124,21 @@ class TryStarter:
             execution = failed(self._draft, execution, error)
             report_failure(self._draft, item, execution)
         return state.model_copy(update={"executions": (*state.executions, execution)})
+
+    def _with_frozen(self, item: Try) -> ActionExecution:
+        """Return the execution with the objects that its attempt is made with.
+
+        A further try after a lost pod has those of the try before it. Raise RequestError.
+        """
+        execution, declared, freezer = item.execution, item.declared, self._facts.freezer
+        uid, values = self._draft.status.pipeline_uid or "", self._draft.values()
+        if declared.project and execution.build_project is None:
+            name = resolved_key(item.action, declared.project.name, values)
+            return execution.model_copy(update={"build_project": freezer.freeze(name, uid)})
+        if declared.connection and execution.connection is None:
+            arn = resolved_key(item.action, declared.connection, values)
+            return execution.model_copy(update={"connection": freezer.freeze_connection(arn, uid)})
+        return execution
 
     def _new(self, stage: Stage, action: Action, *, attempt: int, try_: int) -> ActionExecution:
         return new_execution(

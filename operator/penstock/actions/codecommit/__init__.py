@@ -1,0 +1,1 @@
+"""CodeCommit: a repository of AWS's own Git hosting."""

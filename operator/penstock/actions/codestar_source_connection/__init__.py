@@ -1,0 +1,1 @@
+"""CodeStarSourceConnection: a repository of a Git host, through a Connection."""

@@ -1,0 +1,47 @@
+"""Source / AWS / CodeStarSourceConnection: a repository through a Connection (P-01)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from penstock.actions.declaration import (
+    ArtifactBounds,
+    Configuration,
+    Declaration,
+    OnLostPod,
+    Override,
+)
+from penstock.actions.git.names import BranchName
+
+_PART = r"[A-Za-z0-9_.~-]*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*"
+
+
+class CodeStarSourceConnectionConfiguration(Configuration):
+    """Where the source is."""
+
+    ConnectionArn: str = Field(min_length=1, max_length=256)
+    """The Connection: an ARN that one says it is, else its name as the ARN's last part."""
+    FullRepositoryId: Annotated[
+        str, StringConstraints(pattern=rf"^{_PART}(/{_PART})+$", max_length=500)
+    ]
+    """Owner and repository, as the host writes them; GitLab's groups nest."""
+    BranchName: BranchName
+    OutputArtifactFormat: Literal["CODE_ZIP", "CODEBUILD_CLONE_REF"] | None = None
+    """CODE_ZIP: the files alone (default); CODEBUILD_CLONE_REF: with .git and history."""
+    DetectChanges: Literal["true", "false"] | None = None
+    """Whether a push to the branch starts a run by itself (G-02); "true" where it is absent."""
+
+
+DECLARATION = Declaration(
+    category="Source",
+    owner="AWS",
+    provider="CodeStarSourceConnection",
+    folder="codestar_source_connection",
+    configuration=CodeStarSourceConnectionConfiguration,
+    inputs=ArtifactBounds(0, 0),
+    outputs=ArtifactBounds(1, 1),
+    on_lost_pod=OnLostPod.RERUN,
+    timeout_s=3600,
+    connection="ConnectionArn",
+    overrides=(Override("COMMIT_ID"),),
+)

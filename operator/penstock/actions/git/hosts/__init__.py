@@ -1,0 +1,1 @@
+"""Hosts of Git repositories: Connections to them, their addresses, and credentials for them."""

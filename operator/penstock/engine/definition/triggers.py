@@ -1,0 +1,72 @@
+"""Checks the triggers of a definition (V-16, V-17), and says which of them are acted on (G-20).
+
+Triggers poll one branch of a source action. A trigger that means this very branch is acted on; one
+that means more is refused, since a run that it should start would never start.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from penstock.actions.declaration import declaration_of
+from penstock.api.kinds.pipeline import Action, PipelineSpec
+from penstock.api.kinds.triggers import GitConfiguration
+from penstock.api.walks import placed_actions
+from penstock.engine.definition.findings import UNSUPPORTED, Problem
+
+# CodePipeline's own words (V-16, V-17).
+_WRONG_ACTION = (
+    "Triggers for connection must reference a CodeStarSourceConnection action. Note that when you "
+    "specify a trigger, you cant specify more than one trigger per source action."
+)
+_WRONG_FILTER = (
+    "The trigger configuration for the source action is not valid. Make sure to choose valid "
+    "filter combinations."
+)
+
+
+def trigger_problems(spec: PipelineSpec) -> Iterator[Problem]:
+    """Yield what is wrong with a definition's triggers, and what is not acted on."""
+    actions = {action.name: action for _, _, action in placed_actions(spec)}
+    named: set[str] = set()
+    for number, trigger in enumerate(spec.triggers):
+        git, path = trigger.git_configuration, f"spec.triggers[{number}].gitConfiguration"
+        name = git.source_action_name
+        if name in named or not _is_connection(actions.get(name)):
+            yield Problem(f"{path}.sourceActionName", _WRONG_ACTION)
+            continue
+        named.add(name)
+        if wrong := next(_wrong_filters(git), ""):
+            yield Problem(f"{path}.{wrong}", _WRONG_FILTER)
+        else:
+            yield from _not_acted_on(path, git, actions)
+
+
+def _is_connection(action: Action | None) -> bool:
+    declared = declaration_of(action.action_type_id) if action else None
+    return declared is not None and bool(declared.connection)
+
+
+def _wrong_filters(git: GitConfiguration) -> Iterator[str]:
+    """Yield the paths of filters whose criteria CodePipeline does not combine (G-23)."""
+    for number, push in enumerate(git.push):
+        if (push.tags and (push.branches or push.file_paths)) or (
+            push.file_paths and not push.branches
+        ):
+            yield f"push[{number}]"
+    for number, pull in enumerate(git.pull_request):
+        if pull.file_paths and not pull.branches:
+            yield f"pullRequest[{number}]"
+
+
+def _not_acted_on(
+    path: str, git: GitConfiguration, actions: Mapping[str, Action]
+) -> Iterator[Problem]:
+    branch = actions[git.source_action_name].configuration.get("BranchName", "")
+    if git.branch != branch:
+        yield Problem(
+            path,
+            f"this version of Penstock acts on a trigger with one push filter of one branch, "
+            f"{branch} of action {git.source_action_name}, and on no pattern, tag, file path or "
+            f"pull request: write push: [{{branches: {{includes: [{branch}]}}}}], or remove it and "
+            f'set DetectChanges to "true"',
+            UNSUPPORTED,
+        )

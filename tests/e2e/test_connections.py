@@ -1,0 +1,122 @@
+"""A pipeline as it comes from AWS, with its ConnectionArn, and a Connection of the team's own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.test_secrets import push_private
+from tests.e2e.triggers_process import TriggersProcess
+from tests.support.kube import Document, Kube, eventually
+
+ARN = "arn:aws:codestar-connections:eu-west-1:123456789012:connection/7c1b-shop"
+COMMAND = re.compile(r"`kubectl ([^`]+)`")
+
+
+@pytest.fixture
+def triggers(cluster: Cluster, kube: Kube, team: Team) -> Iterator[TriggersProcess]:
+    process = TriggersProcess(cluster, kube, namespaces=[team.namespace])
+    yield process
+    process.stop()
+
+
+def source(team: Team) -> Document:
+    type_id = {
+        "category": "Source",
+        "owner": "AWS",
+        "provider": "CodeStarSourceConnection",
+        "version": "1",
+    }
+    return {
+        "name": "Fetch",
+        "actionTypeId": type_id,
+        "namespace": "SourceVariables",
+        "configuration": {
+            "ConnectionArn": ARN,
+            "FullRepositoryId": f"private/{team.namespace}",
+            "BranchName": "main",
+        },
+        "outputArtifacts": [{"name": "Source"}],
+    }
+
+
+def define(team: Team) -> None:
+    show = commands(
+        "Show",
+        'test "#{SourceVariables.BranchName}" = main',
+        "cat index.html",
+        inputArtifacts=[{"name": "Source"}],
+    )
+    team.pipeline("shop", stage("Source", source(team)), stage("Show", show))
+
+
+def connect(team: Team) -> None:
+    found = team.cluster.git
+    spec = {"providerType": "Git", "endpoint": found.url, "arn": ARN, "credentialsSecret": "git"}
+    body = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Connection",
+        "metadata": {"name": "shop"},
+        "spec": spec,
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "git"},
+        "stringData": {"username": found.user, "password": found.password},
+    }
+    team.kube.apply([secret, body], team.namespace)
+
+
+def last_error(team: Team) -> str:
+    status = team.kube.get("pipelines", team.namespace, "shop")["status"]
+    sources = status.get("sources", [])
+    return str(sources[0].get("lastError", "")) if sources else ""
+
+
+def runs(team: Team) -> list[str]:
+    return [run["metadata"]["name"] for run in team.kube.objects("pipelineruns", team.namespace)]
+
+
+def test_p_01_run_without_its_connection_says_what_to_apply_and_then_fetches(
+    cluster: Cluster, team: Team
+) -> None:
+    repository = push_private(cluster, team.namespace)
+    define(team)
+    team.start("shop", "first")
+    assert team.ended("first")["state"] == "Failed"
+    said = team.execution("Fetch", "first")["errorDetails"]["message"]
+    assert said.startswith(f"there is no Connection for {ARN}; apply one")
+
+    connect(team)
+    team.start("shop", "second")
+    assert team.ended("second")["statusSummary"] == "all stages succeeded"
+    row = team.execution("Fetch", "second")
+    assert row["connection"]["name"] == "shop"
+    assert row["outputVariables"]["CommitId"] == repository.commit
+    assert row["outputVariables"]["ConnectionArn"] == ARN
+
+
+def test_g_02_push_starts_a_run_once_the_team_lets_triggers_read_its_secret(
+    cluster: Cluster, team: Team, triggers: TriggersProcess
+) -> None:
+    push_private(cluster, team.namespace)
+    connect(team)
+    triggers.start()
+    define(team)
+    eventually(lambda: "may not read the Secret git" in last_error(team), 60, "the refusal")
+    # The message's own commands, as they stand there.
+    for command in COMMAND.findall(last_error(team)):
+        team.kube.kubectl(*shlex.split(command))
+    eventually(lambda: last_error(team) == "", 60, "the source is seen")
+    before = runs(team)
+    second = push_private(cluster, team.namespace, "Good day")
+    (new,) = eventually(lambda: set(runs(team)) - set(before), 60, "a run of the push")
+    assert team.ended(new)["state"] == "Succeeded"
+    assert team.execution("Fetch", new)["outputVariables"]["CommitId"] == second.commit
+    assert cluster.git.password not in triggers.log()

@@ -1,0 +1,122 @@
+"""Triggers of a definition: which are valid, and which are acted on (V-16, V-17, G-03, G-20)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.engine.definition.validation import validate
+from penstock.triggers.pipelines import source_actions
+from tests.unit.engine.simulation import commands_action, git_action, stage
+
+CONNECTION = {"category": "Source", "owner": "AWS", "provider": "CodeStarSourceConnection"}
+WRONG_ACTION = "Triggers for connection must reference a CodeStarSourceConnection action. "
+WRONG_FILTER = "The trigger configuration for the source action is not valid. "
+
+
+def source(name: str = "Source", **configuration: str) -> dict[str, Any]:
+    given = {"ConnectionArn": "github", "FullRepositoryId": "team/shop", "BranchName": "main"}
+    return {
+        "name": name,
+        "actionTypeId": {**CONNECTION, "version": "1"},
+        "configuration": {**given, **configuration},
+        "outputArtifacts": [{"name": name}],
+    }
+
+
+def trigger(name: str = "Source", **filters: Any) -> dict[str, Any]:
+    return {
+        "providerType": "CodeStarSourceConnection",
+        "gitConfiguration": {"sourceActionName": name, **filters},
+    }
+
+
+def push(*branches: str, **criteria: Any) -> dict[str, Any]:
+    named = {"branches": {"includes": list(branches)}} if branches else {}
+    return {"push": [{**named, **criteria}]}
+
+
+def spec_of(*triggers: dict[str, Any], **configuration: str) -> PipelineSpec:
+    stages = [
+        stage(
+            "Source",
+            source(**configuration),
+            {**git_action(), "name": "Other", "outputArtifacts": [{"name": "Other"}]},
+        ),
+        stage("Build", commands_action("Make")),
+    ]
+    return PipelineSpec.model_validate(
+        {"stages": stages, "triggers": list(triggers), "pipelineType": "V2"}
+    )
+
+
+def problems(*triggers: dict[str, Any]) -> list[tuple[str, str]]:
+    found = validate(spec_of(*triggers), has_default_store=True).problems
+    return [(item.path, item.message) for item in found]
+
+
+def test_g_20_trigger_that_means_the_actions_branch_is_acted_on() -> None:
+    assert problems(trigger(**push("main"))) == []
+
+
+@pytest.mark.parametrize(
+    "triggers",
+    [
+        (trigger("Nobody", **push("main")),),
+        (trigger("Other", **push("main")),),
+        (trigger(**push("main")), trigger(**push("main"))),
+    ],
+    ids=["no action", "another provider", "twice"],
+)
+def test_v_16_trigger_names_one_connections_action_once(triggers: tuple[dict[str, Any]]) -> None:
+    ((path, message),) = problems(*triggers)
+    assert path == f"spec.triggers[{len(triggers) - 1}].gitConfiguration.sourceActionName"
+    assert message.startswith(WRONG_ACTION)
+
+
+@pytest.mark.parametrize(
+    ("filters", "path"),
+    [
+        (push("main", tags={"includes": ["v1"]}), "push[0]"),
+        (push(filePaths={"includes": ["src/**"]}), "push[0]"),
+        ({"pullRequest": [{"filePaths": {"includes": ["src/**"]}}]}, "pullRequest[0]"),
+    ],
+)
+def test_v_17_criteria_that_do_not_go_together_are_refused(
+    filters: dict[str, Any], path: str
+) -> None:
+    ((where, message),) = problems(trigger(**filters))
+    assert where == f"spec.triggers[0].gitConfiguration.{path}"
+    assert message.startswith(WRONG_FILTER)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        push("main", "next"),
+        push("release/*"),
+        push("next"),
+        push(tags={"includes": ["v1"]}),
+        push("main", filePaths={"includes": ["src/**"]}),
+        push(branches={"includes": ["main"], "excludes": ["x"]}),
+        {**push("main"), "pullRequest": [{"events": ["OPEN"]}]},
+        {"push": [*push("main")["push"], *push("main")["push"]]},
+    ],
+)
+def test_trigger_that_means_more_is_refused_with_what_is_acted_on(filters: dict[str, Any]) -> None:
+    ((path, message),) = problems(trigger(**filters))
+    assert path == "spec.triggers[0].gitConfiguration"
+    assert "write push: [{branches: {includes: [main]}}]" in message
+
+
+@pytest.mark.parametrize(("triggers", "detects"), [((), "false"), ((trigger(),), "true")])
+def test_g_03_trigger_decides_in_place_of_detect_changes(
+    triggers: tuple[dict[str, Any]], detects: str
+) -> None:
+    spec = spec_of(*triggers, DetectChanges="false")
+    actions = {action.name: action for _, _, action in source_actions(spec)}
+    assert actions["Source"].configuration["DetectChanges"] == detects
+    assert "DetectChanges" not in actions["Other"].configuration

@@ -1,0 +1,197 @@
+"""Git sources as the poller looks at them: by their own keys, and through Connections."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from penstock.actions.github import declaration as github
+from penstock.cluster.resources import CONNECTIONS, SECRETS
+from penstock.runtime.turns import Turns
+from penstock.triggers.addresses import AddressRules
+from penstock.triggers.decide import Failed, Observation, Seen
+from penstock.triggers.git import GitSource
+from penstock.triggers.git_places import (
+    CodeCommit,
+    GitHub,
+    GitProvider,
+    PlainGit,
+    ThroughConnection,
+)
+from penstock.triggers.ls_remote import LsRemote
+from penstock.triggers.sources import SecretReader
+from tests.support.fake_client import FakeClient
+from tests.support.fake_server import FakeServer
+from tests.unit.actions.git_server import GitServer, git
+
+LOOPBACK = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
+ARN = "arn:aws:codeconnections:eu-west-1:123456789012:connection/corp"
+SHOP = {"ConnectionArn": ARN, "FullRepositoryId": "team/shop", "BranchName": "main"}
+ACCOUNT = "penstock-system:penstock-triggers"
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[GitServer]:
+    served = GitServer(tmp_path / "served")
+    repository = served.root / "team/shop.git"
+    repository.mkdir(parents=True)
+    git(repository, "init", "-q", "-b", "main", ".")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "First")
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer()
+
+
+def head(served: GitServer) -> str:
+    return git(served.root / "team/shop.git", "rev-parse", "HEAD")
+
+
+async def look(
+    server: FakeServer, provider: type[GitProvider], configuration: Mapping[str, str]
+) -> Observation:
+    client = FakeClient(server)
+    made = ThroughConnection(client) if provider is ThroughConnection else provider()
+    source = GitSource(SecretReader(client, ACCOUNT), LsRemote(LOOPBACK, 10), Turns(2), made)
+    return await source.look("team", configuration)
+
+
+def connect(server: FakeServer, served: GitServer, **fields: str) -> None:
+    spec = {"providerType": "Gitea", "endpoint": served.address, **fields}
+    server.create(CONNECTIONS, "team", {"metadata": {"name": "corp"}, "spec": spec})
+
+
+def keep_secret(server: FakeServer, name: str, **values: str) -> None:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    server.create(SECRETS, "team", {"metadata": {"name": name}, "data": data})
+
+
+@pytest.mark.parametrize("keys", [{"token": "t0ken"}, {"username": "git", "password": "t0ken"}])
+async def test_source_is_looked_at_through_its_connection(
+    server: FakeServer, git_server: GitServer, keys: dict[str, str]
+) -> None:
+    git_server.user, git_server.password = "git", "t0ken"
+    connect(server, git_server, credentialsSecret="corp")
+    keep_secret(server, "corp", **keys)
+    assert await look(server, ThroughConnection, SHOP) == Seen(head(git_server))
+
+
+async def test_connection_that_is_missing_is_told_with_the_lines_to_apply(
+    server: FakeServer,
+) -> None:
+    seen = await look(server, ThroughConnection, SHOP)
+    assert isinstance(seen, Failed)
+    assert seen.error.startswith(f"ConfigurationError: there is no Connection for {ARN}; apply one")
+
+
+async def test_secret_that_may_not_be_read_comes_with_the_commands_that_allow_it(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server, credentialsSecret="corp")
+    server.refuse("GET", "secrets/corp", 403, "Forbidden", "no")
+    seen = await look(server, ThroughConnection, SHOP)
+    assert seen == Failed(
+        "PermissionError: triggers may not read the Secret corp; let them, by `kubectl -n team "
+        "create role penstock-corp --verb=get --resource=secrets --resource-name=corp` and "
+        "`kubectl -n team create rolebinding penstock-corp --role=penstock-corp "
+        f'--serviceaccount={ACCOUNT}`, or set DetectChanges to "false"'
+    )
+
+
+async def test_secret_without_the_keys_says_which_are_wanted(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server, credentialsSecret="corp")
+    keep_secret(server, "corp", key="x")
+    assert await look(server, ThroughConnection, SHOP) == Failed(
+        "ConfigurationError: the Secret corp has no key token, or username and password"
+    )
+
+
+async def test_host_that_wants_a_credential_is_told_with_the_connection(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    git_server.password = "right"
+    connect(server, git_server)
+    seen = await look(server, ThroughConnection, SHOP)
+    assert isinstance(seen, Failed)
+    assert seen.error.endswith(
+        "name a Secret that holds them in credentialsSecret of Connection corp"
+    )
+
+
+async def test_p_05_github_source_is_looked_at_with_its_token(
+    server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(github, "HOST", git_server.address)
+    git_server.user, git_server.password = "x-access-token", "t0ken"
+    keep_secret(server, "github", token="t0ken")
+    given = {"Owner": "team", "Repo": "shop", "Branch": "main", "OAuthToken": "github"}
+    assert await look(server, GitHub, given) == Seen(head(git_server))
+
+
+def commit_place(server: GitServer, **configuration: str) -> dict[str, str]:
+    given = {"Endpoint": server.address, "Region": "eu-west-1", "RepositoryName": "shop"}
+    return {**given, "BranchName": "main", "CredentialsSecret": "aws", **configuration}
+
+
+async def test_p_02_codecommit_source_is_looked_at_with_the_keys_of_its_secret(
+    server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = git_server.root / "v1/repos"
+    moved.mkdir(parents=True)
+    (git_server.root / "team/shop.git").rename(moved / "shop")
+    seen: list[str] = []
+
+    def accepts(given: str) -> bool:
+        seen.append(given)
+        return True
+
+    monkeypatch.setattr(git_server, "accepts", accepts)
+    keep_secret(server, "aws", accessKeyId="AKID", secretAccessKey="s3cret")
+    found = await look(server, CodeCommit, commit_place(git_server))
+    assert found == Seen(git(moved / "shop", "rev-parse", "HEAD"))
+    users = {base64.b64decode(h.removeprefix("Basic ")).partition(b":")[0] for h in seen}
+    assert users == {b"AKID"}
+
+
+@pytest.mark.parametrize("missing", ["Region", "CredentialsSecret"])
+async def test_codecommit_source_that_cannot_be_polled_says_what_is_missing(
+    server: FakeServer, git_server: GitServer, missing: str
+) -> None:
+    seen = await look(server, CodeCommit, commit_place(git_server, **{missing: ""}))
+    assert isinstance(seen, Failed)
+    assert "name Region and CredentialsSecret" in seen.error
+
+
+@pytest.mark.parametrize(
+    ("provider", "where", "off"),
+    [
+        (ThroughConnection, SHOP, {"DetectChanges": "false"}),
+        (
+            GitHub,
+            {"Owner": "team", "Repo": "shop", "Branch": "main"},
+            {"PollForSourceChanges": "false"},
+        ),
+        (
+            CodeCommit,
+            {"RepositoryName": "shop", "BranchName": "main", "Region": "eu-west-1"},
+            {"PollForSourceChanges": "false"},
+        ),
+        (PlainGit, {"Url": "https://x/y", "Branch": "main"}, {"PollForSourceChanges": "false"}),
+        (PlainGit, {"Url": "https://x/y"}, {"Commit": "1" * 40}),
+    ],
+)
+def test_g_02_source_is_another_one_when_its_place_changes_and_none_where_it_is_switched_off(
+    provider: type[GitProvider], where: dict[str, str], off: dict[str, str]
+) -> None:
+    changed = [{}, *({key: "other"} for key in where)]
+    assert len({provider.identity({**where, **change}) for change in changed}) == len(changed)
+    assert provider.identity({**where, **off}) is None
