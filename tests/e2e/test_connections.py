@@ -79,6 +79,11 @@ def last_error(team: Team) -> str:
     return str(sources[0].get("lastError", "")) if sources else ""
 
 
+def ready(team: Team) -> tuple[str, str]:
+    found = team.condition("connections", "shop", "Ready") or {}
+    return found.get("status", ""), found.get("reason", "")
+
+
 def runs(team: Team) -> list[str]:
     return [run["metadata"]["name"] for run in team.kube.objects("pipelineruns", team.namespace)]
 
@@ -110,10 +115,12 @@ def test_g_02_push_starts_a_run_once_the_team_lets_triggers_read_its_secret(
     triggers.start()
     define(team)
     eventually(lambda: "may not read the Secret git" in last_error(team), 60, "the refusal")
+    eventually(lambda: ready(team) == ("False", "PermissionError"), 60, "the Connection says so")
     # The message's own commands, as they stand there.
     for command in COMMAND.findall(last_error(team)):
         team.kube.kubectl(*shlex.split(command))
     eventually(lambda: last_error(team) == "", 60, "the source is seen")
+    eventually(lambda: ready(team) == ("True", "Connected"), 120, "the Connection works")
     before = runs(team)
     second = push_private(cluster, team.namespace, "Good day")
     (new,) = eventually(lambda: set(runs(team)) - set(before), 60, "a run of the push")

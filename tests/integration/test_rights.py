@@ -118,6 +118,7 @@ def test_token_of_the_operator_cannot_read_a_secret(
         ("list", "pipelines", "penstock.dev"),
         ("watch", "pipelines", "penstock.dev"),
         ("list", "connections", "penstock.dev"),
+        ("patch", "connections/status", "penstock.dev"),
         ("patch", "pipelines/status", "penstock.dev"),
         ("list", "pipelineruns", "penstock.dev"),
         ("create", "pipelineruns", "penstock.dev"),

@@ -8,6 +8,7 @@ PIPELINE = "Pipeline"
 PIPELINE_RUN = "PipelineRun"
 APPROVAL = "Approval"
 ACTION_TYPE = "ActionType"
+CONNECTION = "Connection"
 CLUSTER_ACTION_TYPE = "ClusterActionType"
 
 # Labels hold hashes, since a label holds 63 characters and a CodePipeline name may have 100; the

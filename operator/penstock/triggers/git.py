@@ -28,6 +28,7 @@ class GitSource:
     async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
         credential: Credential | None = None
+        place: GitPlace | None = None
         try:
             place = await self._provider.place(namespace, configuration)
             wanted = place.wanted
@@ -39,7 +40,12 @@ class GitSource:
                     place.remote, wanted, credential, place.credential_place
                 )
         except ActionError as error:
-            return Failed(_masked(f"{error.code}: {error.message}", credential)[:LONGEST_ERROR])
+            told = ActionError(error.code, _masked(error.message, credential))
+            if place and place.report:
+                await place.report(told)
+            return Failed(f"{told.code}: {told.message}"[:LONGEST_ERROR])
+        if place.report:
+            await place.report(None)
         if revision:
             return Seen(revision)
         return Seen("", f"{wanted.text} was not found in {place.remote.url}"[:LONGEST_ERROR])

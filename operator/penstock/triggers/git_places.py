@@ -1,6 +1,7 @@
 """Where the source actions of Git's providers are, and with which Secret: read for the poller."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from botocore.credentials import Credentials
@@ -23,6 +24,7 @@ from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
 from penstock.cluster.resources import CONNECTIONS
+from penstock.triggers.connection_reports import ConnectionReports
 from penstock.triggers.ls_remote import Credential
 
 # A namespace has a handful; a list without end must not fill the process.
@@ -56,6 +58,8 @@ class GitPlace(NamedTuple):
     credential_of: Callable[[Mapping[str, str]], Credential] = _pair
     credential_place: str = "CredentialsSecret"
     switch: str = "PollForSourceChanges"
+    report: Callable[[ActionError | None], Awaitable[None]] | None = None
+    """Takes what a look found, None where the host has answered."""
 
 
 class GitProvider(Protocol):
@@ -154,8 +158,8 @@ class CodeCommit:
 class ThroughConnection:
     """Sources AWS / CodeStarSourceConnection, through a Connection of their namespace."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, reports: ConnectionReports) -> None:
+        self._client, self._reports = client, reports
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -167,10 +171,10 @@ class ThroughConnection:
 
     async def place(self, namespace: str, configuration: Mapping[str, str]) -> GitPlace:
         """Return the place at the Connection's host."""
+        documents = await self._connections(namespace)
         try:
-            found, spec = find(
-                await self._connections(namespace), configuration.get("ConnectionArn", "")
-            )
+            known = [_read(document) for document in documents.values()]
+            found, spec = find(known, configuration.get("ConnectionArn", ""))
         except NoConnectionError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
         full_id = configuration.get("FullRepositoryId", "")
@@ -182,12 +186,14 @@ class ThroughConnection:
             _token_of(token_user(spec.provider_type)),
             f"credentialsSecret of Connection {found.name}",
             "DetectChanges",
+            partial(self._reports.tell, documents[found.uid]),
         )
 
-    async def _connections(self, namespace: str) -> list[ConnectionObject]:
-        found: list[ConnectionObject] = []
+    async def _connections(self, namespace: str) -> dict[str, Document]:
+        """Return the Connections of a namespace by uid; raise ActionError for too many."""
+        found: dict[str, Document] = {}
         async for document in self._client.list(CONNECTIONS, namespace):
-            found.append(_read(document))
+            found[document["metadata"]["uid"]] = document
             if len(found) > _MOST_CONNECTIONS:
                 raise ActionError(
                     CONFIGURATION_ERROR,

@@ -18,6 +18,7 @@ from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
 from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
+from penstock.triggers.connection_reports import ConnectionReports
 from penstock.triggers.decide import StartedRun
 from penstock.triggers.git import GitSource
 from penstock.triggers.git_places import (
@@ -58,7 +59,9 @@ class Triggers:
             "Git": PlainGit(),
             "GitHub": GitHub(),
             "CodeCommit": CodeCommit(),
-            "CodeStarSourceConnection": ThroughConnection(self.client),
+            "CodeStarSourceConnection": ThroughConnection(
+                self.client, ConnectionReports(self.client)
+            ),
         }
         providers: dict[str, SourceProvider] = {
             name: GitSource(secrets, ls_remote, turns, provider)

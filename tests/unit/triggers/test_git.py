@@ -6,6 +6,8 @@ import base64
 import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -13,6 +15,7 @@ from penstock.actions.github import declaration as github
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
 from penstock.triggers.addresses import AddressRules
+from penstock.triggers.connection_reports import ConnectionReports
 from penstock.triggers.decide import Failed, Observation, Seen
 from penstock.triggers.git import GitSource
 from penstock.triggers.git_places import (
@@ -55,10 +58,14 @@ def head(served: GitServer) -> str:
 
 
 async def look(
-    server: FakeServer, provider: type[GitProvider], configuration: Mapping[str, str]
+    server: FakeServer,
+    provider: type[GitProvider],
+    configuration: Mapping[str, str],
+    reports: Any = None,
 ) -> Observation:
     client = FakeClient(server)
-    made = ThroughConnection(client) if provider is ThroughConnection else provider()
+    through = ThroughConnection(client, reports or create_autospec(ConnectionReports))
+    made = through if provider is ThroughConnection else provider()
     source = GitSource(SecretReader(client, ACCOUNT), LsRemote(LOOPBACK, 10), Turns(2), made)
     return await source.look("team", configuration)
 
@@ -80,7 +87,10 @@ async def test_source_is_looked_at_through_its_connection(
     git_server.user, git_server.password = "git", "t0ken"
     connect(server, git_server, credentialsSecret="corp")
     keep_secret(server, "corp", **keys)
-    assert await look(server, ThroughConnection, SHOP) == Seen(head(git_server))
+    reports = create_autospec(ConnectionReports)
+    assert await look(server, ThroughConnection, SHOP, reports) == Seen(head(git_server))
+    ((document, error),) = (call.args for call in reports.tell.await_args_list)
+    assert (document["metadata"]["name"], error) == ("corp", None)
 
 
 async def test_connection_that_is_missing_is_told_with_the_lines_to_apply(
@@ -120,7 +130,9 @@ async def test_host_that_wants_a_credential_is_told_with_the_connection(
 ) -> None:
     git_server.password = "right"
     connect(server, git_server)
-    seen = await look(server, ThroughConnection, SHOP)
+    reports = create_autospec(ConnectionReports)
+    seen = await look(server, ThroughConnection, SHOP, reports)
+    assert reports.tell.await_args.args[1].code == "PermissionError"
     assert isinstance(seen, Failed)
     assert seen.error.endswith(
         "name a Secret that holds them in credentialsSecret of Connection corp"

@@ -12,7 +12,7 @@ from penstock.api.crd.schema import Schema, structural_schema
 from penstock.api.kinds.action_type import ActionTypeSpec
 from penstock.api.kinds.approval import ApprovalSpec, ApprovalStatus
 from penstock.api.kinds.build_project import BuildProjectSpec, BuildProjectStatus
-from penstock.api.kinds.connection import ConnectionSpec
+from penstock.api.kinds.connection import ConnectionSpec, ConnectionStatus
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.api.kinds.run import PipelineRunSpec, PipelineRunStatus
 from penstock.api.kinds.transition import StageTransitionSpec
@@ -97,11 +97,14 @@ RESOURCES = (
     CustomResource(
         "Connection", "connections", "conn",
         "A Git host, and the credential for it, which goes to that host alone.",
-        ConnectionSpec, None,
+        ConnectionSpec, ConnectionStatus,
         (
             Column("Provider", "string", ".spec.providerType"),
+            Column("Ready", "string", _condition("Ready", "status")),
+            Column("Checked", "date", ".status.lastCheckedTime"),
             Column("Endpoint", "string", ".spec.endpoint"),
             Column("Secret", "string", ".spec.credentialsSecret"),
+            Column("Message", "string", _condition("Ready", "message"), 1),
             Column("Arn", "string", ".spec.arn", 1),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),

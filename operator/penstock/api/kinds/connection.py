@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from penstock.api.fields import DnsName
-from penstock.api.model import Model, rule, rules
+from penstock.api.model import Model, list_map, rule, rules
+from penstock.api.status.conditions import Condition
 
 
 class ProviderType(StrEnum):
@@ -82,6 +83,19 @@ class ConnectionSpec(Model):
     def address(self) -> str:
         """The host's address, whether it was given or is the public one; empty if neither."""
         return self.endpoint or _ENDPOINTS.get(self.provider_type, "")
+
+
+class ConnectionStatus(Model):
+    """Whether the Connection works, by the last look that triggers took through it.
+
+    It is empty while no source that goes through it is polled.
+    """
+
+    observed_generation: int | None = None
+    last_checked_time: str | None = None
+    """When the host was asked last; at most every ten minutes while nothing changes."""
+    conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()
+    """Ready: whether the host answers and takes the credential, with its words if not."""
 
 
 class FrozenConnection(Model):
