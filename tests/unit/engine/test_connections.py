@@ -10,7 +10,9 @@ import pytest
 
 from penstock.api.contract.contracts import ConnectionAccess
 from penstock.api.kinds.connection import ConnectionSpec, ProviderType
+from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.commands import CreateJob
+from penstock.engine.definition.validation import validate
 from tests.unit.engine.simulation import World, commands_action, stage
 
 ARN = "arn:aws:codeconnections:eu-west-1:123456789012:connection/shop"
@@ -85,6 +87,18 @@ def test_try_after_a_lost_pod_fetches_through_the_same_connection() -> None:
     row = world.execution("Fetch")
     assert row and row.try_ == 2
     assert row.connection and row.connection.generation == 1
+
+
+def test_connection_is_not_chosen_by_a_variable() -> None:
+    """Whose credential is sent must stand in the definition."""
+    makes = commands_action("Make", namespace="Build", outputVariables=["WHICH"])
+    late = source(ConnectionArn="#{Build.WHICH}")
+    stages = [stage("Source", source()), stage("Build", makes), stage("Late", late)]
+    late["outputArtifacts"] = [{"name": "Late"}]
+    spec = PipelineSpec.model_validate({"stages": stages, "pipelineType": "V2"})
+    (problem,) = validate(spec, has_default_store=True).problems
+    assert problem.path == "spec.stages[2].actions[0].configuration.ConnectionArn"
+    assert "variables are not resolved here" in problem.message
 
 
 def test_action_without_its_connection_fails_with_the_lines_to_apply() -> None:

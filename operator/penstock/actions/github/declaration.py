@@ -60,5 +60,7 @@ DECLARATION = Declaration(
     on_lost_pod=OnLostPod.RERUN,
     timeout_s=3600,
     secrets=("OAuthToken",),
+    # Whoever starts a run must not choose the Secret.
+    literals=("OAuthToken",),
     overrides=(Override("COMMIT_ID"),),
 )
