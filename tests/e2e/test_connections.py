@@ -84,6 +84,16 @@ def ready(team: Team) -> tuple[str, str]:
     return found.get("status", ""), found.get("reason", "")
 
 
+def seen(team: Team) -> tuple[str, str]:
+    found = team.condition("pipelines", "shop", "SourcesSeen") or {}
+    return found.get("status", ""), found.get("reason", "")
+
+
+def events(team: Team) -> set[str]:
+    found = team.kube.objects("events", team.namespace)
+    return {event["reason"] for event in found if event["regarding"]["kind"] == "Pipeline"}
+
+
 def runs(team: Team) -> list[str]:
     return [run["metadata"]["name"] for run in team.kube.objects("pipelineruns", team.namespace)]
 
@@ -116,11 +126,14 @@ def test_g_02_push_starts_a_run_once_the_team_lets_triggers_read_its_secret(
     define(team)
     eventually(lambda: "may not read the Secret git" in last_error(team), 60, "the refusal")
     eventually(lambda: ready(team) == ("False", "PermissionError"), 60, "the Connection says so")
+    eventually(lambda: seen(team) == ("False", "PermissionError"), 60, "the Pipeline says so")
+    eventually(lambda: "SourceNotSeen" in events(team), 60, "an Event tells of it")
     # The message's own commands, as they stand there.
     for command in COMMAND.findall(last_error(team)):
         team.kube.kubectl(*shlex.split(command))
     eventually(lambda: last_error(team) == "", 60, "the source is seen")
     eventually(lambda: ready(team) == ("True", "Connected"), 120, "the Connection works")
+    eventually(lambda: seen(team) == ("True", "Seen"), 60, "the Pipeline's sources are seen")
     before = runs(team)
     second = push_private(cluster, team.namespace, "Good day")
     (new,) = eventually(lambda: set(runs(team)) - set(before), 60, "a run of the push")

@@ -55,6 +55,7 @@ from penstock.engine.status.pipeline_status import (
     without_gone,
 )
 from penstock.engine.status.run_conditions import with_conditions
+from penstock.engine.status.sources import source_events
 from penstock.engine.status.summary import asked_by, has_news, summarize
 from penstock.engine.status.unwritable import shrunk, why
 from penstock.engine.tries.approvals import close_unknown
@@ -221,6 +222,7 @@ class _Pass:
         )
         # Any other change waits: a run shall not cost a write here for each of its actions.
         if is_news(status, pipeline.status) or not written or self.now >= written + pause:
+            self.events += source_events(pipeline, status)
             return status
         self.look_again.append(written + pause)
         return None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from penstock.cluster.lease import LeaseSettings
 from penstock.runtime.config import ConfigError, read_document, read_lease, read_settings
-from penstock.triggers.addresses import AddressRules, Network
+from penstock.triggers.sources.addresses import AddressRules, Network
 
 
 @dataclass(frozen=True, slots=True)

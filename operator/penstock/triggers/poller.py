@@ -36,7 +36,7 @@ from penstock.triggers.pipelines import (
     status_of,
     view_of,
 )
-from penstock.triggers.sources import SourceProvider
+from penstock.triggers.sources.base import SourceProvider
 
 log = logging.getLogger(__name__)
 

@@ -18,22 +18,22 @@ from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
 from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
-from penstock.triggers.connection_reports import ConnectionReports
 from penstock.triggers.decide import StartedRun
-from penstock.triggers.git import GitSource
-from penstock.triggers.git_places import (
+from penstock.triggers.metrics import TriggerMetrics
+from penstock.triggers.pipelines import started_run_of
+from penstock.triggers.poller import Poller, Schedule
+from penstock.triggers.sources.base import SecretReader, SourceProvider
+from penstock.triggers.sources.connection_reports import ConnectionReports
+from penstock.triggers.sources.git import GitSource
+from penstock.triggers.sources.git_places import (
     CodeCommit,
     GitHub,
     GitProvider,
     PlainGit,
     ThroughConnection,
 )
-from penstock.triggers.ls_remote import LsRemote
-from penstock.triggers.metrics import TriggerMetrics
-from penstock.triggers.pipelines import started_run_of
-from penstock.triggers.poller import Poller, Schedule
-from penstock.triggers.s3 import S3Source
-from penstock.triggers.sources import SecretReader, SourceProvider
+from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.s3 import S3Source
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.triggers.addresses import AddressRules, RefusedAddressError, is_of_the_internet, plain
+from penstock.triggers.sources.addresses import (
+    AddressRules,
+    RefusedAddressError,
+    is_of_the_internet,
+    plain,
+)
 
 METADATA = (
     "169.254.169.254",

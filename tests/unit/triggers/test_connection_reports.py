@@ -15,8 +15,8 @@ from penstock.actions.execution import (
 from penstock.api.document import Document
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ForbiddenError
-from penstock.triggers import connection_reports
-from penstock.triggers.connection_reports import ConnectionReports
+from penstock.triggers.sources import connection_reports
+from penstock.triggers.sources.connection_reports import ConnectionReports
 
 
 class Clock:

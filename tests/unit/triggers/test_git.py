@@ -14,19 +14,19 @@ import pytest
 from penstock.actions.github import declaration as github
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
-from penstock.triggers.addresses import AddressRules
-from penstock.triggers.connection_reports import ConnectionReports
 from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.git import GitSource
-from penstock.triggers.git_places import (
+from penstock.triggers.sources.addresses import AddressRules
+from penstock.triggers.sources.base import SecretReader
+from penstock.triggers.sources.connection_reports import ConnectionReports
+from penstock.triggers.sources.git import GitSource
+from penstock.triggers.sources.git_places import (
     CodeCommit,
     GitHub,
     GitProvider,
     PlainGit,
     ThroughConnection,
 )
-from penstock.triggers.ls_remote import LsRemote
-from penstock.triggers.sources import SecretReader
+from penstock.triggers.sources.ls_remote import LsRemote
 from tests.support.fake_client import FakeClient
 from tests.support.fake_server import FakeServer
 from tests.unit.actions.git_server import GitServer, git

@@ -18,13 +18,13 @@ import pytest
 
 from penstock.actions.execution import ActionError
 from penstock.actions.git.remote import Wanted, remote_of
-from penstock.triggers.addresses import (
+from penstock.triggers.sources.addresses import (
     AddressRules,
     RefusedAddressError,
     address_of,
     refuse_odd_number,
 )
-from penstock.triggers.ls_remote import Credential, LsRemote, commit_of
+from penstock.triggers.sources.ls_remote import Credential, LsRemote, commit_of
 from tests.unit.actions.git_server import GitServer, git
 
 LOCAL = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))

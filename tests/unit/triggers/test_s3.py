@@ -9,10 +9,10 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from penstock.triggers.addresses import AddressRules
 from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.s3 import S3Source, object_of
-from penstock.triggers.sources import SecretReader
+from penstock.triggers.sources.addresses import AddressRules
+from penstock.triggers.sources.base import SecretReader
+from penstock.triggers.sources.s3 import S3Source, object_of
 from tests.unit.artifacts.s3_server import S3Server
 
 WHERE = {"S3Bucket": "my.releases", "S3ObjectKey": "a b/app+1.zip"}

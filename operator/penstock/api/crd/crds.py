@@ -66,6 +66,7 @@ RESOURCES = (
             Column("Version", "integer", ".status.version"),
             Column("Last run", "string", ".status.lastRun"),
             Column("Succeeded", "string", _condition("LastRunSucceeded", "status")),
+            Column("Sources seen", "string", _condition("SourcesSeen", "status"), 1),
             Column("Message", "string", _condition("Ready", "message"), 1),
             Column("Age", "date", ".metadata.creationTimestamp"),
         ),

@@ -18,6 +18,7 @@ class ConditionType(StrEnum):
     WARNINGS = "Warnings"
     CODEPIPELINE_COMPATIBLE = "CodePipelineCompatible"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    SOURCES_SEEN = "SourcesSeen"
     REQUEST_REFUSED = "RequestRefused"
     APPROVED = "Approved"
 

@@ -23,6 +23,7 @@ from penstock.engine.definition.findings import INVALID, Findings, Problem
 from penstock.engine.entry.inbound import Queue
 from penstock.engine.entry.transitions import InboundTransition
 from penstock.engine.snapshot import EndedRun, PipelineObject, RunObject
+from penstock.engine.status.sources import source_condition
 
 # Bytes of a condition's message; Kubernetes takes 32 KiB.
 _MESSAGE_LENGTH = 4_000
@@ -83,6 +84,7 @@ def _conditions(pipeline: PipelineObject, findings: Findings) -> Iterator[Condit
         reason="RefusedByAWS" if incompatible else INVALID if problems else "Compatible",
         message=_sentence(incompatible or problems),
     )
+    yield from source_condition(pipeline.status.sources)
 
 
 def _sentence(problems: Iterable[Problem]) -> str:

@@ -22,9 +22,9 @@ from penstock.actions.execution import (
 )
 from penstock.api.names import hash_of
 from penstock.runtime.turns import Turns
-from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
 from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.sources import LONGEST_ERROR, SecretReader
+from penstock.triggers.sources.addresses import AddressRules, RefusedAddressError, address_of
+from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")

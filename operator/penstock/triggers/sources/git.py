@@ -7,9 +7,9 @@ from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref
 from penstock.runtime.turns import Turns
 from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.git_places import GitPlace, GitProvider
-from penstock.triggers.ls_remote import Credential, LsRemote
-from penstock.triggers.sources import LONGEST_ERROR, SecretReader
+from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader
+from penstock.triggers.sources.git_places import GitPlace, GitProvider
+from penstock.triggers.sources.ls_remote import Credential, LsRemote
 
 
 class GitSource:

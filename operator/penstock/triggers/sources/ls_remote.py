@@ -20,7 +20,7 @@ from penstock.actions.git.isolation import (
     failure_of,
 )
 from penstock.actions.git.remote import Remote, Wanted, remote_of
-from penstock.triggers.addresses import AddressRules, RefusedAddressError, address_of
+from penstock.triggers.sources.addresses import AddressRules, RefusedAddressError, address_of
 
 # A remote names the refs that were asked for: two or three.
 _LARGEST_ANSWER = 256 * 1024

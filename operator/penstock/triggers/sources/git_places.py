@@ -24,8 +24,8 @@ from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.names import hash_of
 from penstock.cluster.client import Client
 from penstock.cluster.resources import CONNECTIONS
-from penstock.triggers.connection_reports import ConnectionReports
-from penstock.triggers.ls_remote import Credential
+from penstock.triggers.sources.connection_reports import ConnectionReports
+from penstock.triggers.sources.ls_remote import Credential
 
 # A namespace has a handful; a list without end must not fill the process.
 _MOST_CONNECTIONS = 500
