@@ -31,6 +31,8 @@ WITH_TRIGGERS = "with_triggers"
 """The mark of tests that need the chart with triggers for every namespace."""
 QUICK_VALUES: Document = {
     "engine": {**QUICK, "limits": QUICK_LIMITS},
+    # Its account alone: tests run the program as a process.
+    "receiver": {"enabled": True, "replicas": 0},
     # So little memory that a test can use it up.
     "computeTypes": {
         "MEDIUM": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}

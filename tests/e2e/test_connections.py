@@ -10,8 +10,11 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Team, commands, stage
+from tests.e2e.operator_process import settle
+from tests.e2e.receiver_process import ReceiverProcess
 from tests.e2e.test_secrets import push_private
 from tests.e2e.triggers_process import TriggersProcess
+from tests.support.install import SYSTEM
 from tests.support.kube import Document, Kube, eventually
 
 ARN = "arn:aws:codestar-connections:eu-west-1:123456789012:connection/7c1b-shop"
@@ -55,9 +58,15 @@ def define(team: Team) -> None:
     team.pipeline("shop", stage("Source", source(team)), stage("Show", show))
 
 
-def connect(team: Team) -> None:
+def connect(team: Team, **fields: str) -> None:
     found = team.cluster.git
-    spec = {"providerType": "Git", "endpoint": found.url, "arn": ARN, "credentialsSecret": "git"}
+    spec = {
+        "providerType": "Gitea",
+        "endpoint": found.url,
+        "arn": ARN,
+        "credentialsSecret": "git",
+        **fields,
+    }
     body = {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "Connection",
@@ -140,3 +149,63 @@ def test_g_02_push_starts_a_run_once_the_team_lets_triggers_read_its_secret(
     assert team.ended(new)["state"] == "Succeeded"
     assert team.execution("Fetch", new)["outputVariables"]["CommitId"] == second.commit
     assert cluster.git.password not in triggers.log()
+
+
+def test_signed_delivery_starts_one_run_at_once_however_often_it_comes(
+    cluster: Cluster, kube: Kube, team: Team
+) -> None:
+    """Nothing is polled meanwhile: the next look would be in an hour."""
+    triggers = TriggersProcess(cluster, kube, namespaces=[team.namespace], poll_s=3600.0)
+    receiver = ReceiverProcess(cluster, kube, namespaces=[team.namespace])
+    repository = f"private/{team.namespace}"
+    hook = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}}
+    team.kube.apply([{**hook, "stringData": {"secret": "hook secret"}}], team.namespace)
+    grant(team, "git", "penstock-triggers")
+    push_private(cluster, team.namespace)
+    connect(team, webhookSecret="hook")
+    try:
+        triggers.start()
+        receiver.start()
+        define(team)
+        eventually(lambda: seen(team) == ("True", "Seen"), 60, "the source is seen")
+        first = eventually(lambda: runs(team), 60, "the creation's run")
+        eventually(lambda: listening(team)[0] == "False", 60, "the receiver says what it lacks")
+        for command in COMMAND.findall(listening(team)[1]):
+            team.kube.kubectl(*shlex.split(command))
+
+        def deliver(secret: str = "hook secret", name: str = "") -> int:
+            return receiver.deliver(team.namespace, "shop", repository, secret, name)
+
+        second = push_private(cluster, team.namespace, "Good day")
+        # What could not be read is read again after some seconds.
+        eventually(lambda: deliver(name="d-1") in (200, 202), 90, "the delivery is taken", 1.0)
+        assert deliver("another secret") == 401
+        (new,) = eventually(lambda: set(runs(team)) - set(first), 60, "a run of the push")
+        assert team.ended(new)["state"] == "Succeeded"
+        assert team.execution("Fetch", new)["outputVariables"]["CommitId"] == second.commit
+        assert deliver(name="d-1") == 200
+        assert deliver(name="d-2") == 202
+        settle(3)
+        assert set(runs(team)) == {*first, new}, "what was told before starts nothing"
+        assert listening(team)[0] == "True"
+    finally:
+        receiver.stop()
+        triggers.stop()
+
+
+def grant(team: Team, secret: str, account: str) -> None:
+    """Let an account of the chart read a Secret, as the messages say."""
+    role = f"penstock-{secret}-{account}"
+    team.kube.kubectl(
+        *("-n", team.namespace, "create", "role", role, "--verb=get"),
+        *("--resource=secrets", f"--resource-name={secret}"),
+    )
+    team.kube.kubectl(
+        *("-n", team.namespace, "create", "rolebinding", role, f"--role={role}"),
+        f"--serviceaccount={SYSTEM}:{account}",
+    )
+
+
+def listening(team: Team) -> tuple[str, str]:
+    found = team.condition("connections", "shop", "WebhooksReady") or {}
+    return found.get("status", ""), found.get("message", "")

@@ -24,6 +24,7 @@ class TriggersProcess(OperatorProcess):
     account: str = "penstock-triggers"
     allowed: tuple[str, ...] = ()
     """Networks beside the Git server's that it may reach."""
+    poll_s: float = POLL_S
 
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
@@ -32,7 +33,7 @@ class TriggersProcess(OperatorProcess):
             "lease": lease,
             "namespaces": self.namespaces,
             "serviceAccount": f"{SYSTEM}:{self.account}",
-            "pollSeconds": POLL_S,
+            "pollSeconds": self.poll_s,
             "timeoutSeconds": 10,
             "allowedCidrs": [f"{self.cluster.node_ip}/32", *self.allowed],
             "port": None,

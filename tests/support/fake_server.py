@@ -32,6 +32,7 @@ _STATUSES: dict[Resource, Document] = {
     resources.RUNS: _NOT_OBSERVED,
     resources.APPROVALS: _NOT_OBSERVED,
     resources.BUILD_PROJECTS: _NOT_OBSERVED,
+    resources.CONNECTIONS: _NOT_OBSERVED,
     JOBS: {},
     PODS: {"phase": "Pending"},
 }

@@ -47,3 +47,4 @@ DECLARED_BY = (
 MANAGED_BY = "penstock"
 FIELD_MANAGER = "penstock-controller"
 TRIGGERS = "penstock-triggers"
+RECEIVER = "penstock-receiver"

@@ -48,6 +48,11 @@ class Schedule:
     due: dict[tuple[Key, str], float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
 
+    def make_due(self, keys: Iterable[Key]) -> None:
+        """Let some sources be looked at in the next pass."""
+        wanted = set(keys)
+        self.due = {entry: 0.0 if entry[0] in wanted else when for entry, when in self.due.items()}
+
 
 class Poller:
     """Works on Pipelines, each by its own pass; ``providers`` look at the sources they know."""

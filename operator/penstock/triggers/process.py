@@ -1,7 +1,6 @@
 """Wires client, watch, queue, poller and Lease; only the Lease's holder looks and starts runs."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from operator import itemgetter
@@ -12,13 +11,15 @@ from penstock.cluster.client import WRITE_TIMEOUT_S, Client
 from penstock.cluster.credentials import Credentials
 from penstock.cluster.errors import ConflictError, NotFoundError
 from penstock.cluster.lease import Lease
-from penstock.cluster.resources import PIPELINES, RUNS
+from penstock.cluster.resources import CONNECTIONS, PIPELINES, RUNS
 from penstock.runtime.endpoints import Endpoints
 from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
 from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
 from penstock.triggers.decide import StartedRun
+from penstock.triggers.following import Follower, ObjectKey, key_of
+from penstock.triggers.host_events import news_of, sources_told_of
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import started_run_of
 from penstock.triggers.poller import Poller, Schedule
@@ -31,13 +32,12 @@ from penstock.triggers.sources.git_places import (
     GitProvider,
     PlainGit,
     ThroughConnection,
+    connection_of,
 )
 from penstock.triggers.sources.ls_remote import LsRemote
 from penstock.triggers.sources.s3 import S3Source
 
 log = logging.getLogger(__name__)
-
-PipelineKey = tuple[str, str]
 
 
 class Triggers:
@@ -50,18 +50,20 @@ class Triggers:
         self.lease = Lease(credentials, settings.lease) if settings.lease else None
         # Whatever a namespace's sources do, another namespace's are looked at.
         share = max(1, settings.workers // 2)
-        self.queue: WorkQueue[PipelineKey] = WorkQueue(group_of=itemgetter(0), share=share)
+        self.queue: WorkQueue[ObjectKey] = WorkQueue(group_of=itemgetter(0), share=share)
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
         rules = settings.rules()
+        self.connections = Follower(
+            self.client, CONNECTIONS, self._connection_changed, lambda _: None
+        )
         secrets = SecretReader(self.client, settings.service_account)
+        reports = ConnectionReports(self.client)
         ls_remote, turns = LsRemote(rules, settings.timeout_s), Turns(settings.parallel)
         of_git: dict[str, GitProvider] = {
             "Git": PlainGit(),
             "GitHub": GitHub(),
             "CodeCommit": CodeCommit(),
-            "CodeStarSourceConnection": ThroughConnection(
-                self.client, ConnectionReports(self.client)
-            ),
+            "CodeStarSourceConnection": ThroughConnection(self.connections.of, reports),
         }
         providers: dict[str, SourceProvider] = {
             name: GitSource(secrets, ls_remote, turns, provider)
@@ -69,7 +71,9 @@ class Triggers:
         }
         providers["S3"] = S3Source(secrets, rules, settings.timeout_s, settings.parallel)
         self.poller = Poller(self.client, providers, settings.poll_s, self.metrics)
-        self._pipelines: dict[PipelineKey, Document] = {}
+        self.pipelines = Follower(
+            self.client, PIPELINES, self._pipeline_changed, self._pipeline_gone
+        )
         self._schedules: dict[str, Schedule] = {}
         self._started: dict[tuple[str, str], list[StartedRun]] = {}
         # A Pipeline that is gone, or was created again, is no fault: the watch tells.
@@ -106,8 +110,13 @@ class Triggers:
             log.info("Leading")
             self.metrics.is_leader.set(1)
             await until_it_works(self._list_started, "Listing the runs that were started")
-            for namespace in self.settings.namespaces or (None,):
-                tasks.create_task(self._follow(namespace))
+            followed = self.settings.namespaces or (None,)
+            for namespace in followed:
+                tasks.create_task(self.connections.follow(namespace))
+            # A source is only looked at when it is known through which Connection.
+            await self.connections.listed(len(followed))
+            for namespace in followed:
+                tasks.create_task(self.pipelines.follow(namespace))
             for _ in range(self.settings.workers):
                 tasks.create_task(self._passes.work())
 
@@ -128,54 +137,33 @@ class Triggers:
                     where = (run["metadata"]["namespace"], started.pipeline_uid)
                     self._started.setdefault(where, []).append(started)
 
-    # ---- what Pipelines there are
+    # ---- what is known
 
-    async def _follow(self, namespace: str | None) -> None:
-        """List, then watch; list again after each watch, since it may have missed a deletion."""
-        while True:
-            await until_it_works(lambda: self._list_and_watch(namespace), "Watching Pipelines")
-            await asyncio.sleep(0.2)
+    def _pipeline_changed(self, document: Document, _: Document | None) -> None:
+        self.queue.add(key_of(document))
 
-    async def _list_and_watch(self, namespace: str | None) -> None:
-        seen: set[PipelineKey] = set()
-        # The version of before the list: a change meanwhile is told twice, and never missed.
-        page = await self.client.send("GET", PIPELINES.path(namespace), query={"limit": "1"})
-        version = page["metadata"]["resourceVersion"]
-        async for document in self.client.list(PIPELINES, namespace):
-            seen.add(self._put(document))
-        for key in [
-            key for key in self._pipelines if namespace in (None, key[0]) and key not in seen
-        ]:
-            self._forget(key)
-        async with contextlib.aclosing(self.client.watch(PIPELINES, namespace, version)) as events:
-            async for event in events:
-                # The version is too old for the server to go on from.
-                if event["type"] == "ERROR":
-                    return
-                if event["type"] == "DELETED":
-                    self._forget(_key(event["object"]))
-                elif event["type"] in ("ADDED", "MODIFIED"):
-                    self._put(event["object"])
+    def _pipeline_gone(self, document: Document) -> None:
+        uid = document["metadata"]["uid"]
+        self._schedules.pop(uid, None)
+        self._started.pop((document["metadata"]["namespace"], uid), None)
 
-    def _put(self, document: Document) -> PipelineKey:
-        key = _key(document)
-        known = self._pipelines.get(key)
-        # The answer to a write of ours may be newer than the event that comes behind it.
-        if known is None or _version(document) > _version(known):
-            self._pipelines[key] = document
-            self.queue.add(key)
-        return key
-
-    def _forget(self, key: PipelineKey) -> None:
-        if document := self._pipelines.pop(key, None):
-            uid = document["metadata"]["uid"]
-            self._schedules.pop(uid, None)
-            self._started.pop((key[0], uid), None)
+    def _connection_changed(self, document: Document, before: Document | None) -> None:
+        """Look at once at the sources that the news of a Connection is about."""
+        repositories = news_of(document, before)
+        if repositories is not None and not repositories:
+            return
+        namespace = document["metadata"]["namespace"]
+        connections = [connection_of(item) for item in self.connections.of(namespace)]
+        for pipeline in self.pipelines.of(namespace):
+            found = sources_told_of(pipeline, document, connections, repositories)
+            if found and (schedule := self._schedules.get(pipeline["metadata"]["uid"])):
+                schedule.make_due(found)
+                self.queue.add(key_of(pipeline))
 
     # ---- the work
 
-    async def _pass(self, key: PipelineKey) -> float | None:
-        if (document := self._pipelines.get(key)) is None:
+    async def _pass(self, key: ObjectKey) -> float | None:
+        if (document := self.pipelines.get(key)) is None:
             return None
         uid = document["metadata"]["uid"]
         schedule = self._schedules.setdefault(uid, Schedule())
@@ -183,17 +171,9 @@ class Triggers:
             document, schedule, self._started.setdefault((key[0], uid), [])
         )
         if after is not document:
-            self._put(after)
+            self.pipelines.put(after)
         return again
 
 
-def _where(key: PipelineKey) -> dict[str, str]:
+def _where(key: ObjectKey) -> dict[str, str]:
     return {"namespace": key[0], "pipeline": key[1]}
-
-
-def _key(document: Document) -> PipelineKey:
-    return document["metadata"]["namespace"], document["metadata"]["name"]
-
-
-def _version(document: Document) -> int:
-    return int(document["metadata"]["resourceVersion"])

@@ -64,7 +64,9 @@ async def look(
     reports: Any = None,
 ) -> Observation:
     client = FakeClient(server)
-    through = ThroughConnection(client, reports or create_autospec(ConnectionReports))
+    through = ThroughConnection(
+        lambda _: list(server.all(CONNECTIONS)), reports or create_autospec(ConnectionReports)
+    )
     made = through if provider is ThroughConnection else provider()
     source = GitSource(SecretReader(client, ACCOUNT), LsRemote(LOOPBACK, 10), Turns(2), made)
     return await source.look("team", configuration)
@@ -110,7 +112,7 @@ async def test_secret_that_may_not_be_read_comes_with_the_commands_that_allow_it
     assert seen == Failed(
         "PermissionError: triggers may not read the Secret corp; let them, by `kubectl -n team "
         "create role penstock-corp --verb=get --resource=secrets --resource-name=corp` and "
-        "`kubectl -n team create rolebinding penstock-corp --role=penstock-corp "
+        "`kubectl -n team create rolebinding penstock-corp-penstock-triggers --role=penstock-corp "
         f'--serviceaccount={ACCOUNT}`, or set DetectChanges to "false"'
     )
 

@@ -79,10 +79,20 @@ class ConnectionSpec(Model):
     It has the key ``token``, or ``username`` and ``password``. Public repositories need none.
     """
 
+    webhook_secret: DnsName | None = None
+    """A Secret of this namespace with the key ``secret``, by which the host signs its webhooks.
+
+    Without it no webhook is taken for this Connection, and its sources are polled.
+    """
+
     @property
     def address(self) -> str:
         """The host's address, whether it was given or is the public one; empty if neither."""
         return self.endpoint or _ENDPOINTS.get(self.provider_type, "")
+
+
+MOST_REPOSITORIES = 500
+"""The repositories of a Connection whose last event its status keeps."""
 
 
 class ConnectionStatus(Model):
@@ -94,6 +104,8 @@ class ConnectionStatus(Model):
     observed_generation: int | None = None
     last_checked_time: str | None = None
     """When the host was asked last; at most every ten minutes while nothing changes."""
+    repository_events: Annotated[dict[str, str], Field(max_length=MOST_REPOSITORIES)] = {}
+    """When the host told of a repository last, by its full name. The receiver writes it."""
     conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()
     """Ready: whether the host answers and takes the credential, with its words if not."""
 

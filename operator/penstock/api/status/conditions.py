@@ -19,6 +19,7 @@ class ConditionType(StrEnum):
     CODEPIPELINE_COMPATIBLE = "CodePipelineCompatible"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
     SOURCES_SEEN = "SourcesSeen"
+    WEBHOOKS_READY = "WebhooksReady"
     REQUEST_REFUSED = "RequestRefused"
     APPROVED = "Approved"
 

@@ -25,6 +25,17 @@ class SourceProvider(Protocol):
         """Return what the source is at now; every error is an observation, none goes further."""
 
 
+def how_to_let_read(namespace: str, name: str, service_account: str) -> str:
+    """Return the commands by which the owner of a namespace lets an account read a Secret of it."""
+    kubectl, role = f"kubectl -n {namespace} create", f"penstock-{name}"
+    account = service_account or "NAMESPACE:penstock-triggers"
+    return (
+        f"`{kubectl} role {role} --verb=get --resource=secrets --resource-name={name}` and "
+        f"`{kubectl} rolebinding {role}-{account.partition(':')[2]} --role={role} "
+        f"--serviceaccount={account}`"
+    )
+
+
 class SecretReader:
     """Reads the Secrets that sources name.
 
@@ -33,7 +44,7 @@ class SecretReader:
     """
 
     def __init__(self, client: Client, service_account: str) -> None:
-        self._client, self._account = client, service_account or "NAMESPACE:penstock-triggers"
+        self._client, self._account = client, service_account
 
     async def texts(
         self, namespace: str, name: str, *choices: tuple[str, ...], switch: str
@@ -45,13 +56,10 @@ class SecretReader:
         try:
             secret = await self._client.get(SECRETS, namespace, name)
         except ForbiddenError as error:
-            role = f"penstock-{name}"
+            how = how_to_let_read(namespace, name, self._account)
             raise ActionError(
                 PERMISSION_ERROR,
-                f"triggers may not read the Secret {name}; let them, by "
-                f"`kubectl -n {namespace} create role {role} --verb=get --resource=secrets "
-                f"--resource-name={name}` and `kubectl -n {namespace} create rolebinding {role} "
-                f"--role={role} --serviceaccount={self._account}`, "
+                f"triggers may not read the Secret {name}; let them, by {how}, "
                 f'or set {switch} to "false"',
             ) from error
         except NotFoundError as error:

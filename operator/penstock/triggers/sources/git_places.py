@@ -22,13 +22,9 @@ from penstock.actions.github import declaration as github
 from penstock.api.document import Document
 from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.names import hash_of
-from penstock.cluster.client import Client
-from penstock.cluster.resources import CONNECTIONS
 from penstock.triggers.sources.connection_reports import ConnectionReports
 from penstock.triggers.sources.ls_remote import Credential
 
-# A namespace has a handful; a list without end must not fill the process.
-_MOST_CONNECTIONS = 500
 _PAIR = ("username", "password")
 _TOKEN_OR_PAIR = (("token",), _PAIR)
 _AWS_KEYS = ("accessKeyId", "secretAccessKey")
@@ -158,8 +154,8 @@ class CodeCommit:
 class ThroughConnection:
     """Sources AWS / CodeStarSourceConnection, through a Connection of their namespace."""
 
-    def __init__(self, client: Client, reports: ConnectionReports) -> None:
-        self._client, self._reports = client, reports
+    def __init__(self, known: Callable[[str], list[Document]], reports: ConnectionReports) -> None:
+        self._known, self._reports = known, reports
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -171,9 +167,9 @@ class ThroughConnection:
 
     async def place(self, namespace: str, configuration: Mapping[str, str]) -> GitPlace:
         """Return the place at the Connection's host."""
-        documents = await self._connections(namespace)
+        documents = {item["metadata"]["uid"]: item for item in self._known(namespace)}
         try:
-            known = [_read(document) for document in documents.values()]
+            known = [connection_of(document) for document in documents.values()]
             found, spec = find(known, configuration.get("ConnectionArn", ""))
         except NoConnectionError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
@@ -189,20 +185,9 @@ class ThroughConnection:
             partial(self._reports.tell, documents[found.uid]),
         )
 
-    async def _connections(self, namespace: str) -> dict[str, Document]:
-        """Return the Connections of a namespace by uid; raise ActionError for too many."""
-        found: dict[str, Document] = {}
-        async for document in self._client.list(CONNECTIONS, namespace):
-            found[document["metadata"]["uid"]] = document
-            if len(found) > _MOST_CONNECTIONS:
-                raise ActionError(
-                    CONFIGURATION_ERROR,
-                    f"there are more than {_MOST_CONNECTIONS} Connections in the namespace",
-                )
-        return found
 
-
-def _read(document: Document) -> ConnectionObject:
+def connection_of(document: Document) -> ConnectionObject:
+    """Read a Connection."""
     try:
         spec = ConnectionSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
