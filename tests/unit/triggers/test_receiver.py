@@ -16,7 +16,7 @@ from penstock.api.document import Document
 from penstock.api.kinds.connection import MOST_REPOSITORIES, ConnectionSpec, ProviderType
 from penstock.cluster.errors import UnavailableError
 from penstock.cluster.resources import CONNECTIONS
-from penstock.triggers.receiver.events import Events
+from penstock.triggers.receiver.event_book import EventBook
 from penstock.triggers.receiver.limits import Rate
 from penstock.triggers.receiver.metrics import ReceiverMetrics
 from penstock.triggers.receiver.server import LARGEST_BODY, Receiver
@@ -37,7 +37,7 @@ class Scene:
         spec = SPEC.to_dict()
         body = {"metadata": {"name": "github"}, "spec": spec}
         self.document = self.server.create(CONNECTIONS, "team", body)
-        self.events = Events(FakeClient(self.server))
+        self.events = EventBook(FakeClient(self.server))
         self.refuses = False
         self.client: TestClient[Any, Any]
 

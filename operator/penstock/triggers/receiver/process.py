@@ -13,7 +13,7 @@ from penstock.cluster.resources import CONNECTIONS
 from penstock.runtime.endpoints import Endpoints
 from penstock.triggers.following import Follower
 from penstock.triggers.receiver.config import ReceiverSettings
-from penstock.triggers.receiver.events import Events
+from penstock.triggers.receiver.event_book import EventBook
 from penstock.triggers.receiver.metrics import ReceiverMetrics
 from penstock.triggers.receiver.secrets import WebhookSecrets
 from penstock.triggers.receiver.server import Receiver
@@ -34,7 +34,7 @@ class ReceiverProcess:
         )
         self.secrets = WebhookSecrets(self.client, settings.service_account)
         self.receiver = Receiver(
-            self._find, self.secrets.of, Events(self.client).keep, self.metrics
+            self._find, self.secrets.of, EventBook(self.client).keep, self.metrics
         )
         self.endpoints = Endpoints(self.client, self.metrics, lambda: self._is_ready)
         self._is_ready = False

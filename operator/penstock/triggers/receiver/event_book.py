@@ -17,7 +17,7 @@ from penstock.cluster.resources import CONNECTIONS
 _TOGETHER_S = 0.05
 
 
-class Events:
+class EventBook:
     """What hosts have told, on its way into statuses."""
 
     def __init__(self, client: Client) -> None:
