@@ -19,9 +19,6 @@ from penstock.triggers.receiver.secrets import WebhookSecrets
 from penstock.triggers.receiver.server import Receiver
 from penstock.triggers.sources.git_places import connection_of
 
-# What a client sends slower than this is not waited for.
-_REQUEST_S = 20.0
-
 
 class ReceiverProcess:
     """The running process: made once, wired here and nowhere else."""

@@ -7,6 +7,7 @@ comes twice, late or never does no harm, and no text of a delivery goes further 
 repository's name.
 """
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_BODY = 2 * 1024 * 1024
 """GitHub sends up to 25 MB; what is needed of a push stands in far less."""
+# A client that sends a byte a minute must not hold a place; hosts give up after ten seconds.
+_BODY_S = 10.0
 # Deliveries that are remembered by Connection and id: a redelivery is answered without a write.
 _REMEMBERED = 10_000
 
@@ -68,7 +71,11 @@ class Receiver:
         if request.content_length is None or request.content_length > LARGEST_BODY:
             return "too-large", _say(413, f"a body of at most {LARGEST_BODY} bytes is taken")
         document, spec = found
-        body = await request.read()
+        try:
+            async with asyncio.timeout(_BODY_S):
+                body = await request.read()
+        except TimeoutError:
+            return "slow", _say(408, f"the body took longer than {_BODY_S:g} s")
         secret = await self._secret(document, spec)
         if not is_from_host(spec.provider_type, secret, Signed(request.headers, body, time.time())):
             return "refused", _say(401, "the signature is not that of the webhook's secret")
