@@ -345,11 +345,20 @@ def test_pod_that_no_node_takes_says_why_in_the_schedulers_words() -> None:
     assert details(world) == ("StartTimedOut", why)
 
 
-def test_workspace_that_outgrew_its_limit_fails_the_action_and_is_not_tried_again() -> None:
+@pytest.mark.parametrize(
+    "gone",
+    [
+        Container(is_terminated=True, exit_code=137, reason="ContainerStatusUnknown", restarts=1),
+        Container(reason="ContainerCreating", restarts=1),
+    ],
+    ids=["the kubelet lost it", "the kubelet would make it anew"],
+)
+def test_workspace_that_outgrew_its_limit_fails_the_action_and_is_not_tried_again(
+    gone: Container,
+) -> None:
     world, job = running()
     world.run_pod(job)
     message = 'Usage of EmptyDir volume "workspace" exceeds the limit "10Gi". '
-    gone = Container(is_terminated=True, exit_code=137, reason="ContainerStatusUnknown", restarts=1)
     containers = dict.fromkeys(world.pods[job].containers, gone)
     evicted = replace(world.pods[job], phase="Failed", reason="Evicted", message=message)
     world.pods[job] = replace(evicted, containers=containers)

@@ -81,7 +81,9 @@ def _polled(verdict: Verdict, seen: Observation, settings: Settings, now: dateti
 def _with_pod(seen: Observation, pod: PodObject, settings: Settings, now: datetime) -> Verdict:
     expected = (AGENT_CONTAINER, ACTION_CONTAINER) if seen.has_container else (AGENT_CONTAINER,)
     containers = {name: pod.containers.get(name, Container()) for name in expected}
-    if any(
+    # A pod with a reason of its own was ended by the kubelet, which counts what it cannot find any
+    # more as restarted.
+    if not pod.reason and any(
         container.restarts
         for container in containers.values()
         if container.reason != _STATUS_UNKNOWN
