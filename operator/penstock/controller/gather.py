@@ -103,7 +103,7 @@ class Gatherer:
             targets=targets,
             action_types=types,
             build_projects=self._build_projects(namespace),
-            connections=self._connections(namespace),
+            connections=self.connections(namespace),
             **self._revisions(key, runs, (*late, *targets)),
             **self._awaited(key),
             **self._deleted((*runs, *late)),
@@ -137,7 +137,8 @@ class Gatherer:
             document["metadata"]["name"]: self._once(document, project_of) for document in documents
         }
 
-    def _connections(self, namespace: str) -> tuple[ConnectionObject, ...]:
+    def connections(self, namespace: str) -> tuple[ConnectionObject, ...]:
+        """Return the Connections of a namespace."""
         documents = self._cache.in_namespace(CONNECTIONS, namespace)
         return tuple(self._once(document, connection_of) for document in documents)
 

@@ -26,7 +26,6 @@ from penstock.controller.cache.identity import PipelineKey
 from penstock.controller.clock import Clock, utc_now
 from penstock.controller.gather import Gatherer
 from penstock.controller.live_reads import LiveReads, tries_under_way
-from penstock.controller.parsing import connection_of
 from penstock.controller.planner import Pace, Planner
 from penstock.engine.commands import Plan
 from penstock.engine.snapshot import Live, Snapshot
@@ -187,7 +186,7 @@ class Reconciler:
             await self._fetch_connections(key[0], arns)
 
     async def _fetch_connections(self, namespace: str, arns: set[str]) -> None:
-        known = [connection_of(item) for item in self.cache.in_namespace(CONNECTIONS, namespace)]
+        known = self.gatherer.connections(namespace)
         if not all(is_known(known, arn) for arn in arns):
             # Which one an ARN means stands in the objects: only the list tells.
             before = {item.uid for item in known}

@@ -54,16 +54,12 @@ def find(
 
     Raise NoConnectionError if there is none, or several.
     """
-    known = list(connections)
-    name = arn.rpartition("/")[2]
-    found = [item for item in known if arn in item.arns] or [
-        item for item in known if item.name == name
-    ]
+    found = _meant(connections, arn)
     if len(found) > 1:
         names = ", ".join(sorted(item.name for item in found))
         raise NoConnectionError(f"the Connections {names} all say that they are {arn}: keep one")
     if not found:
-        raise NoConnectionError(f"there is no Connection for {arn}; {_way_out(arn, name)}")
+        raise NoConnectionError(f"there is no Connection for {arn}; {_way_out(arn)}")
     (connection,) = found
     if connection.spec is None:
         raise NoConnectionError(f"Connection {connection.name}: {connection.unreadable}")
@@ -72,12 +68,22 @@ def find(
 
 def is_known(connections: Iterable[ConnectionObject], arn: str) -> bool:
     """Return whether a Connection is the ARN, or is named as it ends."""
-    name = arn.rpartition("/")[2]
-    return any(arn in item.arns or item.name == name for item in connections)
+    return bool(_meant(connections, arn))
 
 
-def _way_out(arn: str, name: str) -> str:
+def _meant(connections: Iterable[ConnectionObject], arn: str) -> list[ConnectionObject]:
+    known = list(connections)
+    by_arn = [item for item in known if arn in item.arns]
+    return by_arn or [item for item in known if item.name == _last_part(arn)]
+
+
+def _last_part(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _way_out(arn: str) -> str:
     """Return the lines to apply: as YAML in one line each, since a message is one line."""
+    name = _last_part(arn)
     is_name = bool(_DNS_NAME.fullmatch(name))
     spec = "{providerType: GitHub, credentialsSecret: github" + (
         "}" if is_name else f", arn: '{arn}'" + "}"
