@@ -5,6 +5,7 @@ trying before the first write (ADR 6).
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import secrets
@@ -17,7 +18,7 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Team, deploy, stage
 from tests.e2e.failures import new_team
 from tests.e2e.manifests import allow_edit, config_map, deployment, log_of, make, secret
-from tests.support.kube import Document, Kube, eventually
+from tests.support.kube import Document, Kube, KubeError, eventually
 
 PART_OF = "applyset.kubernetes.io/part-of"
 NO_IMAGE = "127.0.0.1:9/team/web:1"
@@ -152,22 +153,32 @@ def test_nothing_is_pruned_after_an_object_was_refused(team: Team) -> None:
 
 
 def test_second_deploy_of_a_set_waits_for_the_first(team: Team) -> None:
-    late = deployment("late", NO_IMAGE, progressDeadlineSeconds=6)
+    late = deployment("late", NO_IMAGE, progressDeadlineSeconds=3600)
     for name, objects in (("first", [late]), ("second", [config_map("second")])):
         action = deploy("Apply", "Out", ApplySet="shared")
         team.pipeline(name, make(Out=objects), stage("Deploy", action))
     team.start("first", "first")
     holder = eventually(lambda: holder_of(team, "shared"), 60, "the first deploy holds the lease")
     team.start("second", "second")
-    assert team.ended("second")["state"] == "Succeeded"
-    assert team.ended("first")["stageStates"][1]["status"] == "Failed"
-    lines = log_of(team, "Apply", "second")
     waiting = (
         f"waiting: Lease shared in namespace {team.namespace} is held by another deploy, {holder}"
     )
+    eventually(lambda: waiting in log_so_far(team, "second"), 60, "the second deploy waits")
+    # The first one holds the lease until it is let fail.
+    team.kube.patch("deployments", team.namespace, "late", {"spec": {"progressDeadlineSeconds": 1}})
+    assert team.ended("second")["state"] == "Succeeded"
+    assert team.ended("first")["stageStates"][1]["status"] == "Failed"
+    lines = log_of(team, "Apply", "second")
     assert lines.count(waiting) == 1
     assert holder.endswith("/first")
     assert "deployment.apps/late pruned" in lines[lines.index(waiting) :]
+
+
+def log_so_far(team: Team, run: str) -> list[str]:
+    """Return the lines of a deploy that is under way; none before its container has started."""
+    with contextlib.suppress(AssertionError, KeyError, KubeError):
+        return log_of(team, "Apply", run)
+    return []
 
 
 def holder_of(team: Team, name: str) -> Any:
