@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from random import Random
 
-from penstock.artifacts import globs
-from penstock.artifacts.errors import ArtifactError
+from penstock.api.globs import names
+from penstock.api.globs import paths as globs
+from penstock.api.globs.syntax import GlobError
 from tests.fuzz.finding import Finding
 
 BATCH = 500
@@ -74,17 +75,18 @@ def batch(random: Random, folder: Path) -> int:
     """Compare, and try texts that are no patterns."""
     for _ in range(BATCH // 2):
         text, expression = pattern(random)
-        compiled = globs.compile_glob(text)
+        compiled, among = globs.compile_glob(text), names.NameFilter((text,))
         for _ in range(4):
             value = "".join(random.choices("ab/.c*", k=random.randrange(7)))
             wanted = re.fullmatch(expression, value, re.DOTALL) is not None
-            if compiled.matches(value) != wanted:
+            if not compiled.matches(value) == among.takes(value) == wanted:
                 raise Finding(f"{text!r} and {value!r}: wanted {wanted}, as {expression!r}")
         odd = "".join(random.choices(_ODD, k=random.randrange(30)))
         try:
             globs.parse(odd)
             globs.compile_glob(odd).matches("a/b")
-        except ArtifactError:
+            names.NameFilter((odd,)).takes("a/b")
+        except GlobError:
             continue
         except Exception as error:
             raise Finding(f"{odd!r}: {error!r}") from error

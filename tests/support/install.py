@@ -140,10 +140,16 @@ class Repository:
 
 
 def push_repository(
-    cluster: Cluster, name: str, files: dict[str, str], *, message: str = "Publish"
+    cluster: Cluster,
+    name: str,
+    files: dict[str, str],
+    *,
+    message: str = "Publish",
+    branch: str = "main",
+    tag: str = "",
 ) -> Repository:
-    """Push files as one new commit on main of a repository; what was on main
-    before stays in its history.
+    """Push files as one new commit on a branch of a repository, which begins at main; what was on
+    it before stays in its history. With a tag, push the commit as that, and move no branch.
     """
     url = f"{cluster.git.url}/{name}.git"
     with tempfile.TemporaryDirectory() as folder:
@@ -158,23 +164,24 @@ def push_repository(
         )
         run(*git, "init", "-q", "-b", "main")
         run(*git, "remote", "add", "origin", url)
-        if (
-            subprocess.run(
-                (*git, "fetch", "-q", "origin", "main"),
+        for begin in dict.fromkeys((branch, "main")):
+            fetched = subprocess.run(
+                (*git, "fetch", "-q", "origin", begin),
                 capture_output=True,
                 timeout=30,
                 check=False,
-            ).returncode
-            == 0
-        ):
-            run(*git, "reset", "-q", "--hard", "origin/main")
+            )
+            if fetched.returncode == 0:
+                run(*git, "reset", "-q", "--hard", "FETCH_HEAD")
+                break
         for path, text in files.items():
             file = Path(folder) / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         run(*git, "add", "--all")
         run(*git, "commit", "-q", "--allow-empty", "-m", message)
-        run(*git, "push", "-q", "origin", "main")
+        target = f"refs/tags/{tag}" if tag else f"refs/heads/{branch}"
+        run(*git, "push", "-q", "origin", f"HEAD:{target}")
         commit = run(*git, "rev-parse", "HEAD").strip()
     return Repository(url, f"{cluster.git.cluster_url}/{name}.git", commit)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.api.contract.contracts import ActionRequest, ArtifactLocation, ArtifactOrder
 from penstock.api.contract.keys import artifact_key, encode_part, log_key, report_key
-from penstock.artifacts import globs
+from penstock.api.globs import paths as globs
+from penstock.api.globs.syntax import GlobError
 from penstock.artifacts.errors import ArtifactError
 from penstock.artifacts.store.store import Store
 
@@ -118,7 +119,10 @@ class Workspace:
 
         _require_format(order.name, order.format)
         limits = self._request.limits
-        patterns = [globs.parse(text) for text in order.files]
+        try:
+            patterns = [globs.parse(text) for text in order.files]
+        except GlobError as error:
+            raise ArtifactError("ConfigurationError", str(error)) from error
         names = (folder or self.source).relative_to(self._root).parts
         tree = Tree(
             str(self._root),

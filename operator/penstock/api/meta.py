@@ -32,6 +32,7 @@ ANNOTATION_ARN = f"{GROUP}/arn"
 LABEL_STARTED_BY = f"{GROUP}/started-by"
 ANNOTATION_PIPELINE_UID = f"{GROUP}/pipeline-uid"
 ANNOTATION_SOURCE_REVISION = f"{GROUP}/source-revision"
+ANNOTATION_SOURCE_REF = f"{GROUP}/source-ref"
 ANNOTATION_SOURCE_SEQUENCE = f"{GROUP}/source-sequence"
 
 # What tools that declare objects write on them; annotations and labels.

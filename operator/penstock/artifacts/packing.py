@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import zstandard
 
-from penstock.artifacts import globs, tar
+from penstock.api.globs import paths as globs
+from penstock.artifacts import tar
 from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.links import LinkError, resolve
 from penstock.artifacts.store.store import Sink

@@ -13,47 +13,19 @@ from dataclasses import dataclass, replace
 
 from penstock.api.names import child_name
 from penstock.api.status.pipeline_status import SourceState
+from penstock.triggers.observations import (
+    CREATE_PIPELINE,
+    START,
+    Failed,
+    Key,
+    Observation,
+    RefsSeen,
+    Seen,
+    Source,
+)
 
-CREATE_PIPELINE = "CreatePipeline"
-START = "StartPipelineExecution"
-POLL = "PollForSourceChanges"
 # A source that cannot be reached is asked every ten minutes at least.
 LONGEST_PAUSE_S = 600.0
-
-Key = tuple[str, str]
-"""Stage and action."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A source action that is polled; ``identity`` is a hash of where the source is."""
-
-    stage: str
-    action: str
-    identity: str
-
-    @property
-    def key(self) -> Key:
-        """Stage and action."""
-        return self.stage, self.action
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The source was looked at; ``revision`` is empty if there is none, and ``error`` says so."""
-
-    revision: str
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The source could not be looked at."""
-
-    error: str
-
-
-Observation = Seen | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +90,8 @@ class NewRun:
     key: Key | None = None
     revision: str = ""
     sequence: int = 0
+    ref: str = ""
+    """The branch or tag that a filter has taken: its commit is what the run executes (G-09)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +111,7 @@ class StartedRun:
     key: Key | None = None
     revision: str = ""
     sequence: int = 0
+    ref: str = ""
 
 
 def decide(
@@ -154,10 +129,10 @@ def decide(
             then += [before] if before else []
             continue
         baseline = _baseline(before, source, observation, creation is not None, now)
-        mark, run = _change(view, baseline, observation)
+        mark, changes = _change(view, source, baseline, observation)
         first.append(baseline)
         then.append(mark)
-        runs += [run] if run else []
+        runs += changes
     # Last: what a crash leaves of a change is read back from its run, so that run comes first.
     runs = [*runs, *(run for run in (_restart(view), creation) if run)]
     # Decided once: an edit of the Pipeline later on starts no creation run.
@@ -178,8 +153,9 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
         # In the order of their sequence: each run leads one step on, and older ones say nothing
         # new.
         if run.key and mark and run.sequence == mark.sequence + 1:
-            marks[run.key] = mark.model_copy(
-                update={"revision": run.revision, "sequence": run.sequence}
+            seen = {"refs": {**mark.refs, run.ref: run.revision}} if run.ref else {}
+            marks[run.key] = mark.model_copy(update=seen or {"revision": run.revision}).model_copy(
+                update={"sequence": run.sequence}
             )
     is_created = view.state.started is None and any(run.key is None for run in own)
     return replace(
@@ -233,36 +209,66 @@ def _baseline(
     is_creating: bool,
     now: int,
 ) -> SourceState:
-    is_blind = is_creating and isinstance(observation, Failed)
+    is_blind = is_creating and isinstance(observation, Failed) and not source.is_filtered
     if before and before.source == source.identity and not is_blind:
         return before
     # A failed first look at a new pipeline counts as empty: what its first run misses starts
-    # another one.
-    revision = (
-        observation.revision if isinstance(observation, Seen) else "" if is_creating else None
-    )
+    # another one. Filters watch many branches, of which the first run has but one: there the first
+    # look that works is the baseline, as one run for each of them would be many.
+    revision, refs = "" if is_creating and not source.is_filtered else None, {}
+    if isinstance(observation, Seen):
+        revision = observation.revision
+    elif isinstance(observation, RefsSeen):
+        revision, refs = "", dict(observation.refs)
     return SourceState(
         stage_name=source.stage,
         action_name=source.action,
         source=source.identity,
         revision=revision,
+        refs=refs,
         sequence=before.sequence if before else now,
     )
 
 
 def _change(
-    view: View, mark: SourceState, observation: Observation
-) -> tuple[SourceState, NewRun | None]:
+    view: View, source: Source, mark: SourceState, observation: Observation
+) -> tuple[SourceState, list[NewRun]]:
     looked = mark.model_copy(update={"last_error": observation.error or None})
     if isinstance(observation, Failed):
-        return looked, None
+        return looked, []
+    if isinstance(observation, RefsSeen):
+        return _changes(view, source, looked, observation)
     new, old = observation.revision, mark.revision
     # The first look of all had failed, so that this one is the baseline.
     if old is None:
-        return looked.model_copy(update={"revision": new}), None
+        return looked.model_copy(update={"revision": new}), []
     if not new or new == old:
-        return looked, None
-    key, sequence = (mark.stage_name, mark.action_name), mark.sequence + 1
-    name = child_name(view.name, view.uid, *key, old, new, sequence)
-    run = NewRun(name, POLL, f"source {mark.action_name} changed to {new}", key, new, sequence)
-    return looked.model_copy(update={"revision": new, "sequence": sequence}), run
+        return looked, []
+    sequence = mark.sequence + 1
+    name = child_name(view.name, view.uid, *source.key, old, new, sequence)
+    detail = f"source {source.action} changed to {new}"
+    run = NewRun(name, source.trigger, detail, source.key, new, sequence)
+    return looked.model_copy(update={"revision": new, "sequence": sequence}), [run]
+
+
+def _changes(
+    view: View, source: Source, mark: SourceState, seen: RefsSeen
+) -> tuple[SourceState, list[NewRun]]:
+    """Return what is remembered of a trigger's branches and tags, and a run for each it takes."""
+    if mark.revision is None:
+        return mark.model_copy(update={"revision": "", "refs": dict(seen.refs)}), []
+    # What is gone is forgotten: pushed again, it is new. What is undecided stays as it was.
+    refs = {ref: mark.refs.get(ref) if ref in seen.undecided else commit
+            for ref, commit in seen.refs.items()}  # fmt: skip
+    runs, sequence = [], mark.sequence
+    for ref in sorted(seen.starting - seen.undecided):
+        old, new = mark.refs.get(ref, ""), seen.refs[ref]
+        if old == new:
+            continue
+        sequence += 1
+        name = child_name(view.name, view.uid, *source.key, ref, old, new, sequence)
+        runs.append(
+            NewRun(name, source.trigger, f"{ref} changed to {new}", source.key, new, sequence, ref)
+        )
+    kept = {ref: commit for ref, commit in refs.items() if commit}
+    return mark.model_copy(update={"refs": kept, "sequence": sequence}), runs

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from penstock.actions.git.hosts.connections import ConnectionObject, NoConnectionError, find
 from penstock.api.document import Document
 from penstock.api.meta import ANNOTATION_ARN
-from penstock.triggers.decide import Key
+from penstock.triggers.observations import Key
 from penstock.triggers.pipelines import readable, source_actions
 
 _PROVIDER = "CodeStarSourceConnection"
@@ -49,14 +49,14 @@ def sources_told_of(
         return []
     known = list(connections)
     return [
-        (stage, action.name)
-        for stage, provider, action in source_actions(found[0])
-        if provider == _PROVIDER
+        (item.stage, item.action.name)
+        for item in source_actions(found[0])
+        if item.provider == _PROVIDER
         and (
             repositories is None
-            or action.configuration.get("FullRepositoryId", "").lower() in repositories
+            or item.action.configuration.get("FullRepositoryId", "").lower() in repositories
         )
-        and _is_through(action.configuration.get("ConnectionArn", ""), connection, known)
+        and _is_through(item.action.configuration.get("ConnectionArn", ""), connection, known)
     ]
 
 

@@ -1,15 +1,18 @@
 """Turns a Pipeline and its runs from the API server into input for decisions, and back."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from penstock.actions.declaration import declaration_of
 from penstock.api.document import Document
 from penstock.api.kinds.pipeline import Action, PipelineSpec
+from penstock.api.kinds.triggers import GitConfiguration
 from penstock.api.meta import (
     ANNOTATION_ACTION,
     ANNOTATION_PIPELINE_UID,
+    ANNOTATION_SOURCE_REF,
     ANNOTATION_SOURCE_REVISION,
     ANNOTATION_SOURCE_SEQUENCE,
     ANNOTATION_STAGE,
@@ -21,7 +24,10 @@ from penstock.api.meta import (
 )
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.walks import placed_actions
-from penstock.triggers.decide import CREATE_PIPELINE, NewRun, StartedRun, State, View
+from penstock.triggers.decide import NewRun, StartedRun, State, View
+from penstock.triggers.observations import CREATE_PIPELINE
+
+_LONGEST_REF = 255
 
 
 def readable(document: Document) -> tuple[PipelineSpec, PipelineStatus] | None:
@@ -61,19 +67,24 @@ def pipeline_uid_of(run: Document) -> str:
     return str((run.get("status") or {}).get("pipelineUid") or "")
 
 
-def source_actions(spec: PipelineSpec) -> Iterator[tuple[str, str, Action]]:
-    """Yield stage, provider and action of each source.
+class SourceAction(NamedTuple):
+    """A source action of a Pipeline, and the trigger that decides for it, if one does (G-03)."""
 
-    A trigger decides for its action in place of DetectChanges (G-03).
-    """
-    watched = {trigger.git_configuration.source_action_name for trigger in spec.triggers}
+    stage: str
+    provider: str
+    action: Action
+    trigger: GitConfiguration | None
+
+
+def source_actions(spec: PipelineSpec) -> Iterator[SourceAction]:
+    """Yield the source actions of a Pipeline."""
+    triggers = {item.git_configuration.source_action_name: item for item in spec.triggers}
     for _, stage, action in placed_actions(spec):
         declared = declaration_of(action.action_type_id)
         if declared and declared.category == "Source":
-            if action.name in watched:
-                configuration = {**action.configuration, "DetectChanges": "true"}
-                action = action.model_copy(update={"configuration": configuration})
-            yield stage.name, declared.provider, action
+            trigger = triggers.get(action.name)
+            git = trigger.git_configuration if trigger else None
+            yield SourceAction(stage.name, declared.provider, action, git)
 
 
 def status_of(document: Document, state: State) -> Document:
@@ -90,7 +101,11 @@ def status_of(document: Document, state: State) -> Document:
 
 
 def run_of(view: View, run: NewRun) -> Document:
-    """Return the PipelineRun to create. No revision is pinned: all sources run again (X-20)."""
+    """Return the PipelineRun to create. All sources run again (X-20).
+
+    What a filter has taken is pinned: the commit was pushed to a branch that the action need not
+    name (G-09).
+    """
     annotations = {ANNOTATION_PIPELINE_UID: view.uid}
     if run.key:
         annotations |= {
@@ -99,6 +114,14 @@ def run_of(view: View, run: NewRun) -> Document:
             ANNOTATION_SOURCE_REVISION: run.revision,
             ANNOTATION_SOURCE_SEQUENCE: str(run.sequence),
         }
+    spec: Document = {
+        "pipelineRef": {"name": view.name},
+        "trigger": {"triggerType": run.trigger, "triggerDetail": run.detail[:1024]},
+    }
+    if run.key and run.ref:
+        annotations[ANNOTATION_SOURCE_REF] = run.ref
+        pinned = {"revisionType": "COMMIT_ID", "revisionValue": run.revision, "ref": run.ref}
+        spec["sourceRevisions"] = [{"actionName": run.key[1], **pinned}]
     return {
         "apiVersion": API_VERSION,
         "kind": PIPELINE_RUN,
@@ -107,10 +130,7 @@ def run_of(view: View, run: NewRun) -> Document:
             "labels": {LABEL_STARTED_BY: TRIGGERS},
             "annotations": annotations,
         },
-        "spec": {
-            "pipelineRef": {"name": view.name},
-            "trigger": {"triggerType": run.trigger, "triggerDetail": run.detail[:1024]},
-        },
+        "spec": spec,
     }
 
 
@@ -129,4 +149,5 @@ def started_run_of(document: Document) -> StartedRun | None:
         key=(found.get(ANNOTATION_STAGE, ""), found.get(ANNOTATION_ACTION, "")),
         revision=found.get(ANNOTATION_SOURCE_REVISION, "")[:100],
         sequence=int(sequence),
+        ref=found.get(ANNOTATION_SOURCE_REF, "")[:_LONGEST_REF],
     )

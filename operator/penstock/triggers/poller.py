@@ -6,19 +6,16 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from penstock.api.document import Document
-from penstock.api.kinds.pipeline import Action
 from penstock.api.meta import TRIGGERS
+from penstock.api.status.pipeline_status import MOST_REFS
 from penstock.cluster.client import Client
 from penstock.cluster.errors import AlreadyExistsError, NotFoundError
 from penstock.cluster.resources import PIPELINES, RUNS
 from penstock.triggers.decide import (
-    Failed,
-    Key,
     NewRun,
-    Observation,
-    Source,
     SourceDecision,
     StartedRun,
     State,
@@ -28,7 +25,16 @@ from penstock.triggers.decide import (
     recovered,
 )
 from penstock.triggers.metrics import TriggerMetrics
+from penstock.triggers.observations import (
+    WEBHOOK_V2,
+    Failed,
+    Key,
+    Observation,
+    RefsSeen,
+    Source,
+)
 from penstock.triggers.pipelines import (
+    SourceAction,
     pipeline_uid_of,
     readable,
     run_of,
@@ -36,7 +42,7 @@ from penstock.triggers.pipelines import (
     status_of,
     view_of,
 )
-from penstock.triggers.sources.base import SourceProvider
+from penstock.triggers.sources.base import SourceProvider, Watch
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +58,13 @@ class Schedule:
         """Let some sources be looked at in the next pass."""
         wanted = set(keys)
         self.due = {entry: 0.0 if entry[0] in wanted else when for entry, when in self.due.items()}
+
+
+class _Polled(NamedTuple):
+    """A source that is polled: who looks at it, and how."""
+
+    provider: SourceProvider
+    watch: Watch
 
 
 class Poller:
@@ -81,10 +94,9 @@ class Poller:
         polled = self._polled(source_actions(found[0]))
         known = recovered(view, started)
         due = self._due(schedule, polled)
+        looks = {s: _watch(known, s, polled[s].watch, polled) for s in due}
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
-            observed = await self._look(
-                document["metadata"]["namespace"], {s: polled[s] for s in due}
-            )
+            observed = await self._look(document["metadata"]["namespace"], polled, looks)
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
             document = await self._carry_out(document, view, decision, before, started)
@@ -104,15 +116,16 @@ class Poller:
             return replace(view, last_run_of=pipeline_uid_of(run))
         return view
 
-    def _polled(
-        self, actions: Iterable[tuple[str, str, Action]]
-    ) -> dict[Source, tuple[SourceProvider, Action]]:
+    def _polled(self, actions: Iterable[SourceAction]) -> dict[Source, _Polled]:
         found = {}
-        for stage, name, action in actions:
-            provider = self._providers.get(name)
-            identity = provider.identity(action.configuration) if provider else None
+        for item in actions:
+            provider = self._providers.get(item.provider)
+            watch = Watch(item.action.configuration, item.trigger)
+            identity = provider.identity(watch) if provider else None
             if provider and identity:
-                found[Source(stage, action.name, identity)] = (provider, action)
+                trigger = WEBHOOK_V2 if item.trigger else provider.trigger
+                source = Source(item.stage, item.action.name, identity, trigger, watch.is_filtered)
+                found[source] = _Polled(provider, watch)
         return found
 
     @staticmethod
@@ -130,27 +143,27 @@ class Poller:
         return [source for entry, source in sources.items() if schedule.due.get(entry, now) <= now]
 
     async def _look(
-        self, namespace: str, sources: Mapping[Source, tuple[SourceProvider, Action]]
+        self, namespace: str, polled: Mapping[Source, _Polled], looks: Mapping[Source, Watch]
     ) -> dict[Key, Observation]:
-        looks = (
-            provider.look(namespace, action.configuration) for provider, action in sources.values()
+        observed = await asyncio.gather(
+            *(polled[source].provider.look(namespace, watch) for source, watch in looks.items())
         )
-        observed = await asyncio.gather(*looks)
         for observation in observed:
             self._metrics.looks.labels("failed" if isinstance(observation, Failed) else "ok").inc()
-        return {source.key: seen for source, seen in zip(sources, observed, strict=True)}
+        return {source.key: seen for source, seen in zip(looks, observed, strict=True)}
 
     def _plan_next(
         self, schedule: Schedule, due: Iterable[Source], observed: Mapping[Key, Observation]
     ) -> None:
         for source in due:
-            failed = isinstance(observed[source.key], Failed)
-            failures = schedule.failures.get(source.key, 0) + 1 if failed else 0
+            seen = observed[source.key]
+            failures = schedule.failures.get(source.key, 0) + 1 if _has_failed(seen) else 0
             schedule.failures[source.key] = failures
             chance = random.random()  # noqa: S311 — jitter
-            schedule.due[source.key, source.identity] = time.monotonic() + pause_s(
-                self._interval, failures, chance
-            )
+            pause = pause_s(self._interval, failures, chance)
+            if isinstance(seen, RefsSeen) and seen.is_partial:
+                pause = 0.0
+            schedule.due[source.key, source.identity] = time.monotonic() + pause
 
     async def _carry_out(
         self,
@@ -167,7 +180,7 @@ class Poller:
             before = decision.first
         for run in decision.runs:
             await self._create(document["metadata"]["namespace"], view, run)
-            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence))
+            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref))
         return (
             await self._remember(document, decision.then) if decision.then != before else document
         )
@@ -189,3 +202,18 @@ class Poller:
             return
         self._metrics.started.labels(run.trigger).inc()
         log.info("Started a run: %s, %s", run.trigger, run.detail, extra=where)
+
+
+def _watch(state: State, source: Source, watch: Watch, polled: Iterable[Source]) -> Watch:
+    """Return how a source is looked at, with what is remembered of it."""
+    if not source.is_filtered:
+        return watch
+    mark = state.mark(source.key)
+    is_known = mark is not None and mark.source == source.identity and mark.revision is not None
+    # All sources of a Pipeline share what its status may hold.
+    share = MOST_REFS // max(1, sum(item.is_filtered for item in polled))
+    return watch._replace(refs=mark.refs if mark and is_known else None, most_refs=share)
+
+
+def _has_failed(seen: Observation) -> bool:
+    return isinstance(seen, Failed) or (isinstance(seen, RefsSeen) and bool(seen.error))

@@ -15,7 +15,6 @@ from penstock.cluster.resources import CONNECTIONS, PIPELINES, RUNS
 from penstock.runtime.endpoints import Endpoints
 from penstock.runtime.passes import Passes, until_it_works
 from penstock.runtime.queue import WorkQueue
-from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
 from penstock.triggers.decide import StartedRun
 from penstock.triggers.following import Follower, ObjectKey, key_of
@@ -23,19 +22,8 @@ from penstock.triggers.host_events import news_of, sources_told_of
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import started_run_of
 from penstock.triggers.poller import Poller, Schedule
-from penstock.triggers.sources.base import SecretReader, SourceProvider
-from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import GitSource
-from penstock.triggers.sources.git_places import (
-    CodeCommit,
-    GitHub,
-    GitProvider,
-    PlainGit,
-    ThroughConnection,
-    connection_of,
-)
-from penstock.triggers.sources.ls_remote import LsRemote
-from penstock.triggers.sources.s3 import S3Source
+from penstock.triggers.sources.git_places import connection_of
+from penstock.triggers.sources.providers import providers_of
 
 log = logging.getLogger(__name__)
 
@@ -52,24 +40,10 @@ class Triggers:
         share = max(1, settings.workers // 2)
         self.queue: WorkQueue[ObjectKey] = WorkQueue(group_of=itemgetter(0), share=share)
         self.endpoints = Endpoints(self.client, self.metrics, self._is_healthy)
-        rules = settings.rules()
         self.connections = Follower(
             self.client, CONNECTIONS, self._connection_changed, lambda _: None
         )
-        secrets = SecretReader(self.client, settings.service_account)
-        reports = ConnectionReports(self.client)
-        ls_remote, turns = LsRemote(rules, settings.timeout_s), Turns(settings.parallel)
-        of_git: dict[str, GitProvider] = {
-            "Git": PlainGit(),
-            "GitHub": GitHub(),
-            "CodeCommit": CodeCommit(),
-            "CodeStarSourceConnection": ThroughConnection(self.connections.of, reports),
-        }
-        providers: dict[str, SourceProvider] = {
-            name: GitSource(secrets, ls_remote, turns, provider)
-            for name, provider in of_git.items()
-        }
-        providers["S3"] = S3Source(secrets, rules, settings.timeout_s, settings.parallel)
+        providers = providers_of(self.client, settings, self.connections.of)
         self.poller = Poller(self.client, providers, settings.poll_s, self.metrics)
         self.pipelines = Follower(
             self.client, PIPELINES, self._pipeline_changed, self._pipeline_gone

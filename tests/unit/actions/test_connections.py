@@ -196,6 +196,25 @@ def test_w_20_source_through_a_connection_gives_its_variables(
     assert sorted(path.name for path in job.source.iterdir()) == ["a.txt"]
 
 
+@pytest.mark.parametrize(
+    ("ref", "named", "checked_out"),
+    [("refs/heads/feature/x", "feature/x", "feature/x"), ("refs/tags/v1", "main", "HEAD")],
+)
+def test_g_09_pushed_commit_is_fetched_on_the_branch_that_it_was_pushed_to(
+    server: GitServer, tmp_path: Path, ref: str, named: str, checked_out: str
+) -> None:
+    repository = server.root / "team/shop.git"
+    git(repository, "checkout", "-q", "-b", "other")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "Second")
+    commit = git(repository, "rev-parse", "HEAD")
+    git(repository, "update-ref", ref, commit)
+    job = through(server, tmp_path, None, OutputArtifactFormat="CODEBUILD_CLONE_REF")
+    job.request = job.request._replace(revision=commit, ref=ref)
+    assert codestar.run(job).variables["BranchName"] == named
+    assert git(job.source, "rev-parse", "HEAD") == commit
+    assert git(job.source, "rev-parse", "--abbrev-ref", "HEAD") == checked_out
+
+
 def test_p_01_clone_reference_brings_the_history(server: GitServer, tmp_path: Path) -> None:
     job = through(server, tmp_path, None, OutputArtifactFormat="CODEBUILD_CLONE_REF")
     codestar.run(job)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
 from penstock.api.kinds.pipeline import PipelineSpec
 from penstock.engine.definition.validation import validate
 from penstock.triggers.pipelines import source_actions
+from penstock.triggers.sources.base import SecretReader, Watch
+from penstock.triggers.sources.connection_reports import ConnectionReports
+from penstock.triggers.sources.git import GitLooks, GitSource
+from penstock.triggers.sources.git_places import ThroughConnection
 from tests.unit.engine.simulation import commands_action, git_action, stage
 
 CONNECTION = {"category": "Source", "owner": "AWS", "provider": "CodeStarSourceConnection"}
@@ -81,6 +86,7 @@ def test_v_16_trigger_names_one_connections_action_once(triggers: tuple[dict[str
     [
         (push("main", tags={"includes": ["v1"]}), "push[0]"),
         (push(filePaths={"includes": ["src/**"]}), "push[0]"),
+        ({"push": [{}]}, "push[0]"),
         ({"pullRequest": [{"filePaths": {"includes": ["src/**"]}}]}, "pullRequest[0]"),
     ],
 )
@@ -97,26 +103,40 @@ def test_v_17_criteria_that_do_not_go_together_are_refused(
     [
         {},
         push("main", "next"),
-        push("release/*"),
-        push("next"),
-        push(tags={"includes": ["v1"]}),
-        push("main", filePaths={"includes": ["src/**"]}),
-        push(branches={"includes": ["main"], "excludes": ["x"]}),
-        {**push("main"), "pullRequest": [{"events": ["OPEN"]}]},
-        {"push": [*push("main")["push"], *push("main")["push"]]},
+        push("release/**"),
+        push(branches={"excludes": ["wip/**"]}),
+        push(tags={"includes": ["v*"]}),
+        push("main", filePaths={"includes": ["src/**"], "excludes": ["**/*.md"]}),
+        {"push": [*push("main*")["push"], {"tags": {"includes": ["release-1"]}}]},
     ],
 )
-def test_trigger_that_means_more_is_refused_with_what_is_acted_on(filters: dict[str, Any]) -> None:
-    ((path, message),) = problems(trigger(**filters))
-    assert path == "spec.triggers[0].gitConfiguration"
-    assert "write push: [{branches: {includes: [main]}}]" in message
+def test_g_23_filters_of_pushes_are_acted_on(filters: dict[str, Any]) -> None:
+    assert problems(trigger(**filters)) == []
 
 
-@pytest.mark.parametrize(("triggers", "detects"), [((), "false"), ((trigger(),), "true")])
+def test_pull_requests_are_refused_as_long_as_nothing_acts_on_them() -> None:
+    ((path, message),) = problems(trigger(**push("main"), pullRequest=[{"events": ["OPEN"]}]))
+    assert path == "spec.triggers[0].gitConfiguration.pullRequest"
+    assert message.startswith("this version of Penstock does not act on pull requests: remove it")
+
+
+def test_pattern_that_is_none_is_refused_where_it_stands() -> None:
+    ((path, message),) = problems(trigger(**push("main", "release/[0")))
+    assert path == "spec.triggers[0].gitConfiguration.push[0].branches"
+    assert message == 'the pattern "release/[0" ends behind an open ['
+
+
+@pytest.mark.parametrize(
+    ("triggers", "is_polled"),
+    [((), False), ((trigger(),), True), ((trigger(**push("next")),), True)],
+)
 def test_g_03_trigger_decides_in_place_of_detect_changes(
-    triggers: tuple[dict[str, Any]], detects: str
+    triggers: tuple[dict[str, Any], ...], is_polled: bool
 ) -> None:
     spec = spec_of(*triggers, DetectChanges="false")
-    actions = {action.name: action for _, _, action in source_actions(spec)}
-    assert actions["Source"].configuration["DetectChanges"] == detects
-    assert "DetectChanges" not in actions["Other"].configuration
+    (item,) = (item for item in source_actions(spec) if item.action.name == "Source")
+    looked_at = create_autospec(GitLooks)
+    provider = ThroughConnection(lambda _: [], create_autospec(ConnectionReports))
+    source = GitSource(create_autospec(SecretReader), looked_at, provider)
+    identity = source.identity(Watch(item.action.configuration, item.trigger))
+    assert (identity is not None) is is_polled

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 from penstock.api.status.pipeline_status import PipelineStatus, SourceState
 from penstock.controller.status_writes import merge_patch
 from penstock.triggers.decide import (
-    Failed,
     NewRun,
-    Observation,
-    Seen,
-    Source,
     SourceDecision,
     StartedRun,
     State,
@@ -28,6 +24,7 @@ from penstock.triggers.decide import (
     pause_s,
     recovered,
 )
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen, Source
 from tests.support.properties import examples
 
 SOURCE = Source("Source", "Fetch", "main@host")
@@ -282,3 +279,146 @@ def test_edit_starts_nothing_unless_asked_and_what_came_before_the_question_does
     assert decided(replace(edited, wants_restart=True), Seen("A")).runs == ()
     asked_before = replace(edited, state=replace(edited.state, restarted=2))
     assert decided(asked_before, Seen("A")).runs == ()
+
+
+# ---- sources that a trigger's filters watch
+
+FILTERED = Source("Source", "Fetch", "filters", "WebhookV2", is_filtered=True)
+MAIN, DEV, TAG = "refs/heads/main", "refs/heads/dev", "refs/tags/v1"
+
+
+def watching(refs: dict[str, str], sequence: int = 7) -> View:
+    remembered = mark("", sequence, source="filters").model_copy(update={"refs": refs})
+    return replace(NEW, last_run="web-1", state=State(True, (remembered,)))
+
+
+def of_refs(view: View, observation: Observation) -> SourceDecision:
+    return decide(view, [FILTERED], {FILTERED.key: observation}, 100)
+
+
+def refs_of(decision: SourceDecision) -> dict[str, str]:
+    found = decision.then.mark(FILTERED.key)
+    assert found is not None
+    return found.refs
+
+
+def seen(*starting: str, undecided: tuple[str, ...] = (), **refs: str) -> RefsSeen:
+    names = {"main": MAIN, "dev": DEV, "v1": TAG}
+    given = {names[name]: commit for name, commit in refs.items()}
+    return RefsSeen(given, frozenset(starting), frozenset(undecided))
+
+
+def test_g_06_first_look_at_all_branches_is_the_baseline() -> None:
+    decision = of_refs(NEW, seen(MAIN, DEV, main="A", dev="B"))
+    assert [run.trigger for run in decision.runs] == ["CreatePipeline"]
+    assert refs_of(decision) == {MAIN: "A", DEV: "B"}
+    empty = of_refs(NEW, seen())
+    pushed = of_refs(replace(NEW, state=empty.then), seen(TAG, v1="C"))
+    assert [run.ref for run in pushed.runs] == [TAG], "nothing was seen, and that counts"
+
+
+def test_first_look_at_all_branches_that_failed_is_no_baseline() -> None:
+    failed = of_refs(NEW, Failed("down"))
+    assert [run.trigger for run in failed.runs] == ["CreatePipeline"]
+    later = of_refs(replace(NEW, state=failed.then), seen(MAIN, DEV, main="A", dev="B"))
+    assert later.runs == ()
+    assert refs_of(later) == {MAIN: "A", DEV: "B"}
+
+
+def test_g_09_each_branch_that_was_pushed_to_starts_a_run_of_its_commit() -> None:
+    decision = of_refs(watching({MAIN: "A", DEV: "B"}), seen(MAIN, TAG, main="A2", dev="B", v1="C"))
+    assert [(r.trigger, r.ref, r.revision, r.sequence) for r in decision.runs] == [
+        ("WebhookV2", MAIN, "A2", 8),
+        ("WebhookV2", TAG, "C", 9),
+    ]
+    assert refs_of(decision) == {MAIN: "A2", DEV: "B", TAG: "C"}
+
+
+def test_change_that_the_filters_do_not_take_is_remembered_and_starts_nothing() -> None:
+    decision = of_refs(watching({MAIN: "A"}), seen(main="A2"))
+    assert decision.runs == ()
+    assert refs_of(decision) == {MAIN: "A2"}
+
+
+def test_undecided_change_stays_as_it_was_and_a_branch_that_is_gone_is_forgotten() -> None:
+    view = watching({MAIN: "A", DEV: "B"})
+    decision = of_refs(view, seen(MAIN, undecided=(MAIN, TAG), main="A2", v1="C"))
+    assert decision.runs == ()
+    assert refs_of(decision) == {MAIN: "A"}
+    again = of_refs(replace(view, state=decision.then), seen(DEV, MAIN, main="A2", dev="B"))
+    assert [run.ref for run in again.runs] == [DEV, MAIN]
+
+
+def test_filters_that_are_changed_begin_anew() -> None:
+    view = watching({MAIN: "A"})
+    other = replace(FILTERED, identity="other filters")
+    decision = decide(view, [other], {other.key: seen(MAIN, main="A2", dev="B")}, 100)
+    assert decision.runs == ()
+    assert refs_of(decision) == {MAIN: "A2", DEV: "B"}
+
+
+@dataclass
+class Repository:
+    """Branches and tags, a Pipeline's status and its runs; a crash ends a look."""
+
+    refs: dict[str, str] = field(default_factory=lambda: {MAIN: "A"})
+    state: State = field(default_factory=lambda: watching({MAIN: "A"}).state)
+    runs: dict[str, NewRun] = field(default_factory=dict)
+    listed: list[StartedRun] = field(default_factory=list)
+    pushes: int = 0
+
+    def push(self, ref: str, commit: str) -> None:
+        """Push a commit, or delete the ref."""
+        if not commit:
+            self.refs.pop(ref, None)
+        elif self.refs.get(ref) != commit:
+            self.pushes += 1
+            self.refs[ref] = commit
+
+    def look(self, *, fails: bool, effects: int | None) -> None:
+        view = replace(watching({}), state=self.state)
+        view = replace(view, state=recovered(view, self.listed))
+        known = view.state.mark(FILTERED.key)
+        assert known is not None
+        changed = frozenset(ref for ref in self.refs if known.refs.get(ref) != self.refs[ref])
+        observed = Failed("down") if fails else RefsSeen(dict(self.refs), changed)
+        decision = of_refs(view, observed)
+        steps: list[State | NewRun] = [decision.first, *decision.runs, decision.then]
+        for step in steps[:effects]:
+            if isinstance(step, State):
+                self.state = step
+            else:
+                self.runs.setdefault(step.name, step)
+        if effects is not None and effects < len(steps):
+            self.listed = [
+                StartedRun("uid-1", run.key, run.revision, run.sequence, run.ref)
+                for run in self.runs.values()
+            ]
+
+
+PUSH = st.tuples(
+    st.just("push"), st.sampled_from([MAIN, DEV, TAG]), st.sampled_from(["A", "B", ""])
+)
+LOOK = st.tuples(st.just("look"), st.booleans(), st.one_of(st.none(), st.integers(0, 4)))
+
+
+@examples(400)
+@given(st.lists(st.one_of(PUSH, LOOK), max_size=25))
+def test_no_push_is_lost_and_none_starts_two_runs_where_filters_watch_many_branches(
+    operations: list[tuple[str, Any, Any]],
+) -> None:
+    repository = Repository()
+    for kind, what, how in operations:
+        if kind == "push":
+            repository.push(what, how)
+        else:
+            repository.look(fails=what, effects=how)
+    repository.look(fails=False, effects=None)
+    runs = sorted(repository.runs.values(), key=lambda run: run.sequence)
+    newest = {MAIN: "A"} | {run.ref: run.revision for run in runs}
+    found = repository.state.mark(FILTERED.key)
+    assert found is not None
+    assert found.refs == repository.refs
+    assert {ref: newest[ref] for ref in repository.refs} == repository.refs, "a push was lost"
+    assert len(runs) <= repository.pushes, "a push has started two runs"
+    assert len({run.sequence for run in runs}) == len(runs)

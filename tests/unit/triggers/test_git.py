@@ -11,14 +11,18 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from penstock.actions.execution import ActionError
 from penstock.actions.github import declaration as github
+from penstock.api.kinds.triggers import GitConfiguration
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
-from penstock.triggers.decide import Failed, Observation, Seen
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
 from penstock.triggers.sources.addresses import AddressRules
-from penstock.triggers.sources.base import SecretReader
+from penstock.triggers.sources.base import SecretReader, Watch
+from penstock.triggers.sources.changed_files import ChangedFiles, Changes, Push
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import GitSource
+from penstock.triggers.sources.git import MOST_JUDGED, GitLooks, GitSource
+from penstock.triggers.sources.git_host import GitHost
 from penstock.triggers.sources.git_places import (
     CodeCommit,
     GitHub,
@@ -63,13 +67,21 @@ async def look(
     configuration: Mapping[str, str],
     reports: Any = None,
 ) -> Observation:
+    return await watch(server, provider, Watch(configuration), reports)
+
+
+async def watch(
+    server: FakeServer, provider: type[GitProvider], watched: Watch, reports: Any = None
+) -> Observation:
     client = FakeClient(server)
     through = ThroughConnection(
         lambda _: list(server.all(CONNECTIONS)), reports or create_autospec(ConnectionReports)
     )
     made = through if provider is ThroughConnection else provider()
-    source = GitSource(SecretReader(client, ACCOUNT), LsRemote(LOOPBACK, 10), Turns(2), made)
-    return await source.look("team", configuration)
+    host = GitHost(LOOPBACK, 20)
+    looks = GitLooks(LsRemote(host), ChangedFiles(host), Turns(2), Turns(2))
+    source = GitSource(SecretReader(client, ACCOUNT), looks, made)
+    return await source.look("team", watched)
 
 
 def connect(server: FakeServer, served: GitServer, **fields: str) -> None:
@@ -209,3 +221,112 @@ def test_g_02_source_is_another_one_when_its_place_changes_and_none_where_it_is_
     changed = [{}, *({key: "other"} for key in where)]
     assert len({provider.identity({**where, **change}) for change in changed}) == len(changed)
     assert provider.identity({**where, **off}) is None
+
+
+MAIN, DEV = "refs/heads/main", "refs/heads/dev"
+
+
+def trigger(**criteria: list[str]) -> GitConfiguration:
+    push = {key: {"includes": includes} for key, includes in criteria.items()}
+    return GitConfiguration.model_validate({"sourceActionName": "Source", "push": [push]})
+
+
+def watched(refs: dict[str, str] | None, **criteria: list[str]) -> Watch:
+    return Watch(SHOP, trigger(**criteria), refs, 100)
+
+
+def commit(served: GitServer, name: str, branch: str = "main") -> str:
+    repository = served.root / "team/shop.git"
+    git(repository, "checkout", "-q", "-B", branch)
+    (repository / name).write_text(name)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", name)
+    return head(served)
+
+
+async def test_first_look_of_a_trigger_takes_in_what_its_filters_watch(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    first = head(git_server)
+    other = commit(git_server, "page", "feature/x")
+    git(git_server.root / "team/shop.git", "branch", "other")
+    found = await watch(server, ThroughConnection, watched(None, branches=["main", "feature/**"]))
+    assert found == RefsSeen({MAIN: first, "refs/heads/feature/x": other})
+
+
+async def test_push_is_judged_by_its_branch_and_its_files(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    before = head(git_server)
+    after = commit(git_server, "page.md")
+
+    async def seen(**criteria: list[str]) -> Observation:
+        return await watch(server, ThroughConnection, watched({MAIN: before}, **criteria))
+
+    assert await seen(branches=["main"]) == RefsSeen({MAIN: after}, frozenset({MAIN}))
+    files = {"branches": ["main"], "file_paths": ["*.md"]}
+    assert await seen(**files) == RefsSeen({MAIN: after}, frozenset({MAIN}))
+    assert await seen(**{**files, "file_paths": ["*.go"]}) == RefsSeen({MAIN: after})
+
+
+async def test_look_judges_ten_branches_and_leaves_the_others_to_the_next_one(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    for number in range(15):
+        git(git_server.root / "team/shop.git", "branch", f"b{number}")
+    found = await watch(server, ThroughConnection, watched({}, branches=["b*"]))
+    assert isinstance(found, RefsSeen)
+    assert (len(found.starting), len(found.undecided)) == (MOST_JUDGED, 5)
+    assert found.is_partial
+    assert not found.error
+
+
+async def test_push_that_cannot_be_judged_waits_and_says_why(
+    server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server, git_server)
+    before, after = head(git_server), commit(git_server, "page.md")
+    git(git_server.root / "team/shop.git", "branch", "dev")
+    criteria = watched({MAIN: before}, branches=["**"], file_paths=["**"])
+
+    async def of(_: ChangedFiles, __: object, push: Push) -> Changes:
+        if push.ref == MAIN:
+            raise ActionError("SystemUnavailable", "the host is away")
+        return Changes((), is_whole=False)
+
+    monkeypatch.setattr(ChangedFiles, "of", of)
+    found = await watch(server, ThroughConnection, criteria)
+    assert found == RefsSeen(
+        {MAIN: after, DEV: after},
+        frozenset({DEV}),
+        frozenset({MAIN}),
+        is_partial=True,
+        error="SystemUnavailable: the host is away",
+    ), "what is too large to be told starts a run"
+
+
+async def test_trigger_that_watches_more_than_is_remembered_is_refused(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    git(git_server.root / "team/shop.git", "branch", "dev")
+    found = await watch(
+        server, ThroughConnection, watched(None, branches=["**"])._replace(most_refs=1)
+    )
+    assert isinstance(found, Failed)
+    assert "watch 2 branches and tags" in found.error
+    assert found.error.endswith(
+        "more than the 1 that are remembered; write narrower includes, or excludes"
+    )
+
+
+async def test_repository_that_names_nothing_is_not_believed(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    git(git_server.root / "team/shop.git", "update-ref", "-d", MAIN)
+    found = await watch(server, ThroughConnection, watched({MAIN: "a" * 40}, branches=["**"]))
+    assert found == Failed(f"{git_server.address}/team/shop.git names no branch and no tag")

@@ -24,12 +24,17 @@ from penstock.triggers.sources.addresses import (
     address_of,
     refuse_odd_number,
 )
-from penstock.triggers.sources.ls_remote import Credential, LsRemote, commit_of
+from penstock.triggers.sources.git_host import Access, Credential, GitHost
+from penstock.triggers.sources.ls_remote import LsRemote, commit_of, refs_of
 from tests.unit.actions.git_server import GitServer, git
 
 LOCAL = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
 MAIN = Wanted("refs/heads/main", branch="main")
 A, B = "a" * 40, "b" * 40
+
+
+def look(rules: AddressRules = LOCAL, seconds: float = 20) -> LsRemote:
+    return LsRemote(GitHost(rules, seconds))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ async def test_no_child_is_started_for_a_host_that_is_refused(
 ) -> None:
     monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
     with pytest.raises(ActionError) as found:
-        await LsRemote(AddressRules(), 5).revision(remote_of(f"http://{host}/r.git"), MAIN, None)
+        await look(AddressRules(), 5).revision(Access(remote_of(f"http://{host}/r.git")), MAIN)
     assert found.value.code == "ConfigurationError"
 
 
@@ -114,6 +119,15 @@ def test_only_the_very_ref_counts_in_an_answer(answer: str, ref: str, commit: st
     assert commit_of(answer.encode(), ref) == commit
 
 
+def test_branches_and_tags_of_an_answer_are_those_that_git_could_have() -> None:
+    names = ["HEAD", "refs/heads/main", "refs/heads/a..b", "refs/heads/-x", "refs/pull/1/head",
+             "refs/tags/v1", "refs/tags/v1^{}", "refs/heads/" + "x" * 300]  # fmt: skip
+    answer = "".join(f"{A if name != 'refs/tags/v1^{}' else B}\t{name}\n" for name in names)
+    assert refs_of(answer.encode()) == {
+        "refs/heads/main": A, "refs/heads/-x": A, "refs/tags/v1": B
+    }  # fmt: skip
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
     found = GitServer(tmp_path)
@@ -138,21 +152,35 @@ async def test_real_server_tells_branch_tag_and_head(server: GitServer, reposito
     await asyncio.to_thread(
         os.system, f"git -C {repository} update-ref --stdin < {repository / 'refs.txt'}"
     )
-    look, remote = LsRemote(LOCAL, 20), remote_of(f"{server.address}/web.git")
+    remote = remote_of(f"{server.address}/web.git")
     for wanted in (MAIN, Wanted("refs/tags/v1"), Wanted()):
-        assert await look.revision(remote, wanted, None) == commit
-    assert await look.revision(remote, Wanted("refs/heads/nope"), None) == ""
+        assert await look().revision(Access(remote), wanted) == commit
+    assert await look().revision(Access(remote), Wanted("refs/heads/nope")) == ""
+    assert await look().default_branch(Access(remote)) == "refs/heads/main"
+
+
+async def test_real_server_tells_all_branches_and_tags(server: GitServer, repository: Path) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", "-a", "v1", "-m", "v1")
+    git(repository, "checkout", "-q", "-b", "feature/x")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "second")
+    second = git(repository, "rev-parse", "HEAD")
+    assert await look().refs(Access(remote_of(f"{server.address}/web.git"))) == {
+        "refs/heads/main": first,
+        "refs/heads/feature/x": second,
+        "refs/tags/v1": first,
+    }
 
 
 async def test_credential_is_sent_to_its_host_and_never_said(
     server: GitServer, repository: Path
 ) -> None:
     server.password = "s3cret-word"
-    look, remote = LsRemote(LOCAL, 20), remote_of(f"{server.address}/web.git")
-    assert await look.revision(remote, MAIN, Credential("ada", "s3cret-word"))
+    remote = remote_of(f"{server.address}/web.git")
+    assert await look().revision(Access(remote, Credential("ada", "s3cret-word")), MAIN)
     for credential in (None, Credential("ada", "wrong-word")):
         with pytest.raises(ActionError) as found:
-            await look.revision(remote, MAIN, credential)
+            await look().revision(Access(remote, credential), MAIN)
         assert found.value.code == "PermissionError"
         assert "word" not in found.value.message.replace("password", "")
 
@@ -167,15 +195,13 @@ async def test_git_connects_to_the_address_that_was_checked(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
     remote = remote_of(f"http://rebound.invalid:{server.address.rpartition(':')[2]}/web.git")
-    assert await LsRemote(LOCAL, 20).revision(remote, MAIN, None) == git(
-        repository, "rev-parse", "HEAD"
-    )
+    assert await look().revision(Access(remote), MAIN) == git(repository, "rev-parse", "HEAD")
 
 
 async def test_redirect_to_the_inside_is_not_followed(server: GitServer, repository: Path) -> None:
     server.redirect = "http://169.254.169.254/latest/"
     with pytest.raises(ActionError):
-        await LsRemote(LOCAL, 20).revision(remote_of(f"{server.address}/web.git"), MAIN, None)
+        await look().revision(Access(remote_of(f"{server.address}/web.git")), MAIN)
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "endless"])
@@ -205,8 +231,8 @@ async def test_server_that_never_ends_is_left_within_the_limit(behaviour: str) -
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         started = time.monotonic()
         with pytest.raises(ActionError):
-            await LsRemote(LOCAL, 3).revision(
-                remote_of(f"http://127.0.0.1:{server.server_address[1]}/r"), MAIN, None
+            await look(seconds=3).revision(
+                Access(remote_of(f"http://127.0.0.1:{server.server_address[1]}/r")), MAIN
             )
         assert time.monotonic() - started < 5
         server.shutdown()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from penstock.api.kinds.run import PipelineRunSpec
 from penstock.triggers.decide import NewRun, StartedRun, State, View, creation_run
 from penstock.triggers.pipelines import pipeline_uid_of, readable, run_of, started_run_of, status_of
 
@@ -34,6 +36,23 @@ def test_run_tells_the_change_that_started_it() -> None:
     assert run_of(VIEW, RUN)["spec"].keys() == {"pipelineRef", "trigger"}, (
         "all sources run again (X-20)"
     )
+
+
+def test_g_09_run_of_a_filter_pins_the_commit_and_names_the_branch() -> None:
+    taken = replace(RUN, trigger="WebhookV2", revision="c" * 40, ref="refs/heads/feature/x")
+    run = run_of(VIEW, taken)
+    assert run["spec"]["sourceRevisions"] == [
+        {
+            "actionName": "Fetch",
+            "revisionType": "COMMIT_ID",
+            "revisionValue": "c" * 40,
+            "ref": "refs/heads/feature/x",
+        }
+    ]
+    assert started_run_of(run) == StartedRun(
+        "uid-1", ("Source", "Fetch"), "c" * 40, 8, "refs/heads/feature/x"
+    )
+    PipelineRunSpec.model_validate(run["spec"])
 
 
 @pytest.mark.parametrize("sequence", ["", "-1", "1e3", "x", "٣", "9" * 30, "1\n"])

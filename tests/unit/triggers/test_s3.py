@@ -9,9 +9,9 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from penstock.triggers.decide import Failed, Observation, Seen
+from penstock.triggers.observations import Failed, Observation, Seen
 from penstock.triggers.sources.addresses import AddressRules
-from penstock.triggers.sources.base import SecretReader
+from penstock.triggers.sources.base import SecretReader, Watch
 from penstock.triggers.sources.s3 import S3Source, object_of
 from tests.unit.artifacts.s3_server import S3Server
 
@@ -21,7 +21,7 @@ LOOPBACK = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
 
 async def look(endpoint: str, rules: AddressRules = LOOPBACK, timeout_s: float = 5) -> Observation:
     source = S3Source(create_autospec(SecretReader), rules, timeout_s, 1)
-    return await source.look("team", {**WHERE, "Endpoint": endpoint})
+    return await source.look("team", Watch({**WHERE, "Endpoint": endpoint}))
 
 
 def test_object_is_at_its_regions_address_or_at_the_endpoint() -> None:
@@ -44,8 +44,10 @@ def test_source_is_another_one_when_any_part_of_where_it_is_changes() -> None:
         {"Endpoint": "http://x"},
         {"Region": "eu-west-1"},
     ]
-    assert len({S3Source.identity({**WHERE, **change}) for change in changed}) == len(changed)
-    assert S3Source.identity({**WHERE, "PollForSourceChanges": "false"}) is None
+    assert len({S3Source.identity(Watch({**WHERE, **change})) for change in changed}) == len(
+        changed
+    )
+    assert S3Source.identity(Watch({**WHERE, "PollForSourceChanges": "false"})) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from penstock.actions.codebuild.buildspec import Artifacts
 from penstock.actions.codebuild.outside import copied
 from penstock.actions.execution import JOB_FAILED, ActionError
-from penstock.artifacts import globs
+from penstock.api.globs import paths as globs
+from penstock.api.globs.syntax import GlobError
 from penstock.artifacts.errors import ArtifactError, shown
 from penstock.artifacts.links import DanglingError, LinkError, resolve
 
@@ -148,14 +149,14 @@ class _Finder:
         return expanded
 
     def _pattern(self, text: str) -> globs.Pattern:
-        return globs.parse(self._relative(text))
+        return _parsed(self._relative(text))
 
     def _bases(self) -> list[_Found]:
         source = _Found((), self._home)
         wanted = self._relative(self._artifacts.base_directory)
         if wanted == ".":
             return [source]
-        pattern = globs.parse(wanted)
+        pattern = _parsed(wanted)
         return [
             item
             for item in self._walk(source, (self._home,))
@@ -222,6 +223,13 @@ class _Finder:
                 JOB_FAILED,
                 f"UPLOAD_ARTIFACTS: links make the source more than {self._visits - 1} files",
             )
+
+
+def _parsed(text: str) -> globs.Pattern:
+    try:
+        return globs.parse(text)
+    except GlobError as error:
+        raise ArtifactError("ConfigurationError", str(error)) from error
 
 
 def _matches(pattern: globs.Pattern, item: _Found) -> bool:

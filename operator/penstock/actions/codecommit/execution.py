@@ -21,7 +21,9 @@ def run(job: Job) -> Outcome:
     url = repository_url(access.endpoint, access.region, name)
     source = SourceCommit(
         remote=remote_of(url),
-        wanted=wanted_of({"Branch": configuration["BranchName"]}, job.request.revision),
+        wanted=wanted_of(
+            {"Branch": configuration["BranchName"]}, job.request.revision, job.request.ref
+        ),
         authorization=_authorization(job, access.region, url),
         address_place="RepositoryName",
         with_history=configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF",
@@ -29,7 +31,7 @@ def run(job: Job) -> Outcome:
     commit = check_out(job, source)
     variables = {
         "AuthorDate": commit.author_date,
-        "BranchName": configuration["BranchName"],
+        "BranchName": commit.branch or configuration["BranchName"],
         "CommitId": commit.id,
         "CommitMessage": shortened(commit.message),
         "CommitterDate": commit.committer_date,

@@ -16,7 +16,7 @@ def run(job: Job) -> Outcome:
     full_id, branch = configuration["FullRepositoryId"], configuration["BranchName"]
     source = SourceCommit(
         remote=remote_of(repository_url(kind, connection.endpoint, full_id)),
-        wanted=wanted_of({"Branch": branch}, job.request.revision),
+        wanted=wanted_of({"Branch": branch}, job.request.revision, job.request.ref),
         authorization=token_or_basic_auth(
             job, "ConnectionArn", f"The Secret of Connection {name}", token_user(kind)
         ),
@@ -27,7 +27,7 @@ def run(job: Job) -> Outcome:
     commit = check_out(job, source)
     variables = {
         "AuthorDate": commit.author_date,
-        "BranchName": branch,
+        "BranchName": commit.branch or branch,
         "CommitId": commit.id,
         "CommitMessage": shortened(commit.message),
         "ConnectionArn": configuration["ConnectionArn"],

@@ -12,7 +12,7 @@ def run(job: Job) -> Outcome:
     configuration = job.request.configuration
     source = SourceCommit(
         remote=remote_of(configuration["Url"]),
-        wanted=wanted_of(configuration, job.request.revision),
+        wanted=wanted_of(configuration, job.request.revision, job.request.ref),
         authorization=basic_auth(job, CREDENTIALS_SECRET, f"The Secret in {CREDENTIALS_SECRET}"),
         with_history=configuration.get("OutputArtifactFormat") == "CODEBUILD_CLONE_REF",
         with_submodules=configuration.get("FetchSubmodules") == "true",

@@ -16,6 +16,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(^|/)\.|\.lock(/|$)|[/.]$|^/")
 
 
+BRANCHES, TAGS = "refs/heads/", "refs/tags/"
+
+
 class Remote(NamedTuple):
     """A repository over HTTP. ``origin`` is scheme, host and port, and binds a credential."""
 
@@ -38,11 +41,7 @@ class Wanted(NamedTuple):
         """What to call it in a message."""
         if self.commit:
             return f"Commit {self.commit}"
-        kind, name = (
-            ("Tag", "refs/tags/")
-            if self.ref.startswith("refs/tags/")
-            else ("Branch", "refs/heads/")
-        )
+        kind, name = ("Tag", TAGS) if self.ref.startswith(TAGS) else ("Branch", BRANCHES)
         return f'{kind} "{self.ref.removeprefix(name)}"' if self.ref else "HEAD"
 
 
@@ -74,10 +73,11 @@ def remote_of(url: str) -> Remote:
     return Remote(url, f"{parts.scheme}://{parts.netloc}/", parts.hostname or host, port, full_name)
 
 
-def wanted_of(configuration: Mapping[str, str], revision: str | None) -> Wanted:
+def wanted_of(configuration: Mapping[str, str], revision: str | None, ref: str = "") -> Wanted:
     """Return what to fetch; a run's own revision wins.
 
-    This is as in StartPipelineExecution's sourceRevisions.
+    This is as in StartPipelineExecution's sourceRevisions. ``ref`` is the branch or tag that the
+    revision was pushed to; a tag is of no branch.
     """
     branch, tag, commit = (configuration.get(key, "") for key in ("Branch", "Tag", "Commit"))
     for key, name in (("Branch", branch), ("Tag", tag)):
@@ -91,10 +91,14 @@ def wanted_of(configuration: Mapping[str, str], revision: str | None) -> Wanted:
             raise ActionError(
                 CONFIGURATION_ERROR, f"the revision {commit[:100]!r} is not a full commit id"
             )
-        return Wanted(commit=commit, branch=branch)
+        return Wanted(commit=commit, branch=_branch_of(ref) if ref else branch)
     if branch:
-        return Wanted(f"refs/heads/{branch}", branch=branch)
-    return Wanted(f"refs/tags/{tag}") if tag else Wanted()
+        return Wanted(f"{BRANCHES}{branch}", branch=branch)
+    return Wanted(f"{TAGS}{tag}") if tag else Wanted()
+
+
+def _branch_of(ref: str) -> str:
+    return ref.removeprefix(BRANCHES) if ref.startswith(BRANCHES) else ""
 
 
 def is_valid_ref(ref: str) -> bool:

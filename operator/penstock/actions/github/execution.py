@@ -16,7 +16,7 @@ def run(job: Job) -> Outcome:
     called = "The Secret in OAuthToken"
     source = SourceCommit(
         remote=remote_of(f"{page}.git"),
-        wanted=wanted_of(configuration, job.request.revision),
+        wanted=wanted_of(configuration, job.request.revision, job.request.ref),
         authorization=token_or_basic_auth(job, "OAuthToken", called, token_user("GitHub")),
         credential_place="OAuthToken",
         address_place="Owner and Repo",
@@ -24,7 +24,7 @@ def run(job: Job) -> Outcome:
     commit = check_out(job, source)
     variables = {
         "AuthorDate": commit.author_date,
-        "BranchName": commit.branch,
+        "BranchName": commit.branch or configuration["Branch"],
         "CommitId": commit.id,
         "CommitMessage": shortened(commit.message),
         "CommitUrl": f"{page}/commit/{commit.id}",

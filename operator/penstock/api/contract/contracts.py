@@ -191,6 +191,7 @@ class ActionRequest(NamedTuple):
     custom: Custom | None = None
     connection: ConnectionAccess | None = None
     revision: str | None = None
+    ref: str = ""
     secrets: Mapping[str, str] = NOTHING
     limits: Limits = Limits()
 

@@ -18,6 +18,7 @@ _KEPT = {
     "nullable",
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
     "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
     "x-kubernetes-int-or-string",
 }  # fmt: skip
 _DROPPED = {"title", "examples", "deprecated", "$defs"}

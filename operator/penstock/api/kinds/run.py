@@ -80,6 +80,13 @@ class SourceRevision(Model):
     action_name: CodePipelineName
     revision_type: Literal["COMMIT_ID", "IMAGE_DIGEST", "S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"]
     revision_value: Annotated[str, StringConstraints(min_length=1, max_length=1500)]
+    ref: (
+        Annotated[str, StringConstraints(max_length=300, pattern="^refs/(heads|tags)/.+$")] | None
+    ) = None
+    """The branch or tag that the commit was pushed to, as refs/heads/feature.
+
+    The output variable BranchName is this branch then.
+    """
 
 
 class RunTrigger(Model):

@@ -11,9 +11,6 @@ from pydantic import Field, StringConstraints
 from penstock.api.fields import CodePipelineName
 from penstock.api.model import ATOMIC, Model
 
-# What is a pattern holds one of these.
-_IN_PATTERNS = frozenset("*?[]{}\\")
-
 Globs = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...],
     Field(max_length=8, json_schema_extra=ATOMIC),
@@ -55,22 +52,9 @@ class GitConfiguration(Model):
         tuple[PullRequestFilter, ...], Field(max_length=3, json_schema_extra=ATOMIC)
     ] = ()
 
-    @property
-    def branch(self) -> str | None:
-        """The one branch whose pushes are meant, None if anything else is meant."""
-        if len(self.push) != 1 or self.pull_request:
-            return None
-        (only,) = self.push
-        branches = only.branches
-        if only.tags or only.file_paths or not branches or branches.excludes:
-            return None
-        names = set(branches.includes)
-        name = names.pop() if len(names) == 1 else ""
-        return name if name and not _IN_PATTERNS.intersection(name) else None
-
 
 class Trigger(Model):
-    """One trigger (V-16). This version of Penstock acts on those that mean one branch."""
+    """One trigger (V-16). This version of Penstock acts on pushes, not yet on pull requests."""
 
     provider_type: Literal["CodeStarSourceConnection"]
     git_configuration: GitConfiguration

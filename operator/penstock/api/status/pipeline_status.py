@@ -5,12 +5,20 @@ The stages are as GetPipelineState shows them.
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from penstock.api.kinds.stage_conditions import RetryStageMetadata
 from penstock.api.model import ATOMIC, Model, list_map
 from penstock.api.status.condition_states import StageConditionState
 from penstock.api.status.conditions import Condition
+
+MOST_REFS = 2_000
+"""How many branches and tags all filters of a Pipeline may watch together."""
+
+WatchedRefs = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=64)]],
+    Field(max_length=MOST_REFS, json_schema_extra={"x-kubernetes-map-type": "atomic"}),
+]
 
 
 class StageRunReference(Model):
@@ -81,7 +89,12 @@ class SourceState(Model):
     With another Url or branch, the first look is a baseline again (G-06).
     """
     revision: str | None = None
-    """Absent: not yet seen; empty: there was nothing, so that the first revision is a change."""
+    """Absent: not yet seen; empty: there was nothing, so that the first revision is a change.
+
+    Empty, too, where a trigger's filters watch ``refs``, once these were seen.
+    """
+    refs: WatchedRefs = Field(default_factory=dict)
+    """The branches and tags that a trigger's filters watch, and the commit of each."""
     sequence: int = 0
     last_error: str | None = None
     """Why the latest look saw nothing; absent when it did."""

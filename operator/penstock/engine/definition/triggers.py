@@ -1,12 +1,13 @@
 """Checks the triggers of a definition (V-16, V-17), and says which of them are acted on (G-20).
 
-Triggers poll one branch of a source action. A trigger that means this very branch is acted on; one
-that means more is refused, since a run that it should start would never start.
+What is not acted on is refused: a run that it should start would never start.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from penstock.actions.declaration import declaration_of
+from penstock.api.globs.names import NameFilter
+from penstock.api.globs.syntax import GlobError
 from penstock.api.kinds.pipeline import Action, PipelineSpec
 from penstock.api.kinds.triggers import GitConfiguration
 from penstock.api.walks import placed_actions
@@ -37,7 +38,8 @@ def trigger_problems(spec: PipelineSpec) -> Iterator[Problem]:
         if wrong := next(_wrong_filters(git), ""):
             yield Problem(f"{path}.{wrong}", _WRONG_FILTER)
         else:
-            yield from _not_acted_on(path, git, actions)
+            yield from _wrong_patterns(path, git)
+            yield from _not_acted_on(path, git)
 
 
 def _is_connection(action: Action | None) -> bool:
@@ -48,8 +50,10 @@ def _is_connection(action: Action | None) -> bool:
 def _wrong_filters(git: GitConfiguration) -> Iterator[str]:
     """Yield the paths of filters whose criteria CodePipeline does not combine (G-23)."""
     for number, push in enumerate(git.push):
-        if (push.tags and (push.branches or push.file_paths)) or (
-            push.file_paths and not push.branches
+        if (
+            (push.tags and (push.branches or push.file_paths))
+            or (push.file_paths and not push.branches)
+            or not (push.tags or push.branches)
         ):
             yield f"push[{number}]"
     for number, pull in enumerate(git.pull_request):
@@ -57,16 +61,21 @@ def _wrong_filters(git: GitConfiguration) -> Iterator[str]:
             yield f"pullRequest[{number}]"
 
 
-def _not_acted_on(
-    path: str, git: GitConfiguration, actions: Mapping[str, Action]
-) -> Iterator[Problem]:
-    branch = actions[git.source_action_name].configuration.get("BranchName", "")
-    if git.branch != branch:
+def _wrong_patterns(path: str, git: GitConfiguration) -> Iterator[Problem]:
+    for number, push in enumerate(git.push):
+        criteria = {"tags": push.tags, "branches": push.branches, "filePaths": push.file_paths}
+        for key, names in criteria.items():
+            try:
+                NameFilter(*((names.includes, names.excludes) if names else ())).check()
+            except GlobError as error:
+                yield Problem(f"{path}.push[{number}].{key}", str(error))
+
+
+def _not_acted_on(path: str, git: GitConfiguration) -> Iterator[Problem]:
+    if git.pull_request:
         yield Problem(
-            path,
-            f"this version of Penstock acts on a trigger with one push filter of one branch, "
-            f"{branch} of action {git.source_action_name}, and on no pattern, tag, file path or "
-            f"pull request: write push: [{{branches: {{includes: [{branch}]}}}}], or remove it and "
-            f'set DetectChanges to "true"',
+            f"{path}.pullRequest",
+            "this version of Penstock does not act on pull requests: remove it, and filter pushes "
+            "to the branches that pull requests are made of",
             UNSUPPORTED,
         )

@@ -25,6 +25,7 @@ class UsedConnection(NamedTuple):
 class TryContext:
     """An action about to start, in its run. ``projects`` holds its BuildProject, if it needs one.
 
+    ``ref`` is the branch or tag that ``revision`` was pushed to.
     ``source_revisions`` are what source actions have pinned by now, by output artifact.
     """
 
@@ -34,6 +35,7 @@ class TryContext:
     definition: Definition
     started: datetime
     revision: str | None = None
+    ref: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Configuration from the run in place of the definition's (X-51).
 
@@ -47,6 +49,12 @@ class TryContext:
     def project(self) -> BuildProjectSpec | None:
         """The BuildProject that the action runs on, None if it needs none."""
         return next(iter(self.projects.values()), None)
+
+
+def ref_of(spec: PipelineRunSpec | None, action: Action) -> str:
+    """Return the branch or tag that a run's revision was pushed to, empty if none is told."""
+    pinned = spec.source_revisions if spec else ()
+    return next((item.ref for item in pinned if item.action_name == action.name and item.ref), "")
 
 
 def revisions_of(

@@ -112,6 +112,7 @@ def build_request(
         custom=_custom(context, configuration),
         connection=connection_access(context),
         revision=context.revision,
+        ref=context.ref,
         secrets={key: f"{SECRETS_DIR}/{key}" for key in secret_names(context, configuration)},
         limits=settings.limits._replace(timeout_s=timeout_of(context, settings)),
     )

@@ -11,7 +11,7 @@ from penstock.api.status.executions import ActionExecution
 from penstock.api.times import parse_time
 from penstock.engine.definition.frozen import Definition
 from penstock.engine.language.variables import Values
-from penstock.engine.pods.context import TryContext, revisions_of
+from penstock.engine.pods.context import TryContext, ref_of, revisions_of
 from penstock.engine.pods.request import values_of
 from penstock.engine.snapshot import RunObject
 from penstock.engine.tries.effects import Effects
@@ -74,6 +74,7 @@ class RunDraft:
             # Job.
             parse_time(item.execution.start_time) or self.facts.now,
             revision=pinned.pop("", None),
+            ref=ref_of(self.run.spec, item.action),
             overrides=pinned,
             projects=projects,
             connection=self.facts.freezer.connection_of(item.execution),

@@ -3,25 +3,46 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from penstock.actions.execution import CONFIGURATION_ERROR, PERMISSION_ERROR, ActionError
+from penstock.api.kinds.triggers import GitConfiguration
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ForbiddenError, NotFoundError
 from penstock.cluster.resources import SECRETS
-from penstock.triggers.decide import Observation
+from penstock.triggers.observations import Observation
 
 # Characters of an error in a Pipeline's status.
 LONGEST_ERROR = 500
 
 
-class SourceProvider(Protocol):
-    """Looks at the sources of one provider."""
+class Watch(NamedTuple):
+    """A source action as it is looked at.
 
-    def identity(self, configuration: Mapping[str, str]) -> str | None:
+    ``trigger`` is the definition's for it (G-03), ``refs`` what its filters have seen last: None at
+    the first look. At most ``most_refs`` are remembered.
+    """
+
+    configuration: Mapping[str, str]
+    trigger: GitConfiguration | None = None
+    refs: Mapping[str, str] | None = None
+    most_refs: int = 0
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether filters say what starts a run; without any, the action's own branch does."""
+        return bool(self.trigger and self.trigger.push)
+
+
+class SourceProvider(Protocol):
+    """Looks at the sources of one provider; ``trigger`` is what CodePipeline calls its changes."""
+
+    trigger: str
+
+    def identity(self, watch: Watch) -> str | None:
         """Return a hash of the source's place; None if it is not polled or never changes."""
 
-    async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
+    async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
 
 

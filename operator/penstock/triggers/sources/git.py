@@ -1,44 +1,71 @@
-"""How Git sources are polled: where the configuration says they are, and what is there (G-04)."""
+"""How Git sources are looked at: one branch, or all that a trigger's filters watch (G-02..G-04)."""
 
+import asyncio
 import base64
+import random
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref
+from penstock.api.globs.syntax import GlobError
+from penstock.api.names import hash_of
 from penstock.runtime.turns import Turns
-from penstock.triggers.decide import Failed, Observation, Seen
-from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader
+from penstock.triggers.filters import PushFilters
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
+from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader, Watch
+from penstock.triggers.sources.changed_files import ChangedFiles, Push
+from penstock.triggers.sources.git_host import Access, Credential
 from penstock.triggers.sources.git_places import GitPlace, GitProvider
-from penstock.triggers.sources.ls_remote import Credential, LsRemote
+from penstock.triggers.sources.ls_remote import LsRemote
+
+# Of one look: a repository whose every branch has moved keeps nobody else waiting.
+MOST_JUDGED = 10
+_LONGEST_JUDGING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GitLooks:
+    """What looks at repositories, and how many at a time: comparing files takes the longest."""
+
+    ls_remote: LsRemote
+    changed_files: ChangedFiles
+    turns: Turns
+    comparing: Turns
 
 
 class GitSource:
-    """Looks at the Git sources of one provider; ``turns`` say how many at a time."""
+    """Looks at the Git sources of one provider."""
 
-    def __init__(
-        self, secrets: SecretReader, ls_remote: LsRemote, turns: Turns, provider: GitProvider
-    ) -> None:
-        self._secrets, self._ls_remote = secrets, ls_remote
-        self._turns, self._provider = turns, provider
+    def __init__(self, secrets: SecretReader, looks: GitLooks, provider: GitProvider) -> None:
+        self._secrets, self._looks, self._provider = secrets, looks, provider
+        self.trigger = provider.trigger
 
-    def identity(self, configuration: Mapping[str, str]) -> str | None:
-        """Return a hash of the source's place; None if it is not polled or never changes."""
-        return self._provider.identity(configuration)
+    def identity(self, watch: Watch) -> str | None:
+        """Return a hash of the source's place and of the filters on it; None if it is not polled.
 
-    async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
+        A trigger decides for its action in place of DetectChanges (G-03).
+        """
+        if watch.trigger is None:
+            return self._provider.identity(watch.configuration)
+        place = self._provider.identity({**watch.configuration, "DetectChanges": "true"})
+        if place is None or not watch.is_filtered:
+            return place
+        return hash_of(place, watch.trigger.model_dump_json(include={"push"}))
+
+    async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
         credential: Credential | None = None
         place: GitPlace | None = None
         try:
-            place = await self._provider.place(namespace, configuration)
-            wanted = place.wanted
-            if wanted.ref and not is_valid_ref(wanted.ref):
-                raise ActionError(CONFIGURATION_ERROR, f"{wanted.text} is no name that Git allows")
+            place = await self._provider.place(namespace, watch.configuration)
             credential = await self._credential(namespace, place)
-            async with self._turns.of(namespace):
-                revision = await self._ls_remote.revision(
-                    place.remote, wanted, credential, place.credential_place
-                )
+            access = Access(place.remote, credential, place.credential_place)
+            if watch.is_filtered:
+                seen = await self._refs(namespace, access, watch)
+            else:
+                seen = await self._branch(namespace, access, place)
         except ActionError as error:
             told = ActionError(error.code, _masked(error.message, credential))
             if place and place.report:
@@ -46,9 +73,87 @@ class GitSource:
             return Failed(f"{told.code}: {told.message}"[:LONGEST_ERROR])
         if place.report:
             await place.report(None)
+        return seen
+
+    async def _branch(self, namespace: str, access: Access, place: GitPlace) -> Observation:
+        wanted = place.wanted
+        if wanted.ref and not is_valid_ref(wanted.ref):
+            raise ActionError(CONFIGURATION_ERROR, f"{wanted.text} is no name that Git allows")
+        async with self._looks.turns.of(namespace):
+            revision = await self._looks.ls_remote.revision(access, wanted)
         if revision:
             return Seen(revision)
-        return Seen("", f"{wanted.text} was not found in {place.remote.url}"[:LONGEST_ERROR])
+        return Seen("", f"{wanted.text} was not found in {access.remote.url}"[:LONGEST_ERROR])
+
+    async def _refs(self, namespace: str, access: Access, watch: Watch) -> Observation:
+        filters = PushFilters.of(watch.trigger) if watch.trigger else None
+        assert filters, "only a watch with filters is looked at in this way"
+        async with self._looks.turns.of(namespace):
+            every = await self._looks.ls_remote.refs(access)
+        # No branch and no tag at all is not believed: what is known is kept.
+        if not every:
+            return Failed(f"{access.remote.url} names no branch and no tag"[:LONGEST_ERROR])
+        try:
+            # In a thread: names are many, and patterns anybody's.
+            refs = await asyncio.to_thread(filters.watched, every)
+        except GlobError as error:
+            raise ActionError(CONFIGURATION_ERROR, str(error)) from error
+        if len(refs) > watch.most_refs:
+            raise ActionError(
+                CONFIGURATION_ERROR,
+                f"the filters of the trigger watch {len(refs)} branches and tags of "
+                f"{access.remote.url}, more than the {watch.most_refs} that are remembered; write "
+                f"narrower includes, or excludes",
+            )
+        if watch.refs is None:
+            return RefsSeen(refs)
+        return await self._judged(namespace, access, filters, refs, watch.refs)
+
+    async def _judged(
+        self,
+        namespace: str,
+        access: Access,
+        filters: PushFilters,
+        refs: Mapping[str, str],
+        known: Mapping[str, str],
+    ) -> RefsSeen:
+        """Return which of the changes the filters take, so many of them as one look may judge."""
+        changed = [ref for ref, commit in refs.items() if known.get(ref) != commit]
+        # In any order: those that cannot be judged must not keep all others waiting.
+        random.shuffle(changed)
+        undecided, starting, errors = set(changed), set(), []
+        until = time.monotonic() + _LONGEST_JUDGING_S
+        for ref in changed[:MOST_JUDGED]:
+            if time.monotonic() > until:
+                break
+            push = Push(ref, known.get(ref, ""), refs[ref])
+            try:
+                if not filters.needs_files(ref) or await self._takes(
+                    namespace, access, filters, push
+                ):
+                    starting.add(ref)
+                undecided.remove(ref)
+            except ActionError as error:
+                text = _masked(error.message, access.credential)
+                errors.append(f"{error.code}: {text}")
+        return RefsSeen(
+            refs,
+            frozenset(starting),
+            frozenset(undecided),
+            # Only if this look has led on: else the next one waits for its time.
+            is_partial=0 < len(undecided) < len(changed),
+            error="; ".join(errors)[:LONGEST_ERROR],
+        )
+
+    async def _takes(
+        self, namespace: str, access: Access, filters: PushFilters, push: Push
+    ) -> bool:
+        async with self._looks.comparing.of(namespace):
+            changes = await self._looks.changed_files.of(access, push)
+        # A change too large to be told starts a run: not to start one would lose it.
+        return not changes.is_whole or await asyncio.to_thread(
+            filters.takes_any, push.ref, changes.files
+        )
 
     async def _credential(self, namespace: str, place: GitPlace) -> Credential | None:
         if not place.secret:

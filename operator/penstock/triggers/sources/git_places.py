@@ -22,8 +22,9 @@ from penstock.actions.github import declaration as github
 from penstock.api.document import Document
 from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.names import hash_of
+from penstock.triggers.observations import POLL, WEBHOOK
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.ls_remote import Credential
+from penstock.triggers.sources.git_host import Credential
 
 _PAIR = ("username", "password")
 _TOKEN_OR_PAIR = (("token",), _PAIR)
@@ -59,7 +60,9 @@ class GitPlace(NamedTuple):
 
 
 class GitProvider(Protocol):
-    """Reads the configurations of one provider."""
+    """Reads the configurations of one provider; ``trigger`` is what starts its runs on AWS."""
+
+    trigger: str
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -71,6 +74,8 @@ class GitProvider(Protocol):
 
 class PlainGit:
     """Sources ThirdParty / Git, by their Url."""
+
+    trigger = POLL
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -92,6 +97,8 @@ class PlainGit:
 
 class GitHub:
     """Sources ThirdParty / GitHub (version 1)."""
+
+    trigger = POLL
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -116,6 +123,8 @@ class GitHub:
 
 class CodeCommit:
     """Sources AWS / CodeCommit. Triggers have no identity on AWS: the action must name keys."""
+
+    trigger = POLL
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -153,6 +162,8 @@ class CodeCommit:
 
 class ThroughConnection:
     """Sources AWS / CodeStarSourceConnection, through a Connection of their namespace."""
+
+    trigger = WEBHOOK
 
     def __init__(self, known: Callable[[str], list[Document]], reports: ConnectionReports) -> None:
         self._known, self._reports = known, reports

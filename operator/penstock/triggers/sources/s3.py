@@ -22,9 +22,9 @@ from penstock.actions.execution import (
 )
 from penstock.api.names import hash_of
 from penstock.runtime.turns import Turns
-from penstock.triggers.decide import Failed, Observation, Seen
+from penstock.triggers.observations import POLL, Failed, Observation, Seen
 from penstock.triggers.sources.addresses import AddressRules, RefusedAddressError, address_of
-from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader
+from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader, Watch
 
 _REGION = "us-east-1"
 _WHERE = ("S3Bucket", "S3ObjectKey", "Endpoint", "Region")
@@ -78,15 +78,19 @@ class S3Source:
         self._secrets, self._rules, self._timeout_s = secrets, rules, timeout_s
         self._turns = Turns(parallel)
 
+    trigger = POLL
+
     @staticmethod
-    def identity(configuration: Mapping[str, str]) -> str | None:
+    def identity(watch: Watch) -> str | None:
         """Return a hash of where the object is; None if it is not polled."""
+        configuration = watch.configuration
         if configuration.get("PollForSourceChanges", "true") != "true":
             return None
         return hash_of("S3", *(configuration.get(key, "") for key in _WHERE))
 
-    async def look(self, namespace: str, configuration: Mapping[str, str]) -> Observation:
+    async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return the object's version, or ETag if it has none; every error is an observation."""
+        configuration = watch.configuration
         try:
             credentials: Credentials | None = None
             if name := configuration.get("CredentialsSecret"):

@@ -10,9 +10,9 @@ from typing import Any
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.kubernetes.manifests.streams import read_stream
 from penstock.actions.yaml_documents import YamlError
-from penstock.artifacts import globs
-from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.glob_lists import split_globs
+from penstock.api.globs import paths as globs
+from penstock.api.globs.lists import split_globs
+from penstock.api.globs.syntax import GlobError
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 # etcd takes objects of 1.5 MiB: a file of 4 MiB holds several at most.
@@ -123,8 +123,8 @@ def rank_of(kind: str) -> int:
 def _pattern(text: str) -> globs.Pattern:
     try:
         return globs.parse(text)
-    except ArtifactError as error:
-        raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error.message}") from error
+    except GlobError as error:
+        raise ActionError(CONFIGURATION_ERROR, f"ManifestFiles: {error}") from error
 
 
 _TEXTS = (

@@ -13,11 +13,10 @@ larger is refused.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from penstock.artifacts.errors import ArtifactError
-from penstock.artifacts.glob_syntax import (
-    INVALID,
+from penstock.api.globs.syntax import (
     IS_SLASH,
     NOT_SLASH,
+    GlobError,
     One,
     Stars,
     Tokens,
@@ -89,22 +88,20 @@ class Match(NamedTuple):
 
 
 def compile_glob(text: str) -> Pattern:
-    """Return the automaton of a pattern; raise ArtifactError for one that is not complete."""
+    """Return the automaton of a pattern; raise GlobError for one that is not complete."""
     if len(text) > MOST_CHARACTERS:
-        raise ArtifactError(
-            INVALID, f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters'
-        )
+        raise GlobError(f'the pattern "{text[:60]}…" is longer than {MOST_CHARACTERS} characters')
     builder = _Builder(text)
     last = builder.build(sequences_of(text))
     return Pattern(text, tuple(map(tuple, builder.steps)), builder.closures(), last)
 
 
 def parse(text: str) -> Pattern:
-    """Return the pattern of files below a folder; raise ArtifactError if it leads out of it."""
+    """Return the pattern of files below a folder; raise GlobError if it leads out of it."""
     # The paths that are walked have neither empty names nor dots.
     names = [name for name in text.strip().split("/") if name not in ("", ".")]
     if text.startswith("/") or ".." in names or "\0" in text:
-        raise ArtifactError(INVALID, f'the pattern "{text}" leads out of the source folder')
+        raise GlobError(f'the pattern "{text}" leads out of the source folder')
     compiled = compile_glob("/".join(names))
     return Pattern(text, compiled.steps, compiled.moves, compiled.last)
 
@@ -158,9 +155,7 @@ class _Builder:
                 waiting += new
             moves += len(reached)
             if moves > MOST_MOVES:
-                raise ArtifactError(
-                    INVALID, f'the pattern "{self._text}" has too many stars and braces'
-                )
+                raise GlobError(f'the pattern "{self._text}" has too many stars and braces')
             found.append(frozenset(reached))
         return tuple(found)
 

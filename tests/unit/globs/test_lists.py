@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.artifacts import globs
-from penstock.artifacts.glob_lists import split_globs
+from penstock.api.globs import paths as globs
+from penstock.api.globs.lists import split_globs
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Splits globs at commas, by the grammar of `globs`: not at those within brackets or escaped."""
+"""Splits globs at commas, by the grammar of `syntax`: not at those within brackets or escaped."""
 
 
 def split_globs(text: str) -> list[str]:

@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from penstock.artifacts.errors import ArtifactError
-
-INVALID = "ConfigurationError"
-
 MOST_EXPANSIONS = 256
 """How many patterns the braces of one may stand for."""
 MOST_TOKENS = 8_000
 """How long these may be, taken together."""
 _SLASH = ("/", "/")
 NOT_SLASH = ((_SLASH,), True)
+
+
+class GlobError(ValueError):
+    """A pattern that is not complete, or too large; the text says which and why."""
 
 
 class Stars(NamedTuple):
@@ -40,9 +40,7 @@ def sequences_of(text: str) -> list[Tokens]:
         count = len(found) * len(alternatives)
         tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
         if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
-            raise ArtifactError(
-                INVALID, f'the braces of the pattern "{text}" stand for too many patterns'
-            )
+            raise GlobError(f'the braces of the pattern "{text}" stand for too many patterns')
         found = [sequence + alternative for sequence in found for alternative in alternatives]
     return found
 
@@ -71,9 +69,7 @@ class _Parser:
             alternatives.append(self._sequence(ends="{,}"))
             ended = self._take("{")
             if ended == "{":
-                raise ArtifactError(
-                    INVALID, f'the pattern "{self._text}" has braces within braces (G-34)'
-                )
+                raise GlobError(f'the pattern "{self._text}" has braces within braces (G-34)')
             if ended == "}":
                 return alternatives
 
@@ -115,9 +111,7 @@ class _Parser:
                 self._at += 1
                 high = self._take("[")
             if high < low:
-                raise ArtifactError(
-                    INVALID, f'the pattern "{self._text}" has the range {low}-{high}'
-                )
+                raise GlobError(f'the pattern "{self._text}" has the range {low}-{high}')
             members.append((low, high))
         if is_negated:
             return One((*members, _SLASH), True)
@@ -129,8 +123,6 @@ class _Parser:
 
     def _take(self, opened_by: str) -> str:
         if self._at >= len(self._text):
-            raise ArtifactError(
-                INVALID, f'the pattern "{self._text}" ends behind an open {opened_by}'
-            )
+            raise GlobError(f'the pattern "{self._text}" ends behind an open {opened_by}')
         self._at += 1
         return self._text[self._at - 1]

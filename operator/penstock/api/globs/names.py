@@ -1,0 +1,99 @@
+"""Globs of names, many at a time: branches, tags and the files of a change (G-21).
+
+The pieces of a glob are `syntax`'s, as for paths. They become one regular expression of google-re2:
+matching takes time in proportion to the name alone, whatever the patterns are, and so a filter may
+look at every branch of a repository.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import re2
+
+from penstock.api.globs.syntax import IS_SLASH, GlobError, One, Stars, Tokens, sequences_of
+
+MOST_STARS = 128
+"""In the includes, or the excludes, of a filter: braces count as the patterns they stand for."""
+# Of one automaton.
+_MEMORY = 16 * 1024 * 1024
+
+
+class NameFilter:
+    """Takes a name that any of ``includes`` matches, or any at all without them, and no exclude.
+
+    A pattern matches the whole name, case sensitive (G-36).
+    """
+
+    def __init__(self, includes: Iterable[str] = (), excludes: Iterable[str] = ()) -> None:
+        self._includes, self._excludes = tuple(includes), tuple(excludes)
+
+    def check(self) -> None:
+        """Raise GlobError for a pattern that is not complete, or too large."""
+        _ = self._included, self._excluded
+
+    def takes(self, name: str) -> bool:
+        """Whether the filter takes a name; raise GlobError."""
+        if self._excluded is not None and self._excluded.fullmatch(name):
+            return False
+        return self._included is None or self._included.fullmatch(name) is not None
+
+    @cached_property
+    def _included(self) -> "re2._Regexp | None":
+        return _any_of(self._includes)
+
+    @cached_property
+    def _excluded(self) -> "re2._Regexp | None":
+        return _any_of(self._excludes)
+
+
+def _any_of(patterns: tuple[str, ...]) -> "re2._Regexp | None":
+    if not patterns:
+        return None
+    sequences = [tokens for pattern in patterns for tokens in sequences_of(pattern)]
+    # With more, the automaton outgrows its memory, and a name takes milliseconds (measured).
+    if sum(isinstance(token, Stars) for tokens in sequences for token in tokens) > MOST_STARS:
+        raise GlobError(
+            f"the patterns {', '.join(patterns)[:100]} hold more than {MOST_STARS} stars, counted "
+            f"once for each combination of braces"
+        )
+    options = re2.Options()
+    options.max_mem, options.dot_nl, options.log_errors = _MEMORY, True, False
+    options.never_capture = True
+    try:
+        return re2.compile("|".join(map(_expression, sequences)), options)
+    except re2.error as error:
+        raise GlobError(
+            f"the patterns {', '.join(patterns)[:100]} are too large together"
+        ) from error
+
+
+def _expression(tokens: Tokens) -> str:
+    out, is_at_name, at = "", True, 0
+    while at < len(tokens):
+        token = tokens[at]
+        at += 1
+        if isinstance(token, One):
+            out += _set(token)
+            is_at_name = token == IS_SLASH
+            continue
+        # `**/` at the beginning of a name means no folder at all, too (D-9).
+        is_folders = token.length > 1 and is_at_name and tokens[at : at + 1] == (IS_SLASH,)
+        out += "(?:.*/)?" if is_folders else _stars(token)
+        at, is_at_name = at + is_folders, is_folders
+    return out
+
+
+def _stars(token: Stars) -> str:
+    return "[^/]*" if token.length == 1 else ".*"
+
+
+def _set(token: One) -> str:
+    if not token.characters:
+        # A set of the slash alone is none: nothing matches it.
+        return "." if token.is_negated else "[^\\x00-\\x{10FFFF}]"
+    members = "".join(f"{_code(low)}-{_code(high)}" for low, high in token.characters)
+    return f"[{'^' if token.is_negated else ''}{members}]"
+
+
+def _code(character: str) -> str:
+    return f"\\x{{{ord(character):X}}}"

@@ -1,0 +1,48 @@
+"""Makes what looks at the sources of every provider that is polled."""
+
+from collections.abc import Callable
+
+from penstock.api.document import Document
+from penstock.cluster.client import Client
+from penstock.runtime.turns import Turns
+from penstock.triggers.config import TriggerSettings
+from penstock.triggers.sources.base import SecretReader, SourceProvider
+from penstock.triggers.sources.changed_files import ChangedFiles
+from penstock.triggers.sources.connection_reports import ConnectionReports
+from penstock.triggers.sources.git import GitLooks, GitSource
+from penstock.triggers.sources.git_host import GitHost
+from penstock.triggers.sources.git_places import (
+    CodeCommit,
+    GitHub,
+    GitProvider,
+    PlainGit,
+    ThroughConnection,
+)
+from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.s3 import S3Source
+
+# Comparisons at a time, one of them for one namespace: each is some processes and much disk.
+_COMPARING = 2
+
+
+def providers_of(
+    client: Client, settings: TriggerSettings, connections_of: Callable[[str], list[Document]]
+) -> dict[str, SourceProvider]:
+    """Return the providers by name; ``connections_of`` gives a namespace's Connections."""
+    rules, secrets = settings.rules(), SecretReader(client, settings.service_account)
+    looks = GitLooks(
+        LsRemote(GitHost(rules, settings.timeout_s)),
+        ChangedFiles(GitHost(rules, settings.compare_timeout_s)),
+        Turns(settings.parallel),
+        Turns(_COMPARING),
+    )
+    of_git: dict[str, GitProvider] = {
+        "Git": PlainGit(),
+        "GitHub": GitHub(),
+        "CodeCommit": CodeCommit(),
+        "CodeStarSourceConnection": ThroughConnection(connections_of, ConnectionReports(client)),
+    }
+    return {
+        **{name: GitSource(secrets, looks, provider) for name, provider in of_git.items()},
+        "S3": S3Source(secrets, rules, settings.timeout_s, settings.parallel),
+    }

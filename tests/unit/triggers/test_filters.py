@@ -1,0 +1,106 @@
+"""Which pushes a trigger's filters take: the oracle's rows, and a second reading of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.api.kinds.triggers import GitConfiguration
+from penstock.triggers.filters import PushFilters
+
+MAIN, TAG = "refs/heads/main", "refs/tags/release-1"
+
+
+def filters(*push: dict[str, Any]) -> PushFilters:
+    given = {"sourceActionName": "Source", "push": list(push)}
+    found = PushFilters.of(GitConfiguration.model_validate(given))
+    assert found
+    return found
+
+
+def names(*includes: str, excludes: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"includes": list(includes), "excludes": list(excludes)}
+
+
+def starts(found: PushFilters, ref: str, *files: str) -> bool:
+    if not found.watched({ref: "a"}):
+        return False
+    return not found.needs_files(ref) or found.takes_any(ref, files)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_started"),
+    [(["svc/a.go", "README.md"], True), (["svc/README.md"], False), (["lib/a.go"], False)],
+    ids=["O-27", "O-28", "another folder"],
+)
+def test_oracle_o_27_o_28_change_starts_a_run_if_one_of_its_files_is_taken(
+    files: list[str], is_started: bool
+) -> None:
+    found = filters(
+        {"branches": names("main"), "filePaths": names("svc/**", excludes=("**/*.md",))}
+    )
+    assert starts(found, MAIN, *files) is is_started
+
+
+def test_oracle_o_30_tag_starts_a_run_whatever_another_filter_says_of_branches() -> None:
+    found = filters(
+        {"tags": names("release-1")}, {"branches": names("main*", excludes=("feature*",))}
+    )
+    assert starts(found, TAG)
+    assert starts(found, "refs/heads/main-2")
+    assert not starts(found, "refs/heads/feature-x")
+    assert not starts(found, "refs/tags/main"), "a branch's filter takes no tag"
+
+
+def test_g_20_filter_without_files_needs_none_even_if_another_one_does() -> None:
+    found = filters(
+        {"branches": names("**"), "filePaths": names("svc/**")}, {"branches": names("main")}
+    )
+    assert not found.needs_files(MAIN)
+    assert found.needs_files("refs/heads/dev")
+
+
+def test_g_03_trigger_without_filters_means_the_actions_own_branch() -> None:
+    assert PushFilters.of(GitConfiguration(source_action_name="Source")) is None
+
+
+# Each glob, and what a person makes of its row.
+READINGS = {
+    "*": "[^/]*", "**": ".*", "a": "a", "a/**": "a/.*", "**/b": "(.*/)?b", "*/b": "[^/]*/b",
+    "{a,b}": "a|b", "b*": "b[^/]*", "[!a]": "[^a/]", "**/*.c": "(.*/)?[^/]*[.]c",
+}  # fmt: skip
+NAME = st.lists(st.sampled_from(["a", "b", "ab", "x.c"]), min_size=1, max_size=3).map("/".join)
+LIST = st.lists(st.sampled_from(sorted(READINGS)), max_size=3, unique=True)
+
+
+def oracle(includes: list[str], excludes: list[str], value: str) -> bool:
+    def matches(patterns: list[str]) -> bool:
+        return any(re.fullmatch(READINGS[pattern], value) for pattern in patterns)
+
+    return (not includes or matches(includes)) and not matches(excludes)
+
+
+@given(
+    st.lists(st.tuples(LIST, LIST, LIST, LIST).filter(lambda each: each[0] or each[1]), min_size=1,
+             max_size=3),
+    NAME,
+    st.lists(NAME, min_size=1, max_size=4),
+)  # fmt: skip
+def test_g_21_filters_agree_with_another_matcher(
+    given: list[tuple[list[str], ...]], branch: str, files: list[str]
+) -> None:
+    found = filters(
+        *(
+            {"branches": names(*b, excludes=tuple(nb)), "filePaths": names(*f, excludes=tuple(nf))}
+            for b, nb, f, nf in given
+        )
+    )
+    wanted = any(
+        oracle(b, nb, branch) and any(oracle(f, nf, file) for file in files)
+        for b, nb, f, nf in given
+    )
+    assert starts(found, f"refs/heads/{branch}", *files) is wanted
