@@ -129,6 +129,17 @@ async def test_secret_that_may_not_be_read_comes_with_the_commands_that_allow_it
     )
 
 
+async def test_commands_that_allow_it_are_whole_with_long_names(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    name = "s" * 200
+    connect(server, git_server, credentialsSecret=name)
+    server.refuse("GET", f"secrets/{name}", 403, "Forbidden", "no")
+    seen = await look(server, ThroughConnection, SHOP)
+    assert isinstance(seen, Failed)
+    assert seen.error.endswith(f'--serviceaccount={ACCOUNT}`, or set DetectChanges to "false"')
+
+
 async def test_secret_without_the_keys_says_which_are_wanted(
     server: FakeServer, git_server: GitServer
 ) -> None:

@@ -13,8 +13,8 @@ from penstock.api.text import shorten
 from penstock.engine.commands import EmitEvent
 from penstock.engine.snapshot import PipelineObject
 
-# Bytes of the message: an error has 500 at most, and a stage has several sources at most.
-_MESSAGE = 2_000
+# Bytes of the message: an error has 1,500 at most, and a stage has several sources.
+_MESSAGE = 4_000
 _SEEN = "Seen"
 
 

@@ -12,8 +12,9 @@ from penstock.cluster.errors import ForbiddenError, NotFoundError
 from penstock.cluster.resources import SECRETS
 from penstock.triggers.observations import Observation
 
-# Characters of an error in a Pipeline's status.
-LONGEST_ERROR = 500
+# Characters of an error in a Pipeline's status: the commands that let triggers read a Secret fit,
+# with long names of Secret and namespace.
+LONGEST_ERROR = 1_500
 
 
 class Watch(NamedTuple):

@@ -16,6 +16,7 @@ from penstock.api.times import format_seconds
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import CONNECTIONS
+from penstock.triggers.sources.base import LONGEST_ERROR
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,6 @@ log = logging.getLogger(__name__)
 _TELLING = (PERMISSION_ERROR, SYSTEM_UNAVAILABLE, TIMED_OUT)
 # A dated check is good for so long; a change is told at once, but not more often than this.
 _AGAIN_S, _CHANGED_S = 600.0, 30.0
-# Of an error, as in a Pipeline's status.
-_LONGEST = 500
 # Connections that are remembered; one that is forgotten costs a write.
 _REMEMBERED = 10_000
 
@@ -65,7 +64,7 @@ def _body(document: Document, error: ActionError | None, now: datetime) -> Docum
         type=ConditionType.READY,
         status="False" if error else "True",
         reason=error.code if error else "Connected",
-        message=shorten(error.message, _LONGEST) if error else "the host has answered",
+        message=shorten(error.message, LONGEST_ERROR) if error else "the host has answered",
         observed_generation=meta["generation"],
     )
     status = ConnectionStatus(
