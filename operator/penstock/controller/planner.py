@@ -21,7 +21,7 @@ from penstock.runtime.turns import Turns
 _THREADS = 2
 # Limit in characters that are read one by one: at most a tenth of a second. See
 # `engine/definition/weight.py`.
-_LIGHT = 1_000
+LIGHT = 1_000
 # A plan that took longer takes a thread next time.
 _LIGHT_S = 0.05
 
@@ -46,7 +46,7 @@ class Planner:
 
     async def plan(self, snapshot: Snapshot, now: datetime, pace: Pace) -> Plan:
         """Return what a pass decides; note in ``pace`` how long that took."""
-        if pace.seconds < _LIGHT_S and weight_of_pass(snapshot) <= _LIGHT:
+        if pace.seconds < _LIGHT_S and weight_of_pass(snapshot) <= LIGHT:
             return self._compute(snapshot, now, pace)
         loop = asyncio.get_running_loop()
         async with self._turns.of(snapshot.namespace):

@@ -21,7 +21,7 @@ class TriggerSettings:
     poll_s: Annotated[float, Field(ge=0.5)] = 60.0
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
     """A look at one source, from resolving its host to the last byte."""
-    compare_timeout_s: Annotated[float, Field(gt=0, le=120)] = 60.0
+    compare_timeout_s: Annotated[float, Field(gt=0, le=25)] = 20.0
     """Finding out which files a push has changed."""
     parallel: Annotated[int, Field(ge=1, le=64)] = 4
     """Looks at the same time: each is a child process."""

@@ -10,9 +10,10 @@ The laws (G-06, X-20, X-21), whatever dies between two effects:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from penstock.api.names import child_name
-from penstock.api.status.pipeline_status import SourceState
+from penstock.api.status.pipeline_status import MOST_REFS, SourceState
 from penstock.triggers.observations import (
     CREATE_PIPELINE,
     START,
@@ -153,14 +154,22 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
         # In the order of their sequence: each run leads one step on, and older ones say nothing
         # new.
         if run.key and mark and run.sequence == mark.sequence + 1:
-            seen = {"refs": {**mark.refs, run.ref: run.revision}} if run.ref else {}
-            marks[run.key] = mark.model_copy(update=seen or {"revision": run.revision}).model_copy(
-                update={"sequence": run.sequence}
-            )
+            marks[run.key] = _advanced(mark, run)
     is_created = view.state.started is None and any(run.key is None for run in own)
     return replace(
         view.state, started=True if is_created else view.state.started, marks=tuple(marks.values())
     )
+
+
+def _advanced(mark: SourceState, run: StartedRun) -> SourceState:
+    if not run.ref:
+        update: dict[str, Any] = {"revision": run.revision}
+    elif run.ref in mark.refs or len(mark.refs) < MOST_REFS:
+        update = {"refs": {**mark.refs, run.ref: run.revision}}
+    # Whoever may write runs may write many: a status has room for so many.
+    else:
+        update = {}
+    return mark.model_copy(update={**update, "sequence": run.sequence})
 
 
 def pause_s(interval: float, failures: int, chance: float) -> float:
@@ -257,7 +266,7 @@ def _changes(
     """Return what is remembered of a trigger's branches and tags, and a run for each it takes."""
     if mark.revision is None:
         return mark.model_copy(update={"revision": "", "refs": dict(seen.refs)}), []
-    # What is gone is forgotten: pushed again, it is new. What is undecided stays as it was.
+    # What is undecided stays as it was.
     refs = {ref: mark.refs.get(ref) if ref in seen.undecided else commit
             for ref, commit in seen.refs.items()}  # fmt: skip
     runs, sequence = [], mark.sequence

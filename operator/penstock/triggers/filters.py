@@ -4,11 +4,12 @@ Filters are alternatives, the criteria of one hold together (G-20); the globs ar
 Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Self
 
 from penstock.actions.git.remote import BRANCHES, TAGS
 from penstock.api.globs.names import NameFilter
+from penstock.api.globs.syntax import GlobError
 from penstock.api.kinds.triggers import GitConfiguration, GlobCriteria
 
 
@@ -44,21 +45,40 @@ class PushFilters:
         ]
         return cls(filters) if filters else None
 
-    def watched(self, refs: Mapping[str, str]) -> dict[str, str]:
-        """Return the refs whose changes may start a run; raise GlobError."""
-        return {ref: commit for ref, commit in refs.items() if any(self._of(ref))}
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """What is watched: branches, tags or both."""
+        return frozenset(item.prefix for item in self._filters)
+
+    def watched(self, refs: Mapping[str, str], is_late: Callable[[], bool]) -> dict[str, str]:
+        """Return the refs whose changes may start a run; raise GlobError, also once it is late."""
+        return {ref: commit for ref, commit in refs.items() if any(self._of(ref, is_late))}
 
     def needs_files(self, ref: str) -> bool:
         """Whether only the files of a change tell if it starts a run."""
         return all(item.files for item in self._of(ref))
 
-    def takes_any(self, ref: str, files: Iterable[str]) -> bool:
-        """Whether a change of these files starts a run: one that is taken is enough (G-22)."""
-        wanted = [item.files for item in self._of(ref) if item.files]
-        return any(criteria.takes(file) for file in files for criteria in wanted)
+    def takes_any(self, ref: str, files: Iterable[str], is_late: Callable[[], bool]) -> bool:
+        """Whether a change of these files starts a run: one that is taken is enough (G-22).
 
-    def _of(self, ref: str) -> list[_Filter]:
+        Raise GlobError once it is late.
+        """
+        wanted = [item.files for item in self._of(ref) if item.files]
+        for file in files:
+            _raise_if(is_late)
+            if any(criteria.takes(file) for criteria in wanted):
+                return True
+        return False
+
+    def _of(self, ref: str, is_late: Callable[[], bool] | None = None) -> list[_Filter]:
+        if is_late:
+            _raise_if(is_late)
         return [item for item in self._filters if item.takes(ref)]
+
+
+def _raise_if(is_late: Callable[[], bool]) -> None:
+    if is_late():
+        raise GlobError("the patterns of the trigger take too long to match; write simpler ones")
 
 
 def _names(criteria: GlobCriteria | None) -> NameFilter:

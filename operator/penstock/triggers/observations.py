@@ -52,7 +52,7 @@ class RefsSeen:
     """The branches and tags that a trigger's filters watch, each with its commit.
 
     ``starting`` are those whose change the filters take. ``undecided`` are those whose change is
-    judged by another look: at once if ``is_partial``, else in its time, as ``error`` tells why.
+    judged by another look: soon if ``is_partial``, else in its time, as ``error`` tells why.
     """
 
     refs: Mapping[str, str]

@@ -26,6 +26,7 @@ from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.walks import placed_actions
 from penstock.triggers.decide import NewRun, StartedRun, State, View
 from penstock.triggers.observations import CREATE_PIPELINE
+from penstock.triggers.sources.ls_remote import is_commit, is_ref
 
 _LONGEST_REF = 255
 
@@ -144,10 +145,15 @@ def started_run_of(document: Document) -> StartedRun | None:
     # Whoever may write runs may write their annotations.
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) < 19):
         return None
+    ref, revision = (
+        found.get(key, "") for key in (ANNOTATION_SOURCE_REF, ANNOTATION_SOURCE_REVISION)
+    )
+    if ref and not (is_ref(ref) and len(ref.encode()) <= _LONGEST_REF and is_commit(revision)):
+        return None
     return StartedRun(
         pipeline_uid=found.get(ANNOTATION_PIPELINE_UID, ""),
         key=(found.get(ANNOTATION_STAGE, ""), found.get(ANNOTATION_ACTION, "")),
-        revision=found.get(ANNOTATION_SOURCE_REVISION, "")[:100],
+        revision=revision[:100],
         sequence=int(sequence),
-        ref=found.get(ANNOTATION_SOURCE_REF, "")[:_LONGEST_REF],
+        ref=ref,
     )

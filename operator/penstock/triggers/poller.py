@@ -47,12 +47,22 @@ from penstock.triggers.sources.base import SourceProvider, Watch
 log = logging.getLogger(__name__)
 
 
+# A look that could not judge all that has moved is followed by another one so soon.
+_PARTIAL_S = 5.0
+
+
 @dataclass(slots=True)
 class Schedule:
     """When to look at a Pipeline's sources next; in memory alone, so a restart looks at once."""
 
     due: dict[tuple[Key, str], float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
+    undone: list[NewRun] = field(default_factory=list)
+    """Runs that were decided and perhaps created: an answer may be lost behind its effect.
+
+    They come first, under the names that they have: a new decision would name them anew, and make a
+    second run of one push. A restart knows them from the runs that there are.
+    """
 
     def make_due(self, keys: Iterable[Key]) -> None:
         """Let some sources be looked at in the next pass."""
@@ -91,6 +101,7 @@ class Poller:
         if found is None:
             return document, None
         view = await self._with_owner(document["metadata"]["namespace"], view_of(document, *found))
+        await self._create_undone(document["metadata"]["namespace"], view, schedule, started)
         polled = self._polled(source_actions(found[0]))
         known = recovered(view, started)
         due = self._due(schedule, polled)
@@ -99,7 +110,8 @@ class Poller:
             observed = await self._look(document["metadata"]["namespace"], polled, looks)
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
-            document = await self._carry_out(document, view, decision, before, started)
+            schedule.undone = list(decision.runs)
+            document = await self._carry_out(document, view, decision, before, schedule, started)
             # After the write: until then this list alone knows what was started.
             started.clear()
             self._plan_next(schedule, due, observed)
@@ -157,12 +169,13 @@ class Poller:
     ) -> None:
         for source in due:
             seen = observed[source.key]
-            failures = schedule.failures.get(source.key, 0) + 1 if _has_failed(seen) else 0
+            failed = isinstance(seen, Failed)
+            failures = schedule.failures.get(source.key, 0) + 1 if failed else 0
             schedule.failures[source.key] = failures
             chance = random.random()  # noqa: S311 — jitter
             pause = pause_s(self._interval, failures, chance)
             if isinstance(seen, RefsSeen) and seen.is_partial:
-                pause = 0.0
+                pause = min(pause, _PARTIAL_S)
             schedule.due[source.key, source.identity] = time.monotonic() + pause
 
     async def _carry_out(
@@ -171,6 +184,7 @@ class Poller:
         view: View,
         decision: SourceDecision,
         before: State,
+        schedule: Schedule,
         started: list[StartedRun],
     ) -> Document:
         """Remember, create, remember; a created run has started, even if not remembered now."""
@@ -178,12 +192,19 @@ class Poller:
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
-        for run in decision.runs:
-            await self._create(document["metadata"]["namespace"], view, run)
-            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref))
+        await self._create_undone(document["metadata"]["namespace"], view, schedule, started)
         return (
             await self._remember(document, decision.then) if decision.then != before else document
         )
+
+    async def _create_undone(
+        self, namespace: str, view: View, schedule: Schedule, started: list[StartedRun]
+    ) -> None:
+        while schedule.undone:
+            run = schedule.undone[0]
+            await self._create(namespace, view, run)
+            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref))
+            schedule.undone.pop(0)
 
     async def _remember(self, document: Document, state: State) -> Document:
         namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
@@ -213,7 +234,3 @@ def _watch(state: State, source: Source, watch: Watch, polled: Iterable[Source])
     # All sources of a Pipeline share what its status may hold.
     share = MOST_REFS // max(1, sum(item.is_filtered for item in polled))
     return watch._replace(refs=mark.refs if mark and is_known else None, most_refs=share)
-
-
-def _has_failed(seen: Observation) -> bool:
-    return isinstance(seen, Failed) or (isinstance(seen, RefsSeen) and bool(seen.error))

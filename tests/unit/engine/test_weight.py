@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from penstock.api.kinds.pipeline import PipelineSpec
+from penstock.controller.planner import LIGHT
 from penstock.engine.definition.validation import validate
 from penstock.engine.definition.weight import MOST, MOST_OF_ACTION, weight_of, weight_of_frozen
 from penstock.engine.language.shell.lexer import LexerError, lex
+from tests.unit.engine.test_definition_triggers import spec_of, trigger
 
 VALUE = '"#{codepipeline.PipelineExecutionId}"'
 COMMANDS = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}
@@ -134,3 +136,16 @@ def test_what_a_definition_is_too_heavy_for_is_not_looked_at() -> None:
 def test_frozen_definition_weighs_as_the_one_it_was_made_of() -> None:
     spec = spec_of(f"echo {VALUE}", "true", actions=3)
     assert weight_of_frozen(spec.to_dict()) == weight_of(spec)
+
+
+def test_patterns_of_triggers_weigh() -> None:
+    """Fifty triggers take a second to judge: not in the operator's event loop."""
+
+    def weight(pattern: str, number: int) -> int:
+        push = {"branches": {"includes": [f"{n}{pattern}" for n in range(8)]}}
+        triggers = [trigger(f"Fetch{n}", push=[push] * 3) for n in range(number)]
+        return weight_of(spec_of(*triggers))
+
+    assert weight("main", 50) < LIGHT
+    assert weight("{a,b}" * 6, 50) > LIGHT
+    assert weight("a" * 250, 50) > LIGHT

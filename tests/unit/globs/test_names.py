@@ -79,7 +79,10 @@ def test_largest_filters_match_long_names_as_paths_are_matched(patterns: list[st
         assert criteria.takes(name) == any(each.matches(name) for each in compiled)
 
 
-@pytest.mark.parametrize("patterns", [["{**/,*a}" * 8 + "b"], ["*" + "a*" * 20] * 7])
+@pytest.mark.parametrize(
+    "patterns",
+    [["{**/,*a}" * 8 + "b"], ["*" + "a*" * 20] * 7, ["**a" + "?" * 250] * 4, ["{a,b}" * 8]],
+)
 def test_filter_that_would_take_much_time_is_refused(patterns: list[str]) -> None:
-    with pytest.raises(GlobError, match="more than 128 stars"):
+    with pytest.raises(GlobError, match=r"too many"):
         NameFilter((), patterns).check()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.api.status.pipeline_status import PipelineStatus, SourceState
+from penstock.api.status.pipeline_status import MOST_REFS, PipelineStatus, SourceState
 from penstock.controller.status_writes import merge_patch
 from penstock.triggers.decide import (
     NewRun,
@@ -340,7 +340,15 @@ def test_change_that_the_filters_do_not_take_is_remembered_and_starts_nothing() 
     assert refs_of(decision) == {MAIN: "A2"}
 
 
-def test_undecided_change_stays_as_it_was_and_a_branch_that_is_gone_is_forgotten() -> None:
+def test_status_takes_in_no_more_branches_than_it_has_room_for() -> None:
+    many = {f"refs/heads/{number}": "A" for number in range(MOST_REFS)}
+    forged = StartedRun("uid-1", FILTERED.key, "B", 8, "refs/heads/new")
+    found = recovered(watching(many), [forged]).mark(FILTERED.key)
+    assert found is not None
+    assert (found.refs, found.sequence) == (many, 8)
+
+
+def test_undecided_change_stays_as_it_was() -> None:
     view = watching({MAIN: "A", DEV: "B"})
     decision = of_refs(view, seen(MAIN, undecided=(MAIN, TAG), main="A2", v1="C"))
     assert decision.runs == ()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.api.globs.syntax import GlobError
 from penstock.api.kinds.triggers import GitConfiguration
 from penstock.triggers.filters import PushFilters
 
@@ -26,10 +27,14 @@ def names(*includes: str, excludes: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"includes": list(includes), "excludes": list(excludes)}
 
 
+def never() -> bool:
+    return False
+
+
 def starts(found: PushFilters, ref: str, *files: str) -> bool:
-    if not found.watched({ref: "a"}):
+    if not found.watched({ref: "a"}, never):
         return False
-    return not found.needs_files(ref) or found.takes_any(ref, files)
+    return not found.needs_files(ref) or found.takes_any(ref, files, never)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +67,14 @@ def test_g_20_filter_without_files_needs_none_even_if_another_one_does() -> None
     )
     assert not found.needs_files(MAIN)
     assert found.needs_files("refs/heads/dev")
+
+
+def test_patterns_that_take_too_long_are_given_up() -> None:
+    found = filters({"branches": names("**"), "filePaths": names("svc/**")})
+    with pytest.raises(GlobError, match="take too long"):
+        found.watched({MAIN: "a"}, lambda: True)
+    with pytest.raises(GlobError, match="take too long"):
+        found.takes_any(MAIN, ["a"], lambda: True)
 
 
 def test_g_03_trigger_without_filters_means_the_actions_own_branch() -> None:

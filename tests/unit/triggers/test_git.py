@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from penstock.api.kinds.triggers import GitConfiguration
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
 from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
+from penstock.triggers.sources import git as git_source
 from penstock.triggers.sources.addresses import AddressRules
 from penstock.triggers.sources.base import SecretReader, Watch
 from penstock.triggers.sources.changed_files import ChangedFiles, Changes, Push
@@ -31,6 +34,7 @@ from penstock.triggers.sources.git_places import (
     ThroughConnection,
 )
 from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.matching import Matching
 from tests.support.fake_client import FakeClient
 from tests.support.fake_server import FakeServer
 from tests.unit.actions.git_server import GitServer, git
@@ -71,7 +75,11 @@ async def look(
 
 
 async def watch(
-    server: FakeServer, provider: type[GitProvider], watched: Watch, reports: Any = None
+    server: FakeServer,
+    provider: type[GitProvider],
+    watched: Watch,
+    reports: Any = None,
+    times: int = 1,
 ) -> Observation:
     client = FakeClient(server)
     through = ThroughConnection(
@@ -79,9 +87,13 @@ async def watch(
     )
     made = through if provider is ThroughConnection else provider()
     host = GitHost(LOOPBACK, 20)
-    looks = GitLooks(LsRemote(host), ChangedFiles(host), Turns(2), Turns(2))
-    source = GitSource(SecretReader(client, ACCOUNT), looks, made)
-    return await source.look("team", watched)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = ChangedFiles(host, Path(scratch))
+        looks = GitLooks(LsRemote(host), files, Matching(), Turns(2), Turns(2))
+        source = GitSource(SecretReader(client, ACCOUNT), looks, made)
+        for _ in range(times):
+            seen = await source.look("team", watched)
+    return seen
 
 
 def connect(server: FakeServer, served: GitServer, **fields: str) -> None:
@@ -295,7 +307,7 @@ async def test_look_judges_ten_branches_and_leaves_the_others_to_the_next_one(
     assert not found.error
 
 
-async def test_push_that_cannot_be_judged_waits_and_says_why(
+async def test_push_that_cannot_be_judged_waits_says_why_and_starts_a_run_in_the_end(
     server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(server, git_server)
@@ -306,17 +318,74 @@ async def test_push_that_cannot_be_judged_waits_and_says_why(
     async def of(_: ChangedFiles, __: object, push: Push) -> Changes:
         if push.ref == MAIN:
             raise ActionError("SystemUnavailable", "the host is away")
-        return Changes((), is_whole=False)
+        return Changes(b"", is_whole=False)
 
     monkeypatch.setattr(ChangedFiles, "of", of)
+
+    async def seen(times: int) -> RefsSeen:
+        found = await watch(server, ThroughConnection, criteria, times=times)
+        assert isinstance(found, RefsSeen)
+        assert found.refs == {MAIN: after, DEV: after}
+        return found
+
+    for times in (1, 2):
+        found = await seen(times)
+        assert set(found.starting) == {DEV}, "what is too large to be told starts a run"
+        assert (set(found.undecided), found.is_partial) == ({MAIN}, True)
+        assert found.error == (
+            f"SystemUnavailable: which files {MAIN} has changed is not known, try {times} of 3, "
+            f"after which it starts a run: the host is away"
+        )
+    found = await seen(3)
+    assert found == RefsSeen(found.refs, frozenset({MAIN, DEV}))
+
+
+async def test_comparison_that_has_no_turn_leaves_its_push_to_the_next_look(
+    server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server, git_server)
+    before, after = head(git_server), commit(git_server, "page.md")
+
+    async def of(*_: object) -> Changes:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(ChangedFiles, "of", of)
+    monkeypatch.setattr(git_source, "_LONGEST_JUDGING_S", 0.1)
+    criteria = watched({MAIN: before}, branches=["**"], file_paths=["**"])
     found = await watch(server, ThroughConnection, criteria)
-    assert found == RefsSeen(
-        {MAIN: after, DEV: after},
-        frozenset({DEV}),
-        frozenset({MAIN}),
-        is_partial=True,
-        error="SystemUnavailable: the host is away",
-    ), "what is too large to be told starts a run"
+    assert found == RefsSeen({MAIN: after}, undecided=frozenset({MAIN}))
+
+
+async def test_branch_that_an_answer_leaves_out_stays_known_as_long_as_there_is_room(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    first = head(git_server)
+    known = {MAIN: first, DEV: "d" * 40}
+    found = await watch(server, ThroughConnection, watched(known, branches=["**"]))
+    assert found == RefsSeen(known), "it may come back, and would be no change then"
+    full = watched(known, branches=["**"])._replace(most_refs=1)
+    assert await watch(server, ThroughConnection, full) == RefsSeen({MAIN: first})
+
+
+def test_filters_are_another_source_when_they_change_but_not_with_the_actions_branch() -> None:
+    source = GitSource(
+        create_autospec(SecretReader),
+        create_autospec(GitLooks),
+        ThroughConnection(lambda _: [], create_autospec(ConnectionReports)),
+    )
+    one = watched(None, branches=["main"])
+    assert source.identity(one) == source.identity(
+        one._replace(configuration={**SHOP, "BranchName": "other"})
+    )
+    others = [
+        watched(None, branches=["next"]),
+        watched(None, tags=["main"]),
+        one._replace(configuration={**SHOP, "FullRepositoryId": "team/other"}),
+        one._replace(trigger=None),
+    ]
+    assert len({source.identity(each) for each in (one, *others)}) == 5
 
 
 async def test_trigger_that_watches_more_than_is_remembered_is_refused(
@@ -340,4 +409,4 @@ async def test_repository_that_names_nothing_is_not_believed(
     connect(server, git_server)
     git(git_server.root / "team/shop.git", "update-ref", "-d", MAIN)
     found = await watch(server, ThroughConnection, watched({MAIN: "a" * 40}, branches=["**"]))
-    assert found == Failed(f"{git_server.address}/team/shop.git names no branch and no tag")
+    assert found == RefsSeen({MAIN: "a" * 40})

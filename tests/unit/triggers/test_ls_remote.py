@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from penstock.actions.execution import ActionError
-from penstock.actions.git.remote import Wanted, remote_of
+from penstock.actions.git.remote import BRANCHES, TAGS, Wanted, remote_of
+from penstock.triggers.sources import ls_remote
 from penstock.triggers.sources.addresses import (
     AddressRules,
     RefusedAddressError,
@@ -165,11 +166,26 @@ async def test_real_server_tells_all_branches_and_tags(server: GitServer, reposi
     git(repository, "checkout", "-q", "-b", "feature/x")
     git(repository, "commit", "-q", "--allow-empty", "-m", "second")
     second = git(repository, "rev-parse", "HEAD")
-    assert await look().refs(Access(remote_of(f"{server.address}/web.git"))) == {
-        "refs/heads/main": first,
-        "refs/heads/feature/x": second,
-        "refs/tags/v1": first,
-    }
+    access = Access(remote_of(f"{server.address}/web.git"))
+    branches = {"refs/heads/main": first, "refs/heads/feature/x": second}
+    tags = {"refs/tags/v1": first}
+    assert await look().refs(access, {BRANCHES, TAGS}) == {**branches, **tags}
+    assert await look().refs(access, {BRANCHES}) == branches
+    assert await look().refs(access, {TAGS}) == tags
+
+
+async def test_repository_of_too_many_branches_is_told_as_such(
+    server: GitServer, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ls_remote, "_OF_ALL", ls_remote._OF_ALL._replace(output=20))
+    with pytest.raises(ActionError, match="more branches and tags than are looked at"):
+        await look().refs(Access(remote_of(f"{server.address}/web.git")), {BRANCHES})
+
+
+def test_name_that_is_no_text_is_left_out() -> None:
+    lines = [b"refs/heads/caf\xe9", b"refs/heads/caf\xe8", "refs/heads/café".encode()]
+    answer = b"".join(A.encode() + b"\t" + line + b"\n" for line in lines)
+    assert refs_of(answer) == {"refs/heads/café": A}
 
 
 async def test_credential_is_sent_to_its_host_and_never_said(

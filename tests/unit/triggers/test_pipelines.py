@@ -55,6 +55,21 @@ def test_g_09_run_of_a_filter_pins_the_commit_and_names_the_branch() -> None:
     PipelineRunSpec.model_validate(run["spec"])
 
 
+@pytest.mark.parametrize(
+    ("ref", "revision"),
+    [
+        ("refs/heads/main", "--depth=1000000"),
+        ("refs/heads/main", "c" * 41),
+        ("--upload-pack=x", "c" * 40),
+        ("refs/heads/a..b", "c" * 40),
+        ("refs/heads/" + "x" * 300, "c" * 40),
+    ],
+)
+def test_forged_run_of_a_filter_says_nothing(ref: str, revision: str) -> None:
+    run = run_of(VIEW, replace(RUN, revision=revision, ref=ref))
+    assert started_run_of(run) is None
+
+
 @pytest.mark.parametrize("sequence", ["", "-1", "1e3", "x", "٣", "9" * 30, "1\n"])
 def test_sequence_that_is_no_number_says_nothing(sequence: str) -> None:
     run = run_of(VIEW, RUN)

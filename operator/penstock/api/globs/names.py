@@ -1,8 +1,7 @@
 """Globs of names, many at a time: branches, tags and the files of a change (G-21).
 
-The pieces of a glob are `syntax`'s, as for paths. They become one regular expression of google-re2:
-matching takes time in proportion to the name alone, whatever the patterns are, and so a filter may
-look at every branch of a repository.
+The pieces of a glob are `syntax`'s, as for paths. They become one regular expression of google-re2,
+which goes through a name once. What a character may cost is bounded by the number of the pieces.
 """
 
 from collections.abc import Iterable
@@ -12,8 +11,9 @@ import re2
 
 from penstock.api.globs.syntax import IS_SLASH, GlobError, One, Stars, Tokens, sequences_of
 
+MOST_PIECES = 1_000
+"""Characters and wildcards of the includes, or the excludes, of a filter, braces multiplied out."""
 MOST_STARS = 128
-"""In the includes, or the excludes, of a filter: braces count as the patterns they stand for."""
 # Of one automaton.
 _MEMORY = 16 * 1024 * 1024
 
@@ -49,12 +49,15 @@ class NameFilter:
 def _any_of(patterns: tuple[str, ...]) -> "re2._Regexp | None":
     if not patterns:
         return None
-    sequences = [tokens for pattern in patterns for tokens in sequences_of(pattern)]
+    sequences: list[Tokens] = []
+    for pattern in patterns:
+        sequences += sequences_of(pattern, MOST_PIECES)
+    stars = sum(isinstance(token, Stars) for tokens in sequences for token in tokens)
     # With more, the automaton outgrows its memory, and a name takes milliseconds (measured).
-    if sum(isinstance(token, Stars) for tokens in sequences for token in tokens) > MOST_STARS:
+    if stars > MOST_STARS or sum(map(len, sequences)) > MOST_PIECES:
         raise GlobError(
-            f"the patterns {', '.join(patterns)[:100]} hold more than {MOST_STARS} stars, counted "
-            f"once for each combination of braces"
+            f"the patterns {', '.join(patterns)[:100]} are too many or too long: with braces "
+            f"multiplied out they may have {MOST_PIECES:,} characters, {MOST_STARS} of them stars"
         )
     options = re2.Options()
     options.max_mem, options.dot_nl, options.log_errors = _MEMORY, True, False

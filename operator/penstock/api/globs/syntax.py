@@ -32,14 +32,18 @@ Tokens = tuple[_Token, ...]
 IS_SLASH = One((_SLASH,), False)
 
 
-def sequences_of(text: str) -> list[Tokens]:
-    """Return what a pattern stands for: each piece is what one of its alternatives says."""
+def sequences_of(text: str, most: int = MOST_TOKENS) -> list[Tokens]:
+    """Return what a pattern stands for: each piece is what one of its alternatives says.
+
+    Raise GlobError for a pattern that is not complete, or that has more than ``most`` pieces, each
+    counted once for every combination of braces.
+    """
     found: list[Tokens] = [()]
     for alternatives in _Parser(text).pattern():
         # Counted before anything is built, as building it is what takes the memory.
         count = len(found) * len(alternatives)
         tokens = sum(map(len, found)) * len(alternatives) + sum(map(len, alternatives)) * len(found)
-        if count > MOST_EXPANSIONS or tokens > MOST_TOKENS:
+        if count > MOST_EXPANSIONS or tokens > most:
             raise GlobError(f'the braces of the pattern "{text}" stand for too many patterns')
         found = [sequence + alternative for sequence in found for alternative in alternatives]
     return found

@@ -2,17 +2,25 @@
 
 A branch that is new is compared with the commit where it left the default branch, so that its first
 push counts, too (on AWS it does not, G-26). However many files have changed, all are looked at.
+
+What a server sends is anybody's: each step has a folder of its own, which is gone before the next.
 """
 
 import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-from penstock.actions.execution import SYSTEM_UNAVAILABLE, TIMED_OUT, ActionError
+from penstock.actions.execution import (
+    PERMISSION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    TIMED_OUT,
+    ActionError,
+)
 from penstock.actions.git.isolation import CONFIG, GitError, environment_of
 from penstock.triggers.sources.git_child import (
     ChildLimits,
@@ -21,16 +29,16 @@ from penstock.triggers.sources.git_child import (
     run_git,
 )
 from penstock.triggers.sources.git_host import URL, Access, GitHost, passed_environment
-from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.ls_remote import LsRemote, is_commit
 
-# The trees of two commits, or the commits of a branch: these are of some 200,000 files. At most
-# three fetches for each of two comparisons at a time fit the volume that the chart gives.
-_LIMITS = ChildLimits(memory=64 * 1024 * 1024, file=128 * 1024 * 1024, output=8 * 1024 * 1024)
-_FETCH = ("fetch", "-q", "--no-tags", "--no-write-fetch-head")
-# What git says of a commit that a server does not have any more, or never had.
-_GONE = "not our ref"
-# What it says where a branch has no commit that the default branch has not.
-_NOTHING_OWN = ("shallow info", "no commits selected")
+# The trees of two commits, or the commits of a branch: these are of some 200,000 files. Two
+# comparisons at a time fit the memory and the volume that the chart gives. The names of 20,000
+# changed files are read.
+_LIMITS = ChildLimits(memory=64 * 1024 * 1024, file=128 * 1024 * 1024, output=1024 * 1024)
+# A branch of more commits is looked at by its whole history.
+_MOST_COMMITS = 1_000
+# What git says of a commit that a server does not have any more, or does not give.
+_GONE = ("not our ref", "not valid", "unadvertised object", "find remote ref")
 
 
 class Push(NamedTuple):
@@ -42,43 +50,130 @@ class Push(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Paths of the files; not ``is_whole`` where there are more than can be told."""
+    """Paths of the files, each ended by NUL; not ``is_whole`` where there are too many to tell."""
 
-    files: tuple[str, ...]
+    names: bytes
     is_whole: bool = True
+
+    def files(self) -> Iterator[str]:
+        """Yield the paths, one by one: together they may be much."""
+        start = 0
+        while (end := self.names.find(b"\0", start)) >= 0:
+            yield self.names[start:end].decode("utf-8", "replace")
+            start = end + 1
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedFiles:
-    """Compares commits of remote repositories."""
+    """Compares commits of remote repositories, in folders below ``scratch``."""
 
     host: GitHost
+    scratch: Path
+
+    def begin(self) -> None:
+        """Remove what an earlier process has left behind."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
 
     async def of(self, access: Access, push: Push) -> Changes:
         """Return which files differ before and after a push; raise ActionError."""
-        async with self._repository() as repository:
+        try:
+            async with asyncio.timeout(self.host.timeout_s):
+                return await self._compared(access, push)
+        except TimeoutError as error:
+            raise ActionError(
+                TIMED_OUT, f"it took longer than {self.host.timeout_s:g} s"
+            ) from error
+        except GitError as error:
+            raise ActionError(SYSTEM_UNAVAILABLE, error.text) from error
+
+    async def _compared(self, access: Access, push: Push) -> Changes:
+        if is_commit(push.old):
             try:
-                async with asyncio.timeout(self.host.timeout_s):
-                    return await repository.compared(access, push)
-            except TimeoutError as error:
-                raise ActionError(
-                    TIMED_OUT,
-                    f"comparing {push.ref} with what it was took longer than "
-                    f"{self.host.timeout_s:g} s",
-                ) from error
-            except GitError as error:
-                raise ActionError(
-                    SYSTEM_UNAVAILABLE, f"{push.ref} could not be compared: {error.text}"
-                ) from error
+                return await self._between(access, push.old, push.new)
+            except ActionError as error:
+                # The branch was moved by force, and its host has forgotten what it was.
+                if not any(words in error.message for words in _GONE):
+                    raise
+        default = await LsRemote(self.host).default_branch(access)
+        if not default or default == push.ref:
+            return await self._between(access, "", push.new)
+        base = await self._base(access, default, push.new)
+        if base == push.new:
+            return Changes(b"")
+        return await self._between(access, base, push.new)
+
+    async def _between(self, access: Access, old: str, new: str) -> Changes:
+        """Return the files that differ between two commits, or all of one if the other is empty."""
+        async with self._repository(new) as repository:
+            wanted = [commit for commit in (old, new) if commit]
+            await repository.fetch(access, ("--filter=blob:none", "--depth=1"), wanted)
+            before = old or _line(await repository.git("hash-object", "-t", "tree", "/dev/null"))
+            command = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", before, new, "--")
+            try:
+                return Changes(await repository.git(*command))
+            except TooMuchOutputError:
+                return Changes(b"", is_whole=False)
+
+    async def _base(self, access: Access, default: str, new: str) -> str:
+        """Return the commit where a branch left the default one; empty if they share none.
+
+        It is ``new`` itself if the branch has no commit of its own.
+        """
+        with contextlib.suppress(TooMuchOutputError):
+            try:
+                parents = await self._parents_elsewhere(access, default, new)
+            except ActionError as error:
+                # Git's words for a branch without a commit of its own, and for what a host does not
+                # do, are many; what follows is right for all.
+                if error.code in (PERMISSION_ERROR, TIMED_OUT):
+                    raise
+            else:
+                # More than one where the branch has merges, whose parents are all cut off.
+                if len(parents) <= 1:
+                    return next(iter(parents), "")
+        return await self._merge_base(access, default, new)
+
+    async def _parents_elsewhere(self, access: Access, default: str, new: str) -> set[str]:
+        """Fetch a branch's own commits alone; return their parents that are none of them."""
+        async with self._repository(new) as repository:
+            options = ("--filter=tree:0", f"--shallow-exclude={default}")
+            await repository.fetch(access, options, [new])
+            objects = await repository.git(
+                "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"
+            )
+            most = f"--max-count={_MOST_COMMITS}"
+            raw = await repository.git("rev-list", "--format=raw", most, new)
+        # Lines as git ends them: a message may hold any other end, and indents its own.
+        lines = raw.decode("utf-8", "replace").split("\n")
+        if sum(line.startswith("commit ") for line in lines) == _MOST_COMMITS:
+            raise TooMuchOutputError("fatal: the branch has too many commits of its own")
+        found = {line[7:] for line in lines if line.startswith("parent ")}
+        return {commit for commit in found if is_commit(commit)} - set(objects.decode().split())
+
+    async def _merge_base(self, access: Access, default: str, new: str) -> str:
+        """Ask the whole history: that costs the most, and is always right."""
+        async with self._repository(new) as repository:
+            await repository.fetch(access, ("--filter=tree:0",), [new, f"{default}:{_DEFAULT}"])
+            try:
+                return _line(await repository.git("merge-base", new, _DEFAULT))
+            except SilentError:
+                return ""
 
     @contextlib.asynccontextmanager
-    async def _repository(self) -> AsyncIterator["_Repository"]:
-        # Removed in a thread: it may be large.
-        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-")
+    async def _repository(self, commit: str) -> AsyncIterator["_Repository"]:
+        # Made and removed in a thread: it may be large.
+        folder = await asyncio.to_thread(tempfile.mkdtemp, dir=self.scratch)
         try:
-            yield _Repository(self.host, folder)
+            repository = _Repository(self.host, folder)
+            kind = "sha256" if len(commit) == 64 else "sha1"
+            await repository.git("init", "-q", "--bare", "--template=", f"--object-format={kind}")
+            yield repository
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+_DEFAULT = "refs/penstock/default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,86 +183,17 @@ class _Repository:
     host: GitHost
     folder: str
 
-    async def begin(self) -> None:
-        await self._here("init", "-q", "--bare", "--template=")
-
-    async def compared(self, access: Access, push: Push) -> Changes:
-        await self.begin()
-        if push.old:
-            try:
-                return await self._between(access, push.old, push.new)
-            except ActionError as error:
-                # The branch was moved by force, and its host has forgotten what it was.
-                if _GONE not in error.message:
-                    raise
-        default = await LsRemote(self.host).default_branch(access)
-        if not default or default == push.ref:
-            return await self._between(access, "", push.new)
-        base = await self._base(access, default, push.new)
-        if base == push.new:
-            return Changes(())
-        return await self._between(access, base, push.new)
-
-    async def _between(self, access: Access, old: str, new: str) -> Changes:
-        """Return the files that differ between two commits, or all of one if the other is empty."""
-        wanted = [commit for commit in (old, new) if commit]
-        await self._fetch(access, "--filter=blob:none", "--depth=1", *wanted)
-        before = old or (await self._here("hash-object", "-t", "tree", "/dev/null")).strip()
-        command = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", before, new, "--")
-        try:
-            return Changes(_paths(await self._here(*command)))
-        except TooMuchOutputError:
-            return Changes((), is_whole=False)
-
-    async def _base(self, access: Access, default: str, new: str) -> str:
-        """Return the commit where a branch left the default one; empty if they share none.
-
-        It is ``new`` itself if the branch has no commit of its own.
-        """
-        try:
-            await self._fetch(access, "--filter=tree:0", f"--shallow-exclude={default}", new)
-        except ActionError as error:
-            if not any(words in error.message for words in _NOTHING_OWN):
-                raise
-            # That may be said for another reason, too.
-            return await self._merge_base(access, default, new)
-        present = set((await self._here(*_ALL_OBJECTS)).split())
-        raw = await self._here("rev-list", "--format=raw", new)
-        parents = {line.split()[1] for line in raw.splitlines() if line.startswith("parent ")}
-        missing = parents - present
-        # More than one where the branch has merges, whose parents are all cut off.
-        if len(missing) > 1:
-            return await self._merge_base(access, default, new)
-        return next(iter(missing), "")
-
-    async def _merge_base(self, access: Access, default: str, new: str) -> str:
-        """Ask the whole history: that costs the most, and is always right."""
-        # A repository of its own: git fetches nothing behind a commit that it has already.
-        history = _Repository(self.host, f"{self.folder}/history")
-        await history.begin()
-        await history._fetch(access, "--filter=tree:0", new, f"{default}:{_DEFAULT}")
-        try:
-            return (await history._here("merge-base", new, _DEFAULT)).strip()
-        except SilentError:
-            return ""
-
-    async def _fetch(self, access: Access, *arguments: str) -> None:
-        options = [argument for argument in arguments if argument.startswith("--")]
-        specs = [argument for argument in arguments if not argument.startswith("--")]
-        command = (f"--git-dir={self.folder}", *_FETCH, *options, "--", URL, *specs)
+    async def fetch(self, access: Access, options: Sequence[str], specs: Sequence[str]) -> None:
+        quiet = ("-q", "--no-tags", "--no-write-fetch-head")
+        command = (f"--git-dir={self.folder}", "fetch", *quiet, *options, "--", URL, *specs)
         await self.host.run(access, command, _LIMITS)
 
-    async def _here(self, *arguments: str) -> str:
-        # What is missing here must not be fetched: that would go to an address nobody checked.
+    async def git(self, *arguments: str) -> bytes:
+        """Run git here alone: nothing may be fetched, from an address that nobody checked."""
         settings = {**CONFIG, "protocol.http.allow": "never", "protocol.https.allow": "never"}
         environment = {**passed_environment(), **environment_of(self.folder, settings)}
-        answer = await run_git((f"--git-dir={self.folder}", *arguments), environment, _LIMITS)
-        return answer.decode("utf-8", "replace")
+        return await run_git((f"--git-dir={self.folder}", *arguments), environment, _LIMITS)
 
 
-_DEFAULT = "refs/penstock/default"
-_ALL_OBJECTS = ("cat-file", "--batch-all-objects", "--batch-check=%(objectname)")
-
-
-def _paths(answer: str) -> tuple[str, ...]:
-    return tuple(path for path in answer.split("\0") if path)
+def _line(answer: bytes) -> str:
+    return answer.decode().strip()

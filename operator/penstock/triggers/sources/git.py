@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import json
+import logging
 import random
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref
@@ -19,10 +21,17 @@ from penstock.triggers.sources.changed_files import ChangedFiles, Push
 from penstock.triggers.sources.git_host import Access, Credential
 from penstock.triggers.sources.git_places import GitPlace, GitProvider
 from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.matching import Matching
+
+log = logging.getLogger(__name__)
 
 # Of one look: a repository whose every branch has moved keeps nobody else waiting.
 MOST_JUDGED = 10
-_LONGEST_JUDGING_S = 60.0
+_LONGEST_JUDGING_S = 30.0
+# So often is a push tried to be judged by its files; then it starts a run. A comparison may fail
+# for good, as where a host cannot give what is asked of it, and no push is lost for that.
+MOST_TRIES = 3
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class GitLooks:
 
     ls_remote: LsRemote
     changed_files: ChangedFiles
+    matching: Matching
     turns: Turns
     comparing: Turns
 
@@ -41,6 +51,8 @@ class GitSource:
     def __init__(self, secrets: SecretReader, looks: GitLooks, provider: GitProvider) -> None:
         self._secrets, self._looks, self._provider = secrets, looks, provider
         self.trigger = provider.trigger
+        self._failed: dict[tuple[str, str, Push], int] = {}
+        """How often a push could not be judged, by namespace and repository."""
 
     def identity(self, watch: Watch) -> str | None:
         """Return a hash of the source's place and of the filters on it; None if it is not polled.
@@ -49,10 +61,13 @@ class GitSource:
         """
         if watch.trigger is None:
             return self._provider.identity(watch.configuration)
-        place = self._provider.identity({**watch.configuration, "DetectChanges": "true"})
+        # Where filters decide, the action's own branch does not (G-03).
+        own = {"BranchName": ""} if watch.is_filtered else {}
+        place = self._provider.identity({**watch.configuration, "DetectChanges": "true", **own})
         if place is None or not watch.is_filtered:
             return place
-        return hash_of(place, watch.trigger.model_dump_json(include={"push"}))
+        filters = [item.to_dict() for item in watch.trigger.push]
+        return hash_of(place, json.dumps(filters, sort_keys=True))
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
@@ -89,24 +104,24 @@ class GitSource:
         filters = PushFilters.of(watch.trigger) if watch.trigger else None
         assert filters, "only a watch with filters is looked at in this way"
         async with self._looks.turns.of(namespace):
-            every = await self._looks.ls_remote.refs(access)
-        # No branch and no tag at all is not believed: what is known is kept.
-        if not every:
-            return Failed(f"{access.remote.url} names no branch and no tag"[:LONGEST_ERROR])
+            every = await self._looks.ls_remote.refs(access, filters.prefixes)
         try:
-            # In a thread: names are many, and patterns anybody's.
-            refs = await asyncio.to_thread(filters.watched, every)
+            found = await self._looks.matching.run(namespace, partial(filters.watched, every))
         except GlobError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
-        if len(refs) > watch.most_refs:
+        if len(found) > watch.most_refs:
             raise ActionError(
                 CONFIGURATION_ERROR,
-                f"the filters of the trigger watch {len(refs)} branches and tags of "
+                f"the filters of the trigger watch {len(found)} branches and tags of "
                 f"{access.remote.url}, more than the {watch.most_refs} that are remembered; write "
                 f"narrower includes, or excludes",
             )
         if watch.refs is None:
-            return RefsSeen(refs)
+            return RefsSeen(found)
+        # What an answer leaves out is not believed to be gone: it stays known as long as there is
+        # room, and is a change only when it comes back at another commit.
+        missing = [item for item in watch.refs.items() if item[0] not in found]
+        refs = {**dict(missing[: watch.most_refs - len(found)]), **found}
         return await self._judged(namespace, access, filters, refs, watch.refs)
 
     async def _judged(
@@ -118,24 +133,29 @@ class GitSource:
         known: Mapping[str, str],
     ) -> RefsSeen:
         """Return which of the changes the filters take, so many of them as one look may judge."""
-        changed = [ref for ref, commit in refs.items() if known.get(ref) != commit]
+        changed = [
+            Push(ref, known.get(ref, ""), commit)
+            for ref, commit in refs.items()
+            if known.get(ref) != commit
+        ]
         # In any order: those that cannot be judged must not keep all others waiting.
         random.shuffle(changed)
-        undecided, starting, errors = set(changed), set(), []
-        until = time.monotonic() + _LONGEST_JUDGING_S
-        for ref in changed[:MOST_JUDGED]:
-            if time.monotonic() > until:
-                break
-            push = Push(ref, known.get(ref, ""), refs[ref])
+        undecided, starting, errors = {push.ref for push in changed}, set(), []
+        until = asyncio.get_running_loop().time() + _LONGEST_JUDGING_S
+        for push in changed[:MOST_JUDGED]:
             try:
-                if not filters.needs_files(ref) or await self._takes(
-                    namespace, access, filters, push
-                ):
-                    starting.add(ref)
-                undecided.remove(ref)
+                async with asyncio.timeout_at(until):
+                    is_taken = not filters.needs_files(push.ref) or await self._takes(
+                        namespace, access, filters, push
+                    )
+            except TimeoutError:
+                break
             except ActionError as error:
-                text = _masked(error.message, access.credential)
-                errors.append(f"{error.code}: {text}")
+                errors.append(f"{error.code}: {_masked(error.message, access.credential)}")
+                continue
+            undecided.remove(push.ref)
+            if is_taken:
+                starting.add(push.ref)
         return RefsSeen(
             refs,
             frozenset(starting),
@@ -148,12 +168,40 @@ class GitSource:
     async def _takes(
         self, namespace: str, access: Access, filters: PushFilters, push: Push
     ) -> bool:
-        async with self._looks.comparing.of(namespace):
-            changes = await self._looks.changed_files.of(access, push)
-        # A change too large to be told starts a run: not to start one would lose it.
-        return not changes.is_whole or await asyncio.to_thread(
-            filters.takes_any, push.ref, changes.files
-        )
+        """Return whether a push starts a run by its files; raise ActionError while nobody knows.
+
+        A change too large to be told starts one: not to start it would lose it.
+        """
+        key = namespace, access.remote.url, push
+        try:
+            async with self._looks.comparing.of(namespace):
+                changes = await self._looks.changed_files.of(access, push)
+                is_taken = not changes.is_whole or await self._looks.matching.run(
+                    namespace, partial(filters.takes_any, push.ref, changes.files())
+                )
+        except (ActionError, GlobError) as error:
+            tries = self._failed.pop(key, 0) + 1
+            if tries >= MOST_TRIES:
+                log.warning("%s starts a run unjudged: %s", push.ref, access.remote.url)
+                return True
+            self._remember(key, tries)
+            found = (
+                error
+                if isinstance(error, ActionError)
+                else ActionError(CONFIGURATION_ERROR, str(error))
+            )
+            raise ActionError(
+                found.code,
+                f"which files {push.ref} has changed is not known, try {tries} of {MOST_TRIES}, "
+                f"after which it starts a run: {found.message}",
+            ) from error
+        self._failed.pop(key, None)
+        return is_taken
+
+    def _remember(self, key: tuple[str, str, Push], tries: int) -> None:
+        if len(self._failed) >= _REMEMBERED:
+            self._failed.clear()
+        self._failed[key] = tries
 
     async def _credential(self, namespace: str, place: GitPlace) -> Credential | None:
         if not place.secret:

@@ -35,9 +35,11 @@ async def run_git(
     arguments: Sequence[str], environment: Mapping[str, str], limits: ChildLimits
 ) -> bytes:
     """Return what git prints; raise GitError if it fails, and its kinds above."""
+    # What a server leaves out is an error. Git would ask for it again, in processes without number.
+    alone = {**environment, "GIT_NO_LAZY_FETCH": "1"}
     child = await asyncio.create_subprocess_exec(
         "git", *arguments,
-        env=environment, cwd="/", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        env=alone, cwd="/", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE, start_new_session=True, preexec_fn=partial(_limit, limits),
     )  # fmt: skip
     assert child.stdout and child.stderr

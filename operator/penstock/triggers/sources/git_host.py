@@ -16,7 +16,7 @@ from penstock.actions.git.isolation import (
 )
 from penstock.actions.git.remote import Remote, remote_of
 from penstock.triggers.sources.addresses import AddressRules, RefusedAddressError, address_of
-from penstock.triggers.sources.git_child import ChildLimits, run_git
+from penstock.triggers.sources.git_child import ChildLimits, TooMuchOutputError, run_git
 
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 URL = "{url}"
@@ -58,6 +58,11 @@ class GitHost:
         except TimeoutError as error:
             raise ActionError(
                 TIMED_OUT, f"{remote.host} took longer than {self.timeout_s:g} s"
+            ) from error
+        except TooMuchOutputError as error:
+            what = f"{remote.url} answers with more than {limits.output // 1024:,} KiB"
+            raise ActionError(
+                CONFIGURATION_ERROR, f"{what}: it has more branches and tags than are looked at"
             ) from error
         except GitError as error:
             raise failure_of(

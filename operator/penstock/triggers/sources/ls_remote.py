@@ -1,6 +1,6 @@
 """What stands in a remote repository: one ``git ls-remote``, of one ref or of all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from penstock.actions.git.remote import BRANCHES, TAGS, Wanted, is_valid_ref
@@ -10,10 +10,12 @@ from penstock.triggers.sources.git_host import URL, Access, GitHost
 # A remote names the refs that were asked for: two or three. Memory is per process, and a look has
 # two: hostile servers together fit the container's limit.
 _OF_ONE = ChildLimits(memory=40 * 1024 * 1024, file=0, output=256 * 1024)
-# Some 15,000 branches and tags; their names are compared with a user's patterns.
-_OF_ALL = _OF_ONE._replace(output=1024 * 1024)
+# Some 30,000 branches, or 14,000 tags that are objects; their names are compared with patterns.
+_OF_ALL = _OF_ONE._replace(output=2 * 1024 * 1024)
 _LONGEST_REF = 255
+"""Bytes, so that a status can hold as many as it may."""
 _HEX = frozenset("0123456789abcdef")
+_OPTIONS = {BRANCHES: "--heads", TAGS: "--tags"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class LsRemote:
         answer = await self.host.run(access, ("ls-remote", "--", URL, *patterns), _OF_ONE)
         return commit_of(answer, ref)
 
-    async def refs(self, access: Access) -> dict[str, str]:
-        """Return all branches and tags with their commits; raise ActionError on failure."""
-        command = ("ls-remote", "--heads", "--tags", "--", URL)
-        return refs_of(await self.host.run(access, command, _OF_ALL))
+    async def refs(self, access: Access, prefixes: Collection[str]) -> dict[str, str]:
+        """Return all branches, tags or both, with their commits; raise ActionError on failure."""
+        kinds = [option for prefix, option in _OPTIONS.items() if prefix in prefixes]
+        return refs_of(await self.host.run(access, ("ls-remote", *kinds, "--", URL), _OF_ALL))
 
     async def default_branch(self, access: Access) -> str:
         """Return the ref that HEAD names, empty if it names none; raise ActionError on failure."""
@@ -60,8 +62,10 @@ def refs_of(answer: bytes) -> dict[str, str]:
     """Return the branches and tags of an answer, a tag's own commit if the tag is an object."""
     found: dict[str, str] = {}
     for line, commit in _lines(answer):
-        ref = line.decode("utf-8", "replace").removesuffix("^{}")
-        if ref.startswith((BRANCHES, TAGS)) and len(ref) <= _LONGEST_REF and is_valid_ref(ref):
+        # A name that is no text could not be told from another one.
+        ref = line.decode("utf-8", "ignore").removesuffix("^{}")
+        is_text = ref.encode() == line.removesuffix(b"^{}")
+        if is_text and len(line) <= _LONGEST_REF and is_ref(ref):
             # The commit behind a tag comes after the tag.
             found[ref] = commit
     return found
@@ -71,5 +75,15 @@ def _lines(answer: bytes) -> Iterator[tuple[bytes, str]]:
     for line in answer.split(b"\n"):
         commit, _, name = line.partition(b"\t")
         text = commit.decode("ascii", "replace")
-        if len(text) in (40, 64) and _HEX.issuperset(text):
+        if is_commit(text):
             yield name, text
+
+
+def is_commit(text: str) -> bool:
+    """Whether a text is a whole commit id, of either length that Git has."""
+    return len(text) in (40, 64) and _HEX.issuperset(text)
+
+
+def is_ref(text: str) -> bool:
+    """Whether a text names a branch or a tag that Git could have."""
+    return text.startswith((BRANCHES, TAGS)) and is_valid_ref(text)

@@ -1,6 +1,9 @@
 """Makes what looks at the sources of every provider that is polled."""
 
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from penstock.api.document import Document
 from penstock.cluster.client import Client
@@ -19,6 +22,7 @@ from penstock.triggers.sources.git_places import (
     ThroughConnection,
 )
 from penstock.triggers.sources.ls_remote import LsRemote
+from penstock.triggers.sources.matching import Matching
 from penstock.triggers.sources.s3 import S3Source
 
 # Comparisons at a time, one of them for one namespace: each is some processes and much disk.
@@ -30,9 +34,14 @@ def providers_of(
 ) -> dict[str, SourceProvider]:
     """Return the providers by name; ``connections_of`` gives a namespace's Connections."""
     rules, secrets = settings.rules(), SecretReader(client, settings.service_account)
+    # Of our own process: others of the machine may compare, too.
+    scratch = Path(tempfile.gettempdir()) / f"penstock-{os.getpid()}"
+    changed_files = ChangedFiles(GitHost(rules, settings.compare_timeout_s), scratch)
+    changed_files.begin()
     looks = GitLooks(
         LsRemote(GitHost(rules, settings.timeout_s)),
-        ChangedFiles(GitHost(rules, settings.compare_timeout_s)),
+        changed_files,
+        Matching(),
         Turns(settings.parallel),
         Turns(_COMPARING),
     )

@@ -1,0 +1,132 @@
+"""Passes over a Pipeline on the fake API server: effects in order, and answers that are lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.api.document import Document
+from penstock.cluster.errors import ClusterError
+from penstock.cluster.resources import PIPELINES, RUNS, Resource
+from penstock.triggers.decide import StartedRun
+from penstock.triggers.metrics import TriggerMetrics
+from penstock.triggers.observations import Observation, RefsSeen
+from penstock.triggers.poller import Poller, Schedule
+from penstock.triggers.sources.base import Watch
+from tests.support.fake_client import FakeClient
+from tests.support.fake_server import FakeServer
+from tests.unit.engine.test_definition_triggers import push, spec_of, trigger
+
+MAIN, DEV = "refs/heads/main", "refs/heads/dev"
+
+
+class ApplyingClient(FakeClient):
+    """Applies a status by a merge patch: of fields that one owner has alone, both make the same."""
+
+    async def apply_status(
+        self, resource: Resource, namespace: str, name: str, document: Document, manager: str
+    ) -> Document:
+        path = resource.path(namespace, name, "status")
+        return await self.send("PATCH", path, body={"status": document["status"]})
+
+
+class Repository:
+    """A source whose every branch a trigger takes."""
+
+    trigger = "Webhook"
+
+    def __init__(self, **refs: str) -> None:
+        self.refs = {f"refs/heads/{name}": commit for name, commit in refs.items()}
+        self.watched: list[Watch] = []
+
+    def identity(self, watch: Watch) -> str | None:
+        return "repository" if watch.is_filtered else None
+
+    async def look(self, namespace: str, watch: Watch) -> Observation:
+        self.watched.append(watch)
+        known = watch.refs
+        if known is None:
+            return RefsSeen(dict(self.refs))
+        changed = {ref for ref, commit in self.refs.items() if known.get(ref) != commit}
+        return RefsSeen(dict(self.refs), frozenset(changed))
+
+
+class World:
+    """A Pipeline, its repository, and triggers that look whenever they are told."""
+
+    def __init__(self) -> None:
+        self.server = FakeServer()
+        self.repository = Repository(main="a" * 40, dev="a" * 40)
+        ready = {"type": "Ready", "status": "True", "reason": "Valid"}
+        spec = spec_of(trigger(**push("**"))).to_dict()
+        self.server.create(PIPELINES, "team", {"metadata": {"name": "web"}, "spec": spec})
+        status = {"observedGeneration": 1, "conditions": [ready], "startedOnCreate": False}
+        self.server.patch(PIPELINES, "team", "web", {"status": status}, "status")
+        self.schedule, self.started = Schedule(), list[StartedRun]()
+        self._poller = Poller(
+            ApplyingClient(self.server),
+            {"CodeStarSourceConnection": self.repository},
+            60.0,
+            TriggerMetrics(),
+        )
+
+    @property
+    def pipeline(self) -> Document:
+        found = self.server.get(PIPELINES, "team", "web")
+        assert found
+        return found
+
+    async def look(self) -> None:
+        self.schedule.due = {}
+        await self._poller.run(self.pipeline, self.schedule, self.started)
+
+    def runs(self) -> list[tuple[str, str]]:
+        found = [run["spec"]["sourceRevisions"][0] for run in self.server.all(RUNS)]
+        return sorted((each["ref"], each["revisionValue"][0]) for each in found)
+
+    def source(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.pipeline["status"]["sources"][0]
+        return found
+
+
+async def test_pass_starts_a_run_for_each_branch_and_remembers_them() -> None:
+    world = World()
+    await world.look()
+    assert world.runs() == []
+    world.repository.refs |= {MAIN: "b" * 40, DEV: "c" * 40}
+    await world.look()
+    await world.look()
+    assert world.runs() == [(DEV, "c"), (MAIN, "b")]
+    assert world.source()["refs"] == world.repository.refs
+    assert [watch.refs is None for watch in world.repository.watched] == [True, False, False]
+
+
+@pytest.mark.parametrize("is_applied", [True, False], ids=["answer lost", "not created"])
+async def test_push_whose_run_was_perhaps_created_starts_one_run_whatever_moves_meanwhile(
+    is_applied: bool,
+) -> None:
+    world = World()
+    await world.look()
+    world.repository.refs[MAIN] = "b" * 40
+    world.server.refuse("POST", "pipelineruns", 503, "ServiceUnavailable", is_applied=is_applied)
+    with pytest.raises(ClusterError):
+        await world.look()
+    # A branch that comes before it takes its place in the order.
+    world.repository.refs[DEV] = "c" * 40
+    await world.look()
+    assert world.runs() == [(DEV, "c"), (MAIN, "b")]
+    await world.look()
+    assert len(world.runs()) == 2
+
+
+async def test_run_whose_memory_was_not_written_is_not_started_again() -> None:
+    world = World()
+    await world.look()
+    world.repository.refs[MAIN] = "b" * 40
+    world.server.refuse("PATCH", "pipelines/web/status", 503, "ServiceUnavailable")
+    with pytest.raises(ClusterError):
+        await world.look()
+    world.repository.refs[DEV] = "c" * 40
+    await world.look()
+    assert world.runs() == [(DEV, "c"), (MAIN, "b")]
