@@ -53,10 +53,15 @@ _PARTIAL_S = 5.0
 
 @dataclass(slots=True)
 class Schedule:
-    """When to look at a Pipeline's sources next; in memory alone, so a restart looks at once."""
+    """When to look at a Pipeline's sources next, and what was begun; in memory alone.
+
+    A restart looks at once.
+    """
 
     due: dict[tuple[Key, str], float] = field(default_factory=dict)
     failures: dict[Key, int] = field(default_factory=dict)
+    started: list[StartedRun] = field(default_factory=list)
+    """Runs that were created and are not yet remembered in the status."""
     undone: list[NewRun] = field(default_factory=list)
     """Runs that were decided and perhaps created: an answer may be lost behind its effect.
 
@@ -90,9 +95,7 @@ class Poller:
         self._client, self._providers = client, providers
         self._interval, self._metrics = interval_s, metrics
 
-    async def run(
-        self, document: Document, schedule: Schedule, started: list[StartedRun]
-    ) -> tuple[Document, float | None]:
+    async def run(self, document: Document, schedule: Schedule) -> tuple[Document, float | None]:
         """Return the Pipeline after the pass, and the seconds to the next look.
 
         None means to look at its next event.
@@ -101,9 +104,9 @@ class Poller:
         if found is None:
             return document, None
         view = await self._with_owner(document["metadata"]["namespace"], view_of(document, *found))
-        await self._create_undone(document["metadata"]["namespace"], view, schedule, started)
+        await self._create_undone(document["metadata"]["namespace"], view, schedule)
         polled = self._polled(source_actions(found[0]))
-        known = recovered(view, started)
+        known = recovered(view, schedule.started)
         due = self._due(schedule, polled)
         looks = {s: _watch(known, s, polled[s].watch, polled) for s in due}
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
@@ -111,9 +114,9 @@ class Poller:
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
             schedule.undone = list(decision.runs)
-            document = await self._carry_out(document, view, decision, before, schedule, started)
+            document = await self._carry_out(document, view, decision, before, schedule)
             # After the write: until then this list alone knows what was started.
-            started.clear()
+            schedule.started.clear()
             self._plan_next(schedule, due, observed)
         times = list(schedule.due.values())
         return document, max(0.0, min(times) - time.monotonic()) if times else None
@@ -185,25 +188,24 @@ class Poller:
         decision: SourceDecision,
         before: State,
         schedule: Schedule,
-        started: list[StartedRun],
     ) -> Document:
         """Remember, create, remember; a created run has started, even if not remembered now."""
         # Where no run follows, the second write says it all.
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
-        await self._create_undone(document["metadata"]["namespace"], view, schedule, started)
+        await self._create_undone(document["metadata"]["namespace"], view, schedule)
         return (
             await self._remember(document, decision.then) if decision.then != before else document
         )
 
-    async def _create_undone(
-        self, namespace: str, view: View, schedule: Schedule, started: list[StartedRun]
-    ) -> None:
+    async def _create_undone(self, namespace: str, view: View, schedule: Schedule) -> None:
         while schedule.undone:
             run = schedule.undone[0]
             await self._create(namespace, view, run)
-            started.append(StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref))
+            schedule.started.append(
+                StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref)
+            )
             schedule.undone.pop(0)
 
     async def _remember(self, document: Document, state: State) -> Document:

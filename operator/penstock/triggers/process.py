@@ -140,10 +140,10 @@ class Triggers:
         if (document := self.pipelines.get(key)) is None:
             return None
         uid = document["metadata"]["uid"]
-        schedule = self._schedules.setdefault(uid, Schedule())
-        after, again = await self.poller.run(
-            document, schedule, self._started.setdefault((key[0], uid), [])
-        )
+        if (schedule := self._schedules.get(uid)) is None:
+            begun = self._started.pop((key[0], uid), [])
+            schedule = self._schedules[uid] = Schedule(started=begun)
+        after, again = await self.poller.run(document, schedule)
         if after is not document:
             self.pipelines.put(after)
         return again

@@ -12,7 +12,7 @@ from penstock.controller.planner import LIGHT
 from penstock.engine.definition.validation import validate
 from penstock.engine.definition.weight import MOST, MOST_OF_ACTION, weight_of, weight_of_frozen
 from penstock.engine.language.shell.lexer import LexerError, lex
-from tests.unit.engine.test_definition_triggers import spec_of, trigger
+from tests.unit.engine import test_definition_triggers as definitions
 
 VALUE = '"#{codepipeline.PipelineExecutionId}"'
 COMMANDS = {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"}
@@ -143,8 +143,8 @@ def test_patterns_of_triggers_weigh() -> None:
 
     def weight(pattern: str, number: int) -> int:
         push = {"branches": {"includes": [f"{n}{pattern}" for n in range(8)]}}
-        triggers = [trigger(f"Fetch{n}", push=[push] * 3) for n in range(number)]
-        return weight_of(spec_of(*triggers))
+        triggers = [definitions.trigger(f"Fetch{n}", push=[push] * 3) for n in range(number)]
+        return weight_of(definitions.spec_of(*triggers))
 
     assert weight("main", 50) < LIGHT
     assert weight("{a,b}" * 6, 50) > LIGHT

@@ -9,7 +9,6 @@ import pytest
 from penstock.api.document import Document
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import PIPELINES, RUNS, Resource
-from penstock.triggers.decide import StartedRun
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.observations import Observation, RefsSeen
 from penstock.triggers.poller import Poller, Schedule
@@ -63,7 +62,7 @@ class World:
         self.server.create(PIPELINES, "team", {"metadata": {"name": "web"}, "spec": spec})
         status = {"observedGeneration": 1, "conditions": [ready], "startedOnCreate": False}
         self.server.patch(PIPELINES, "team", "web", {"status": status}, "status")
-        self.schedule, self.started = Schedule(), list[StartedRun]()
+        self.schedule = Schedule()
         self._poller = Poller(
             ApplyingClient(self.server),
             {"CodeStarSourceConnection": self.repository},
@@ -79,7 +78,7 @@ class World:
 
     async def look(self) -> None:
         self.schedule.due = {}
-        await self._poller.run(self.pipeline, self.schedule, self.started)
+        await self._poller.run(self.pipeline, self.schedule)
 
     def runs(self) -> list[tuple[str, str]]:
         found = [run["spec"]["sourceRevisions"][0] for run in self.server.all(RUNS)]
