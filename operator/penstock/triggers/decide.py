@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.api.names import child_name
-from penstock.api.status.pipeline_status import MOST_REFS, SourceState
+from penstock.api.status.pipeline_status import ROOM_FOR_REFS, SourceState
 from penstock.triggers.observations import (
     CREATE_PIPELINE,
     START,
@@ -164,7 +164,7 @@ def recovered(view: View, started: Iterable[StartedRun]) -> State:
 def _advanced(mark: SourceState, run: StartedRun) -> SourceState:
     if not run.ref:
         update: dict[str, Any] = {"revision": run.revision}
-    elif run.ref in mark.refs or len(mark.refs) < MOST_REFS:
+    elif run.ref in mark.refs or len(mark.refs) < ROOM_FOR_REFS:
         update = {"refs": {**mark.refs, run.ref: run.revision}}
     # Whoever may write runs may write many: a status has room for so many.
     else:

@@ -12,7 +12,12 @@ from penstock.api.document import Document
 from penstock.api.meta import TRIGGERS
 from penstock.api.status.pipeline_status import MOST_REFS
 from penstock.cluster.client import Client
-from penstock.cluster.errors import AlreadyExistsError, NotFoundError
+from penstock.cluster.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
 from penstock.cluster.resources import PIPELINES, RUNS
 from penstock.triggers.decide import (
     NewRun,
@@ -108,12 +113,11 @@ class Poller:
         polled = self._polled(source_actions(found[0]))
         known = recovered(view, schedule.started)
         due = self._due(schedule, polled)
-        looks = {s: _watch(known, s, polled[s].watch, polled) for s in due}
+        looks = {s: _watch(view, known, s, polled) for s in due}
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
             observed = await self._look(document["metadata"]["namespace"], polled, looks)
             view, before = replace(view, state=known), view.state
             decision = decide(view, list(polled), observed, int(time.time()))
-            schedule.undone = list(decision.runs)
             document = await self._carry_out(document, view, decision, before, schedule)
             # After the write: until then this list alone knows what was started.
             schedule.started.clear()
@@ -194,6 +198,8 @@ class Poller:
         if decision.runs and decision.first != before:
             document = await self._remember(document, decision.first)
             before = decision.first
+        # From here on a run may exist: before, deciding again does no harm.
+        schedule.undone = list(decision.runs)
         await self._create_undone(document["metadata"]["namespace"], view, schedule)
         return (
             await self._remember(document, decision.then) if decision.then != before else document
@@ -202,7 +208,12 @@ class Poller:
     async def _create_undone(self, namespace: str, view: View, schedule: Schedule) -> None:
         while schedule.undone:
             run = schedule.undone[0]
-            await self._create(namespace, view, run)
+            try:
+                await self._create(namespace, view, run)
+            except (ForbiddenError, InvalidError):
+                # None was created: what is decided next may be something else.
+                schedule.undone.clear()
+                raise
             schedule.started.append(
                 StartedRun(view.uid, run.key, run.revision, run.sequence, run.ref)
             )
@@ -227,12 +238,17 @@ class Poller:
         log.info("Started a run: %s, %s", run.trigger, run.detail, extra=where)
 
 
-def _watch(state: State, source: Source, watch: Watch, polled: Iterable[Source]) -> Watch:
+def _watch(view: View, state: State, source: Source, polled: Mapping[Source, _Polled]) -> Watch:
     """Return how a source is looked at, with what is remembered of it."""
+    watch = polled[source].watch
     if not source.is_filtered:
         return watch
     mark = state.mark(source.key)
     is_known = mark is not None and mark.source == source.identity and mark.revision is not None
     # All sources of a Pipeline share what its status may hold.
     share = MOST_REFS // max(1, sum(item.is_filtered for item in polled))
-    return watch._replace(refs=mark.refs if mark and is_known else None, most_refs=share)
+    return watch._replace(
+        name=f"{view.uid}/{source.stage}/{source.action}",
+        refs=mark.refs if mark and is_known else None,
+        most_refs=share,
+    )

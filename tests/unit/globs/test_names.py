@@ -1,6 +1,7 @@
 """Filters of names: the rows, the automaton of paths as an oracle, and their limits."""
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,8 +82,20 @@ def test_largest_filters_match_long_names_as_paths_are_matched(patterns: list[st
 
 @pytest.mark.parametrize(
     "patterns",
-    [["{**/,*a}" * 8 + "b"], ["*" + "a*" * 20] * 7, ["**a" + "?" * 250] * 4, ["{a,b}" * 8]],
+    [
+        ["{**/,*a}" * 8 + "b"],
+        ["*" + "a*" * 20] * 7,
+        ["**a" + "?" * 250] * 4,
+        ["{a,b}" * 8],
+        ["[" + "".join(chr(0x4E00 + 37 * n) for n in range(100)) + "]{a,b,c}"] * 8,
+    ],
 )
 def test_filter_that_would_take_much_time_is_refused(patterns: list[str]) -> None:
     with pytest.raises(GlobError, match=r"too many"):
         NameFilter((), patterns).check()
+
+
+def test_dropped_filter_leaves_nothing_behind() -> None:
+    """RE2's module would keep what it compiled."""
+    NameFilter(["release/**"]).check()
+    assert re2._Regexp._make.cache_info().currsize == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import struct
@@ -199,6 +200,16 @@ async def test_old_revision_that_is_no_commit_is_not_given_to_git(remote: Remote
     new = remote.commit("svc/one")
     remote.run("checkout", "-q", "main")
     assert list((await remote.changed(old, new)).files()) == ["svc/one"]
+
+
+async def test_volume_that_is_full_or_gone_is_an_error_that_is_told(
+    remote: Remote, scratch: Path
+) -> None:
+    old, new = remote.commit("base"), remote.commit("svc/a")
+    await asyncio.to_thread(scratch.rmdir)
+    with pytest.raises(ActionError, match="no folder to compare in"):
+        await remote.changed(old, new)
+    await asyncio.to_thread(scratch.mkdir)
 
 
 async def test_folders_of_an_earlier_process_are_removed(scratch: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.api.status.pipeline_status import MOST_REFS, PipelineStatus, SourceState
+from penstock.api.status.pipeline_status import ROOM_FOR_REFS, PipelineStatus, SourceState
 from penstock.controller.status_writes import merge_patch
 from penstock.triggers.decide import (
     NewRun,
@@ -341,7 +341,7 @@ def test_change_that_the_filters_do_not_take_is_remembered_and_starts_nothing() 
 
 
 def test_status_takes_in_no_more_branches_than_it_has_room_for() -> None:
-    many = {f"refs/heads/{number}": "A" for number in range(MOST_REFS)}
+    many = {f"refs/heads/{number}": "A" for number in range(ROOM_FOR_REFS)}
     forged = StartedRun("uid-1", FILTERED.key, "B", 8, "refs/heads/new")
     found = recovered(watching(many), [forged]).mark(FILTERED.key)
     assert found is not None

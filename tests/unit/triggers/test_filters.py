@@ -77,6 +77,12 @@ def test_patterns_that_take_too_long_are_given_up() -> None:
         found.takes_any(MAIN, ["a"], lambda: True)
 
 
+def test_path_that_no_system_has_is_taken_unmatched() -> None:
+    found = filters({"branches": names("**"), "filePaths": names("svc/**")})
+    assert starts(found, MAIN, "a" * 5_000)
+    assert not starts(found, MAIN, "a" * 4_000)
+
+
 def test_g_03_trigger_without_filters_means_the_actions_own_branch() -> None:
     assert PushFilters.of(GitConfiguration(source_action_name="Source")) is None
 

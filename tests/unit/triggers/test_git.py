@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ipaddress
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import AsyncMock, create_autospec
 
 import pytest
 
@@ -19,12 +18,12 @@ from penstock.api.kinds.triggers import GitConfiguration
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
 from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
-from penstock.triggers.sources import git as git_source
+from penstock.triggers.sources import judging
 from penstock.triggers.sources.addresses import AddressRules
 from penstock.triggers.sources.base import SecretReader, Watch
 from penstock.triggers.sources.changed_files import ChangedFiles, Changes, Push
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import MOST_JUDGED, GitLooks, GitSource
+from penstock.triggers.sources.git import GitLooks, GitSource
 from penstock.triggers.sources.git_host import GitHost
 from penstock.triggers.sources.git_places import (
     CodeCommit,
@@ -33,6 +32,7 @@ from penstock.triggers.sources.git_places import (
     PlainGit,
     ThroughConnection,
 )
+from penstock.triggers.sources.judging import MOST_JUDGED, PushJudge
 from penstock.triggers.sources.ls_remote import LsRemote
 from penstock.triggers.sources.matching import Matching
 from tests.support.fake_client import FakeClient
@@ -80,7 +80,20 @@ async def watch(
     watched: Watch,
     reports: Any = None,
     times: int = 1,
+    comparing: Turns | None = None,
 ) -> Observation:
+    looks = [watched] * times
+    return [each async for each in looked(server, provider, looks, reports, comparing)][-1]
+
+
+async def looked(
+    server: FakeServer,
+    provider: type[GitProvider],
+    watches: list[Watch],
+    reports: Any = None,
+    comparing: Turns | None = None,
+) -> AsyncIterator[Observation]:
+    """Yield what one source sees, look by look."""
     client = FakeClient(server)
     through = ThroughConnection(
         lambda _: list(server.all(CONNECTIONS)), reports or create_autospec(ConnectionReports)
@@ -89,11 +102,11 @@ async def watch(
     host = GitHost(LOOPBACK, 20)
     with tempfile.TemporaryDirectory() as scratch:
         files = ChangedFiles(host, Path(scratch))
-        looks = GitLooks(LsRemote(host), files, Matching(), Turns(2), Turns(2))
+        judge = PushJudge(files, Matching(), comparing or Turns(2))
+        looks = GitLooks(LsRemote(host), Turns(2), Matching(), judge)
         source = GitSource(SecretReader(client, ACCOUNT), looks, made)
-        for _ in range(times):
-            seen = await source.look("team", watched)
-    return seen
+        for each in watches:
+            yield await source.look("team", each)
 
 
 def connect(server: FakeServer, served: GitServer, **fields: str) -> None:
@@ -345,16 +358,29 @@ async def test_comparison_that_has_no_turn_leaves_its_push_to_the_next_look(
 ) -> None:
     connect(server, git_server)
     before, after = head(git_server), commit(git_server, "page.md")
-
-    async def of(*_: object) -> Changes:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    monkeypatch.setattr(ChangedFiles, "of", of)
-    monkeypatch.setattr(git_source, "_LONGEST_JUDGING_S", 0.1)
+    monkeypatch.setattr(judging, "_LONGEST_WAIT_S", 0.1)
+    comparing = Turns(2)
     criteria = watched({MAIN: before}, branches=["**"], file_paths=["**"])
-    found = await watch(server, ThroughConnection, criteria)
+    async with comparing.of("team"):
+        found = await watch(server, ThroughConnection, criteria, comparing=comparing)
     assert found == RefsSeen({MAIN: after}, undecided=frozenset({MAIN}))
+
+
+async def test_tries_of_one_source_are_not_anothers(
+    server: FakeServer, git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(server, git_server)
+    before = head(git_server)
+    commit(git_server, "page.md")
+    monkeypatch.setattr(
+        ChangedFiles, "of", AsyncMock(side_effect=ActionError("SystemUnavailable", "no space"))
+    )
+    criteria = watched({MAIN: before}, branches=["**"], file_paths=["**"])
+    looks = [criteria._replace(name=name) for name in ("a", "b", "c", "a", "a")]
+    found = [each async for each in looked(server, ThroughConnection, looks)]
+    assert [isinstance(each, RefsSeen) and MAIN in each.starting for each in found] == [
+        False, False, False, False, True,
+    ]  # fmt: skip
 
 
 async def test_branch_that_an_answer_leaves_out_stays_known_as_long_as_there_is_room(

@@ -10,7 +10,7 @@ from penstock.api.document import Document
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import PIPELINES, RUNS, Resource
 from penstock.triggers.metrics import TriggerMetrics
-from penstock.triggers.observations import Observation, RefsSeen
+from penstock.triggers.observations import Observation, RefsSeen, Seen
 from penstock.triggers.poller import Poller, Schedule
 from penstock.triggers.sources.base import Watch
 from tests.support.fake_client import FakeClient
@@ -31,7 +31,7 @@ class ApplyingClient(FakeClient):
 
 
 class Repository:
-    """A source whose every branch a trigger takes."""
+    """A source whose every branch a trigger takes; without one, main alone is looked at."""
 
     trigger = "Webhook"
 
@@ -40,10 +40,12 @@ class Repository:
         self.watched: list[Watch] = []
 
     def identity(self, watch: Watch) -> str | None:
-        return "repository" if watch.is_filtered else None
+        return "repository"
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         self.watched.append(watch)
+        if not watch.is_filtered:
+            return Seen(self.refs[MAIN])
         known = watch.refs
         if known is None:
             return RefsSeen(dict(self.refs))
@@ -54,13 +56,15 @@ class Repository:
 class World:
     """A Pipeline, its repository, and triggers that look whenever they are told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, starts: bool = False) -> None:
         self.server = FakeServer()
         self.repository = Repository(main="a" * 40, dev="a" * 40)
         ready = {"type": "Ready", "status": "True", "reason": "Valid"}
-        spec = spec_of(trigger(**push("**"))).to_dict()
+        spec = spec_of(*([] if starts else [trigger(**push("**"))])).to_dict()
         self.server.create(PIPELINES, "team", {"metadata": {"name": "web"}, "spec": spec})
-        status = {"observedGeneration": 1, "conditions": [ready], "startedOnCreate": False}
+        status = {"observedGeneration": 1, "conditions": [ready]}
+        if not starts:
+            status["startedOnCreate"] = False
         self.server.patch(PIPELINES, "team", "web", {"status": status}, "status")
         self.schedule = Schedule()
         self._poller = Poller(
@@ -129,3 +133,31 @@ async def test_run_whose_memory_was_not_written_is_not_started_again() -> None:
     world.repository.refs[DEV] = "c" * 40
     await world.look()
     assert world.runs() == [(DEV, "c"), (MAIN, "b")]
+
+
+async def test_first_run_is_not_created_before_its_baseline_is_remembered() -> None:
+    """What is pushed after the creation's run is a change (G-06), whatever fails in between."""
+    world = World(starts=True)
+    world.repository.refs = {MAIN: "a" * 40}
+    world.server.refuse("PATCH", "pipelines/web/status", 503, "ServiceUnavailable")
+    with pytest.raises(ClusterError):
+        await world.look()
+    assert list(world.server.all(RUNS)) == []
+    await world.look()
+    world.repository.refs = {MAIN: "b" * 40}
+    await world.look()
+    kinds = [run["spec"]["trigger"]["triggerType"] for run in world.server.all(RUNS)]
+    assert sorted(kinds) == ["CreatePipeline", "Webhook"]
+
+
+async def test_run_that_is_refused_is_decided_anew() -> None:
+    """A run that must not be is no reason to look at nothing until a restart."""
+    world = World()
+    await world.look()
+    world.repository.refs[MAIN] = "b" * 40
+    world.server.refuse("POST", "pipelineruns", 403, "Forbidden", "exceeded quota")
+    with pytest.raises(ClusterError):
+        await world.look()
+    world.repository.refs[MAIN] = "c" * 40
+    await world.look()
+    assert world.runs() == [(MAIN, "c")]

@@ -12,10 +12,11 @@ import re2
 from penstock.api.globs.syntax import IS_SLASH, GlobError, One, Stars, Tokens, sequences_of
 
 MOST_PIECES = 1_000
-"""Characters and wildcards of the includes, or the excludes, of a filter, braces multiplied out."""
+"""Of the includes, or the excludes, of a filter: characters, those of sets among them, and
+wildcards, braces multiplied out."""
 MOST_STARS = 128
-# Of one automaton.
-_MEMORY = 16 * 1024 * 1024
+# Of one automaton: of 64 KiB of a program, and as many states as make it quick.
+_MEMORY = 4 * 1024 * 1024
 
 
 class NameFilter:
@@ -52,9 +53,10 @@ def _any_of(patterns: tuple[str, ...]) -> "re2._Regexp | None":
     sequences: list[Tokens] = []
     for pattern in patterns:
         sequences += sequences_of(pattern, MOST_PIECES)
-    stars = sum(isinstance(token, Stars) for tokens in sequences for token in tokens)
+    every = [token for tokens in sequences for token in tokens]
+    stars = sum(isinstance(token, Stars) for token in every)
     # With more, the automaton outgrows its memory, and a name takes milliseconds (measured).
-    if stars > MOST_STARS or sum(map(len, sequences)) > MOST_PIECES:
+    if stars > MOST_STARS or sum(map(_size, every)) > MOST_PIECES:
         raise GlobError(
             f"the patterns {', '.join(patterns)[:100]} are too many or too long: with braces "
             f"multiplied out they may have {MOST_PIECES:,} characters, {MOST_STARS} of them stars"
@@ -65,9 +67,14 @@ def _any_of(patterns: tuple[str, ...]) -> "re2._Regexp | None":
     try:
         return re2.compile("|".join(map(_expression, sequences)), options)
     except re2.error as error:
-        raise GlobError(
-            f"the patterns {', '.join(patterns)[:100]} are too large together"
-        ) from error
+        raise GlobError(f"the patterns {', '.join(patterns)[:100]} are too large") from error
+    finally:
+        # RE2's module keeps what it compiled, a hundred automata of anybody's.
+        re2.purge()
+
+
+def _size(token: Stars | One) -> int:
+    return max(1, len(token.characters)) if isinstance(token, One) else 1
 
 
 def _expression(tokens: Tokens) -> str:

@@ -14,10 +14,12 @@ from penstock.api.status.conditions import Condition
 
 MOST_REFS = 2_000
 """How many branches and tags all filters of a Pipeline may watch together."""
+ROOM_FOR_REFS = 2_200
+"""Of one source; runs that a crash left unremembered find room beyond what is watched."""
 
 WatchedRefs = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=64)]],
-    Field(max_length=MOST_REFS, json_schema_extra={"x-kubernetes-map-type": "atomic"}),
+    Field(max_length=ROOM_FOR_REFS, json_schema_extra={"x-kubernetes-map-type": "atomic"}),
 ]
 
 

@@ -52,7 +52,10 @@ def too_heavy(spec: PipelineSpec) -> Iterator[Problem]:
                 )
                 yield Problem(path, f"{what} are read; {way_out}")
     if (weight := weight_of(spec)) > MOST:
-        what = f"commands with references and regular expressions have {weight:,} characters in all"
+        what = (
+            f"commands with references, regular expressions and patterns of triggers weigh as "
+            f"{weight:,} characters in all"
+        )
         yield Problem("spec.stages", f"{what}, and at most {MOST:,} are read; {way_out}")
 
 
@@ -66,7 +69,7 @@ def _of_rule(rule: Rule) -> int:
 
 
 def _of_trigger(git: GitConfiguration) -> int:
-    """Two milliseconds for a list with braces, and a microsecond for a character (`names.py`)."""
+    """Six milliseconds for a list of braces and sets, or of a thousand characters (`names.py`)."""
     lists = [
         names
         for push in git.push
@@ -74,8 +77,8 @@ def _of_trigger(git: GitConfiguration) -> int:
         if criteria
         for names in (criteria.includes, criteria.excludes)
     ]
-    weights = (30 if any("{" in name for name in names) else 0 for names in lists)
-    return sum(weights) + sum(len(name) for names in lists for name in names) // 50
+    weights = (80 if any("{" in name or "[" in name for name in names) else 0 for names in lists)
+    return sum(weights) + sum(len(name) for names in lists for name in names) // 12
 
 
 def _of_commands(commands: Iterable[str]) -> int:

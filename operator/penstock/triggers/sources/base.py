@@ -18,7 +18,7 @@ LONGEST_ERROR = 1_500
 
 
 class Watch(NamedTuple):
-    """A source action as it is looked at.
+    """A source action as it is looked at; ``name`` is none other's.
 
     ``trigger`` is the definition's for it (G-03), ``refs`` what its filters have seen last: None at
     the first look. At most ``most_refs`` are remembered.
@@ -28,6 +28,7 @@ class Watch(NamedTuple):
     trigger: GitConfiguration | None = None
     refs: Mapping[str, str] | None = None
     most_refs: int = 0
+    name: str = ""
 
     @property
     def is_filtered(self) -> bool:

@@ -33,7 +33,7 @@ from penstock.triggers.sources.ls_remote import LsRemote, is_commit
 
 # The trees of two commits, or the commits of a branch: these are of some 200,000 files. Two
 # comparisons at a time fit the memory and the volume that the chart gives. The names of 20,000
-# changed files are read.
+# changed files are read. The limit of a file is a pack's; its index is smaller.
 _LIMITS = ChildLimits(memory=64 * 1024 * 1024, file=128 * 1024 * 1024, output=1024 * 1024)
 # A branch of more commits is looked at by its whole history.
 _MOST_COMMITS = 1_000
@@ -73,7 +73,7 @@ class ChangedFiles:
     def begin(self) -> None:
         """Remove what an earlier process has left behind."""
         shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir(parents=True)
+        self.scratch.mkdir(parents=True, exist_ok=True)
 
     async def of(self, access: Access, push: Push) -> Changes:
         """Return which files differ before and after a push; raise ActionError."""
@@ -86,6 +86,8 @@ class ChangedFiles:
             ) from error
         except GitError as error:
             raise ActionError(SYSTEM_UNAVAILABLE, error.text) from error
+        except OSError as error:
+            raise ActionError(SYSTEM_UNAVAILABLE, f"no folder to compare in: {error}") from error
 
     async def _compared(self, access: Access, push: Push) -> Changes:
         if is_commit(push.old):

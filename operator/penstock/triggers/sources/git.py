@@ -1,48 +1,34 @@
 """How Git sources are looked at: one branch, or all that a trigger's filters watch (G-02..G-04)."""
 
-import asyncio
 import base64
 import json
-import logging
-import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.git.remote import is_valid_ref
+from penstock.actions.git.remote import BRANCHES, is_valid_ref
 from penstock.api.globs.syntax import GlobError
 from penstock.api.names import hash_of
 from penstock.runtime.turns import Turns
 from penstock.triggers.filters import PushFilters
 from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
 from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader, Watch
-from penstock.triggers.sources.changed_files import ChangedFiles, Push
+from penstock.triggers.sources.changed_files import Push
 from penstock.triggers.sources.git_host import Access, Credential
 from penstock.triggers.sources.git_places import GitPlace, GitProvider
+from penstock.triggers.sources.judging import FilteredSource, PushJudge
 from penstock.triggers.sources.ls_remote import LsRemote
 from penstock.triggers.sources.matching import Matching
-
-log = logging.getLogger(__name__)
-
-# Of one look: a repository whose every branch has moved keeps nobody else waiting.
-MOST_JUDGED = 10
-_LONGEST_JUDGING_S = 30.0
-# So often is a push tried to be judged by its files; then it starts a run. A comparison may fail
-# for good, as where a host cannot give what is asked of it, and no push is lost for that.
-MOST_TRIES = 3
-_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class GitLooks:
-    """What looks at repositories, and how many at a time: comparing files takes the longest."""
+    """What looks at repositories, so many at a time, and what judges the pushes that are seen."""
 
     ls_remote: LsRemote
-    changed_files: ChangedFiles
-    matching: Matching
     turns: Turns
-    comparing: Turns
+    matching: Matching
+    judge: PushJudge
 
 
 class GitSource:
@@ -51,8 +37,6 @@ class GitSource:
     def __init__(self, secrets: SecretReader, looks: GitLooks, provider: GitProvider) -> None:
         self._secrets, self._looks, self._provider = secrets, looks, provider
         self.trigger = provider.trigger
-        self._failed: dict[tuple[str, str, Push], int] = {}
-        """How often a push could not be judged, by namespace and repository."""
 
     def identity(self, watch: Watch) -> str | None:
         """Return a hash of the source's place and of the filters on it; None if it is not polled.
@@ -121,87 +105,25 @@ class GitSource:
         # What an answer leaves out is not believed to be gone: it stays known as long as there is
         # room, and is a change only when it comes back at another commit.
         missing = [item for item in watch.refs.items() if item[0] not in found]
+        # Branches go for good more often than tags.
+        missing.sort(key=lambda item: item[0].startswith(BRANCHES))
         refs = {**dict(missing[: watch.most_refs - len(found)]), **found}
-        return await self._judged(namespace, access, filters, refs, watch.refs)
-
-    async def _judged(
-        self,
-        namespace: str,
-        access: Access,
-        filters: PushFilters,
-        refs: Mapping[str, str],
-        known: Mapping[str, str],
-    ) -> RefsSeen:
-        """Return which of the changes the filters take, so many of them as one look may judge."""
         changed = [
-            Push(ref, known.get(ref, ""), commit)
+            Push(ref, watch.refs.get(ref, ""), commit)
             for ref, commit in refs.items()
-            if known.get(ref) != commit
+            if watch.refs.get(ref) != commit
         ]
-        # In any order: those that cannot be judged must not keep all others waiting.
-        random.shuffle(changed)
-        undecided, starting, errors = {push.ref for push in changed}, set(), []
-        until = asyncio.get_running_loop().time() + _LONGEST_JUDGING_S
-        for push in changed[:MOST_JUDGED]:
-            try:
-                async with asyncio.timeout_at(until):
-                    is_taken = not filters.needs_files(push.ref) or await self._takes(
-                        namespace, access, filters, push
-                    )
-            except TimeoutError:
-                break
-            except ActionError as error:
-                errors.append(f"{error.code}: {_masked(error.message, access.credential)}")
-                continue
-            undecided.remove(push.ref)
-            if is_taken:
-                starting.add(push.ref)
+        verdicts = await self._looks.judge.judge(
+            FilteredSource(namespace, watch.name, access, filters), changed
+        )
         return RefsSeen(
             refs,
-            frozenset(starting),
-            frozenset(undecided),
+            verdicts.starting,
+            verdicts.undecided,
             # Only if this look has led on: else the next one waits for its time.
-            is_partial=0 < len(undecided) < len(changed),
-            error="; ".join(errors)[:LONGEST_ERROR],
+            is_partial=0 < len(verdicts.undecided) < len(changed),
+            error=_masked("; ".join(verdicts.errors), access.credential)[:LONGEST_ERROR],
         )
-
-    async def _takes(
-        self, namespace: str, access: Access, filters: PushFilters, push: Push
-    ) -> bool:
-        """Return whether a push starts a run by its files; raise ActionError while nobody knows.
-
-        A change too large to be told starts one: not to start it would lose it.
-        """
-        key = namespace, access.remote.url, push
-        try:
-            async with self._looks.comparing.of(namespace):
-                changes = await self._looks.changed_files.of(access, push)
-                is_taken = not changes.is_whole or await self._looks.matching.run(
-                    namespace, partial(filters.takes_any, push.ref, changes.files())
-                )
-        except (ActionError, GlobError) as error:
-            tries = self._failed.pop(key, 0) + 1
-            if tries >= MOST_TRIES:
-                log.warning("%s starts a run unjudged: %s", push.ref, access.remote.url)
-                return True
-            self._remember(key, tries)
-            found = (
-                error
-                if isinstance(error, ActionError)
-                else ActionError(CONFIGURATION_ERROR, str(error))
-            )
-            raise ActionError(
-                found.code,
-                f"which files {push.ref} has changed is not known, try {tries} of {MOST_TRIES}, "
-                f"after which it starts a run: {found.message}",
-            ) from error
-        self._failed.pop(key, None)
-        return is_taken
-
-    def _remember(self, key: tuple[str, str, Push], tries: int) -> None:
-        if len(self._failed) >= _REMEMBERED:
-            self._failed.clear()
-        self._failed[key] = tries
 
     async def _credential(self, namespace: str, place: GitPlace) -> Credential | None:
         if not place.secret:

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from penstock.actions.execution import CONFIGURATION_ERROR, TIMED_OUT, ActionError
+from penstock.actions.execution import (
+    CONFIGURATION_ERROR,
+    SYSTEM_UNAVAILABLE,
+    TIMED_OUT,
+    ActionError,
+)
 from penstock.actions.git.isolation import (
     CONFIG,
     GitError,
@@ -59,6 +64,9 @@ class GitHost:
             raise ActionError(
                 TIMED_OUT, f"{remote.host} took longer than {self.timeout_s:g} s"
             ) from error
+        # No process to be had: TimeoutError, which is an OSError, was dealt with.
+        except OSError as error:
+            raise ActionError(SYSTEM_UNAVAILABLE, f"git was not started: {error}") from error
         except TooMuchOutputError as error:
             what = f"{remote.url} answers with more than {limits.output // 1024:,} KiB"
             raise ActionError(

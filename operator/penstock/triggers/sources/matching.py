@@ -29,9 +29,14 @@ class Matching:
     async def run(self, namespace: str, work: Callable[[Callable[[], bool]], T]) -> T:
         """Return what the work returns; it asks its argument often whether it is late."""
         async with self._turns.of(namespace):
-            end = time.monotonic() + self._longest_s
-            begun = asyncio.get_running_loop().run_in_executor(
-                self._threads, work, lambda: time.monotonic() > end
-            )
-            # Whoever gives up waiting keeps the turn until the thread is free again.
-            return await asyncio.shield(begun)
+            begun = asyncio.get_running_loop().run_in_executor(self._threads, self._limited, work)
+            try:
+                return await asyncio.shield(begun)
+            except asyncio.CancelledError:
+                # The turn is held as long as the thread: that ends by its limit.
+                await asyncio.wait([begun])
+                raise
+
+    def _limited(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        end = time.monotonic() + self._longest_s
+        return work(lambda: time.monotonic() > end)

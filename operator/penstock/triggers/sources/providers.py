@@ -21,6 +21,7 @@ from penstock.triggers.sources.git_places import (
     PlainGit,
     ThroughConnection,
 )
+from penstock.triggers.sources.judging import PushJudge
 from penstock.triggers.sources.ls_remote import LsRemote
 from penstock.triggers.sources.matching import Matching
 from penstock.triggers.sources.s3 import S3Source
@@ -38,12 +39,12 @@ def providers_of(
     scratch = Path(tempfile.gettempdir()) / f"penstock-{os.getpid()}"
     changed_files = ChangedFiles(GitHost(rules, settings.compare_timeout_s), scratch)
     changed_files.begin()
+    matching = Matching()
     looks = GitLooks(
         LsRemote(GitHost(rules, settings.timeout_s)),
-        changed_files,
-        Matching(),
         Turns(settings.parallel),
-        Turns(_COMPARING),
+        matching,
+        PushJudge(changed_files, matching, Turns(_COMPARING)),
     )
     of_git: dict[str, GitProvider] = {
         "Git": PlainGit(),
