@@ -10,7 +10,7 @@ from penstock.api.document import Document
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import PIPELINES, RUNS, Resource
 from penstock.triggers.metrics import TriggerMetrics
-from penstock.triggers.observations import Observation, RefsSeen, Seen
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
 from penstock.triggers.poller import Poller, Schedule
 from penstock.triggers.sources.base import Watch
 from tests.support.fake_client import FakeClient
@@ -38,12 +38,15 @@ class Repository:
     def __init__(self, **refs: str) -> None:
         self.refs = {f"refs/heads/{name}": commit for name, commit in refs.items()}
         self.watched: list[Watch] = []
+        self.is_away = False
 
     def identity(self, watch: Watch) -> str | None:
         return "repository"
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         self.watched.append(watch)
+        if self.is_away:
+            return Failed("away")
         if not watch.is_filtered:
             return Seen(self.refs[MAIN])
         known = watch.refs
@@ -143,7 +146,9 @@ async def test_first_run_is_not_created_before_its_baseline_is_remembered() -> N
     with pytest.raises(ClusterError):
         await world.look()
     assert list(world.server.all(RUNS)) == []
+    world.repository.is_away = True
     await world.look()
+    world.repository.is_away = False
     world.repository.refs = {MAIN: "b" * 40}
     await world.look()
     kinds = [run["spec"]["trigger"]["triggerType"] for run in world.server.all(RUNS)]
