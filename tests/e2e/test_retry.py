@@ -117,7 +117,7 @@ def test_oracle_o_11_run_is_not_retried_where_a_newer_one_has_entered(team: Team
     assert refused["reason"] == "NotLatestPipelineExecution"
     assert team.status()["state"] == "Failed"
     team.kube.kubectl(
-        "-n", team.namespace, "wait", "--for=condition=Succeeded=False", "plr/run", "--timeout=5s"
+        "-n", team.namespace, "wait", "--for=condition=Succeeded=False", "plr/run", "--timeout=50s"
     )
 
 
