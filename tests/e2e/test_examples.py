@@ -204,7 +204,7 @@ def test_05_approval_ships_when_somebody_else_agreed(team: Team) -> None:
     with pytest.raises(KubeError, match="carol"):
         kubectl(*patch("carol"), *carol)
     kubectl(*patch("alice"), *alice)
-    kubectl("wait", "--for=condition=Succeeded", "plr/release-1", "--timeout=30s")
+    kubectl("wait", "--for=condition=Succeeded", "plr/release-1", "--timeout=55s")
     assert "shipped 1.4.2" in penstock(team, "logs", "release-1").stdout
     assert team.execution("Agree", "release-1")["lastUpdatedBy"] == "alice"
     assert started(team, "release") == ["StartPipelineExecution"], "the page's run is the only one"

@@ -65,7 +65,7 @@ def test_kubectl_waits_for_a_run_by_its_condition(team: Team) -> None:
     team.pipeline("p", stage("Build", commands("A", "sleep 1")))
     team.start("p")
     team.kube.kubectl(
-        "-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=40s"
+        "-n", team.namespace, "wait", "--for=condition=Succeeded", "plr/run", "--timeout=55s"
     )
     shown = team.kube.kubectl("-n", team.namespace, "get", "plr", "--no-headers")
     assert shown.split()[:4] == ["run", "p", "Succeeded", "Succeeded"]
