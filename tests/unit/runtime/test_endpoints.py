@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from penstock.controller.metrics import OperatorMetrics
 from penstock.runtime.endpoints import Endpoints
+from tests.support.clock import Clock
 
 
 class Reviews:
@@ -35,13 +36,6 @@ class Reviews:
 @pytest.fixture
 def reviews() -> Reviews:
     return Reviews()
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def ask(endpoints: Endpoints, *tokens: str) -> list[int]:

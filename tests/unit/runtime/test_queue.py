@@ -7,14 +7,7 @@ import asyncio
 import pytest
 
 from penstock.runtime.queue import WorkQueue
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 async def taken(queue: WorkQueue[str]) -> list[str]:

@@ -17,15 +17,7 @@ from penstock.cluster.client import Client
 from penstock.cluster.errors import ForbiddenError
 from penstock.triggers.sources import connection_reports
 from penstock.triggers.sources.connection_reports import ConnectionReports
-
-
-class Clock:
-    """A clock that goes on when it is told."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

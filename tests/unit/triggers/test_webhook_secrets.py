@@ -13,19 +13,11 @@ from penstock.cluster.client import Client
 from penstock.cluster.errors import ClusterError, ForbiddenError, NotFoundError, UnavailableError
 from penstock.triggers.receiver import secrets
 from penstock.triggers.receiver.secrets import WebhookSecrets
+from tests.support.clock import Clock
 
 SPEC = ConnectionSpec(provider_type=ProviderType.GITHUB, webhook_secret="hook")
 META = {"namespace": "team", "name": "github", "uid": "u", "generation": 1}
 DOCUMENT: Document = {"metadata": META, "spec": SPEC.to_dict()}
-
-
-class Clock:
-    """A clock that goes on when it is told."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -93,3 +85,14 @@ async def test_secret_that_cannot_be_read_accepts_nothing_and_is_told(
     await reader.of(DOCUMENT, SPEC)
     assert client.get.await_count == 2, "it is read again soon"  # type: ignore[attr-defined]
     assert len(told(client)) == 1
+
+
+@pytest.mark.parametrize("status", ["junk", {"conditions": [{"type": 7}]}])
+async def test_status_that_cannot_be_read_keeps_no_delivery_from_being_taken(
+    clock: Clock, status: object
+) -> None:
+    """Whoever may write a Connection's status must not silence its webhooks."""
+    client = client_with(kept(secret=b"s3cret"))
+    reader = WebhookSecrets(client, "ns:penstock-receiver")
+    assert await reader.of({**DOCUMENT, "status": status}, SPEC) == b"s3cret"
+    assert told(client) == [("True", "deliveries of the host are taken")]

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from penstock.api.document import Document
 from penstock.api.kinds.connection import ConnectionSpec, ConnectionStatus
-from penstock.api.meta import API_VERSION, CONNECTION, RECEIVER
-from penstock.api.status.conditions import Condition, ConditionType, merge
+from penstock.api.meta import RECEIVER
+from penstock.api.status.conditions import Condition, ConditionType
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ClusterError, ForbiddenError, NotFoundError
 from penstock.cluster.resources import CONNECTIONS, SECRETS
+from penstock.triggers.connection_status import body_of, with_condition
 from penstock.triggers.sources.base import how_to_let_read
 
 log = logging.getLogger(__name__)
@@ -75,15 +76,8 @@ class WebhookSecrets:
             message=problem or "deliveries of the host are taken",
             observed_generation=meta["generation"],
         )
-        before = ConnectionStatus.model_validate(document.get("status") or {}).conditions
-        status = ConnectionStatus(conditions=merge(before, (condition,), datetime.now(UTC)))
-        identity = {key: meta[key] for key in ("name", "namespace", "uid")}
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": CONNECTION,
-            "metadata": identity,
-            "status": status.to_dict(),
-        }
+        status = ConnectionStatus(conditions=with_condition(document, condition, datetime.now(UTC)))
+        body = body_of(document, status.to_dict())
         try:
             await self._client.apply_status(
                 CONNECTIONS, meta["namespace"], meta["name"], body, RECEIVER

@@ -4,18 +4,17 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from penstock.actions.execution import PERMISSION_ERROR, SYSTEM_UNAVAILABLE, TIMED_OUT, ActionError
 from penstock.api.document import Document
 from penstock.api.kinds.connection import ConnectionStatus
-from penstock.api.meta import API_VERSION, CONNECTION, TRIGGERS
-from penstock.api.status.conditions import Condition, ConditionType, merge
+from penstock.api.meta import TRIGGERS
+from penstock.api.status.conditions import Condition, ConditionType
 from penstock.api.text import shorten
 from penstock.api.times import format_seconds
 from penstock.cluster.client import Client
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import CONNECTIONS
+from penstock.triggers.connection_status import body_of, with_condition
 from penstock.triggers.sources.base import LONGEST_ERROR
 
 log = logging.getLogger(__name__)
@@ -70,20 +69,6 @@ def _body(document: Document, error: ActionError | None, now: datetime) -> Docum
     status = ConnectionStatus(
         observed_generation=meta["generation"],
         last_checked_time=format_seconds(now),
-        conditions=merge(_conditions(document), (ready,), now),
+        conditions=with_condition(document, ready, now),
     )
-    # With its uid, so that a Connection that was made anew is not taken for this one.
-    identity = {key: meta[key] for key in ("name", "namespace", "uid")}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": CONNECTION,
-        "metadata": identity,
-        "status": status.to_dict(),
-    }
-
-
-def _conditions(document: Document) -> tuple[Condition, ...]:
-    try:
-        return ConnectionStatus.model_validate(document.get("status") or {}).conditions
-    except ValidationError:
-        return ()
+    return body_of(document, status.to_dict())
