@@ -9,7 +9,15 @@ from functools import cached_property
 
 import re2
 
-from penstock.api.globs.syntax import IS_SLASH, GlobError, One, Stars, Tokens, sequences_of
+from penstock.api.globs.syntax import (
+    Folders,
+    GlobError,
+    One,
+    Stars,
+    Tokens,
+    pieces_of,
+    sequences_of,
+)
 
 MOST_PIECES = 1_000
 """Of the includes, or the excludes, of a filter: characters, those of sets among them, and
@@ -78,23 +86,15 @@ def _size(token: Stars | One) -> int:
 
 
 def _expression(tokens: Tokens) -> str:
-    out, is_at_name, at = "", True, 0
-    while at < len(tokens):
-        token = tokens[at]
-        at += 1
-        if isinstance(token, One):
-            out += _set(token)
-            is_at_name = token == IS_SLASH
-            continue
-        # `**/` at the beginning of a name means no folder at all, too (D-9).
-        is_folders = token.length > 1 and is_at_name and tokens[at : at + 1] == (IS_SLASH,)
-        out += "(?:.*/)?" if is_folders else _stars(token)
-        at, is_at_name = at + is_folders, is_folders
-    return out
+    return "".join(map(_piece, pieces_of(tokens)))
 
 
-def _stars(token: Stars) -> str:
-    return "[^/]*" if token.length == 1 else ".*"
+def _piece(piece: Stars | One | Folders) -> str:
+    if isinstance(piece, Folders):
+        return "(?:.*/)?"
+    if isinstance(piece, One):
+        return _set(piece)
+    return "[^/]*" if piece.length == 1 else ".*"
 
 
 def _set(token: One) -> str:

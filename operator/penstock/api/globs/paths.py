@@ -16,10 +16,12 @@ from typing import NamedTuple
 from penstock.api.globs.syntax import (
     IS_SLASH,
     NOT_SLASH,
+    Folders,
     GlobError,
     One,
     Stars,
     Tokens,
+    pieces_of,
     sequences_of,
 )
 
@@ -41,6 +43,7 @@ class Step(NamedTuple):
         return any(low <= character <= high for low, high in self.characters) != self.is_negated
 
 
+_ACROSS = Stars(2)
 _ANY: tuple[tuple[tuple[str, str], ...], bool] = ((), True)
 
 
@@ -160,33 +163,24 @@ class _Builder:
         return tuple(found)
 
     def _sequence(self, state: int, sequence: Tokens) -> int:
-        is_at_name, index = True, 0
-        while index < len(sequence):
-            token = sequence[index]
-            index += 1
-            if isinstance(token, One):
-                state = self._step(state, *token)
-                is_at_name = token == IS_SLASH
-                continue
-            is_folders = (
-                token.length > 1 and is_at_name and sequence[index : index + 1] == (IS_SLASH,)
-            )
-            state = self._stars(state, token, is_folders=is_folders)
-            index, is_at_name = index + is_folders, is_folders
+        for piece in pieces_of(sequence):
+            if isinstance(piece, One):
+                state = self._step(state, *piece)
+            elif isinstance(piece, Folders):
+                state = self._folders(state)
+            else:
+                state = self._stars(state, piece)
         return state
 
-    def _stars(self, state: int, stars: Stars, *, is_folders: bool) -> int:
-        """Build ``*`` within a name and ``**`` across names.
-
-        ``**/`` at the beginning of a name also means no folder at all (D-9).
-        """
+    def _stars(self, state: int, stars: Stars) -> int:
+        """Build ``*`` within a name, or ``**`` across names."""
         loop = self._free(state)
         self.steps[loop].append(Step(*(NOT_SLASH if stars.length == 1 else _ANY), loop))
-        after = self._free(loop)
-        if not is_folders:
-            return after
-        behind = self._step(after, *IS_SLASH)
-        # The way without any folder (D-9).
+        return self._free(loop)
+
+    def _folders(self, state: int) -> int:
+        behind = self._step(self._stars(state, _ACROSS), *IS_SLASH)
+        # The way without any folder.
         self._moves[state].add(behind)
         return behind
 

@@ -1,5 +1,6 @@
 """Reads a glob (G-30..G-36): what stands in it, and the patterns that its braces stand for."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 MOST_EXPANSIONS = 256
@@ -27,6 +28,10 @@ class One(NamedTuple):
     is_negated: bool
 
 
+class Folders(NamedTuple):
+    """``**/`` at the beginning of a name: any folders with their slashes, or none (D-9)."""
+
+
 _Token = Stars | One
 Tokens = tuple[_Token, ...]
 IS_SLASH = One((_SLASH,), False)
@@ -47,6 +52,22 @@ def sequences_of(text: str, most: int = MOST_TOKENS) -> list[Tokens]:
             raise GlobError(f'the braces of the pattern "{text}" stand for too many patterns')
         found = [sequence + alternative for sequence in found for alternative in alternatives]
     return found
+
+
+def pieces_of(tokens: Tokens) -> Iterator[Stars | One | Folders]:
+    """Yield the tokens of a whole pattern, with its folders told from its other stars."""
+    is_at_name, at = True, 0
+    while at < len(tokens):
+        token = tokens[at]
+        is_folders = (
+            isinstance(token, Stars)
+            and token.length > 1
+            and is_at_name
+            and tokens[at + 1 : at + 2] == (IS_SLASH,)
+        )
+        yield Folders() if is_folders else token
+        at += 1 + is_folders
+        is_at_name = is_folders or token == IS_SLASH
 
 
 class _Parser:
