@@ -4,7 +4,8 @@ The laws (G-06, X-20, X-21), whatever dies between two effects:
 - A baseline is remembered before the creation's run exists: what is pushed after it is a change.
 - A change is remembered after its run exists. The run's name is made of the
   pipeline's uid, the source, the old and the new revision and the sequence:
-  deciding again names the same run, and A, B, A makes three.
+  deciding again names the same run, and A, B, A makes three. (Under filters, the
+  name holds the branch or tag, too.)
 - What started a run but was not remembered is taken over from the run itself (`recovered`).
 """
 

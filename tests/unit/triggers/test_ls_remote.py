@@ -178,7 +178,7 @@ async def test_repository_of_too_many_branches_is_told_as_such(
     server: GitServer, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ls_remote, "_OF_ALL", ls_remote._OF_ALL._replace(output=20))
-    with pytest.raises(ActionError, match="more branches and tags than are looked at"):
+    with pytest.raises(ActionError, match="than a filter looks at; delete those"):
         await look().refs(Access(remote_of(f"{server.address}/web.git")), {BRANCHES})
 
 

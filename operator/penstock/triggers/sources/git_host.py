@@ -44,6 +44,13 @@ class Access(NamedTuple):
     credential_place: str = "CredentialsSecret"
 
 
+class LongAnswerError(ActionError):
+    """A host has answered with more than is read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(CONFIGURATION_ERROR, message)
+
+
 @dataclass(frozen=True, slots=True)
 class GitHost:
     """Runs git's commands against hosts. ``timeout_s`` limits one, from name resolution on."""
@@ -68,10 +75,8 @@ class GitHost:
         except OSError as error:
             raise ActionError(SYSTEM_UNAVAILABLE, f"git was not started: {error}") from error
         except TooMuchOutputError as error:
-            what = f"{remote.url} answers with more than {limits.output // 1024:,} KiB"
-            raise ActionError(
-                CONFIGURATION_ERROR, f"{what}: it has more branches and tags than are looked at"
-            ) from error
+            most = f"{limits.output // 1024:,} KiB"
+            raise LongAnswerError(f"{remote.url} answers with more than {most}") from error
         except GitError as error:
             raise failure_of(
                 remote,

@@ -3,15 +3,20 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import BRANCHES, TAGS, Wanted, is_valid_ref
 from penstock.triggers.sources.git_child import ChildLimits
-from penstock.triggers.sources.git_host import URL, Access, GitHost
+from penstock.triggers.sources.git_host import URL, Access, GitHost, LongAnswerError
 
 # A remote names the refs that were asked for: two or three. Memory is per process, and a look has
 # two: hostile servers together fit the container's limit.
 _OF_ONE = ChildLimits(memory=40 * 1024 * 1024, file=0, output=256 * 1024)
 # Some 30,000 branches, or 14,000 tags that are objects; their names are compared with patterns.
 _OF_ALL = _OF_ONE._replace(output=2 * 1024 * 1024)
+_TOO_MANY = (
+    "it has more branches and tags than a filter looks at; delete those that nobody needs, or "
+    "follow one branch, by BranchName without filters"
+)
 _LONGEST_REF = 255
 """Bytes, so that a status can hold as many as it may."""
 _HEX = frozenset("0123456789abcdef")
@@ -35,7 +40,10 @@ class LsRemote:
     async def refs(self, access: Access, prefixes: Collection[str]) -> dict[str, str]:
         """Return all branches, tags or both, with their commits; raise ActionError on failure."""
         kinds = [option for prefix, option in _OPTIONS.items() if prefix in prefixes]
-        return refs_of(await self.host.run(access, ("ls-remote", *kinds, "--", URL), _OF_ALL))
+        try:
+            return refs_of(await self.host.run(access, ("ls-remote", *kinds, "--", URL), _OF_ALL))
+        except LongAnswerError as error:
+            raise ActionError(CONFIGURATION_ERROR, f"{error.message}: {_TOO_MANY}") from error
 
     async def default_branch(self, access: Access) -> str:
         """Return the ref that HEAD names, empty if it names none; raise ActionError on failure."""
