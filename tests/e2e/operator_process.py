@@ -27,7 +27,8 @@ QUICK: Document = {
     "startSeconds": 60.0,
     "containerEndSeconds": 4.0,
     "pipelineMissingSeconds": 8.0,
-    "backstopSeconds": 5.0,
+    # An agent that its own limit has ended tells why within this, on a loaded machine, too.
+    "backstopSeconds": 30.0,
     # Long enough for a dozen deploys that begin at once on two busy cores.
     "actionTimeoutSeconds": 70.0,
     "workspaceSize": "800Mi",

@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.own_operator, pytest.mark.usefixtures("without_chart")
 
 @pytest.fixture
 def operator(cluster: Cluster, kube: Kube, team: Team) -> Iterator[OperatorProcess]:
-    process = OperatorProcess(cluster, kube, namespaces=[team.namespace])
+    # No test here is about pods that do not start, and kills take of the time that a pod has.
+    engine = {"startSeconds": 600.0}
+    process = OperatorProcess(cluster, kube, engine=engine, namespaces=[team.namespace])
     yield process
     process.stop()
 
