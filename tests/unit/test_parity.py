@@ -15,7 +15,7 @@ ANSWERS = {"same", "better", "different", "not applicable"}
 GROUPS = {
     "X": [*range(1, 11), *range(20, 44), *range(50, 59), *range(60, 75)],
     "C": [*range(1, 10), *range(20, 26)],
-    "G": [2, 3, 9, 10, *range(20, 25), 26, 27],
+    "G": [2, 3, 9, 10, *range(20, 28)],
     "V": [16, 17],
     "W": [*range(1, 13), 20, 21, 22, 26, 27, 29],
     "P": [1, 2, 5, *range(30, 39), 40, 41, 48, *range(60, 66), 70, *range(80, 85)],

@@ -16,6 +16,7 @@ from typing import Any
 from penstock.api.names import child_name
 from penstock.api.status.pipeline_status import ROOM_FOR_REFS, SourceState
 from penstock.triggers.observations import (
+    CLOSED_PULL_REQUEST,
     CREATE_PIPELINE,
     START,
     Failed,
@@ -24,6 +25,7 @@ from penstock.triggers.observations import (
     RefsSeen,
     Seen,
     Source,
+    Taken,
 )
 
 # A source that cannot be reached is asked every ten minutes at least.
@@ -93,7 +95,8 @@ class NewRun:
     revision: str = ""
     sequence: int = 0
     ref: str = ""
-    """The branch or tag that a filter has taken: its commit is what the run executes (G-09)."""
+    """The branch, tag or pull request whose change a filter has taken, as what it is remembered."""
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,7 @@ def _baseline(
     if isinstance(observation, Seen):
         revision = observation.revision
     elif isinstance(observation, RefsSeen):
-        revision, refs = "", dict(observation.refs)
+        revision, refs = "", _kept(observation.refs)
     return SourceState(
         stage_name=source.stage,
         action_name=source.action,
@@ -264,21 +267,25 @@ def _change(
 def _changes(
     view: View, source: Source, mark: SourceState, seen: RefsSeen
 ) -> tuple[SourceState, list[NewRun]]:
-    """Return what is remembered of a trigger's branches and tags, and a run for each it takes."""
+    """Return what is remembered of what a trigger watches, and a run for each change it takes."""
     if mark.revision is None:
-        return mark.model_copy(update={"revision": "", "refs": dict(seen.refs)}), []
+        return mark.model_copy(update={"revision": "", "refs": _kept(seen.refs)}), []
     # What is undecided stays as it was.
     refs = {ref: mark.refs.get(ref) if ref in seen.undecided else commit
             for ref, commit in seen.refs.items()}  # fmt: skip
     runs, sequence = [], mark.sequence
-    for ref in sorted(seen.starting - seen.undecided):
-        old, new = mark.refs.get(ref, ""), seen.refs[ref]
+    for ref in sorted(seen.starting.keys() - seen.undecided):
+        old, new, taken = mark.refs.get(ref, ""), seen.refs[ref], seen.starting[ref]
         if old == new:
             continue
         sequence += 1
         name = child_name(view.name, view.uid, *source.key, ref, old, new, sequence)
         runs.append(
-            NewRun(name, source.trigger, f"{ref} changed to {new}", source.key, new, sequence, ref)
+            NewRun(name, source.trigger, taken.detail, source.key, new, sequence, ref, taken)
         )
-    kept = {ref: commit for ref, commit in refs.items() if commit}
-    return mark.model_copy(update={"refs": kept, "sequence": sequence}), runs
+    return mark.model_copy(update={"refs": _kept(refs), "sequence": sequence}), runs
+
+
+def _kept(refs: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what is remembered: a closed pull request ends with the run that it starts."""
+    return {ref: commit for ref, commit in refs.items() if commit and commit != CLOSED_PULL_REQUEST}

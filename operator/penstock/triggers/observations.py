@@ -1,7 +1,8 @@
 """A source that is looked at, and what a look at it has seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 CREATE_PIPELINE = "CreatePipeline"
 START = "StartPipelineExecution"
@@ -47,16 +48,31 @@ class Failed:
     error: str
 
 
+CLOSED_PULL_REQUEST = "closed"
+"""Stands where else the commit of a pull request does, until it is forgotten."""
+
+
+class Taken(NamedTuple):
+    """A change that a filter takes: what the run executes (G-09), and what people are told.
+
+    ``ref`` is the branch or tag that the commit stands on.
+    """
+
+    commit: str
+    ref: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class RefsSeen:
-    """The branches and tags that a trigger's filters watch, each with its commit.
+    """The branches, tags and pull requests that a trigger's filters watch, each with its commit.
 
     ``starting`` are those whose change the filters take. ``undecided`` are those whose change is
     judged by another look: soon if ``is_partial``, else in its time, as ``error`` tells why.
     """
 
     refs: Mapping[str, str]
-    starting: frozenset[str] = frozenset()
+    starting: Mapping[str, Taken] = field(default_factory=dict)
     undecided: frozenset[str] = frozenset()
     is_partial: bool = False
     error: str = ""

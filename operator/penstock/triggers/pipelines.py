@@ -25,8 +25,9 @@ from penstock.api.meta import (
 from penstock.api.status.pipeline_status import PipelineStatus
 from penstock.api.walks import placed_actions
 from penstock.triggers.decide import NewRun, StartedRun, State, View
-from penstock.triggers.observations import CREATE_PIPELINE
-from penstock.triggers.sources.ls_remote import is_commit, is_ref
+from penstock.triggers.observations import CLOSED_PULL_REQUEST, CREATE_PIPELINE
+from penstock.triggers.sources.git.ls_remote import is_commit, is_ref
+from penstock.triggers.sources.git.pull_requests import is_pull_request
 
 _LONGEST_REF = 255
 
@@ -104,8 +105,8 @@ def status_of(document: Document, state: State) -> Document:
 def run_of(view: View, run: NewRun) -> Document:
     """Return the PipelineRun to create. All sources run again (X-20).
 
-    What a filter has taken is pinned: the commit was pushed to a branch that the action need not
-    name (G-09).
+    What a filter has taken is pinned: the commit stands on a branch that the action need not name
+    (G-09).
     """
     annotations = {ANNOTATION_PIPELINE_UID: view.uid}
     if run.key:
@@ -119,9 +120,10 @@ def run_of(view: View, run: NewRun) -> Document:
         "pipelineRef": {"name": view.name},
         "trigger": {"triggerType": run.trigger, "triggerDetail": run.detail[:1024]},
     }
-    if run.key and run.ref:
+    if run.key and run.taken:
         annotations[ANNOTATION_SOURCE_REF] = run.ref
-        pinned = {"revisionType": "COMMIT_ID", "revisionValue": run.revision, "ref": run.ref}
+        commit, ref, _ = run.taken
+        pinned = {"revisionType": "COMMIT_ID", "revisionValue": commit, "ref": ref}
         spec["sourceRevisions"] = [{"actionName": run.key[1], **pinned}]
     return {
         "apiVersion": API_VERSION,
@@ -148,7 +150,7 @@ def started_run_of(document: Document) -> StartedRun | None:
     ref, revision = (
         found.get(key, "") for key in (ANNOTATION_SOURCE_REF, ANNOTATION_SOURCE_REVISION)
     )
-    if ref and not (is_ref(ref) and len(ref.encode()) <= _LONGEST_REF and is_commit(revision)):
+    if ref and not _is_watched(ref, revision):
         return None
     return StartedRun(
         pipeline_uid=found.get(ANNOTATION_PIPELINE_UID, ""),
@@ -157,3 +159,10 @@ def started_run_of(document: Document) -> StartedRun | None:
         sequence=int(sequence),
         ref=ref,
     )
+
+
+def _is_watched(ref: str, revision: str) -> bool:
+    """Whether what a run says may stand in a status: whoever writes runs may write anything."""
+    if is_pull_request(ref):
+        return is_commit(revision) or revision == CLOSED_PULL_REQUEST
+    return is_ref(ref) and len(ref.encode()) <= _LONGEST_REF and is_commit(revision)

@@ -22,7 +22,7 @@ from penstock.triggers.host_events import news_of, sources_told_of
 from penstock.triggers.metrics import TriggerMetrics
 from penstock.triggers.pipelines import started_run_of
 from penstock.triggers.poller import Poller, Schedule
-from penstock.triggers.sources.git_places import connection_of
+from penstock.triggers.sources.git.places import connection_of
 from penstock.triggers.sources.providers import providers_of
 
 log = logging.getLogger(__name__)

@@ -34,6 +34,7 @@ class GitServer:
         self.user, self.password = "ada", ""
         self.redirect = ""
         self.authorizations: list[str | None] = []
+        self.paths: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -45,6 +46,9 @@ class GitServer:
         """Whether a request with this header may read; tests may replace it."""
         pair = f"{self.user}:{self.password}".encode()
         return not self.password or authorization == f"Basic {base64.b64encode(pair).decode()}"
+
+    def api(self, path: str, query: str) -> tuple[int, dict[str, str], bytes] | None:
+        """Return what the host's API answers: status, headers and body; None: Git is meant."""
 
     def close(self) -> None:
         self._server.shutdown()
@@ -59,6 +63,7 @@ class GitServer:
 
             def do_GET(self) -> None:
                 outer.authorizations.append(self.headers.get("Authorization"))
+                outer.paths.append(self.path)
                 given = self.headers.get("Authorization") or ""
                 path, _, query = self.path.partition("?")
                 if outer.redirect:
@@ -67,6 +72,15 @@ class GitServer:
                 elif not outer.accepts(given):
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", 'Basic realm="git"')
+                elif answer := outer.api(path, query):
+                    status, headers, content = answer
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+                    return
                 else:
                     self._backend(path, query)
                     return

@@ -12,8 +12,8 @@ from penstock.engine.definition.validation import validate
 from penstock.triggers.pipelines import source_actions
 from penstock.triggers.sources.base import SecretReader, Watch
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import GitLooks, GitSource
-from penstock.triggers.sources.git_places import ThroughConnection
+from penstock.triggers.sources.git.places import ThroughConnection
+from penstock.triggers.sources.git.source import GitLooks, GitSource
 from tests.unit.engine.simulation import commands_action, git_action, stage
 
 CONNECTION = {"category": "Source", "owner": "AWS", "provider": "CodeStarSourceConnection"}
@@ -114,10 +114,27 @@ def test_g_23_filters_of_pushes_are_acted_on(filters: dict[str, Any]) -> None:
     assert problems(trigger(**filters)) == []
 
 
-def test_pull_requests_are_refused_as_long_as_nothing_acts_on_them() -> None:
-    ((path, message),) = problems(trigger(**push("main"), pullRequest=[{"events": ["OPEN"]}]))
-    assert path == "spec.triggers[0].gitConfiguration.pullRequest"
-    assert message.startswith("this version of Penstock does not act on pull requests: remove it")
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"pullRequest": [{"events": ["OPEN", "UPDATED"], "branches": {"includes": ["main"]}}]},
+        {
+            **push("main"),
+            "pullRequest": [
+                {"branches": {"includes": ["main"]}, "filePaths": {"includes": ["src/**"]}}
+            ],
+        },
+    ],
+)
+def test_g_25_filters_of_pull_requests_are_acted_on(filters: dict[str, Any]) -> None:
+    assert problems(trigger(**filters)) == []
+
+
+def test_pattern_of_a_pull_request_that_is_none_is_refused_where_it_stands() -> None:
+    pulls = [{"branches": {"includes": ["main"]}}, {"branches": {"excludes": ["release/[0"]}}]
+    ((path, message),) = problems(trigger(pullRequest=pulls))
+    assert path == "spec.triggers[0].gitConfiguration.pullRequest[1].branches"
+    assert "[" in message
 
 
 def test_pattern_that_is_none_is_refused_where_it_stands() -> None:

@@ -17,10 +17,10 @@ import pytest
 
 from penstock.actions.execution import ActionError
 from penstock.actions.git.remote import remote_of
-from penstock.triggers.sources import changed_files
 from penstock.triggers.sources.addresses import AddressRules
-from penstock.triggers.sources.changed_files import ChangedFiles, Changes, Push
-from penstock.triggers.sources.git_host import Access, GitHost
+from penstock.triggers.sources.git import changed_files
+from penstock.triggers.sources.git.changed_files import ChangedFiles, Changes, RefChange
+from penstock.triggers.sources.git.host import Access, GitHost
 from tests.unit.actions.git_server import GitServer, git
 
 LOCAL = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
@@ -56,7 +56,7 @@ class Remote:
         return git(self.folder, *arguments)
 
     async def changed(self, old: str, new: str, ref: str = FEATURE) -> Changes:
-        return await self._files.of(self._access, Push(ref, old, new))
+        return await self._files.of(self._access, RefChange(ref, old, new))
 
 
 @pytest.fixture
@@ -262,6 +262,6 @@ async def test_server_that_leaves_out_what_it_refers_to_is_not_asked_again(scrat
         access = Access(remote_of(f"http://127.0.0.1:{server.server_port}/r.git"))
         files = ChangedFiles(GitHost(LOCAL, 20), scratch)
         with pytest.raises(ActionError):
-            await files.of(access, Push(FEATURE, "1" * 40, "2" * 40))
+            await files.of(access, RefChange(FEATURE, "1" * 40, "2" * 40))
         server.shutdown()
     assert len(MissingBases.asked) == 1

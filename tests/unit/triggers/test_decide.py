@@ -4,6 +4,7 @@ under crashes at every point.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,15 @@ from penstock.triggers.decide import (
     pause_s,
     recovered,
 )
-from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen, Source
+from penstock.triggers.observations import (
+    CLOSED_PULL_REQUEST,
+    Failed,
+    Observation,
+    RefsSeen,
+    Seen,
+    Source,
+    Taken,
+)
 from tests.support.properties import examples
 
 SOURCE = Source("Source", "Fetch", "main@host")
@@ -305,7 +314,13 @@ def refs_of(decision: SourceDecision) -> dict[str, str]:
 def seen(*starting: str, undecided: tuple[str, ...] = (), **refs: str) -> RefsSeen:
     names = {"main": MAIN, "dev": DEV, "v1": TAG}
     given = {names[name]: commit for name, commit in refs.items()}
-    return RefsSeen(given, frozenset(starting), frozenset(undecided))
+    return RefsSeen(given, taking(given, starting), frozenset(undecided))
+
+
+def taking(refs: Mapping[str, str], starting: Iterable[str]) -> dict[str, Taken]:
+    return {
+        ref: Taken(refs.get(ref, "Z"), ref, f"{ref} changed to {refs.get(ref)}") for ref in starting
+    }
 
 
 def test_g_06_first_look_at_all_branches_is_the_baseline() -> None:
@@ -388,8 +403,9 @@ class Repository:
         view = replace(view, state=recovered(view, self.listed))
         known = view.state.mark(FILTERED.key)
         assert known is not None
-        changed = frozenset(ref for ref in self.refs if known.refs.get(ref) != self.refs[ref])
-        observed = Failed("down") if fails else RefsSeen(dict(self.refs), changed)
+        changed = [ref for ref in self.refs if known.refs.get(ref) != self.refs[ref]]
+        seen = RefsSeen(dict(self.refs), taking(self.refs, changed))
+        observed = Failed("down") if fails else seen
         decision = of_refs(view, observed)
         steps: list[State | NewRun] = [decision.first, *decision.runs, decision.then]
         for step in steps[:effects]:
@@ -430,3 +446,51 @@ def test_no_push_is_lost_and_none_starts_two_runs_where_filters_watch_many_branc
     assert {ref: newest[ref] for ref in repository.refs} == repository.refs, "a push was lost"
     assert len(runs) <= repository.pushes, "a push has started two runs"
     assert len({run.sequence for run in runs}) == len(runs)
+
+
+# ---- pull requests, which are remembered beside the branches
+
+PULL = "refs/pull/7"
+
+
+def pull_seen(old: str, new: str, commit: str) -> SourceDecision:
+    taken = Taken(commit, "refs/heads/feature", f"pull request 7 at {commit}")
+    observation = RefsSeen({PULL: new}, {PULL: taken})
+    return of_refs(watching({PULL: old} if old else {}), observation)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "remembered"),
+    [("", "A", {PULL: "A"}), ("A", "B", {PULL: "B"}), ("A", CLOSED_PULL_REQUEST, {})],
+    ids=["opened", "updated", "closed"],
+)
+def test_oracle_o_31_event_of_a_pull_request_starts_a_run_of_its_head(
+    old: str, new: str, remembered: dict[str, str]
+) -> None:
+    decision = pull_seen(old, new, "C")
+    (run,) = decision.runs
+    assert (run.ref, run.revision, run.detail) == (PULL, new, "pull request 7 at C")
+    assert run.taken is not None
+    assert (run.taken.commit, run.taken.ref) == ("C", "refs/heads/feature")
+    assert refs_of(decision) == remembered
+
+
+def test_pull_request_that_a_crash_left_closed_starts_no_second_run() -> None:
+    (run,) = pull_seen("A", CLOSED_PULL_REQUEST, "A").runs
+    started = [StartedRun("uid-1", run.key, run.revision, run.sequence, run.ref)]
+    before = watching({PULL: "A"})
+    view = replace(before, state=recovered(before, started))
+    known = view.state.mark(FILTERED.key)
+    assert known is not None
+    assert known.refs == {PULL: CLOSED_PULL_REQUEST}
+    decision = of_refs(view, RefsSeen({PULL: CLOSED_PULL_REQUEST}, taking({PULL: "A"}, [PULL])))
+    assert decision.runs == ()
+    assert refs_of(decision) == {}
+
+
+def test_pull_request_that_is_opened_again_starts_a_run_of_its_own() -> None:
+    closed = pull_seen("A", CLOSED_PULL_REQUEST, "A")
+    view = replace(watching({}), state=closed.then)
+    taken = {PULL: Taken("A", "refs/heads/feature", "pull request 7 opened")}
+    (run,) = of_refs(view, RefsSeen({PULL: "A"}, taken)).runs
+    assert run.name != closed.runs[0].name

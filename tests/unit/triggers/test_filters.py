@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 
 from penstock.api.globs.syntax import GlobError
 from penstock.api.kinds.triggers import GitConfiguration
-from penstock.triggers.filters import PushFilters
+from penstock.triggers.filters import CLOSED, OPEN, UPDATED, Filters, takes_any
 
 MAIN, TAG = "refs/heads/main", "refs/tags/release-1"
 
 
-def filters(*push: dict[str, Any]) -> PushFilters:
+def filters(*push: dict[str, Any]) -> Filters:
     given = {"sourceActionName": "Source", "push": list(push)}
-    found = PushFilters.of(GitConfiguration.model_validate(given))
-    assert found
-    return found
+    return Filters.of(GitConfiguration.model_validate(given))
 
 
 def names(*includes: str, excludes: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -31,10 +29,11 @@ def never() -> bool:
     return False
 
 
-def starts(found: PushFilters, ref: str, *files: str) -> bool:
+def starts(found: Filters, ref: str, *files: str) -> bool:
     if not found.watched({ref: "a"}, never):
         return False
-    return not found.needs_files(ref) or found.takes_any(ref, files, never)
+    criteria = found.of_push(ref)
+    return not all(criteria) or takes_any(criteria, files, never)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +64,8 @@ def test_g_20_filter_without_files_needs_none_even_if_another_one_does() -> None
     found = filters(
         {"branches": names("**"), "filePaths": names("svc/**")}, {"branches": names("main")}
     )
-    assert not found.needs_files(MAIN)
-    assert found.needs_files("refs/heads/dev")
+    assert not all(found.of_push(MAIN))
+    assert all(found.of_push("refs/heads/dev"))
 
 
 def test_patterns_that_take_too_long_are_given_up() -> None:
@@ -74,7 +73,7 @@ def test_patterns_that_take_too_long_are_given_up() -> None:
     with pytest.raises(GlobError, match="take too long"):
         found.watched({MAIN: "a"}, lambda: True)
     with pytest.raises(GlobError, match="take too long"):
-        found.takes_any(MAIN, ["a"], lambda: True)
+        takes_any(found.of_push(MAIN), ["a"], lambda: True)
 
 
 def test_path_that_no_system_has_is_taken_unmatched() -> None:
@@ -83,8 +82,34 @@ def test_path_that_no_system_has_is_taken_unmatched() -> None:
     assert not starts(found, MAIN, "a" * 4_000)
 
 
-def test_g_03_trigger_without_filters_means_the_actions_own_branch() -> None:
-    assert PushFilters.of(GitConfiguration(source_action_name="Source")) is None
+def pull_filters(*pulls: dict[str, Any]) -> Filters:
+    given = {"sourceActionName": "Source", "pullRequest": list(pulls)}
+    return Filters.of(GitConfiguration.model_validate(given))
+
+
+def test_g_25_filter_of_pull_requests_takes_events_by_the_branch_that_they_go_into() -> None:
+    found = pull_filters(
+        {"branches": names("main"), "events": ["OPEN", "CLOSED"]},
+        {"branches": names("release/*"), "filePaths": names("svc/**")},
+    )
+    assert found.of_pull_request(OPEN, "main") == (None,)
+    assert found.of_pull_request(UPDATED, "main") == ()
+    assert found.of_pull_request(CLOSED, "main") == (None,)
+    (criteria,) = found.of_pull_request(UPDATED, "release/1")
+    assert criteria and criteria.takes("svc/a.go") and not criteria.takes("README.md")
+    assert found.of_pull_request(OPEN, "dev") == ()
+    branches = ["main", "release/1", "dev", "feature"]
+    assert found.watched_destinations(branches, never) == {"main", "release/1"}
+    with pytest.raises(GlobError, match="take too long"):
+        found.watched_destinations(branches, lambda: True)
+
+
+def test_g_20_pushes_and_pull_requests_stand_beside_each_other() -> None:
+    push, pull = filters({"branches": names("main")}), pull_filters({"branches": names("main")})
+    assert (push.watches_pull_requests, pull.watches_pull_requests) == (False, True)
+    assert not pull.watched({MAIN: "a"}, never), "a push is none of a pull request's filter"
+    assert push.of_pull_request(OPEN, "main") == ()
+    assert pull.prefixes == {"refs/heads/"}, "by its branches one knows whose a pull request is"
 
 
 # Each glob, and what a person makes of its row.

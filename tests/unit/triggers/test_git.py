@@ -17,24 +17,27 @@ from penstock.actions.github import declaration as github
 from penstock.api.kinds.triggers import GitConfiguration
 from penstock.cluster.resources import CONNECTIONS, SECRETS
 from penstock.runtime.turns import Turns
-from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
-from penstock.triggers.sources import judging
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen, Taken
 from penstock.triggers.sources.addresses import AddressRules
 from penstock.triggers.sources.base import SecretReader, Watch
-from penstock.triggers.sources.changed_files import ChangedFiles, Changes, Push
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import GitLooks, GitSource
-from penstock.triggers.sources.git_host import GitHost
-from penstock.triggers.sources.git_places import (
+from penstock.triggers.sources.git import judging
+from penstock.triggers.sources.git.changed_files import ChangedFiles, Changes, RefChange
+from penstock.triggers.sources.git.filtered import FilteredLook
+from penstock.triggers.sources.git.host import GitHost
+from penstock.triggers.sources.git.host_api import HostApi
+from penstock.triggers.sources.git.judging import MOST_JUDGED, ChangeJudge
+from penstock.triggers.sources.git.ls_remote import LsRemote
+from penstock.triggers.sources.git.matching import Matching
+from penstock.triggers.sources.git.places import (
     CodeCommit,
     GitHub,
     GitProvider,
     PlainGit,
     ThroughConnection,
 )
-from penstock.triggers.sources.judging import MOST_JUDGED, PushJudge
-from penstock.triggers.sources.ls_remote import LsRemote
-from penstock.triggers.sources.matching import Matching
+from penstock.triggers.sources.git.pull_requests import PullRequests
+from penstock.triggers.sources.git.source import GitLooks, GitSource
 from tests.support.fake_client import FakeClient
 from tests.support.fake_server import FakeServer
 from tests.unit.actions.git_server import GitServer, git
@@ -102,8 +105,10 @@ async def looked(
     host = GitHost(LOOPBACK, 20)
     with tempfile.TemporaryDirectory() as scratch:
         files = ChangedFiles(host, Path(scratch))
-        judge = PushJudge(files, Matching(), comparing or Turns(2))
-        looks = GitLooks(LsRemote(host), Turns(2), Matching(), judge)
+        judge = ChangeJudge(files, Matching(), comparing or Turns(2))
+        pulls = PullRequests(HostApi(LOOPBACK, 20))
+        filtered = FilteredLook(LsRemote(host), pulls, Turns(2), Matching(), judge)
+        looks = GitLooks(LsRemote(host), Turns(2), filtered)
         source = GitSource(SecretReader(client, ACCOUNT), looks, made)
         for each in watches:
             yield await source.look("team", each)
@@ -271,6 +276,13 @@ def watched(refs: dict[str, str] | None, **criteria: list[str]) -> Watch:
     return Watch(SHOP, trigger(**criteria), refs, 100)
 
 
+def taking(refs: Mapping[str, str], *starting: str) -> RefsSeen:
+    """Return what a look has seen, with the changes that start runs."""
+    return RefsSeen(
+        refs, {ref: Taken(refs[ref], ref, f"{ref} changed to {refs[ref]}") for ref in starting}
+    )
+
+
 def commit(served: GitServer, name: str, branch: str = "main") -> str:
     repository = served.root / "team/shop.git"
     git(repository, "checkout", "-q", "-B", branch)
@@ -301,9 +313,9 @@ async def test_push_is_judged_by_its_branch_and_its_files(
     async def seen(**criteria: list[str]) -> Observation:
         return await watch(server, ThroughConnection, watched({MAIN: before}, **criteria))
 
-    assert await seen(branches=["main"]) == RefsSeen({MAIN: after}, frozenset({MAIN}))
+    assert await seen(branches=["main"]) == taking({MAIN: after}, MAIN)
     files = {"branches": ["main"], "file_paths": ["*.md"]}
-    assert await seen(**files) == RefsSeen({MAIN: after}, frozenset({MAIN}))
+    assert await seen(**files) == taking({MAIN: after}, MAIN)
     assert await seen(**{**files, "file_paths": ["*.go"]}) == RefsSeen({MAIN: after})
 
 
@@ -328,8 +340,8 @@ async def test_push_that_cannot_be_judged_waits_says_why_and_starts_a_run_in_the
     git(git_server.root / "team/shop.git", "branch", "dev")
     criteria = watched({MAIN: before}, branches=["**"], file_paths=["**"])
 
-    async def of(_: ChangedFiles, __: object, push: Push) -> Changes:
-        if push.ref == MAIN:
+    async def of(_: ChangedFiles, __: object, change: RefChange) -> Changes:
+        if change.ref == MAIN:
             raise ActionError("SystemUnavailable", "the host is away")
         return Changes(b"", is_whole=False)
 
@@ -350,7 +362,7 @@ async def test_push_that_cannot_be_judged_waits_says_why_and_starts_a_run_in_the
             f"after which it starts a run: the host is away"
         )
     found = await seen(3)
-    assert found == RefsSeen(found.refs, frozenset({MAIN, DEV}))
+    assert found == taking(found.refs, MAIN, DEV)
 
 
 async def test_comparison_that_has_no_turn_leaves_its_push_to_the_next_look(
@@ -423,7 +435,7 @@ async def test_trigger_that_watches_more_than_is_remembered_is_refused(
         server, ThroughConnection, watched(None, branches=["**"])._replace(most_refs=1)
     )
     assert isinstance(found, Failed)
-    assert "watch 2 branches and tags" in found.error
+    assert "watch 2 branches, tags and pull requests" in found.error
     assert found.error.endswith(
         "more than the 1 that are remembered; write narrower includes, or excludes"
     )
@@ -436,3 +448,11 @@ async def test_repository_that_names_nothing_is_not_believed(
     git(git_server.root / "team/shop.git", "update-ref", "-d", MAIN)
     found = await watch(server, ThroughConnection, watched({MAIN: "a" * 40}, branches=["**"]))
     assert found == RefsSeen({MAIN: "a" * 40})
+
+
+async def test_g_03_trigger_without_filters_means_the_actions_own_branch(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    bare = Watch(SHOP, GitConfiguration(source_action_name="Source"))
+    assert await watch(server, ThroughConnection, bare) == Seen(head(git_server))

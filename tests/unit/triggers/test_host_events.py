@@ -8,7 +8,7 @@ import pytest
 
 from penstock.api.document import Document
 from penstock.triggers.host_events import news_of, sources_told_of
-from penstock.triggers.sources.git_places import connection_of
+from penstock.triggers.sources.git.places import connection_of
 
 ARN = "arn:aws:codeconnections:eu-west-1:123456789012:connection/1111"
 

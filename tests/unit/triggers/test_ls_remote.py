@@ -18,15 +18,15 @@ import pytest
 
 from penstock.actions.execution import ActionError
 from penstock.actions.git.remote import BRANCHES, TAGS, Wanted, remote_of
-from penstock.triggers.sources import ls_remote
 from penstock.triggers.sources.addresses import (
     AddressRules,
     RefusedAddressError,
     address_of,
     refuse_odd_number,
 )
-from penstock.triggers.sources.git_host import Access, Credential, GitHost
-from penstock.triggers.sources.ls_remote import LsRemote, commit_of, refs_of
+from penstock.triggers.sources.git import ls_remote
+from penstock.triggers.sources.git.host import Access, Credential, GitHost
+from penstock.triggers.sources.git.ls_remote import LsRemote, commit_of, refs_of
 from tests.unit.actions.git_server import GitServer, git
 
 LOCAL = AddressRules(allowed=(ipaddress.ip_network("127.0.0.0/8"),))

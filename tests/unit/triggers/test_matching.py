@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from penstock.triggers.sources.matching import Matching
+from penstock.triggers.sources.git.matching import Matching
 
 
 async def test_work_that_is_given_up_keeps_its_turn_until_its_thread_ends() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.api.kinds.run import PipelineRunSpec
 from penstock.triggers.decide import NewRun, StartedRun, State, View, creation_run
+from penstock.triggers.observations import CLOSED_PULL_REQUEST, Taken
 from penstock.triggers.pipelines import pipeline_uid_of, readable, run_of, started_run_of, status_of
 
 VIEW = View("web", "uid-1", wants_start=True, last_run=None, state=State())
@@ -38,9 +39,13 @@ def test_run_tells_the_change_that_started_it() -> None:
     )
 
 
+def filtered(ref: str, revision: str) -> NewRun:
+    taken = Taken(revision, ref, f"{ref} changed to {revision}")
+    return replace(RUN, trigger="WebhookV2", revision=revision, ref=ref, taken=taken)
+
+
 def test_g_09_run_of_a_filter_pins_the_commit_and_names_the_branch() -> None:
-    taken = replace(RUN, trigger="WebhookV2", revision="c" * 40, ref="refs/heads/feature/x")
-    run = run_of(VIEW, taken)
+    run = run_of(VIEW, filtered("refs/heads/feature/x", "c" * 40))
     assert run["spec"]["sourceRevisions"] == [
         {
             "actionName": "Fetch",
@@ -63,11 +68,26 @@ def test_g_09_run_of_a_filter_pins_the_commit_and_names_the_branch() -> None:
         ("--upload-pack=x", "c" * 40),
         ("refs/heads/a..b", "c" * 40),
         ("refs/heads/" + "x" * 300, "c" * 40),
+        ("refs/pull/7/head", "c" * 40),
+        ("refs/pull/7", "open"),
+        ("refs/heads/main", "closed"),
     ],
 )
 def test_forged_run_of_a_filter_says_nothing(ref: str, revision: str) -> None:
-    run = run_of(VIEW, replace(RUN, revision=revision, ref=ref))
-    assert started_run_of(run) is None
+    assert started_run_of(run_of(VIEW, filtered(ref, revision))) is None
+
+
+def test_g_09_run_of_a_pull_request_pins_its_head_and_is_known_by_the_pull_request() -> None:
+    for revision in ("c" * 40, CLOSED_PULL_REQUEST):
+        of_head = filtered("refs/pull/7", revision)
+        taken = Taken("d" * 40, "refs/heads/feature", "pull request 7")
+        run = run_of(VIEW, replace(of_head, taken=taken))
+        (pinned,) = run["spec"]["sourceRevisions"]
+        assert (pinned["revisionValue"], pinned["ref"]) == ("d" * 40, "refs/heads/feature")
+        assert started_run_of(run) == StartedRun(
+            "uid-1", ("Source", "Fetch"), revision, 8, "refs/pull/7"
+        )
+        PipelineRunSpec.model_validate(run["spec"])
 
 
 @pytest.mark.parametrize("sequence", ["", "-1", "1e3", "x", "٣", "9" * 30, "1\n"])

@@ -10,7 +10,7 @@ from penstock.api.document import Document
 from penstock.cluster.errors import ClusterError
 from penstock.cluster.resources import PIPELINES, RUNS, Resource
 from penstock.triggers.metrics import TriggerMetrics
-from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
+from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen, Taken
 from penstock.triggers.poller import Poller, Schedule
 from penstock.triggers.sources.base import Watch
 from tests.support.fake_client import FakeClient
@@ -52,8 +52,12 @@ class Repository:
         known = watch.refs
         if known is None:
             return RefsSeen(dict(self.refs))
-        changed = {ref for ref, commit in self.refs.items() if known.get(ref) != commit}
-        return RefsSeen(dict(self.refs), frozenset(changed))
+        changed = {
+            ref: Taken(commit, ref, f"{ref} changed to {commit}")
+            for ref, commit in self.refs.items()
+            if known.get(ref) != commit
+        }
+        return RefsSeen(dict(self.refs), changed)
 
 
 class World:

@@ -109,6 +109,16 @@ PUSHES = [
     (ProviderType.BITBUCKET, {"X-Event-Key": "repo:push"}, {"repository": {"full_name": "t/shop"}}),
     (ProviderType.GITEA, {"X-Gitea-Event": "push"}, {"repository": {"full_name": "t/shop"}}),
     (
+        ProviderType.GITHUB,
+        {"X-GitHub-Event": "pull_request"},
+        {"action": "opened", "repository": {"full_name": "octo/shop"}},
+    ),
+    (
+        ProviderType.GITLAB,
+        {"X-Gitlab-Event": "Merge Request Hook"},
+        {"project": {"path_with_namespace": "a/b/shop"}},
+    ),
+    (
         ProviderType.AZURE_DEVOPS,
         {},
         {
@@ -120,13 +130,16 @@ PUSHES = [
         },
     ),
 ]
-NAMES = ["octo/shop", "a/b/shop", "a/b/shop", "t/shop", "t/shop", "org/my project/shop"]
+NAMES = [
+    "octo/shop", "a/b/shop", "a/b/shop", "t/shop", "t/shop", "octo/shop", "a/b/shop",
+    "org/my project/shop",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("push", "name"), list(zip(PUSHES, NAMES, strict=True)), ids=[kind for kind, *_ in PUSHES]
 )
-def test_push_tells_of_its_repository(
+def test_push_or_pull_request_tells_of_its_repository(
     push: tuple[ProviderType, dict[str, str], object], name: str
 ) -> None:
     kind, headers, body = push

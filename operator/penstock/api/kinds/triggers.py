@@ -1,4 +1,4 @@
-"""The triggers that start runs, in CodePipeline's words (G rows). They have filters for a push.
+"""The triggers that start runs, in CodePipeline's words (G rows), with their filters.
 
 Every field is closed: what a user may write has a shape and a size, so that
 no object is read that cannot be.
@@ -33,7 +33,10 @@ class PushFilter(Model):
 
 
 class PullRequestFilter(Model):
-    """A filter of pull requests: its criteria hold together."""
+    """A filter of pull requests: its criteria hold together.
+
+    ``branches`` are those that a pull request goes into. No events mean all of them.
+    """
 
     events: Annotated[
         tuple[Literal["OPEN", "UPDATED", "CLOSED"], ...],
@@ -54,7 +57,7 @@ class GitConfiguration(Model):
 
 
 class Trigger(Model):
-    """One trigger (V-16). This version of Penstock acts on pushes, not yet on pull requests."""
+    """One trigger (V-16)."""
 
     provider_type: Literal["CodeStarSourceConnection"]
     git_configuration: GitConfiguration

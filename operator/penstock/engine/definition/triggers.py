@@ -1,7 +1,4 @@
-"""Checks the triggers of a definition (V-16, V-17), and says which of them are acted on (G-20).
-
-What is not acted on is refused: a run that it should start would never start.
-"""
+"""Checks the triggers of a definition (V-16, V-17)."""
 
 from collections.abc import Iterator
 
@@ -9,9 +6,9 @@ from penstock.actions.declaration import declaration_of
 from penstock.api.globs.names import NameFilter
 from penstock.api.globs.syntax import GlobError
 from penstock.api.kinds.pipeline import Action, PipelineSpec
-from penstock.api.kinds.triggers import GitConfiguration
+from penstock.api.kinds.triggers import GitConfiguration, GlobCriteria
 from penstock.api.walks import placed_actions
-from penstock.engine.definition.findings import UNSUPPORTED, Problem
+from penstock.engine.definition.findings import Problem
 
 # CodePipeline's own words (V-16, V-17).
 _WRONG_ACTION = (
@@ -25,7 +22,7 @@ _WRONG_FILTER = (
 
 
 def trigger_problems(spec: PipelineSpec) -> Iterator[Problem]:
-    """Yield what is wrong with a definition's triggers, and what is not acted on."""
+    """Yield what is wrong with a definition's triggers."""
     actions = {action.name: action for _, _, action in placed_actions(spec)}
     named: set[str] = set()
     for number, trigger in enumerate(spec.triggers):
@@ -39,7 +36,6 @@ def trigger_problems(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(f"{path}.{wrong}", _WRONG_FILTER)
         else:
             yield from _wrong_patterns(path, git)
-            yield from _not_acted_on(path, git)
 
 
 def _is_connection(action: Action | None) -> bool:
@@ -62,20 +58,20 @@ def _wrong_filters(git: GitConfiguration) -> Iterator[str]:
 
 
 def _wrong_patterns(path: str, git: GitConfiguration) -> Iterator[Problem]:
+    for where, names in _criteria(git):
+        try:
+            NameFilter(names.includes, names.excludes).check()
+        except GlobError as error:
+            yield Problem(f"{path}.{where}", str(error))
+
+
+def _criteria(git: GitConfiguration) -> Iterator[tuple[str, GlobCriteria]]:
+    places: dict[str, GlobCriteria | None] = {}
     for number, push in enumerate(git.push):
-        criteria = {"tags": push.tags, "branches": push.branches, "filePaths": push.file_paths}
-        for key, names in criteria.items():
-            try:
-                NameFilter(*((names.includes, names.excludes) if names else ())).check()
-            except GlobError as error:
-                yield Problem(f"{path}.push[{number}].{key}", str(error))
-
-
-def _not_acted_on(path: str, git: GitConfiguration) -> Iterator[Problem]:
-    if git.pull_request:
-        yield Problem(
-            f"{path}.pullRequest",
-            "this version of Penstock does not act on pull requests: remove it, and filter pushes "
-            "to the branches that pull requests are made of",
-            UNSUPPORTED,
-        )
+        places[f"push[{number}].tags"] = push.tags
+        places[f"push[{number}].branches"] = push.branches
+        places[f"push[{number}].filePaths"] = push.file_paths
+    for number, pull in enumerate(git.pull_request):
+        places[f"pullRequest[{number}].branches"] = pull.branches
+        places[f"pullRequest[{number}].filePaths"] = pull.file_paths
+    yield from ((place, names) for place, names in places.items() if names)

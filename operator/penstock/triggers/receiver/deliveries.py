@@ -1,4 +1,4 @@
-"""What a delivery tells: the repository that was pushed to, or nothing that matters here.
+"""What a delivery tells: the repository that has changed, or nothing that matters here.
 
 A delivery is read after its signature was checked, and still is anybody's text who may push.
 """
@@ -14,6 +14,7 @@ from penstock.triggers.receiver.signatures import Headers
 # Of a repository's full name; hosts take less.
 _LONGEST = 500
 _PUSHES = frozenset({"push", "Push Hook", "Tag Push Hook", "repo:push", "git.push", "create"})
+_PULL_REQUESTS = frozenset({"pull_request", "Merge Request Hook"})
 
 
 class Delivery(NamedTuple):
@@ -24,11 +25,12 @@ class Delivery(NamedTuple):
 
 
 class UnreadableError(ValueError):
-    """The body is no JSON object, or names no repository where a push must name one."""
+    """The body is no JSON object, or names no repository where it must name one."""
 
 
 def read(provider_type: ProviderType, headers: Headers, body: bytes) -> Delivery:
-    """Return what a delivery tells; the repository is empty for all but pushes.
+    """Return what a delivery tells; the repository is empty for what is no push and no news of a
+    pull request.
 
     Raise UnreadableError for what no host sends.
     """
@@ -37,7 +39,7 @@ def read(provider_type: ProviderType, headers: Headers, body: bytes) -> Delivery
     if not kind:
         kind = str(document.get("eventType", ""))
     name = _first(headers, _ID_HEADERS) or str(document.get("id", ""))[:100]
-    if kind not in _PUSHES:
+    if kind not in _PUSHES | _PULL_REQUESTS:
         return Delivery(name, "")
     repository = _NAMES[provider_type](document) if provider_type in _NAMES else ""
     if not repository or len(repository) > _LONGEST or not repository.isprintable():

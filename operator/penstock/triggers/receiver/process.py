@@ -17,7 +17,7 @@ from penstock.triggers.receiver.event_book import EventBook
 from penstock.triggers.receiver.metrics import ReceiverMetrics
 from penstock.triggers.receiver.secrets import WebhookSecrets
 from penstock.triggers.receiver.server import Receiver
-from penstock.triggers.sources.git_places import connection_of
+from penstock.triggers.sources.git.places import connection_of
 
 
 class ReceiverProcess:

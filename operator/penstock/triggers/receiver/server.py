@@ -89,7 +89,7 @@ class Receiver:
         except UnreadableError as error:
             return "unreadable", _say(400, str(error))
         if not delivery.repository:
-            return "ignored", _say(200, "no push: nothing to do")
+            return "ignored", _say(200, "no push and no pull request: nothing to do")
         known = (document["metadata"]["uid"], delivery.id)
         if delivery.id and known in self._seen:
             return "repeated", _say(200, "taken before")

@@ -33,7 +33,7 @@ class Watch(NamedTuple):
     @property
     def is_filtered(self) -> bool:
         """Whether filters say what starts a run; without any, the action's own branch does."""
-        return bool(self.trigger and self.trigger.push)
+        return bool(self.trigger and (self.trigger.push or self.trigger.pull_request))
 
 
 class SourceProvider(Protocol):

@@ -10,20 +10,23 @@ from penstock.cluster.client import Client
 from penstock.runtime.turns import Turns
 from penstock.triggers.config import TriggerSettings
 from penstock.triggers.sources.base import SecretReader, SourceProvider
-from penstock.triggers.sources.changed_files import ChangedFiles
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import GitLooks, GitSource
-from penstock.triggers.sources.git_host import GitHost
-from penstock.triggers.sources.git_places import (
+from penstock.triggers.sources.git.changed_files import ChangedFiles
+from penstock.triggers.sources.git.filtered import FilteredLook
+from penstock.triggers.sources.git.host import GitHost
+from penstock.triggers.sources.git.host_api import HostApi
+from penstock.triggers.sources.git.judging import ChangeJudge
+from penstock.triggers.sources.git.ls_remote import LsRemote
+from penstock.triggers.sources.git.matching import Matching
+from penstock.triggers.sources.git.places import (
     CodeCommit,
     GitHub,
     GitProvider,
     PlainGit,
     ThroughConnection,
 )
-from penstock.triggers.sources.judging import PushJudge
-from penstock.triggers.sources.ls_remote import LsRemote
-from penstock.triggers.sources.matching import Matching
+from penstock.triggers.sources.git.pull_requests import PullRequests
+from penstock.triggers.sources.git.source import GitLooks, GitSource
 from penstock.triggers.sources.s3 import S3Source
 
 # Comparisons at a time, one of them for one namespace: each is some processes and much disk.
@@ -40,12 +43,15 @@ def providers_of(
     changed_files = ChangedFiles(GitHost(rules, settings.compare_timeout_s), scratch)
     changed_files.begin()
     matching = Matching()
-    looks = GitLooks(
-        LsRemote(GitHost(rules, settings.timeout_s)),
-        Turns(settings.parallel),
+    ls_remote, turns = LsRemote(GitHost(rules, settings.timeout_s)), Turns(settings.parallel)
+    filtered = FilteredLook(
+        ls_remote,
+        PullRequests(HostApi(rules, settings.timeout_s)),
+        turns,
         matching,
-        PushJudge(changed_files, matching, Turns(_COMPARING)),
+        ChangeJudge(changed_files, matching, Turns(_COMPARING)),
     )
+    looks = GitLooks(ls_remote, turns, filtered)
     of_git: dict[str, GitProvider] = {
         "Git": PlainGit(),
         "GitHub": GitHub(),

@@ -21,7 +21,7 @@ from penstock.actions.git.isolation import (
 )
 from penstock.actions.git.remote import Remote, remote_of
 from penstock.triggers.sources.addresses import AddressRules, RefusedAddressError, address_of
-from penstock.triggers.sources.git_child import ChildLimits, TooMuchOutputError, run_git
+from penstock.triggers.sources.git.child import ChildLimits, TooMuchOutputError, run_git
 
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 URL = "{url}"

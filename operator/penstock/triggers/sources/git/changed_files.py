@@ -1,4 +1,4 @@
-"""Which files a push has changed, by what Git itself says: trees are fetched, and no file (G-22).
+"""Which files a change has changed, by what Git itself says: trees are fetched, and no file (G-22).
 
 A branch that is new is compared with the commit where it left the default branch, so that its first
 push counts, too (on AWS it does not, G-26). However many files have changed, all are looked at.
@@ -22,14 +22,14 @@ from penstock.actions.execution import (
     ActionError,
 )
 from penstock.actions.git.isolation import CONFIG, GitError, environment_of
-from penstock.triggers.sources.git_child import (
+from penstock.triggers.sources.git.child import (
     ChildLimits,
     SilentError,
     TooMuchOutputError,
     run_git,
 )
-from penstock.triggers.sources.git_host import URL, Access, GitHost, passed_environment
-from penstock.triggers.sources.ls_remote import LsRemote, is_commit
+from penstock.triggers.sources.git.host import URL, Access, GitHost, passed_environment
+from penstock.triggers.sources.git.ls_remote import LsRemote, is_commit
 
 # The trees of two commits, or the commits of a branch: these are of some 200,000 files. Two
 # comparisons at a time fit the memory and the volume that the chart gives. The names of 20,000
@@ -41,12 +41,17 @@ _MOST_COMMITS = 1_000
 _GONE = ("not our ref", "not valid", "unadvertised object", "find remote ref")
 
 
-class Push(NamedTuple):
-    """A branch that moved from ``old``, empty for a new one, to ``new``."""
+class RefChange(NamedTuple):
+    """A branch that moved from ``old``, empty for a new one, to ``new``.
+
+    For a pull request ``base`` is what it goes into, as a branch's ref or, once it may be merged, a
+    commit; ``old`` tells its events apart.
+    """
 
     ref: str
     old: str
     new: str
+    base: str = ""
 
 
 class Changes(NamedTuple):
@@ -75,11 +80,11 @@ class ChangedFiles:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True, exist_ok=True)
 
-    async def of(self, access: Access, push: Push) -> Changes:
-        """Return which files differ before and after a push; raise ActionError."""
+    async def of(self, access: Access, change: RefChange) -> Changes:
+        """Return which files a change has changed; raise ActionError."""
         try:
             async with asyncio.timeout(self.host.timeout_s):
-                return await self._compared(access, push)
+                return await self._compared(access, change)
         except TimeoutError as error:
             raise ActionError(
                 TIMED_OUT, f"it took longer than {self.host.timeout_s:g} s"
@@ -89,21 +94,28 @@ class ChangedFiles:
         except OSError as error:
             raise ActionError(SYSTEM_UNAVAILABLE, f"no folder to compare in: {error}") from error
 
-    async def _compared(self, access: Access, push: Push) -> Changes:
-        if is_commit(push.old):
+    async def _compared(self, access: Access, change: RefChange) -> Changes:
+        if change.base:
+            return await self._since(access, change.base, change.new)
+        if is_commit(change.old):
             try:
-                return await self._between(access, push.old, push.new)
+                return await self._between(access, change.old, change.new)
             except ActionError as error:
                 # The branch was moved by force, and its host has forgotten what it was.
                 if not any(words in error.message for words in _GONE):
                     raise
         default = await LsRemote(self.host).default_branch(access)
-        if not default or default == push.ref:
-            return await self._between(access, "", push.new)
-        base = await self._base(access, default, push.new)
-        if base == push.new:
-            return Changes(b"")
-        return await self._between(access, base, push.new)
+        if not default or default == change.ref:
+            return await self._between(access, "", change.new)
+        return await self._since(access, default, change.new)
+
+    async def _since(self, access: Access, other: str, new: str) -> Changes:
+        """Return the files that differ since ``new`` left another branch, or another commit."""
+        if is_commit(other):
+            base = await self._merge_base(access, other, new)
+        else:
+            base = await self._base(access, other, new)
+        return Changes(b"") if base == new else await self._between(access, base, new)
 
     async def _between(self, access: Access, old: str, new: str) -> Changes:
         """Return the files that differ between two commits, or all of one if the other is empty."""
@@ -117,14 +129,14 @@ class ChangedFiles:
             except TooMuchOutputError:
                 return Changes(b"", is_whole=False)
 
-    async def _base(self, access: Access, default: str, new: str) -> str:
-        """Return the commit where a branch left the default one; empty if they share none.
+    async def _base(self, access: Access, other: str, new: str) -> str:
+        """Return the commit where a branch left another one; empty if they share none.
 
         It is ``new`` itself if the branch has no commit of its own.
         """
         with contextlib.suppress(TooMuchOutputError):
             try:
-                parents = await self._parents_elsewhere(access, default, new)
+                parents = await self._parents_elsewhere(access, other, new)
             except ActionError as error:
                 # Git's words for a branch without a commit of its own, and for what a host does not
                 # do, are many; what follows is right for all.
@@ -134,12 +146,12 @@ class ChangedFiles:
                 # More than one where the branch has merges, whose parents are all cut off.
                 if len(parents) <= 1:
                     return next(iter(parents), "")
-        return await self._merge_base(access, default, new)
+        return await self._merge_base(access, other, new)
 
-    async def _parents_elsewhere(self, access: Access, default: str, new: str) -> set[str]:
+    async def _parents_elsewhere(self, access: Access, other: str, new: str) -> set[str]:
         """Fetch a branch's own commits alone; return their parents that are none of them."""
         async with self._repository(new) as repository:
-            options = ("--filter=tree:0", f"--shallow-exclude={default}")
+            options = ("--filter=tree:0", f"--shallow-exclude={other}")
             await repository.fetch(access, options, [new])
             objects = await repository.git(
                 "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"
@@ -153,12 +165,12 @@ class ChangedFiles:
         found = {line[7:] for line in lines if line.startswith("parent ")}
         return {commit for commit in found if is_commit(commit)} - set(objects.decode().split())
 
-    async def _merge_base(self, access: Access, default: str, new: str) -> str:
+    async def _merge_base(self, access: Access, other: str, new: str) -> str:
         """Ask the whole history: that costs the most, and is always right."""
         async with self._repository(new) as repository:
-            await repository.fetch(access, ("--filter=tree:0",), [new, f"{default}:{_DEFAULT}"])
+            await repository.fetch(access, ("--filter=tree:0",), [new, f"{other}:{_OTHER}"])
             try:
-                return _line(await repository.git("merge-base", new, _DEFAULT))
+                return _line(await repository.git("merge-base", new, _OTHER))
             except SilentError:
                 return ""
 
@@ -175,7 +187,7 @@ class ChangedFiles:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-_DEFAULT = "refs/penstock/default"
+_OTHER = "refs/penstock/other"
 
 
 @dataclass(frozen=True, slots=True)

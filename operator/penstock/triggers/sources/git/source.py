@@ -2,33 +2,27 @@
 
 import base64
 import json
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
-from penstock.actions.git.remote import BRANCHES, is_valid_ref
-from penstock.api.globs.syntax import GlobError
+from penstock.actions.git.remote import is_valid_ref
 from penstock.api.names import hash_of
 from penstock.runtime.turns import Turns
-from penstock.triggers.filters import PushFilters
 from penstock.triggers.observations import Failed, Observation, RefsSeen, Seen
 from penstock.triggers.sources.base import LONGEST_ERROR, SecretReader, Watch
-from penstock.triggers.sources.changed_files import Push
-from penstock.triggers.sources.git_host import Access, Credential
-from penstock.triggers.sources.git_places import GitPlace, GitProvider
-from penstock.triggers.sources.judging import FilteredSource, PushJudge
-from penstock.triggers.sources.ls_remote import LsRemote
-from penstock.triggers.sources.matching import Matching
+from penstock.triggers.sources.git.filtered import FilteredLook, WatchedRepository
+from penstock.triggers.sources.git.host import Access, Credential
+from penstock.triggers.sources.git.ls_remote import LsRemote
+from penstock.triggers.sources.git.places import GitPlace, GitProvider
 
 
 @dataclass(frozen=True, slots=True)
 class GitLooks:
-    """What looks at repositories, so many at a time, and what judges the pushes that are seen."""
+    """What looks at repositories, so many at a time: at one branch, or at what filters watch."""
 
     ls_remote: LsRemote
     turns: Turns
-    matching: Matching
-    judge: PushJudge
+    filtered: FilteredLook
 
 
 class GitSource:
@@ -51,7 +45,10 @@ class GitSource:
         if place is None or not watch.is_filtered:
             return place
         filters = [item.to_dict() for item in watch.trigger.push]
-        return hash_of(place, json.dumps(filters, sort_keys=True))
+        pulls = [item.to_dict() for item in watch.trigger.pull_request]
+        # Without pull requests the hash is what it was before they were looked at.
+        kinds = (filters, pulls) if pulls else (filters,)
+        return hash_of(place, *(json.dumps(kind, sort_keys=True) for kind in kinds))
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
@@ -61,8 +58,10 @@ class GitSource:
             place = await self._provider.place(namespace, watch.configuration)
             credential = await self._credential(namespace, place)
             access = Access(place.remote, credential, place.credential_place)
+            seen: Seen | RefsSeen
             if watch.is_filtered:
-                seen = await self._refs(namespace, access, watch)
+                repository = WatchedRepository(namespace, access, place.pulls, watch)
+                seen = await self._looks.filtered.look(repository)
             else:
                 seen = await self._branch(namespace, access, place)
         except ActionError as error:
@@ -72,9 +71,10 @@ class GitSource:
             return Failed(f"{told.code}: {told.message}"[:LONGEST_ERROR])
         if place.report:
             await place.report(None)
-        return seen
+        # Masked first: what is cut in the middle of a secret is not found any more.
+        return replace(seen, error=_masked(seen.error, credential)[:LONGEST_ERROR])
 
-    async def _branch(self, namespace: str, access: Access, place: GitPlace) -> Observation:
+    async def _branch(self, namespace: str, access: Access, place: GitPlace) -> Seen:
         wanted = place.wanted
         if wanted.ref and not is_valid_ref(wanted.ref):
             raise ActionError(CONFIGURATION_ERROR, f"{wanted.text} is no name that Git allows")
@@ -83,47 +83,6 @@ class GitSource:
         if revision:
             return Seen(revision)
         return Seen("", f"{wanted.text} was not found in {access.remote.url}"[:LONGEST_ERROR])
-
-    async def _refs(self, namespace: str, access: Access, watch: Watch) -> Observation:
-        filters = PushFilters.of(watch.trigger) if watch.trigger else None
-        assert filters, "only a watch with filters is looked at in this way"
-        async with self._looks.turns.of(namespace):
-            every = await self._looks.ls_remote.refs(access, filters.prefixes)
-        try:
-            found = await self._looks.matching.run(namespace, partial(filters.watched, every))
-        except GlobError as error:
-            raise ActionError(CONFIGURATION_ERROR, str(error)) from error
-        if len(found) > watch.most_refs:
-            raise ActionError(
-                CONFIGURATION_ERROR,
-                f"the filters of the trigger watch {len(found)} branches and tags of "
-                f"{access.remote.url}, more than the {watch.most_refs} that are remembered; write "
-                f"narrower includes, or excludes",
-            )
-        if watch.refs is None:
-            return RefsSeen(found)
-        # What an answer leaves out is not believed to be gone: it stays known as long as there is
-        # room, and is a change only when it comes back at another commit.
-        missing = [item for item in watch.refs.items() if item[0] not in found]
-        # Branches go for good more often than tags.
-        missing.sort(key=lambda item: item[0].startswith(BRANCHES))
-        refs = {**dict(missing[: watch.most_refs - len(found)]), **found}
-        changed = [
-            Push(ref, watch.refs.get(ref, ""), commit)
-            for ref, commit in refs.items()
-            if watch.refs.get(ref) != commit
-        ]
-        verdicts = await self._looks.judge.judge(
-            FilteredSource(namespace, watch.name, access, filters), changed
-        )
-        return RefsSeen(
-            refs,
-            verdicts.starting,
-            verdicts.undecided,
-            # Only if this look has led on: else the next one waits for its time.
-            is_partial=0 < len(verdicts.undecided) < len(changed),
-            error=_masked("; ".join(verdicts.errors), access.credential)[:LONGEST_ERROR],
-        )
 
     async def _credential(self, namespace: str, place: GitPlace) -> Credential | None:
         if not place.secret:

@@ -24,7 +24,8 @@ from penstock.api.kinds.connection import ConnectionSpec
 from penstock.api.names import hash_of
 from penstock.triggers.observations import POLL, WEBHOOK
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git_host import Credential
+from penstock.triggers.sources.git.host import Credential
+from penstock.triggers.sources.git.pull_requests import PullPlace
 
 _PAIR = ("username", "password")
 _TOKEN_OR_PAIR = (("token",), _PAIR)
@@ -57,6 +58,8 @@ class GitPlace(NamedTuple):
     switch: str = "PollForSourceChanges"
     report: Callable[[ActionError | None], Awaitable[None]] | None = None
     """Takes what a look found, None where the host has answered."""
+    pulls: PullPlace | None = None
+    """Where its pull requests are."""
 
 
 class GitProvider(Protocol):
@@ -194,6 +197,7 @@ class ThroughConnection:
             f"credentialsSecret of Connection {found.name}",
             "DetectChanges",
             partial(self._reports.tell, documents[found.uid]),
+            PullPlace(spec.provider_type, spec.address, full_id),
         )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import BRANCHES, TAGS, Wanted, is_valid_ref
-from penstock.triggers.sources.git_child import ChildLimits
-from penstock.triggers.sources.git_host import URL, Access, GitHost, LongAnswerError
+from penstock.triggers.sources.git.child import ChildLimits
+from penstock.triggers.sources.git.host import URL, Access, GitHost, LongAnswerError
 
 # A remote names the refs that were asked for: two or three. Memory is per process, and a look has
 # two: hostile servers together fit the container's limit.
