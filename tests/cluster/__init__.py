@@ -51,14 +51,29 @@ class GitServer:
     user: str
     password: str
 
+    def to_json(self) -> dict[str, str]:
+        """Return its part of cluster.json."""
+        return {
+            "url": self.url,
+            "clusterUrl": self.cluster_url,
+            "user": self.user,
+            "password": self.password,
+        }
+
+    @classmethod
+    def from_json(cls, part: dict[str, str]) -> GitServer:
+        """Read what `to_json` wrote."""
+        return cls(*(part[key] for key in ("url", "clusterUrl", "user", "password")))
+
 
 @dataclass(frozen=True)
 class Cluster:
     """All that a test has to know about the cluster it runs against.
 
     ``aws`` emulates AWS with CloudFormation that rolls back (ministack), ``moto`` what it has not
-    (moto), ``serverlessrepo`` what neither has; `up` does not wait for these:
-    `tests.support.aws_servers` does.
+    (moto), ``serverlessrepo`` what neither has; ``git_host`` is a Gitea, with pull requests and
+    webhooks. `up` does not wait for these: `tests.support.aws_servers` and
+    `tests.support.git_host` do.
     """
 
     kind: str
@@ -69,6 +84,7 @@ class Cluster:
     moto: AwsServer
     serverlessrepo: AwsServer
     git: GitServer
+    git_host: GitServer
     audit_log: str | None
     bin_dir: str
     image: str
@@ -83,12 +99,8 @@ class Cluster:
             "aws": self.aws.to_json(),
             "moto": self.moto.to_json(),
             "serverlessrepo": self.serverlessrepo.to_json(),
-            "git": {
-                "url": self.git.url,
-                "clusterUrl": self.git.cluster_url,
-                "user": self.git.user,
-                "password": self.git.password,
-            },
+            "git": self.git.to_json(),
+            "gitHost": self.git_host.to_json(),
             "auditLog": self.audit_log,
             "binDir": self.bin_dir,
             "image": self.image,
@@ -97,7 +109,6 @@ class Cluster:
 
 def from_json(document: dict[str, Any]) -> Cluster:
     """Read what `Cluster.to_json` wrote; a missing key is an error, never a default."""
-    git = document["git"]
     return Cluster(
         kind=document["kind"],
         kubeconfig=document["kubeconfig"],
@@ -106,7 +117,8 @@ def from_json(document: dict[str, Any]) -> Cluster:
         aws=AwsServer.from_json(document["aws"]),
         moto=AwsServer.from_json(document["moto"]),
         serverlessrepo=AwsServer.from_json(document["serverlessrepo"]),
-        git=GitServer(git["url"], git["clusterUrl"], git["user"], git["password"]),
+        git=GitServer.from_json(document["git"]),
+        git_host=GitServer.from_json(document["gitHost"]),
         audit_log=document["auditLog"],
         bin_dir=document["binDir"],
         image=document["image"],

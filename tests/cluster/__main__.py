@@ -15,7 +15,7 @@ from tests.cluster.shell import ClusterError, locked, say
 
 _HELP = {
     "up": "start a cluster, or return at once if it runs",
-    "aws": "add the AWS servers, which `make sam` and the tests need",
+    "aws": "add the AWS servers and the Git host, which `make sam` and the tests need",
     "down": "end it and leave nothing running",
     "status": "say how it is; exit code 1 unless it is healthy",
     "env": "print lines for eval: KUBECONFIG and PATH",

@@ -42,6 +42,8 @@ class Program:
     name: str
     package: str = "."
     stamps: tuple[str, ...] = ()
+    tags: str = ""
+    """Build tags; with any the C compiler is used, as they ask for libraries of C."""
     usual_s: int = 0
     """How long the build takes on two cores with nothing cached, modules' download included."""
 
@@ -59,7 +61,7 @@ class Program:
 
     def key(self) -> str:
         """Return a hash of all that decides the binary."""
-        digest = hashlib.sha256(f"{self.package} {self.ldflags}".encode())
+        digest = hashlib.sha256(f"{self.package} {self.ldflags}{self.tags}".encode())
         for name in ("go.mod", "go.sum", "main.go"):
             file = self.module / name
             digest.update(file.read_bytes() if file.exists() else b"")
@@ -86,6 +88,9 @@ HELM = Program(
 )
 KUSTOMIZE = Program("kustomize", package="sigs.k8s.io/kustomize/kustomize/v5")
 KSTATUS = Program("kstatus")
+GITEA = Program(
+    "gitea", package="code.gitea.io/gitea", tags="sqlite sqlite_unlock_notify", usual_s=220
+)
 KIND = Program("kind", package="sigs.k8s.io/kind")
 
 # The slowest first: images that need only Debian are built meanwhile.
@@ -129,11 +134,20 @@ def _build(program: Program, target: Path) -> None:
         "-trimpath",
         "-ldflags",
         program.ldflags,
+        "-tags",
+        program.tags,
         "-o",
         partial,
     ]
-    run([*command, program.package], limit=1500, cwd=program.module, env=_GO)
+    env = {**_GO, "CGO_ENABLED": "1"} if program.tags else _GO
+    run([*command, program.package], limit=1500, cwd=program.module, env=env)
     partial.replace(target)
+
+
+def source_of(program: Program) -> Path:
+    """Return the folder of the sources that a program was built of."""
+    words = ["go", "list", "-f", "{{.Dir}}", program.package]
+    return Path(run(words, limit=120, cwd=program.module, env=_GO).strip())
 
 
 def link_tools(places: Places) -> None:

@@ -14,6 +14,7 @@ from tests.cluster.shell import run, wait_until
 
 _MANIFESTS = Path(__file__).parent / "manifests"
 _IMAGE, _AWS_IMAGE = "penstock-dev-servers:dev", "penstock-aws-servers:dev"
+_GIT_HOST_IMAGE, _GIT_HOST_NODE_PORT = "penstock-git-host:dev", 30300
 _S3_NODE_PORT, _GIT_NODE_PORT = 30070, 30080
 _AWS_NODE_PORT, _MOTO_NODE_PORT, _SERVERLESSREPO_NODE_PORT = 30456, 30500, 30458
 
@@ -49,6 +50,12 @@ def describe(
             user=_GIT_USER,
             password=_GIT_PASSWORD,
         ),
+        git_host=GitServer(
+            url=f"http://{node_ip}:{_GIT_HOST_NODE_PORT}",
+            cluster_url="http://git-host.penstock-dev",
+            user=_GIT_USER,
+            password=_GIT_PASSWORD,
+        ),
         audit_log=str(audit_log) if audit_log else None,
         bin_dir=str(places.bin_dir),
         image="penstock:dev",
@@ -80,13 +87,18 @@ def apply(places: Places, kubeconfig: Path) -> None:
 
 
 def apply_aws(places: Places, kubeconfig: Path) -> None:
-    """Create the AWS servers, when all that is waited for is there: they take a while to start."""
+    """Create the AWS servers and the Git host, when all that is waited for is there.
+
+    They take a while to start.
+    """
     text = Template((_MANIFESTS / "aws-servers.yaml").read_text()).substitute(
         image=_AWS_IMAGE,
         region=_REGION,
         aws_node_port=_AWS_NODE_PORT,
         moto_node_port=_MOTO_NODE_PORT,
         serverlessrepo_node_port=_SERVERLESSREPO_NODE_PORT,
+        git_host_image=_GIT_HOST_IMAGE,
+        git_host_node_port=_GIT_HOST_NODE_PORT,
     )
     _apply(places, kubeconfig, text)
 

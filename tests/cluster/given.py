@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from tests.cluster import dev_servers
-from tests.cluster.images import AWS_SERVERS, DEV_SERVERS, PENSTOCK
+from tests.cluster.images import AWS_SERVERS, DEV_SERVERS, GIT_HOST, PENSTOCK
 from tests.cluster.places import Places
 from tests.cluster.shell import ClusterError, run, say, step, write
 
@@ -114,7 +114,7 @@ def up(places: Places) -> None:
     """Check that the cluster answers and start the servers."""
     kubeconfig = _kubeconfig()
     cluster = dev_servers.describe(places, "given", kubeconfig, node_ip(places, kubeconfig), None)
-    needed = " ".join(image.reference for image in (DEV_SERVERS, AWS_SERVERS, PENSTOCK))
+    needed = " ".join(image.reference for image in (DEV_SERVERS, AWS_SERVERS, GIT_HOST, PENSTOCK))
     say(f"images the cluster must have or be able to pull: {needed}")
     with step("S3 and Git servers"):
         dev_servers.apply(places, kubeconfig)

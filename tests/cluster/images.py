@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.cluster import buildah
-from tests.cluster.binaries import KUSTOMIZE, VERSITYGW
+from tests.cluster.binaries import GITEA, KUSTOMIZE, VERSITYGW, source_of
 from tests.cluster.binaries import ensure as ensure_programs
 from tests.cluster.components import PAUSE_IMAGE
 from tests.cluster.places import CHECKOUT, Places
@@ -173,6 +173,17 @@ def _aws_servers(places: Places, folder: Path) -> buildah.Build:
     return buildah.Build(folder, dockerfile, arguments={"BASE": BASE.tag(places)})
 
 
+def _git_host(places: Places, folder: Path) -> buildah.Build:
+    ensure_programs(places, (GITEA,))
+    shutil.copy2(GITEA.path(places), folder / "gitea")
+    # Not within the program: that would take its generators, too.
+    for name in ("options", "public", "templates"):
+        shutil.copytree(source_of(GITEA) / name, folder / "static" / name)
+    shutil.copy2(_FILES / "app.ini", folder)
+    dockerfile = (_FILES / "git-host.Dockerfile").read_text()
+    return buildah.Build(folder, dockerfile, arguments={"BASE": BASE.tag(places)})
+
+
 def _penstock(places: Places, folder: Path) -> buildah.Build:
     """Describe the operator's own image: the Dockerfile users have, with
     packages fetched beforehand.
@@ -238,6 +249,13 @@ AWS_SERVERS = Image(
         *(_file(f"{name}.txt") for name in _AWS_SERVERS),
     ],
     _aws_servers,
+    BASE,
+)
+GIT_HOST = Image(
+    "penstock-git-host",
+    "docker.io/library/penstock-git-host:dev",
+    lambda _: [_file("git-host.Dockerfile"), _file("app.ini"), GITEA.key().encode()],
+    _git_host,
     BASE,
 )
 PENSTOCK = Image(

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from tests.cluster import buildah, dev_servers, given, is_described
 from tests.cluster.binaries import KIND, ensure
-from tests.cluster.images import AWS_SERVERS, BUILD, BUILD_PACKAGES, DEV_SERVERS, PENSTOCK, Image
+from tests.cluster.images import (
+    AWS_SERVERS,
+    BUILD,
+    BUILD_PACKAGES,
+    DEV_SERVERS,
+    GIT_HOST,
+    PENSTOCK,
+    Image,
+)
 from tests.cluster.places import CHECKOUT, Places
 from tests.cluster.shell import run, step, succeeds, write
 
@@ -70,6 +78,8 @@ def up(places: Places) -> None:
         _build_on_base(places, DEV_SERVERS)
     with step("image penstock-aws-servers"):
         _build_on_base(places, AWS_SERVERS)
+    with step("image penstock-git-host"):
+        _build_on_base(places, GIT_HOST)
     with step("image penstock-build"):
         _build_from_packages(BUILD.reference, *BUILD_PACKAGES)
         _load(places, BUILD)

@@ -129,11 +129,12 @@ def image(places: Places) -> None:
 
 
 def aws(places: Places) -> None:
-    """Add what `make sam` and the tests need beside a cluster: the AWS servers, and kstatus.
+    """Add what `make sam` and the tests need besides: the AWS servers, a Git host, kstatus.
 
-    The demo does without them: their image takes as long as a compiler's minute.
+    The demo does without them: their images take minutes of a compiler.
     """
     runtime.import_image(places, images.AWS_SERVERS)
+    runtime.import_image(places, images.GIT_HOST)
     binaries.ensure(places, (binaries.KSTATUS,))
     dev_servers.apply_aws(places, places.kubeconfig)
 

@@ -33,6 +33,8 @@ class ReceiverProcess(OperatorProcess):
     module: str = "penstock.triggers.receiver.main"
     account: str = "penstock-receiver"
     port: int = field(default_factory=free_port)
+    is_reachable: bool = False
+    """Whether it listens where pods of the cluster reach it, and not on loopback alone."""
 
     def deliver(
         self, namespace: str, connection: str, repository: str, secret: str, name: str = ""
@@ -53,6 +55,14 @@ class ReceiverProcess(OperatorProcess):
             return 0
         return answer.status
 
+    @property
+    def address(self) -> str:
+        """Where the cluster's pods reach the receiver."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            # Nothing is sent: the kernel says from which address it would be.
+            route.connect((self.cluster.node_ip, 9))
+            return f"http://{route.getsockname()[0]}:{self.port}"
+
     def _allow_lease(self) -> None:
         """Every replica of the receiver answers."""
 
@@ -60,7 +70,7 @@ class ReceiverProcess(OperatorProcess):
         path = self.folder / "config.yaml"
         config = {
             "namespaces": self.namespaces,
-            "host": "127.0.0.1",
+            "host": "0.0.0.0" if self.is_reachable else "127.0.0.1",
             "port": self.port,
             "healthPort": None,
             "serviceAccount": f"{SYSTEM}:{self.account}",
