@@ -69,6 +69,11 @@ class Filters:
         return frozenset(item.prefix for item in self._pushes) | {BRANCHES for _ in self._pulls[:1]}
 
     @property
+    def watches_pushes(self) -> bool:
+        """Whether pushes may start runs."""
+        return bool(self._pushes)
+
+    @property
     def watches_pull_requests(self) -> bool:
         """Whether pull requests may start runs."""
         return bool(self._pulls)

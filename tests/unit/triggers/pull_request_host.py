@@ -44,7 +44,9 @@ class Host(GitServer):
     pulls: dict[int, Pull] = field(default_factory=dict)
     page: int = 25
     status: int = 200
-    """What every request to the API is answered with, unless it is 200."""
+    """What requests to the API are answered with, unless it is 200."""
+    refused: str = "all"
+    """Which: ``all``, those of a ``list``, or those of ``one``."""
     extra: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,7 +83,9 @@ class Host(GitServer):
         self.pulls[number] = replace(known, commit=commit, **fields)
         return self.pulls[number]
 
-    def close(self, number: int | None = None, *, merged: bool = False) -> None:
+    def close(
+        self, number: int | None = None, *, merged: bool = False, keep_branch: bool = False
+    ) -> None:
         """Close a pull request; the server, if no number is given."""
         if number is None:
             super().close()
@@ -90,7 +94,8 @@ class Host(GitServer):
         base = git(self.folder, "rev-parse", pull.destination)
         if merged:
             git(self.folder, "merge", "-q", "--no-ff", "-m", "merged", pull.branch)
-        git(self.folder, "branch", "-q", "-D", pull.branch)
+        if not keep_branch:
+            git(self.folder, "branch", "-q", "-D", pull.branch)
         # Hosts keep what a pull request was made of.
         git(self.folder, "update-ref", f"refs/pull/{number}/head", pull.commit)
         self.pulls[number] = replace(pull, state="merged" if merged else "closed", base=base)
@@ -101,7 +106,8 @@ class Host(GitServer):
         place = KINDS[self.kind]
         if not path.startswith("/api/"):
             return None
-        if self.status != 200:
+        kind = "list" if path == place else "one"
+        if self.status != 200 and self.refused in ("all", kind):
             return self.status, self.extra, b'{"message": "no"}'
         if path == place:
             return self._list(parse_qs(query))
@@ -132,15 +138,33 @@ class Host(GitServer):
                 "target_branch": pull.destination,
                 "source_project_id": pull.repository,
                 "target_project_id": 1,
-                "diff_refs": {"base_sha": pull.base} if pull.base else None,
+                "diff_refs": self._diff_refs(pull),
             }
-        head = {"id": pull.repository} if pull.repository else None
+        return self._of_github_or_gitea(pull)
+
+    def _diff_refs(self, pull: Pull) -> dict[str, str] | None:
+        if not pull.base:
+            return None
+        return {"base_sha": git(self.folder, "merge-base", pull.base, pull.commit)}
+
+    def _of_github_or_gitea(self, pull: Pull) -> dict[str, Any]:
+        repository = {"id": pull.repository} if pull.repository else None
+        head: dict[str, Any] = {"sha": pull.commit, "ref": pull.branch, "repo": repository}
         document = {
             "number": pull.number,
             "state": "open" if pull.state == "open" else "closed",
-            "head": {"sha": pull.commit, "ref": pull.branch, "repo": head},
+            "head": head,
             "base": {"sha": pull.base or "b" * 40, "ref": pull.destination, "repo": {"id": 1}},
         }
         if self.kind == ProviderType.GITEA:
-            document["merge_base"] = pull.base
+            document["merge_base"] = pull.base and git(
+                self.folder, "merge-base", pull.base, pull.commit
+            )
+            if pull.state != "open":
+                # As it answers for one alone: with the branch as it is, or with its label.
+                head["label"] = pull.branch
+                if self._has(pull.branch):
+                    head["sha"] = git(self.folder, "rev-parse", pull.branch)
+                else:
+                    head["ref"] = f"refs/pull/{pull.number}/head"
         return document

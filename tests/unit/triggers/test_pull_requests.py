@@ -28,7 +28,7 @@ from penstock.triggers.observations import (
 from penstock.triggers.sources.addresses import AddressRules
 from penstock.triggers.sources.base import SecretReader, Watch
 from penstock.triggers.sources.connection_reports import ConnectionReports
-from penstock.triggers.sources.git import filtered, host_api
+from penstock.triggers.sources.git import filtered
 from penstock.triggers.sources.git.changed_files import ChangedFiles
 from penstock.triggers.sources.git.filtered import FilteredLook
 from penstock.triggers.sources.git.host import GitHost
@@ -257,6 +257,68 @@ async def test_pull_request_that_is_left_out_is_open_until_its_host_says_that_it
     assert await seen(gitea, {PULL: pull.commit}) == RefsSeen({}), "it was deleted: no event"
 
 
+async def test_closed_one_within_the_list_of_the_open_ones_says_nothing(
+    gitea: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list's state may be newer than its choice, and its head is not looked for on a branch."""
+    pull = gitea.open(7, "feature")
+    listed = [{**gitea._document(pull), "state": "closed"}]
+    gitea.pulls[8] = Pull(8, "feature", "e" * 40, state="closed")
+    answer = json.dumps([*listed, gitea._document(gitea.pulls[8])]).encode()
+    monkeypatch.setattr(gitea, "_list", lambda _: (200, {}, answer))
+    assert await seen(gitea, {}) == RefsSeen({})
+    assert await seen(gitea, {PULL: pull.commit}) == RefsSeen({PULL: pull.commit})
+
+
+async def test_closed_pull_request_whose_branch_goes_on_runs_what_it_was(host: Host) -> None:
+    pull = host.open(7, "develop")
+    host.close(7, merged=True, keep_branch=True)
+    host.commit("develop", "later.md")
+    found = await seen(host, {PULL: pull.commit})
+    assert found == RefsSeen({PULL: CLOSED_PULL_REQUEST}, taken(pull, "closed"))
+
+
+async def test_pull_request_whose_list_is_behind_its_branch_is_no_news_later(gitea: Host) -> None:
+    first = gitea.open(7, "feature")
+    second = gitea.open(7, "feature", "other.md")
+    gitea.pulls[7] = first
+    assert await seen(gitea, None) == RefsSeen({PULL: second.commit})
+
+
+async def test_pull_request_that_is_merged_while_it_is_judged_still_has_its_files(
+    gitea: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull = gitea.open(7, "feature", "svc/a.go")
+    compared = ChangedFiles.of
+
+    async def of(files: ChangedFiles, access: Any, change: Any) -> Any:
+        git(gitea.folder, "merge", "-q", "--no-ff", "-m", "merged", "feature")
+        return await compared(files, access, change)
+
+    monkeypatch.setattr(ChangedFiles, "of", of)
+    found = await seen(gitea, {}, file_paths={"includes": ["svc/**"]})
+    assert found.starting == taken(pull, "opened")
+
+
+@pytest.mark.parametrize("fault", ["list", "one"])
+async def test_pull_requests_that_cannot_be_told_keep_no_push_from_being_seen(
+    gitea: Host, fault: str
+) -> None:
+    before = git(gitea.folder, "rev-parse", "main")
+    after = gitea.commit("main", "later.md")
+    gitea.status, gitea.refused = 500, fault
+    both = {"branches": {"includes": ["main"]}}
+    trigger = GitConfiguration.model_validate(
+        {"sourceActionName": "Source", "push": [both], "pullRequest": [both]}
+    )
+    known = {"refs/heads/main": before, PULL: "a" * 40}
+    found = await look(gitea, watch(known)._replace(trigger=trigger))
+    assert isinstance(found, RefsSeen)
+    assert found.refs == {"refs/heads/main": after, PULL: "a" * 40}
+    assert found.starting.keys() == {"refs/heads/main"}
+    assert found.error == "SystemUnavailable: 127.0.0.1 answered with 500"
+
+
 async def test_pull_request_that_goes_elsewhere_now_is_forgotten_when_it_is_closed(
     gitea: Host,
 ) -> None:
@@ -309,9 +371,9 @@ async def test_public_github_is_asked_at_its_own_api_and_another_one_at_its_own(
     asked: list[str] = []
 
     class Api(HostApi):
-        async def get(self, url: str, headers: Any) -> host_api.ApiAnswer:
+        async def get(self, url: str, headers: Any, read: Any) -> Any:
             asked.append(url.partition("?")[0])
-            return host_api.ApiAnswer([], has_more=False)
+            return [], False
 
     for endpoint in ("https://github.com", "https://github.com/", "https://ghe.example.com"):
         place = PullPlace(ProviderType.GITHUB, endpoint, "octo/shop")
@@ -329,7 +391,8 @@ async def test_public_github_is_asked_at_its_own_api_and_another_one_at_its_own(
         (401, {}, "PermissionError: 127.0.0.1 does not let the credential read pull requests"),
         (403, {}, "PermissionError: 127.0.0.1 does not let the credential read pull requests"),
         (403, {"X-RateLimit-Remaining": "0"}, "SystemUnavailable: 127.0.0.1 takes no more"),
-        (429, {}, "SystemUnavailable: 127.0.0.1 takes no more requests for now"),
+        (403, {"Retry-After": "60"}, "SystemUnavailable: 127.0.0.1 takes no more"),
+        (429, {}, "takes no more requests for now (429); with a token in credentialsSecret"),
         (301, {"Location": "http://169.254.169.254/"}, "has moved (301): name where"),
         (404, {}, "was not found, or the credential may not read its pull requests"),
         (500, {}, "SystemUnavailable: 127.0.0.1 answered with 500"),
@@ -350,7 +413,8 @@ async def test_host_that_refuses_is_told_in_words_of_its_own(
         (b"<html>", "answers with what is no JSON"),
         (b"[" * 100_000, "answers with what is no JSON"),
         (b'{"message": "hello"}', "the answer is no list"),
-        (b'"' + b"x" * (9 * 1024 * 1024) + b'"', "answers with more than 8,192 KiB"),
+        (b'"' + b"x" * (9 * 1024 * 1024) + b'"', "answers with more than 8,192 KiB; shorten"),
+        (b"[" + b"{}," * 200_000 + b"{}]", "answers with more than 200,000 values"),
     ],
 )
 async def test_answer_that_is_none_is_told(
@@ -362,18 +426,36 @@ async def test_answer_that_is_none_is_told(
     assert words in found.error
 
 
+def entry_with(
+    number: object = 8, sha: object = "a" * 40, ref: object = "f", base: object = "main"
+) -> dict[str, Any]:
+    """Return a pull request as Gitea shows one, with some fields of any kind."""
+    head = {"sha": sha, "ref": ref, "repo": {"id": 1}}
+    into = {"ref": base, "sha": "b" * 40, "repo": {"id": 1}}
+    return {"number": number, "state": "open", "head": head, "base": into}
+
+
 @pytest.mark.parametrize(
     "entry",
     [
-        None, 7, {}, {"number": "x"}, {"number": 7, "head": None, "base": None, "state": "open"},
-        {"number": -7, "state": "open", "head": {"sha": "a" * 40, "ref": "f", "repo": {"id": 1}},
-         "base": {"ref": "main", "sha": "b" * 40, "repo": {"id": 1}}},
-        {"number": 7, "state": "open", "head": {"sha": "--x", "ref": "f", "repo": {"id": 1}},
-         "base": {"ref": "main", "sha": "b" * 40, "repo": {"id": 1}}},
-        {"number": 7, "state": "open", "head": {"sha": "a" * 40, "ref": 7, "repo": {"id": 1}},
-         "base": {"ref": ["main"], "sha": "b" * 40, "repo": {"id": 1}}},
+        None,
+        7,
+        {},
+        {"number": "x"},
+        {"number": 8, "head": None, "base": None, "state": "open"},
+        entry_with(number=-7),
+        entry_with(number=1e999),
+        entry_with(sha="--x"),
+        entry_with(sha=None),
+        entry_with(sha=7),
+        entry_with(sha=["a"] * 40),
+        entry_with(ref=7),
+        entry_with(ref="\ud800"),
+        entry_with(base=["main"]),
+        entry_with(base="\ud800"),
+        entry_with(base="x" * 1_000_000),
     ],
-)  # fmt: skip
+)
 async def test_entry_of_any_other_shape_is_passed_over(
     gitea: Host, monkeypatch: pytest.MonkeyPatch, entry: object
 ) -> None:
@@ -408,7 +490,7 @@ async def test_host_that_is_not_asked_for_pull_requests_says_so(
 async def test_address_within_the_cluster_is_not_asked() -> None:
     api = HostApi(AddressRules(), 5)
     with pytest.raises(Exception, match="an address within the cluster"):
-        await api.get("http://127.0.0.1:9/api", {})
+        await api.get("http://127.0.0.1:9/api", {}, list)
 
 
 async def test_token_that_no_header_can_hold_is_told_without_it(gitea: Host) -> None:

@@ -44,14 +44,15 @@ _GONE = ("not our ref", "not valid", "unadvertised object", "find remote ref")
 class RefChange(NamedTuple):
     """A branch that moved from ``old``, empty for a new one, to ``new``.
 
-    For a pull request ``base`` is what it goes into, as a branch's ref or, once it may be merged, a
-    commit; ``old`` tells its events apart.
+    For a pull request ``tip`` is a commit of the branch that it goes into, from before it was
+    merged, and ``into`` that branch's ref while it is open; ``old`` tells its events apart.
     """
 
     ref: str
     old: str
     new: str
-    base: str = ""
+    into: str = ""
+    tip: str = ""
 
 
 class Changes(NamedTuple):
@@ -95,8 +96,8 @@ class ChangedFiles:
             raise ActionError(SYSTEM_UNAVAILABLE, f"no folder to compare in: {error}") from error
 
     async def _compared(self, access: Access, change: RefChange) -> Changes:
-        if change.base:
-            return await self._since(access, change.base, change.new)
+        if change.tip:
+            return await self._of_pull_request(access, change)
         if is_commit(change.old):
             try:
                 return await self._between(access, change.old, change.new)
@@ -107,14 +108,17 @@ class ChangedFiles:
         default = await LsRemote(self.host).default_branch(access)
         if not default or default == change.ref:
             return await self._between(access, "", change.new)
-        return await self._since(access, default, change.new)
+        base = await self._base(access, default, change.new)
+        return await self._since(access, base, change.new)
 
-    async def _since(self, access: Access, other: str, new: str) -> Changes:
-        """Return the files that differ since ``new`` left another branch, or another commit."""
-        if is_commit(other):
-            base = await self._merge_base(access, other, new)
-        else:
-            base = await self._base(access, other, new)
+    async def _of_pull_request(self, access: Access, change: RefChange) -> Changes:
+        base = await self._base(access, change.into, change.new) if change.into else change.new
+        if base == change.new:
+            # It is merged by now: what the branch was before knows nothing of it.
+            base = await self._merge_base(access, change.tip, change.new)
+        return await self._since(access, base, change.new)
+
+    async def _since(self, access: Access, base: str, new: str) -> Changes:
         return Changes(b"") if base == new else await self._between(access, base, new)
 
     async def _between(self, access: Access, old: str, new: str) -> Changes:

@@ -7,7 +7,7 @@ its host says so of that one.
 import asyncio
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from penstock.actions.execution import CONFIGURATION_ERROR, TIMED_OUT, ActionErr
 from penstock.actions.git.remote import BRANCHES
 from penstock.api.globs.syntax import GlobError
 from penstock.runtime.turns import Turns
-from penstock.triggers.filters import CLOSED, OPEN, UPDATED, Filters, IsLate
+from penstock.triggers.filters import CLOSED, OPEN, UPDATED, FileCriteria, Filters, IsLate
 from penstock.triggers.observations import CLOSED_PULL_REQUEST, RefsSeen, Taken
 from penstock.triggers.sources.base import Watch
 from penstock.triggers.sources.git.changed_files import RefChange
@@ -55,6 +55,7 @@ class _Pulls:
 
     told: list[PullRequest] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class FilteredLook:
         watch = repository.watch
         assert watch.trigger, "only a watch with filters is looked at in this way"
         filters = Filters.of(watch.trigger)
-        pulls = await self._pulls(repository) if filters.watches_pull_requests else _Pulls()
+        pulls = await self._pulls_if_any(repository, filters)
         async with self.turns.of(repository.namespace):
             every = await self.ls_remote.refs(repository.access, filters.prefixes)
         try:
@@ -101,7 +102,22 @@ class FilteredLook:
         candidates = [candidate for candidate, _ in found.changed.values()]
         source = FilteredSource(repository.namespace, watch.name, repository.access)
         verdicts = await self.judge.judge(source, candidates)
-        return _seen(_with_missing(watch, found.refs, pulls.ended), found, verdicts)
+        refs = _with_missing(watch, found.refs, pulls.ended)
+        return _seen(refs, found, verdicts, pulls.errors)
+
+    async def _pulls_if_any(self, repository: WatchedRepository, filters: Filters) -> _Pulls:
+        """Return what the host tells of pull requests; raise ActionError.
+
+        Strangers may open them: where they cannot be told, pushes are looked at all the same.
+        """
+        if not filters.watches_pull_requests:
+            return _Pulls()
+        try:
+            return await self._pulls(repository)
+        except ActionError as error:
+            if repository.watch.refs is None or not filters.watches_pushes:
+                raise
+            return _Pulls(errors=[f"{error.code}: {error.message}"])
 
     async def _pulls(self, repository: WatchedRepository) -> _Pulls:
         """Return the open pull requests, and some of those that were open; raise ActionError."""
@@ -115,7 +131,12 @@ class FilteredLook:
             for ref in random.sample(missing, min(len(missing), _MOST_ASKED)):
                 if time.monotonic() > until:
                     break
-                pull = await self.pull_requests.one(place, credential, number_of(ref))
+                try:
+                    pull = await self.pull_requests.one(place, credential, number_of(ref))
+                # One that the host does not show must not hide the others.
+                except ActionError as error:
+                    found.errors.append(f"{error.code}: {error.message}")
+                    continue
                 if pull:
                     found.told.append(pull)
                 if pull is None or not pull.is_open:
@@ -159,34 +180,65 @@ def _compare(
             found.changed[ref] = Candidate(RefChange(ref, old, commit), filters.of_push(ref)), taken
     watched = filters.watched_destinations({pull.destination for pull in pulls}, is_late)
     for pull in pulls:
-        if pull.is_own and pull.destination in watched:
+        if not (pull.is_own and pull.destination in watched):
+            continue
+        if watch.refs is None:
+            _begin(found, pull, every)
+        else:
             _add(found, pull, known.get(pull.ref, ""), every, filters)
     return found
+
+
+def _begin(found: _Found, pull: PullRequest, every: Mapping[str, str]) -> None:
+    """Remember a pull request that was open before: its host's list may be behind its branch."""
+    if tip := every.get(BRANCHES + pull.branch):
+        found.refs[pull.ref] = tip
 
 
 def _add(
     found: _Found, pull: PullRequest, old: str, every: Mapping[str, str], filters: Filters
 ) -> None:
     """Add a pull request of the repository itself, and what has happened to it."""
-    new = pull.commit if pull.is_open else CLOSED_PULL_REQUEST
+    if not pull.is_open:
+        if old:
+            _close(found, pull, old, filters)
+        return
     # Whoever may open a pull request may show any commit in it. One that stands on a branch of the
     # repository was pushed by somebody who may push; what was moved since is for the next look.
-    if pull.is_open and every.get(BRANCHES + pull.branch) != pull.commit:
-        new = old
+    new = pull.commit if every.get(BRANCHES + pull.branch) == pull.commit else old
     if not new:
         return
     found.refs[pull.ref] = new
     if new == old:
         return
-    event = CLOSED if not pull.is_open else OPEN if old in ("", CLOSED_PULL_REQUEST) else UPDATED
-    base = BRANCHES + pull.destination if pull.is_open else pull.base
+    event = OPEN if old in ("", CLOSED_PULL_REQUEST) else UPDATED
+    into = BRANCHES + pull.destination
+    change = RefChange(pull.ref, old, new, into, every.get(into, ""))
     criteria = filters.of_pull_request(event, pull.destination)
-    # Nobody can tell its files: to start a run too many does less harm than to lose one.
-    criteria = criteria if base else tuple(None for _ in criteria)
-    candidate = Candidate(RefChange(pull.ref, old, pull.commit, base), criteria)
+    found.changed[pull.ref] = _candidate(change, criteria), _taken(pull, event, new)
+
+
+def _close(found: _Found, pull: PullRequest, old: str, filters: Filters) -> None:
+    found.refs[pull.ref] = CLOSED_PULL_REQUEST
+    commit = pull.commit or old
+    criteria = filters.of_pull_request(CLOSED, pull.destination)
+    if pull.base:
+        candidate = Candidate(RefChange(pull.ref, pull.base, commit), criteria)
+    else:
+        candidate = _candidate(RefChange(pull.ref, old, commit, tip=pull.tip), criteria)
+    found.changed[pull.ref] = candidate, _taken(pull, CLOSED, commit)
+
+
+def _candidate(change: RefChange, criteria: FileCriteria) -> Candidate:
+    # Without a tip nobody can tell the files: to start a run too many does less harm than to lose
+    # one.
+    return Candidate(change, criteria if change.tip else tuple(None for _ in criteria))
+
+
+def _taken(pull: PullRequest, event: str, commit: str) -> Taken:
     into = f"{pull.branch} into {pull.destination}"
-    detail = f"pull request {pull.number} {_WORDS[event]}: {into}, at {pull.commit}"
-    found.changed[pull.ref] = candidate, Taken(pull.commit, BRANCHES + pull.branch, detail)
+    detail = f"pull request {pull.number} {_WORDS[event]}: {into}, at {commit}"
+    return Taken(commit, BRANCHES + pull.branch, detail)
 
 
 def _with_missing(watch: Watch, found: Mapping[str, str], ended: Collection[str]) -> dict[str, str]:
@@ -204,7 +256,9 @@ def _with_missing(watch: Watch, found: Mapping[str, str], ended: Collection[str]
     return {**dict(missing[: watch.most_refs - len(found)]), **found}
 
 
-def _seen(refs: Mapping[str, str], found: _Found, verdicts: Verdicts) -> RefsSeen:
+def _seen(
+    refs: Mapping[str, str], found: _Found, verdicts: Verdicts, errors: Sequence[str]
+) -> RefsSeen:
     starting = {ref: found.changed[ref][1] for ref in verdicts.starting}
     return RefsSeen(
         refs,
@@ -212,5 +266,5 @@ def _seen(refs: Mapping[str, str], found: _Found, verdicts: Verdicts) -> RefsSee
         verdicts.undecided,
         # Only if this look has led on: else the next one waits for its time.
         is_partial=0 < len(verdicts.undecided) < len(found.changed),
-        error="; ".join(verdicts.errors),
+        error="; ".join((*errors, *verdicts.errors)),
     )

@@ -9,9 +9,9 @@ import json
 import os
 import socket
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,6 +28,9 @@ from penstock.triggers.sources.addresses import AddressRules, RefusedAddressErro
 
 # Twenty-five pull requests of GitHub fit, each with the longest text that it may have.
 _LONGEST_ANSWER = 8 * 1024 * 1024
+# Objects, lists and fields. Parsing holds the loop up, and so many take a tenth of a second and
+# some 50 MiB; a host sends a hundredth of it.
+_MOST_VALUES = 200_000
 # What is packed could unfold to any size.
 _HEADERS = {
     "Accept": "application/json",
@@ -37,16 +40,11 @@ _HEADERS = {
 _DENIED, _MISSING, _TOO_MANY = (401, 403), 404, 429
 _PORTS = {"https": 443, "http": 80}
 
+T = TypeVar("T")
+
 
 class MissingError(ActionError):
     """There is nothing at an address, or the credential may not see it."""
-
-
-class ApiAnswer(NamedTuple):
-    """What a host answers, and whether it has another page behind it."""
-
-    document: Any
-    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,16 @@ class HostApi:
 
     rules: AddressRules
     timeout_s: float
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One answer at a time is read, whosever it is: memory is for one."""
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> ApiAnswer:
-        """Return an answer; raise ActionError, and MissingError for a 404."""
+    async def get(
+        self, url: str, headers: Mapping[str, str], read: Callable[[Any], T]
+    ) -> tuple[T, bool]:
+        """Return what ``read`` makes of an answer, and whether another page is behind it.
+
+        Raise ActionError, and MissingError for a 404. ``read`` runs in a thread.
+        """
         try:
             async with asyncio.timeout(self.timeout_s):
                 text, has_more = await self._answer(url, headers)
@@ -67,14 +72,12 @@ class HostApi:
             raise ActionError(
                 TIMED_OUT, f"{_host(url)} took longer than {self.timeout_s:g} s"
             ) from error
-        except ssl.SSLError as error:
-            raise ActionError(SYSTEM_UNAVAILABLE, f"{_host(url)}: {error}"[:300]) from error
         # ValueError: a credential that no header can hold.
         except (aiohttp.ClientError, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
             raise ActionError(SYSTEM_UNAVAILABLE, f"{_host(url)}: {what}"[:300]) from error
-        # Some milliseconds for the largest: in a thread all the same, as many may come at once.
-        return ApiAnswer(await asyncio.to_thread(_json, url, text), has_more)
+        async with self.reading:
+            return await asyncio.to_thread(_read, url, text, read), has_more
 
     async def _answer(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, bool]:
         parts = urlsplit(url)
@@ -87,8 +90,10 @@ class HostApi:
             # A redirect is never followed: it would take the credential elsewhere.
             session.get(url, headers={**_HEADERS, **headers}, allow_redirects=False) as response,
         ):
-            _check(url, response)
-            return await _read(url, response), "next" in response.links
+            _check(url, response, has_credential="Authorization" in headers)
+            # Looked for as text, in one header: where it leads is not asked.
+            has_more = 'rel="next"' in response.headers.get("Link", "")
+            return await _body(url, response), has_more
 
 
 class _Known(AbstractResolver):
@@ -121,7 +126,7 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
 
 
-def _check(url: str, response: aiohttp.ClientResponse) -> None:
+def _check(url: str, response: aiohttp.ClientResponse, *, has_credential: bool) -> None:
     """Raise ActionError for all but success."""
     status, host = response.status, _host(url)
     if status == 200:
@@ -131,9 +136,13 @@ def _check(url: str, response: aiohttp.ClientResponse) -> None:
             CONFIGURATION_ERROR,
             f"{url} was not found, or the credential may not read its pull requests",
         )
-    is_limited = response.headers.get("X-RateLimit-Remaining") == "0"
+    headers = response.headers
+    is_limited = headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers
     if status == _TOO_MANY or (status in _DENIED and is_limited):
-        raise ActionError(SYSTEM_UNAVAILABLE, f"{host} takes no more requests for now ({status})")
+        advice = "" if has_credential else "; with a token in credentialsSecret it takes more"
+        raise ActionError(
+            SYSTEM_UNAVAILABLE, f"{host} takes no more requests for now ({status}){advice}"
+        )
     if status in _DENIED:
         raise ActionError(
             PERMISSION_ERROR,
@@ -146,21 +155,27 @@ def _check(url: str, response: aiohttp.ClientResponse) -> None:
     raise ActionError(SYSTEM_UNAVAILABLE, f"{host} answered with {status}")
 
 
-async def _read(url: str, response: aiohttp.ClientResponse) -> bytes:
-    data = b""
+async def _body(url: str, response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
     async for chunk in response.content.iter_chunked(65_536):
         data += chunk
         if len(data) > _LONGEST_ANSWER:
             raise ActionError(
                 SYSTEM_UNAVAILABLE,
-                f"{_host(url)} answers with more than {_LONGEST_ANSWER // 1024:,} KiB",
+                f"{_host(url)} answers with more than {_LONGEST_ANSWER // 1024:,} KiB; shorten the "
+                f"texts of its open pull requests, or close some",
             )
-    return data
+    return bytes(data)
 
 
-def _json(url: str, answer: bytes) -> Any:
+def _read(url: str, text: bytes, read: Callable[[Any], T]) -> T:
+    if sum(map(text.count, (b"{", b"[", b":"))) > _MOST_VALUES:
+        raise ActionError(
+            SYSTEM_UNAVAILABLE,
+            f"{_host(url)} answers with more than {_MOST_VALUES:,} values: {url}",
+        )
     try:
-        return json.loads(answer)
+        return read(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise ActionError(
             SYSTEM_UNAVAILABLE, f"{_host(url)} answers with what is no JSON: {url}"

@@ -6,6 +6,7 @@ A pull request is remembered under a name of its own, ``refs/pull/7``, whatever 
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -20,16 +21,18 @@ from penstock.triggers.sources.git.ls_remote import is_commit
 _PREFIX = "refs/pull/"
 _LONGEST_NUMBER = 12
 _OF_ONE_PAGE, _MOST_PAGES = 25, 20
-# Of a branch, with its prefix: as long as those that are listed.
-_LONGEST_REF = 255
+# Of a branch: with its prefix as long as those that are listed.
+_LONGEST = 255 - len(BRANCHES)
 
 
 class PullRequest(NamedTuple):
     """A pull request as it is now.
 
+    ``commit`` is its head; empty for a closed one of a host that shows another commit then.
     ``branch`` and ``destination`` are names of branches. ``is_own`` tells one of the repository
-    itself from one of a fork. ``base`` is the commit of the destination that it is compared with
-    once it is closed, empty if the host does not tell.
+    itself from one of a fork. Of a closed one, ``base`` is the commit that its files are told from,
+    and ``tip`` one of the destination from before it was merged; what the host does not tell is
+    empty.
     """
 
     number: int
@@ -39,6 +42,7 @@ class PullRequest(NamedTuple):
     is_own: bool
     is_open: bool
     base: str = ""
+    tip: str = ""
 
     @property
     def ref(self) -> str:
@@ -75,11 +79,10 @@ class PullRequests:
         host = _api_of(place)
         for page in range(1, _MOST_PAGES + 1):
             url = f"{host.address(place)}?{host.oldest_open_first}&page={page}"
-            entries, has_more = await self.api.get(url, _headers(host, place, credential))
-            if not isinstance(entries, list):
-                raise ActionError(SYSTEM_UNAVAILABLE, f"the answer is no list: {url}")
-            read = (_read(host, entry) for entry in entries)
-            found |= {item.number: item for item in read if item}
+            pulls, has_more = await self.api.get(
+                url, _headers(host, place, credential), partial(_list, host, url)
+            )
+            found |= {pull.number: pull for pull in pulls}
             if not has_more:
                 return list(found.values())
         raise ActionError(
@@ -95,10 +98,11 @@ class PullRequests:
         host = _api_of(place)
         url = f"{host.address(place)}/{number}"
         try:
-            answer = await self.api.get(url, _headers(host, place, credential))
+            found, _ = await self.api.get(
+                url, _headers(host, place, credential), partial(_pull, host)
+            )
         except MissingError:
             return None
-        found = _read(host, answer.document)
         if found is None or found.number != number:
             raise ActionError(SYSTEM_UNAVAILABLE, f"the answer is no pull request: {url}")
         return found
@@ -138,30 +142,29 @@ def _headers(host: _Api, place: PullPlace, credential: Credential | None) -> dic
     return {"Authorization": host.authorization(credential, place.provider_type)}
 
 
-def _read(host: _Api, answer: Any) -> PullRequest | None:
+def _list(host: _Api, url: str, answer: Any) -> list[PullRequest]:
+    if not isinstance(answer, list):
+        raise ActionError(SYSTEM_UNAVAILABLE, f"the answer is no list: {url}")
+    # Closing is told of one alone: a list may be older than what stands in it.
+    return [pull for pull in (_pull(host, entry) for entry in answer) if pull and pull.is_open]
+
+
+def _pull(host: _Api, answer: Any) -> PullRequest | None:
     """Return a pull request that an answer tells of; None for what tells of none that can be."""
+    # What a host sends has any shape.
     try:
         found = host.read(answer)
-    # What a host sends has any shape.
-    except (KeyError, TypeError, ValueError, AttributeError):
+        texts = (found.commit, found.branch, found.destination, found.base, found.tip)
+        is_text = all(isinstance(text, str) and len(text.encode()) <= _LONGEST for text in texts)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
-    is_whole = (
-        is_pull_request(found.ref)
-        and is_commit(found.commit)
-        and (not found.base or is_commit(found.base))
-        and isinstance(found.branch, str)
-        and isinstance(found.destination, str)
-        and is_valid_ref(BRANCHES + found.destination)
-    )
-    if not is_whole:
+    if not (is_text and is_pull_request(found.ref) and is_valid_ref(BRANCHES + found.destination)):
+        return None
+    commits = [commit for commit in (found.commit, found.base, found.tip) if commit]
+    if not all(map(is_commit, commits)) or (found.is_open and not found.commit):
         return None
     # Gitea shows a head that is on no branch as a ref of the repository itself.
-    branch = BRANCHES + found.branch
-    has_branch = (
-        not found.branch.startswith("refs/")
-        and is_valid_ref(branch)
-        and len(branch.encode()) <= _LONGEST_REF
-    )
+    has_branch = not found.branch.startswith("refs/") and is_valid_ref(BRANCHES + found.branch)
     return found._replace(is_own=found.is_own and has_branch)
 
 
@@ -190,7 +193,8 @@ def _of_github(answer: Mapping[str, Any]) -> PullRequest:
         base["ref"],
         is_own=own is not None and own == base["repo"]["id"],
         is_open=answer["state"] == "open",
-        base=base.get("sha") or "",
+        # The merge base is not told.
+        tip=base.get("sha") or "",
     )
 
 
@@ -209,7 +213,15 @@ def _token_or_basic(credential: Credential, provider_type: ProviderType) -> str:
 
 
 def _of_gitea(answer: Mapping[str, Any]) -> PullRequest:
-    return _of_github(answer)._replace(base=answer.get("merge_base") or "")
+    found, head = _of_github(answer), answer["head"]
+    if found.is_open:
+        return found._replace(tip="")
+    # Where its branch is gone, its name stands in the label alone, and where it has moved on, the
+    # head is the branch's.
+    branch = head.get("label") if str(head["ref"]).startswith(_PREFIX) else head["ref"]
+    return found._replace(
+        commit="", branch=branch or head["ref"], base=answer.get("merge_base") or "", tip=""
+    )
 
 
 # ---- GitLab
