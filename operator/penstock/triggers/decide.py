@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock.api.names import child_name
+from penstock.api.names import child_name, hash_of
 from penstock.api.status.pipeline_status import ROOM_FOR_REFS, SourceState
 from penstock.triggers.observations import (
     CLOSED_PULL_REQUEST,
@@ -176,15 +176,16 @@ def _advanced(mark: SourceState, run: StartedRun) -> SourceState:
     return mark.model_copy(update={**update, "sequence": run.sequence})
 
 
-def pause_s(interval: float, failures: int, chance: float) -> float:
-    """Return the seconds to the next look, at most the interval while all is well.
+def due_at(now: float, interval: float, failures: int, repository: str) -> float:
+    """Return when to look again: at most an interval from now, in seconds, while all is well.
 
-    ``chance`` is in 0..1.
+    Sources of one ``repository`` are due at the same moments, so that one look serves all of them;
+    those of others are due at others.
     """
     # Sixteen doublings pass the longest pause; without a bound the power overflows in the end.
-    pause = min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
-    # Pollers that were started together do not stay together.
-    return pause * (0.8 + 0.2 * chance)
+    latest = now + min(interval * 2.0 ** min(failures, 16), max(interval, LONGEST_PAUSE_S))
+    phase = int(hash_of(repository), 16) % 1_000 / 1_000 * interval
+    return latest - (latest - phase) % interval
 
 
 def creation_run(view: View) -> NewRun:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from penstock.triggers.decide import (
     State,
     View,
     decide,
-    pause_s,
+    due_at,
     recovered,
 )
 from penstock.triggers.metrics import TriggerMetrics
@@ -74,9 +73,13 @@ class Schedule:
     second run of one push. A restart knows them from the runs that there are.
     """
 
+    told: dict[Key, float] = field(default_factory=dict)
+    """When a host has told of a source: a look that began before may not have seen it."""
+
     def make_due(self, keys: Iterable[Key]) -> None:
         """Let some sources be looked at in the next pass."""
         wanted = set(keys)
+        self.told |= dict.fromkeys(wanted, time.monotonic())
         self.due = {entry: 0.0 if entry[0] in wanted else when for entry, when in self.due.items()}
 
 
@@ -113,7 +116,13 @@ class Poller:
         polled = self._polled(source_actions(found[0]))
         known = recovered(view, schedule.started)
         due = self._due(schedule, polled)
-        looks = {s: _watch(view, known, s, polled) for s in due}
+        begun = time.monotonic()
+        looks = {
+            source: _watch(view, known, source, polled)._replace(
+                not_before=schedule.told.get(source.key, 0.0)
+            )
+            for source in due
+        }
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
             observed = await self._look(document["metadata"]["namespace"], polled, looks)
             view, before = replace(view, state=known), view.state
@@ -121,7 +130,7 @@ class Poller:
             document = await self._carry_out(document, view, decision, before, schedule)
             # After the write: until then this list alone knows what was started.
             schedule.started.clear()
-            self._plan_next(schedule, due, observed)
+            self._plan_next(schedule, {source: polled[source] for source in due}, observed, begun)
         times = list(schedule.due.values())
         return document, max(0.0, min(times) - time.monotonic()) if times else None
 
@@ -172,18 +181,24 @@ class Poller:
         return {source.key: seen for source, seen in zip(looks, observed, strict=True)}
 
     def _plan_next(
-        self, schedule: Schedule, due: Iterable[Source], observed: Mapping[Key, Observation]
+        self,
+        schedule: Schedule,
+        looked_at: Mapping[Source, _Polled],
+        observed: Mapping[Key, Observation],
+        begun: float,
     ) -> None:
-        for source in due:
+        now = time.monotonic()
+        for source, (provider, watch) in looked_at.items():
             seen = observed[source.key]
-            failed = isinstance(seen, Failed)
-            failures = schedule.failures.get(source.key, 0) + 1 if failed else 0
+            failures = schedule.failures.get(source.key, 0) + 1 if isinstance(seen, Failed) else 0
             schedule.failures[source.key] = failures
-            chance = random.random()  # noqa: S311 — jitter
-            pause = pause_s(self._interval, failures, chance)
+            due = due_at(now, self._interval, failures, provider.repository(watch))
             if isinstance(seen, RefsSeen) and seen.is_partial:
-                pause = min(pause, _PARTIAL_S)
-            schedule.due[source.key, source.identity] = time.monotonic() + pause
+                due = min(due, now + _PARTIAL_S)
+            # Told of while it was looked at.
+            if schedule.told.get(source.key, 0.0) > begun:
+                due = 0.0
+            schedule.due[source.key, source.identity] = due
 
     async def _carry_out(
         self,

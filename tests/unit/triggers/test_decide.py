@@ -22,7 +22,7 @@ from penstock.triggers.decide import (
     View,
     creation_run,
     decide,
-    pause_s,
+    due_at,
     recovered,
 )
 from penstock.triggers.observations import (
@@ -231,22 +231,25 @@ def test_no_change_is_lost_and_none_starts_two_runs_wherever_triggers_die(
     )
 
 
-@pytest.mark.parametrize(
-    ("interval", "failures", "least", "most"),
-    [
-        (60, 0, 48, 60),
-        (1, 0, 0.8, 1),
-        (60, 1, 96, 120),
-        (60, 9, 480, 600),
-        (1, 400, 480, 600),
-        (3600, 3, 2880, 3600),
-    ],
+@given(
+    st.floats(0, 1e7),
+    st.sampled_from([1.0, 60.0, 3600.0]),
+    st.integers(0, 400),
+    st.text(max_size=9),
 )
-def test_pause_grows_with_failures_and_is_never_more_than_the_interval_without(
-    interval: float, failures: int, least: float, most: float
+def test_sources_of_one_repository_are_due_together_and_within_the_interval(
+    now: float, interval: float, failures: int, repository: str
 ) -> None:
-    assert pause_s(interval, failures, 0.0) == pytest.approx(least)
-    assert pause_s(interval, failures, 1.0) == pytest.approx(most)
+    due = due_at(now, interval, failures, repository)
+    longest = min(interval * 2.0 ** min(failures, 16), max(interval, 600.0))
+    assert now + longest - interval - 1e-3 <= due <= now + longest + 1e-3
+    # Whoever looks a little later is due at the same moment, or at the next one.
+    later = due_at(now + interval / 7, interval, failures, repository)
+    assert min(abs(later - due), abs(later - due - interval)) < 1e-3
+
+
+def test_repositories_are_due_at_moments_of_their_own() -> None:
+    assert len({due_at(0.0, 60.0, 0, f"repository {number}") for number in range(100)}) > 80
 
 
 def test_controller_never_names_what_triggers_write() -> None:

@@ -37,6 +37,7 @@ from penstock.triggers.sources.git.places import (
     ThroughConnection,
 )
 from penstock.triggers.sources.git.pull_requests import PullRequests
+from penstock.triggers.sources.git.sharing import SharedAnswers
 from penstock.triggers.sources.git.source import GitLooks, GitSource
 from tests.support.fake_client import FakeClient
 from tests.support.fake_server import FakeServer
@@ -107,8 +108,9 @@ async def looked(
         files = ChangedFiles(host, Path(scratch))
         judge = ChangeJudge(files, Matching(), comparing or Turns(2))
         pulls = PullRequests(HostApi(LOOPBACK, 20))
-        filtered = FilteredLook(LsRemote(host), pulls, Turns(2), Matching(), judge)
-        looks = GitLooks(LsRemote(host), Turns(2), filtered)
+        shared = SharedAnswers(0)
+        filtered = FilteredLook(LsRemote(host), pulls, Turns(2), Matching(), judge, shared)
+        looks = GitLooks(LsRemote(host), Turns(2), filtered, shared)
         source = GitSource(SecretReader(client, ACCOUNT), looks, made)
         for each in watches:
             yield await source.look("team", each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,12 +40,18 @@ class Repository:
         self.refs = {f"refs/heads/{name}": commit for name, commit in refs.items()}
         self.watched: list[Watch] = []
         self.is_away = False
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while it is looked at."""
 
     def identity(self, watch: Watch) -> str | None:
         return "repository"
 
+    def repository(self, watch: Watch) -> str:
+        return "repository"
+
     async def look(self, namespace: str, watch: Watch) -> Observation:
         self.watched.append(watch)
+        self.meanwhile()
         if self.is_away:
             return Failed("away")
         if not watch.is_filtered:
@@ -89,7 +96,10 @@ class World:
 
     async def look(self) -> None:
         self.schedule.due = {}
-        await self._poller.run(self.pipeline, self.schedule)
+        await self.pass_()
+
+    async def pass_(self) -> tuple[Document, float | None]:
+        return await self._poller.run(self.pipeline, self.schedule)
 
     def runs(self) -> list[tuple[str, str]]:
         found = [run["spec"]["sourceRevisions"][0] for run in self.server.all(RUNS)]
@@ -170,3 +180,21 @@ async def test_run_that_is_refused_is_decided_anew() -> None:
     world.repository.refs[MAIN] = "c" * 40
     await world.look()
     assert world.runs() == [(MAIN, "c")]
+
+
+async def test_source_that_is_told_of_while_it_is_looked_at_is_looked_at_again() -> None:
+    world = World()
+    await world.look()
+    key = ("Source", "Fetch")
+    world.repository.meanwhile = lambda: world.schedule.make_due([key])
+    _, again = await world.pass_()
+    assert again is not None
+    world.schedule.make_due([key])
+    _, again = await world.pass_()
+    assert again == 0.0, "the look may not have seen what was told of meanwhile"
+    world.repository.meanwhile = lambda: None
+    _, again = await world.pass_()
+    assert again, "then it waits for its time"
+    befores = [watch.not_before for watch in world.repository.watched]
+    assert befores == sorted(befores)
+    assert befores[0] == 0.0 < befores[-1], "an answer from before the news is none"

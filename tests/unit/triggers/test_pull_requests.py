@@ -38,6 +38,7 @@ from penstock.triggers.sources.git.ls_remote import LsRemote
 from penstock.triggers.sources.git.matching import Matching
 from penstock.triggers.sources.git.places import ThroughConnection
 from penstock.triggers.sources.git.pull_requests import PullPlace, PullRequests
+from penstock.triggers.sources.git.sharing import SharedAnswers
 from penstock.triggers.sources.git.source import GitLooks, GitSource
 from tests.support.fake_client import FakeClient
 from tests.support.fake_server import FakeServer
@@ -90,12 +91,12 @@ async def look(host: Host, watched: Watch, server: FakeServer | None = None) -> 
     git_host = GitHost(LOOPBACK, 20)
     with tempfile.TemporaryDirectory() as scratch:
         judge = ChangeJudge(ChangedFiles(git_host, Path(scratch)), Matching(), Turns(2))
-        looks = FilteredLook(
-            LsRemote(git_host), PullRequests(HostApi(LOOPBACK, 20)), Turns(2), Matching(), judge
-        )
+        shared = SharedAnswers(0)
+        pulls = PullRequests(HostApi(LOOPBACK, 20))
+        looks = FilteredLook(LsRemote(git_host), pulls, Turns(2), Matching(), judge, shared)
         source = GitSource(
             SecretReader(FakeClient(server), "ns:triggers"),
-            GitLooks(LsRemote(git_host), Turns(2), looks),
+            GitLooks(LsRemote(git_host), Turns(2), looks, shared),
             through,
         )
         return await source.look("team", watched)

@@ -21,7 +21,8 @@ class Watch(NamedTuple):
     """A source action as it is looked at; ``name`` is none other's.
 
     ``trigger`` is the definition's for it (G-03), ``refs`` what its filters have seen last: None at
-    the first look. At most ``most_refs`` are remembered.
+    the first look. At most ``most_refs`` are remembered. What is seen may be no older than
+    ``not_before``, in the seconds of ``time.monotonic``.
     """
 
     configuration: Mapping[str, str]
@@ -29,6 +30,7 @@ class Watch(NamedTuple):
     refs: Mapping[str, str] | None = None
     most_refs: int = 0
     name: str = ""
+    not_before: float = 0.0
 
     @property
     def is_filtered(self) -> bool:
@@ -43,6 +45,9 @@ class SourceProvider(Protocol):
 
     def identity(self, watch: Watch) -> str | None:
         """Return a hash of the source's place; None if it is not polled or never changes."""
+
+    def repository(self, watch: Watch) -> str:
+        """Return what the source is a part of: those of one repository are looked at together."""
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""

@@ -26,11 +26,14 @@ from penstock.triggers.sources.git.places import (
     ThroughConnection,
 )
 from penstock.triggers.sources.git.pull_requests import PullRequests
+from penstock.triggers.sources.git.sharing import SharedAnswers
 from penstock.triggers.sources.git.source import GitLooks, GitSource
 from penstock.triggers.sources.s3 import S3Source
 
 # Comparisons at a time, one of them for one namespace: each is some processes and much disk.
 _COMPARING = 2
+# Pipelines that are due at the same moment have their passes within so many seconds.
+_FRESH_S = 5.0
 
 
 def providers_of(
@@ -44,14 +47,16 @@ def providers_of(
     changed_files.begin()
     matching = Matching()
     ls_remote, turns = LsRemote(GitHost(rules, settings.timeout_s)), Turns(settings.parallel)
+    shared = SharedAnswers(min(_FRESH_S, settings.poll_s / 4))
     filtered = FilteredLook(
         ls_remote,
         PullRequests(HostApi(rules, settings.timeout_s)),
         turns,
         matching,
         ChangeJudge(changed_files, matching, Turns(_COMPARING)),
+        shared,
     )
-    looks = GitLooks(ls_remote, turns, filtered)
+    looks = GitLooks(ls_remote, turns, filtered, shared)
     of_git: dict[str, GitProvider] = {
         "Git": PlainGit(),
         "GitHub": GitHub(),

@@ -86,7 +86,12 @@ class S3Source:
         configuration = watch.configuration
         if configuration.get("PollForSourceChanges", "true") != "true":
             return None
-        return hash_of("S3", *(configuration.get(key, "") for key in _WHERE))
+        return S3Source.repository(watch)
+
+    @staticmethod
+    def repository(watch: Watch) -> str:
+        """Return the object itself: nobody else looks at it."""
+        return hash_of("S3", *(watch.configuration.get(key, "") for key in _WHERE))
 
     async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return the object's version, or ETag if it has none; every error is an observation."""

@@ -32,6 +32,7 @@ from penstock.triggers.sources.git.pull_requests import (
     is_pull_request,
     number_of,
 )
+from penstock.triggers.sources.git.sharing import SharedAnswers
 
 # Pull requests that are no longer among the open ones, of one look; each is a request.
 _MOST_ASKED = 10
@@ -75,6 +76,7 @@ class FilteredLook:
     turns: Turns
     matching: Matching
     judge: ChangeJudge
+    shared: SharedAnswers
 
     async def look(self, repository: WatchedRepository) -> RefsSeen:
         """Return what the filters watch, and what of its changes they take; raise ActionError."""
@@ -83,7 +85,9 @@ class FilteredLook:
         filters = Filters.of(watch.trigger)
         pulls = await self._pulls_if_any(repository, filters)
         async with self.turns.of(repository.namespace):
-            every = await self.ls_remote.refs(repository.access, filters.prefixes)
+            key = ("refs", repository.access, filters.prefixes)
+            ask = partial(self.ls_remote.refs, repository.access, filters.prefixes)
+            every = await self.shared.of(key, watch.not_before, ask)
         try:
             found = await self.matching.run(
                 repository.namespace, partial(_compare, watch, filters, every, pulls.told)
@@ -124,7 +128,10 @@ class FilteredLook:
         place, credential = check_host(repository.pulls), repository.access.credential
         async with self.turns.of(repository.namespace):
             until = time.monotonic() + _LONGEST_S
-            told = await self._open_pulls(place, credential)
+            ask = partial(self._open_pulls, place, credential)
+            key = ("pull requests", place, credential)
+            # A list of one's own: what is asked one by one comes to it.
+            told = list(await self.shared.of(key, repository.watch.not_before, ask))
             found, refs = _Pulls(told), {pull.ref for pull in told}
             missing = [ref for ref in _open_before(repository.watch) if ref not in refs]
             # In any order: those that stay open and untold keep no other waiting.

@@ -66,6 +66,8 @@ class GitProvider(Protocol):
     """Reads the configurations of one provider; ``trigger`` is what starts its runs on AWS."""
 
     trigger: str
+    repository_keys: tuple[str, ...]
+    """The keys of a configuration that name the repository, whatever the branch."""
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -79,6 +81,7 @@ class PlainGit:
     """Sources ThirdParty / Git, by their Url."""
 
     trigger = POLL
+    repository_keys: tuple[str, ...] = ("Url",)
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -102,6 +105,7 @@ class GitHub:
     """Sources ThirdParty / GitHub (version 1)."""
 
     trigger = POLL
+    repository_keys: tuple[str, ...] = ("Owner", "Repo")
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -128,6 +132,7 @@ class CodeCommit:
     """Sources AWS / CodeCommit. Triggers have no identity on AWS: the action must name keys."""
 
     trigger = POLL
+    repository_keys: tuple[str, ...] = ("Endpoint", "Region", "RepositoryName")
 
     @staticmethod
     def identity(configuration: Mapping[str, str]) -> str | None:
@@ -167,6 +172,7 @@ class ThroughConnection:
     """Sources AWS / CodeStarSourceConnection, through a Connection of their namespace."""
 
     trigger = WEBHOOK
+    repository_keys: tuple[str, ...] = ("ConnectionArn", "FullRepositoryId")
 
     def __init__(self, known: Callable[[str], list[Document]], reports: ConnectionReports) -> None:
         self._known, self._reports = known, reports

@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 
 from penstock.actions.execution import CONFIGURATION_ERROR, ActionError
 from penstock.actions.git.remote import is_valid_ref
@@ -14,6 +15,7 @@ from penstock.triggers.sources.git.filtered import FilteredLook, WatchedReposito
 from penstock.triggers.sources.git.host import Access, Credential
 from penstock.triggers.sources.git.ls_remote import LsRemote
 from penstock.triggers.sources.git.places import GitPlace, GitProvider
+from penstock.triggers.sources.git.sharing import SharedAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class GitLooks:
     ls_remote: LsRemote
     turns: Turns
     filtered: FilteredLook
+    shared: SharedAnswers
 
 
 class GitSource:
@@ -50,6 +53,12 @@ class GitSource:
         kinds = (filters, pulls) if pulls else (filters,)
         return hash_of(place, *(json.dumps(kind, sort_keys=True) for kind in kinds))
 
+    def repository(self, watch: Watch) -> str:
+        """Return which repository it is, whatever branch or filter is watched."""
+        provider = self._provider
+        keys = (watch.configuration.get(key, "") for key in provider.repository_keys)
+        return hash_of(type(provider).__name__, *keys)
+
     async def look(self, namespace: str, watch: Watch) -> Observation:
         """Return what the source is at now; every error is an observation, none goes further."""
         credential: Credential | None = None
@@ -63,7 +72,7 @@ class GitSource:
                 repository = WatchedRepository(namespace, access, place.pulls, watch)
                 seen = await self._looks.filtered.look(repository)
             else:
-                seen = await self._branch(namespace, access, place)
+                seen = await self._branch(namespace, access, place, watch.not_before)
         except ActionError as error:
             told = ActionError(error.code, _masked(error.message, credential))
             if place and place.report:
@@ -74,12 +83,15 @@ class GitSource:
         # Masked first: what is cut in the middle of a secret is not found any more.
         return replace(seen, error=_masked(seen.error, credential)[:LONGEST_ERROR])
 
-    async def _branch(self, namespace: str, access: Access, place: GitPlace) -> Seen:
+    async def _branch(
+        self, namespace: str, access: Access, place: GitPlace, not_before: float
+    ) -> Seen:
         wanted = place.wanted
         if wanted.ref and not is_valid_ref(wanted.ref):
             raise ActionError(CONFIGURATION_ERROR, f"{wanted.text} is no name that Git allows")
         async with self._looks.turns.of(namespace):
-            revision = await self._looks.ls_remote.revision(access, wanted)
+            ask = partial(self._looks.ls_remote.revision, access, wanted)
+            revision = await self._looks.shared.of(("revision", access, wanted), not_before, ask)
         if revision:
             return Seen(revision)
         return Seen("", f"{wanted.text} was not found in {access.remote.url}"[:LONGEST_ERROR])
