@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -458,3 +460,29 @@ async def test_g_03_trigger_without_filters_means_the_actions_own_branch(
     connect(server, git_server)
     bare = Watch(SHOP, GitConfiguration(source_action_name="Source"))
     assert await watch(server, ThroughConnection, bare) == Seen(head(git_server))
+
+
+async def test_pipelines_that_watch_the_same_share_a_look(
+    server: FakeServer, git_server: GitServer
+) -> None:
+    connect(server, git_server)
+    git(git_server.root / "team/shop.git", "branch", "dev")
+    main, dev = Watch(SHOP), Watch({**SHOP, "BranchName": "dev"})
+    source = source_on(server, SharedAnswers(60))
+    found = await asyncio.gather(*(source.look("team", each) for each in [main, dev] * 20))
+    assert set(found) == {Seen(head(git_server))}
+    asked = [path for path in git_server.paths if "info/refs" in path]
+    assert len(asked) == 2, "one for each branch"
+    told = main._replace(not_before=time.monotonic())
+    after = commit(git_server, "page")
+    assert await source.look("team", told) == Seen(after)
+
+
+def source_on(server: FakeServer, shared: SharedAnswers) -> GitSource:
+    through = ThroughConnection(
+        lambda _: list(server.all(CONNECTIONS)), create_autospec(ConnectionReports)
+    )
+    ls_remote, turns = LsRemote(GitHost(LOOPBACK, 20)), Turns(4)
+    filtered = create_autospec(FilteredLook)
+    looks = GitLooks(ls_remote, turns, filtered, shared)
+    return GitSource(SecretReader(FakeClient(server), ACCOUNT), looks, through)

@@ -185,10 +185,8 @@ async def test_run_that_is_refused_is_decided_anew() -> None:
 async def test_source_that_is_told_of_while_it_is_looked_at_is_looked_at_again() -> None:
     world = World()
     await world.look()
-    key = ("Source", "Fetch")
+    key = (world.source()["stageName"], world.source()["actionName"])
     world.repository.meanwhile = lambda: world.schedule.make_due([key])
-    _, again = await world.pass_()
-    assert again is not None
     world.schedule.make_due([key])
     _, again = await world.pass_()
     assert again == 0.0, "the look may not have seen what was told of meanwhile"
