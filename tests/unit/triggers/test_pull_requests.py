@@ -355,7 +355,7 @@ async def test_of_many_that_were_closed_some_are_asked_for_at_each_look(
         (ProviderType.GITHUB, {"token": "t0ken"}, "Bearer t0ken"),
         (ProviderType.GITLAB, {"token": "t0ken"}, "Bearer t0ken"),
         (ProviderType.GITLAB, {"username": "bot", "password": "t0ken"}, "Bearer t0ken"),
-        (ProviderType.GITEA, {"token": "t0ken"}, "token t0ken"),
+        (ProviderType.GITEA, {"token": "t0ken"}, "Basic Z2l0OnQwa2Vu"),
         (ProviderType.GITEA, {"username": "bot", "password": "p"}, "Basic Ym90OnA="),
     ],
 )

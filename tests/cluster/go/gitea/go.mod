@@ -190,6 +190,7 @@ require (
 	github.com/nektos/act v0.2.63 // indirect
 	github.com/niklasfasching/go-org v1.9.1 // indirect
 	github.com/nwaples/rardecode/v2 v2.2.2 // indirect
+	github.com/nxadm/tail v1.4.11 // indirect
 	github.com/olekukonko/cat v0.0.0-20250911104152-50322a0618f6 // indirect
 	github.com/olekukonko/errors v1.2.0 // indirect
 	github.com/olekukonko/ll v0.1.8 // indirect
@@ -268,4 +269,15 @@ require (
 	strk.kbt.io/projects/go/libravatar v0.0.0-20260301104140-add494e31dab // indirect
 	xorm.io/builder v0.3.13 // indirect
 	xorm.io/xorm v1.3.11 // indirect
+)
+
+// Gitea's own replacements: it does not build with the modules that it names otherwise.
+replace (
+	github.com/Azure/azure-sdk-for-go/sdk/azcore => github.com/Azure/azure-sdk-for-go/sdk/azcore v1.19.0
+	github.com/Azure/azure-sdk-for-go/sdk/storage/azblob => github.com/Azure/azure-sdk-for-go/sdk/storage/azblob v1.6.2
+	github.com/jaytaylor/html2text => github.com/Necoro/html2text v0.0.0-20250804200300-7bf1ce1c7347
+	github.com/microsoft/go-mssqldb => github.com/microsoft/go-mssqldb v1.9.7
+	github.com/nektos/act => gitea.com/gitea/act v0.261.10
+	github.com/urfave/cli/v3 => github.com/urfave/cli/v3 v3.4.1
+	go.yaml.in/yaml/v4 => go.yaml.in/yaml/v4 v4.0.0-rc.3
 )

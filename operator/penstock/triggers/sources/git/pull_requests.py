@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from penstock.actions.execution import CONFIGURATION_ERROR, SYSTEM_UNAVAILABLE, ActionError
-from penstock.actions.git.hosts.repositories import token_user
 from penstock.actions.git.remote import BRANCHES, is_valid_ref
 from penstock.api.kinds.connection import ProviderType
 from penstock.triggers.sources.git.host import Credential
@@ -63,7 +62,7 @@ class _Api(NamedTuple):
 
     address: Callable[[PullPlace], str]
     oldest_open_first: str
-    authorization: Callable[[Credential, ProviderType], str]
+    authorization: Callable[[Credential], str]
     read: Callable[[Mapping[str, Any]], PullRequest]
 
 
@@ -80,7 +79,7 @@ class PullRequests:
         for page in range(1, _MOST_PAGES + 1):
             url = f"{host.address(place)}?{host.oldest_open_first}&page={page}"
             pulls, has_more = await self.api.get(
-                url, _headers(host, place, credential), partial(_list, host, url)
+                url, _headers(host, credential), partial(_list, host, url)
             )
             found |= {pull.number: pull for pull in pulls}
             if not has_more:
@@ -98,9 +97,7 @@ class PullRequests:
         host = _api_of(place)
         url = f"{host.address(place)}/{number}"
         try:
-            found, _ = await self.api.get(
-                url, _headers(host, place, credential), partial(_pull, host)
-            )
+            found, _ = await self.api.get(url, _headers(host, credential), partial(_pull, host))
         except MissingError:
             return None
         if found is None or found.number != number:
@@ -136,10 +133,10 @@ def _api_of(place: PullPlace) -> _Api:
     return _APIS[check_host(place).provider_type]
 
 
-def _headers(host: _Api, place: PullPlace, credential: Credential | None) -> dict[str, str]:
+def _headers(host: _Api, credential: Credential | None) -> dict[str, str]:
     if credential is None:
         return {}
-    return {"Authorization": host.authorization(credential, place.provider_type)}
+    return {"Authorization": host.authorization(credential)}
 
 
 def _list(host: _Api, url: str, answer: Any) -> list[PullRequest]:
@@ -178,7 +175,7 @@ def _github_address(place: PullPlace) -> str:
     return f"{api}/repos/{quote(place.full_id)}/pulls"
 
 
-def _bearer(credential: Credential, _: ProviderType) -> str:
+def _bearer(credential: Credential) -> str:
     return f"Bearer {credential.password}"
 
 
@@ -205,9 +202,8 @@ def _gitea_address(place: PullPlace) -> str:
     return f"{place.endpoint.rstrip('/')}/api/v1/repos/{quote(place.full_id)}/pulls"
 
 
-def _token_or_basic(credential: Credential, provider_type: ProviderType) -> str:
-    if credential.user == token_user(provider_type):
-        return f"token {credential.password}"
+def _basic(credential: Credential) -> str:
+    # As git sends it: a token stands in the password's place, whoever the user is.
     pair = f"{credential.user}:{credential.password}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
 
@@ -249,7 +245,7 @@ def _of_gitlab(answer: Mapping[str, Any]) -> PullRequest:
 _GITHUB = _Api(
     _github_address, "state=open&sort=created&direction=asc&per_page=25", _bearer, _of_github
 )
-_GITEA = _Api(_gitea_address, "state=open&sort=oldest&limit=25", _token_or_basic, _of_gitea)
+_GITEA = _Api(_gitea_address, "state=open&sort=oldest&limit=25", _basic, _of_gitea)
 _GITLAB = _Api(
     _gitlab_address, "state=opened&order_by=created_at&sort=asc&per_page=25", _bearer, _of_gitlab
 )
