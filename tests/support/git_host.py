@@ -78,9 +78,13 @@ class HostedRepository:
         self.ask("PATCH", f"{self._path}/pulls/{number}", state="closed")
 
     def merge(self, number: int) -> None:
-        """Merge a pull request, and delete its branch."""
+        """Merge a pull request, and delete its branch, once the host knows that it can."""
+        wait_until("a pull request to merge", lambda: self._is_mergeable(number), limit=_LIMIT_S)
         how = {"Do": "merge", "delete_branch_after_merge": True}
         self.ask("POST", f"{self._path}/pulls/{number}/merge", **how)
+
+    def _is_mergeable(self, number: int) -> bool:
+        return bool(self.ask("GET", f"{self._path}/pulls/{number}")["mergeable"])
 
     def fork(self, user: str) -> HostedRepository:
         """Fork the repository as a new user, who may read it and no more."""

@@ -117,12 +117,11 @@ class Poller:
         known = recovered(view, schedule.started)
         due = self._due(schedule, polled)
         begun = time.monotonic()
-        looks = {
-            source: _watch(view, known, source, polled)._replace(
-                not_before=schedule.told.get(source.key, 0.0)
-            )
-            for source in due
-        }
+        looks = {source: _watch(view, known, source, polled) for source in due}
+        for source, watch in looks.items():
+            # A baseline is never older than the Pipeline: a push from before is no change of it.
+            not_before = schedule.told.get(source.key, 0.0) if watch.is_known else begun
+            looks[source] = watch._replace(not_before=not_before)
         if not view.is_settled or due or known != view.state or self._is_stale(view.state, polled):
             observed = await self._look(document["metadata"]["namespace"], polled, looks)
             view, before = replace(view, state=known), view.state
@@ -255,11 +254,11 @@ class Poller:
 
 def _watch(view: View, state: State, source: Source, polled: Mapping[Source, _Polled]) -> Watch:
     """Return how a source is looked at, with what is remembered of it."""
-    watch = polled[source].watch
-    if not source.is_filtered:
-        return watch
     mark = state.mark(source.key)
     is_known = mark is not None and mark.source == source.identity and mark.revision is not None
+    watch = polled[source].watch._replace(is_known=is_known)
+    if not source.is_filtered:
+        return watch
     # All sources of a Pipeline share what its status may hold.
     share = MOST_REFS // max(1, sum(item.is_filtered for item in polled))
     return watch._replace(

@@ -130,20 +130,23 @@ class Triggers:
         connections = [connection_of(item) for item in self.connections.of(namespace)]
         for pipeline in self.pipelines.of(namespace):
             found = sources_told_of(pipeline, document, connections, repositories)
-            if found and (schedule := self._schedules.get(pipeline["metadata"]["uid"])):
-                schedule.make_due(found)
+            if found:
+                self._schedule_of(pipeline).make_due(found)
                 self.queue.add(key_of(pipeline))
+
+    def _schedule_of(self, pipeline: Document) -> Schedule:
+        uid, namespace = (pipeline["metadata"][key] for key in ("uid", "namespace"))
+        if (schedule := self._schedules.get(uid)) is None:
+            begun = self._started.pop((namespace, uid), [])
+            schedule = self._schedules[uid] = Schedule(started=begun)
+        return schedule
 
     # ---- the work
 
     async def _pass(self, key: ObjectKey) -> float | None:
         if (document := self.pipelines.get(key)) is None:
             return None
-        uid = document["metadata"]["uid"]
-        if (schedule := self._schedules.get(uid)) is None:
-            begun = self._started.pop((key[0], uid), [])
-            schedule = self._schedules[uid] = Schedule(started=begun)
-        after, again = await self.poller.run(document, schedule)
+        after, again = await self.poller.run(document, self._schedule_of(document))
         if after is not document:
             self.pipelines.put(after)
         return again

@@ -248,6 +248,32 @@ async def test_more_pages_than_are_looked_at_are_told(
     assert "team/shop has more than 500 open pull requests" in found.error
 
 
+async def test_pull_requests_that_are_not_told_of_are_kept_or_it_is_said(gitea: Host) -> None:
+    """None is forgotten in silence: it would be opened once more when it comes back."""
+    gitea.status = 500
+    both = {"branches": {"includes": ["**"]}}
+    trigger = GitConfiguration.model_validate(
+        {"sourceActionName": "Source", "push": [both], "pullRequest": [both]}
+    )
+    main = git(gitea.folder, "rev-parse", "main")
+    known = {"refs/heads/gone": "b" * 40, PULL: "a" * 40}
+    full = watch(known)._replace(trigger=trigger, most_refs=2)
+    found = await look(gitea, full)
+    assert isinstance(found, RefsSeen)
+    assert found.refs == {"refs/heads/main": main, PULL: "a" * 40}
+    found = await look(gitea, full._replace(most_refs=1))
+    assert isinstance(found, Failed)
+    assert "watch 2 branches, tags and pull requests" in found.error
+
+
+async def test_pull_request_that_was_merged_before_it_is_judged_starts_a_run(gitea: Host) -> None:
+    """Nobody can tell its files any more: a run too many does less harm than a lost one."""
+    pull = gitea.open(7, "feature", "svc/a.go")
+    git(gitea.folder, "merge", "-q", "--no-ff", "-m", "merged", "feature")
+    found = await seen(gitea, {}, file_paths={"includes": ["docs/**"]})
+    assert found.starting == taken(pull, "opened")
+
+
 async def test_pull_request_that_is_left_out_is_open_until_its_host_says_that_it_is_not(
     gitea: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +442,7 @@ async def test_host_that_refuses_is_told_in_words_of_its_own(
         (b'{"message": "hello"}', "the answer is no list"),
         (b'"' + b"x" * (9 * 1024 * 1024) + b'"', "answers with more than 8,192 KiB; shorten"),
         (b"[" + b"{}," * 200_000 + b"{}]", "answers with more than 200,000 values"),
+        (b"[" + b'"aa",' * 400_000 + b'""]', "answers with more than 200,000 values; shorten"),
     ],
 )
 async def test_answer_that_is_none_is_told(
@@ -463,6 +490,16 @@ async def test_entry_of_any_other_shape_is_passed_over(
     pull = gitea.open(7, "feature")
     listed = [entry, gitea._document(pull)]
     monkeypatch.setattr(gitea, "_list", lambda _: (200, {}, json.dumps(listed).encode()))
+    assert (await seen(gitea, {})).refs == {PULL: pull.commit}
+
+
+async def test_texts_of_pull_requests_count_for_one_value_whatever_stands_in_them(
+    gitea: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull = gitea.open(7, "feature")
+    body = ':[{,"\\' * 50_000
+    listed = json.dumps([{**gitea._document(pull), "body": body}]).encode()
+    monkeypatch.setattr(gitea, "_list", lambda _: (200, {}, listed))
     assert (await seen(gitea, {})).refs == {PULL: pull.commit}
 
 

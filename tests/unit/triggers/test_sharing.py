@@ -103,3 +103,15 @@ async def test_what_is_no_longer_fresh_is_forgotten(clock: Clock) -> None:
     clock.now += 6
     await shared.of("last", 0.0, host.ask)
     assert list(shared._asked) == ["last"]
+
+
+async def test_few_answers_are_kept_and_none_for_longer_than_it_is_fresh() -> None:
+    host, shared = Host(), SharedAnswers(0.05)
+    host.may_answer.set()
+    for number in range(100):
+        await shared.of(number, 0.0, host.ask)
+    await asyncio.sleep(0)
+    assert len(shared._asked) <= sharing._MOST_KEPT
+    for _ in range(1_000):
+        await asyncio.sleep(0.01 if shared._asked else 0)
+    assert shared._asked == {}

@@ -30,6 +30,8 @@ class Watch(NamedTuple):
     refs: Mapping[str, str] | None = None
     most_refs: int = 0
     name: str = ""
+    is_known: bool = False
+    """Whether it was seen before."""
     not_before: float = 0.0
 
     @property

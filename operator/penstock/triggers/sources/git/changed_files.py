@@ -116,6 +116,9 @@ class ChangedFiles:
         if base == change.new:
             # It is merged by now: what the branch was before knows nothing of it.
             base = await self._merge_base(access, change.tip, change.new)
+            if base == change.new:
+                # That was merged, too, so that nobody can tell.
+                return Changes(b"", is_whole=False)
         return await self._since(access, base, change.new)
 
     async def _since(self, access: Access, base: str, new: str) -> Changes:

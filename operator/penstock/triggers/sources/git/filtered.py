@@ -7,7 +7,7 @@ its host says so of that one.
 import asyncio
 import random
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -94,6 +94,10 @@ class FilteredLook:
             )
         except GlobError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
+        # What is open elsewhere, or was not told of, is open still.
+        for ref in _open_before(watch):
+            if ref not in found.refs and ref not in pulls.ended:
+                found.refs[ref] = (watch.refs or {})[ref]
         if len(found.refs) > watch.most_refs:
             raise ActionError(
                 CONFIGURATION_ERROR,
@@ -106,8 +110,7 @@ class FilteredLook:
         candidates = [candidate for candidate, _ in found.changed.values()]
         source = FilteredSource(repository.namespace, watch.name, repository.access)
         verdicts = await self.judge.judge(source, candidates)
-        refs = _with_missing(watch, found.refs, pulls.ended)
-        return _seen(refs, found, verdicts, pulls.errors)
+        return _seen(_with_missing(watch, found.refs), found, verdicts, pulls.errors)
 
     async def _pulls_if_any(self, repository: WatchedRepository, filters: Filters) -> _Pulls:
         """Return what the host tells of pull requests; raise ActionError.
@@ -140,10 +143,11 @@ class FilteredLook:
                     break
                 try:
                     pull = await self.pull_requests.one(place, credential, number_of(ref))
-                # One that the host does not show must not hide the others.
+                # One that the host does not show must not hide the others: they have their turn in
+                # another look.
                 except ActionError as error:
                     found.errors.append(f"{error.code}: {error.message}")
-                    continue
+                    break
                 if pull:
                     found.told.append(pull)
                 if pull is None or not pull.is_open:
@@ -248,15 +252,16 @@ def _taken(pull: PullRequest, event: str, commit: str) -> Taken:
     return Taken(commit, BRANCHES + pull.branch, detail)
 
 
-def _with_missing(watch: Watch, found: Mapping[str, str], ended: Collection[str]) -> dict[str, str]:
-    """Return what was found, and what an answer has left out, as long as there is room.
+def _with_missing(watch: Watch, found: Mapping[str, str]) -> dict[str, str]:
+    """Return what was found, and the branches and tags that an answer has left out, while there is
+    room.
 
-    It is a change only when it comes back at another commit.
+    One of them is a change only when it comes back at another commit.
     """
     missing = [
         (ref, commit)
         for ref, commit in (watch.refs or {}).items()
-        if ref not in found and ref not in ended and commit != CLOSED_PULL_REQUEST
+        if ref not in found and not is_pull_request(ref)
     ]
     # Branches go for good more often than tags.
     missing.sort(key=lambda item: item[0].startswith(BRANCHES))

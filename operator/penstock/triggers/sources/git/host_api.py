@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,9 +29,10 @@ from penstock.triggers.sources.addresses import AddressRules, RefusedAddressErro
 
 # Twenty-five pull requests of GitHub fit, each with the longest text that it may have.
 _LONGEST_ANSWER = 8 * 1024 * 1024
-# Objects, lists and fields. Parsing holds the loop up, and so many take a tenth of a second and
-# some 50 MiB; a host sends a hundredth of it.
+# Parsing holds the loop up, and so many take a tenth of a second and some 50 MiB; a host sends a
+# hundredth of it.
 _MOST_VALUES = 200_000
+_LESS = "shorten the texts of its open pull requests, or close some"
 # What is packed could unfold to any size.
 _HEADERS = {
     "Accept": "application/json",
@@ -53,8 +55,8 @@ class HostApi:
 
     rules: AddressRules
     timeout_s: float
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """One answer at a time is read, whosever it is: memory is for one."""
+    reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "answers"))
+    """Reads one answer at a time, whosever it is: memory is for one."""
 
     async def get(
         self, url: str, headers: Mapping[str, str], read: Callable[[Any], T]
@@ -66,6 +68,8 @@ class HostApi:
         try:
             async with asyncio.timeout(self.timeout_s):
                 text, has_more = await self._answer(url, headers)
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self.reader, _read, url, text, read)
         except RefusedAddressError as error:
             raise ActionError(CONFIGURATION_ERROR, str(error)) from error
         except TimeoutError as error:
@@ -76,8 +80,7 @@ class HostApi:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             what = str(error) or type(error).__name__
             raise ActionError(SYSTEM_UNAVAILABLE, f"{_host(url)}: {what}"[:300]) from error
-        async with self.reading:
-            return await asyncio.to_thread(_read, url, text, read), has_more
+        return found, has_more
 
     async def _answer(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, bool]:
         parts = urlsplit(url)
@@ -162,17 +165,25 @@ async def _body(url: str, response: aiohttp.ClientResponse) -> bytes:
         if len(data) > _LONGEST_ANSWER:
             raise ActionError(
                 SYSTEM_UNAVAILABLE,
-                f"{_host(url)} answers with more than {_LONGEST_ANSWER // 1024:,} KiB; shorten the "
-                f"texts of its open pull requests, or close some",
+                f"{_host(url)} answers with more than {_LONGEST_ANSWER // 1024:,} KiB; {_LESS}",
             )
     return bytes(data)
 
 
+def _is_small(text: bytes) -> bool:
+    """Whether an answer has no more values than are read: what stands within texts is none."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if plain.count(b'"') > 2 * _MOST_VALUES:
+        return False
+    outside = b"".join(plain.split(b'"')[::2])
+    return sum(map(outside.count, (b"{", b"[", b":", b","))) <= _MOST_VALUES
+
+
 def _read(url: str, text: bytes, read: Callable[[Any], T]) -> T:
-    if sum(map(text.count, (b"{", b"[", b":"))) > _MOST_VALUES:
+    if not _is_small(text):
         raise ActionError(
             SYSTEM_UNAVAILABLE,
-            f"{_host(url)} answers with more than {_MOST_VALUES:,} values: {url}",
+            f"{_host(url)} answers with more than {_MOST_VALUES:,} values; {_LESS}",
         )
     try:
         return read(json.loads(text))

@@ -10,6 +10,10 @@ from penstock.actions.execution import ActionError
 T = TypeVar("T")
 
 
+# Answers of hosts, each of some megabytes: one that was dropped is asked for once more.
+_MOST_KEPT = 16
+
+
 class SharedAnswers:
     """What was asked, and what came of it, for ``fresh_s`` seconds from the end on.
 
@@ -31,6 +35,7 @@ class SharedAnswers:
         asked = self._asked.get(key)
         if asked is None or asked.begun < not_before:
             asked = self._asked[key] = _Asked(ask)
+            asked.task.add_done_callback(self._ended)
         # Whoever gives up takes the look from nobody else; it ends by a limit of its own.
         try:
             found: T = await asyncio.shield(asked.task)
@@ -39,9 +44,16 @@ class SharedAnswers:
             raise ActionError(error.code, error.message) from error
         return found
 
+    def _ended(self, _: "asyncio.Future[Any]") -> None:
+        self._forget_old()
+        asyncio.get_running_loop().call_later(self._fresh_s, self._forget_old)
+
     def _forget_old(self) -> None:
-        """Forget what is no longer fresh: answers may be large."""
+        """Forget what is no longer fresh, and of the rest what ended first."""
         oldest = time.monotonic() - self._fresh_s
+        ended = sorted(asked.ended for asked in self._asked.values() if asked.ended is not None)
+        if len(ended) > _MOST_KEPT:
+            oldest = max(oldest, ended[-_MOST_KEPT])
         self._asked = {
             key: asked
             for key, asked in self._asked.items()

@@ -78,7 +78,8 @@ class GitSource:
             if place and place.report:
                 await place.report(told)
             return Failed(f"{told.code}: {told.message}"[:LONGEST_ERROR])
-        if place.report:
+        # Where the host has not told all, the Connection is as it was.
+        if place.report and not seen.error:
             await place.report(None)
         # Masked first: what is cut in the middle of a secret is not found any more.
         return replace(seen, error=_masked(seen.error, credential)[:LONGEST_ERROR])
